@@ -1,0 +1,206 @@
+"""Crawl runs: claiming one, keeping its lease, and closing it together with the decision about its posts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, case, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from storage.models import CrawlRun, Post, Site
+
+HISTORY_RUNS = 20
+"""How many finished runs make a site's history."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFigures:
+    """What a run counted, as it is written to its row."""
+
+    finish_reason: str
+    ok: bool
+    pages: int = 0
+    bytes: int = 0
+    items_seen: int = 0
+    errors: int = 0
+    first_error: str | None = None
+    status_counts: Mapping[str, int] = field(default_factory=dict)
+    not_modified: bool = False
+    cpu_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteHistory:
+    """What the site's earlier runs say about what is usual."""
+
+    baseline_done: bool
+    # Mean number of new posts of the recent finished runs that found any.
+    usual_new: float
+    # Whether any recent finished run saw items at all.
+    saw_items: bool
+    failures: int
+    empty_runs: int
+    max_age_s: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """The decision about a run, made once, by pipeline.verdict."""
+
+    # What becomes of the run's posts: ready, held or silent; older ones than `silent_before` are silent anyway.
+    fanout: str
+    silent_before: datetime
+    baseline_done: bool
+    failures: int
+    empty_runs: int
+    suspended_until: datetime | None
+
+
+def claim(session: Session, run_id: int, *, owner: str, now: datetime, lease_until: datetime) -> CrawlRun | None:
+    """Take a queued run, or a running one whose lease ran out; None when somebody else has it or it is over."""
+    claimed = session.scalar(
+        update(CrawlRun)
+        .where(
+            CrawlRun.id == run_id,
+            or_(
+                CrawlRun.status == "queued",
+                and_(CrawlRun.status == "running", CrawlRun.lease_until < now),
+            ),
+        )
+        .values(
+            status="running",
+            owner=owner,
+            lease_until=lease_until,
+            started_at=func.coalesce(CrawlRun.started_at, now),
+        )
+        .returning(CrawlRun.id)
+    )
+    return None if claimed is None else session.get_one(CrawlRun, claimed)
+
+
+def extend(session: Session, run_id: int, *, owner: str, lease_until: datetime) -> bool:
+    """Keep a run's lease alive; False when it is not ours any more, so that the caller must stop."""
+    held = session.scalar(
+        update(CrawlRun)
+        .where(CrawlRun.id == run_id, CrawlRun.owner == owner, CrawlRun.status == "running")
+        .values(lease_until=lease_until)
+        .returning(CrawlRun.id)
+    )
+    return held is not None
+
+
+def hand_back(session: Session, run_id: int, *, owner: str, now: datetime) -> None:
+    """Put a run that we hold back into the queue, with the posts that it stored so far still undecided."""
+    session.execute(
+        update(CrawlRun)
+        .where(CrawlRun.id == run_id, CrawlRun.owner == owner, CrawlRun.status == "running")
+        .values(status="queued", owner=None, lease_until=None, enqueued_at=now)
+    )
+
+
+def history(session: Session, run: CrawlRun) -> SiteHistory:
+    """What the site's runs before this one say."""
+    site = session.get_one(Site, run.site_id)
+    recent = session.execute(
+        select(CrawlRun.new_posts, CrawlRun.items_seen)
+        .where(CrawlRun.site_id == run.site_id, CrawlRun.id < run.id, CrawlRun.status == "finished")
+        .order_by(CrawlRun.id.desc())
+        .limit(HISTORY_RUNS)
+    ).all()
+    found = [new for new, _ in recent if new]
+    return SiteHistory(
+        baseline_done=site.baseline_done,
+        usual_new=sum(found) / len(found) if found else 0.0,
+        saw_items=any(seen for _, seen in recent),
+        failures=site.failures,
+        empty_runs=site.empty_runs,
+        max_age_s=site.max_age_s,
+    )
+
+
+def new_posts(session: Session, run_id: int) -> int:
+    """How many posts this run was the first to store."""
+    return session.scalar(select(func.count()).select_from(Post).where(Post.run_id == run_id)) or 0
+
+
+def lock(session: Session, run_id: int, *, owner: str | None) -> CrawlRun | None:
+    """The run, locked for closing, if it is still running under this owner; None when the right to close it is gone."""
+    return session.scalar(
+        select(CrawlRun)
+        .where(CrawlRun.id == run_id, CrawlRun.owner == owner, CrawlRun.status == "running")
+        .with_for_update()
+    )
+
+
+def close(
+    session: Session, run: CrawlRun, figures: RunFigures, verdict: Verdict, *, new: int, now: datetime
+) -> list[int]:
+    """Write a locked run's end and decide about all its posts at once; returns the ids of those to fan out."""
+    run.status = "finished" if figures.ok else "failed"
+    run.finished_at = now
+    run.finish_reason = figures.finish_reason
+    run.pages, run.bytes, run.errors = figures.pages, figures.bytes, figures.errors
+    run.items_seen, run.new_posts = figures.items_seen, new
+    run.first_error, run.cpu_s = figures.first_error, figures.cpu_s
+    run.status_counts = dict(figures.status_counts)
+    run.not_modified = figures.not_modified
+    run.owner = run.lease_until = None
+    site = session.get_one(Site, run.site_id)
+    site.baseline_done = verdict.baseline_done
+    site.failures, site.empty_runs = verdict.failures, verdict.empty_runs
+    site.suspended_until = verdict.suspended_until
+    if figures.ok:
+        site.last_ok_at = now
+    session.flush()
+    return _decide(session, run.id, fanout=verdict.fanout, silent_before=verdict.silent_before, now=now)
+
+
+def _decide(session: Session, run_id: int, *, fanout: str, silent_before: datetime, now: datetime) -> list[int]:
+    decided = session.execute(
+        update(Post)
+        .where(Post.run_id == run_id, Post.fanout == "undecided")
+        .values(fanout=case((Post.published_at < silent_before, "silent"), else_=fanout), fanout_enqueued_at=now)
+        .returning(Post.id, Post.fanout)
+    )
+    return sorted(post_id for post_id, fate in decided if fate == "ready")
+
+
+def decide_late_posts(session: Session, run_id: int, *, now: datetime) -> list[int]:
+    """Decide about posts that a child stored after its run was closed as dead; returns the ids of those to fan out.
+
+    They share the fate of the run's other posts: held or silent where those are, else ready once the baseline is done.
+    """
+    run = session.get_one(CrawlRun, run_id)
+    site = session.get_one(Site, run.site_id)
+    fates = set(session.scalars(select(Post.fanout).where(Post.run_id == run_id, Post.fanout.in_(("held", "dropped")))))
+    fate = "silent" if not site.baseline_done else "held" if fates else "ready"
+    silent_before = now - timedelta(seconds=site.max_age_s)
+    return _decide(session, run_id, fanout=fate, silent_before=silent_before, now=now)
+
+
+def dead(session: Session, *, now: datetime) -> Sequence[CrawlRun]:
+    """Running runs whose lease ran out: their worker is gone."""
+    return session.scalars(
+        select(CrawlRun)
+        .where(CrawlRun.status == "running", CrawlRun.lease_until < now)
+        .with_for_update(skip_locked=True)
+    ).all()
+
+
+def stranded(session: Session, *, enqueued_before: datetime, now: datetime) -> list[int]:
+    """Queued runs whose message is long overdue, marked as enqueued now; the caller sends a message for each."""
+    return list(
+        session.scalars(
+            update(CrawlRun)
+            .where(CrawlRun.status == "queued", CrawlRun.enqueued_at < enqueued_before)
+            .values(enqueued_at=now)
+            .returning(CrawlRun.id)
+        )
+    )
+
+
+def recent(session: Session, site_id: int, *, limit: int) -> Sequence[CrawlRun]:
+    """A site's latest runs, newest first."""
+    return session.scalars(
+        select(CrawlRun).where(CrawlRun.site_id == site_id).order_by(CrawlRun.id.desc()).limit(limit)
+    ).all()

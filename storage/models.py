@@ -1,0 +1,410 @@
+"""Every table of crawlpush.
+
+Times are aware datetimes in UTC on the way in and on the way out, whatever the database keeps. Each unique
+constraint here is a promise (see docs/architecture.md): code may try anything twice, the constraint decides.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+EXTERNAL_ID_LENGTH = 512
+TOKEN_LENGTH = 2048
+"""PostgreSQL refuses an index entry over 2,704 bytes; FCM's tokens are some hundred characters long."""
+
+RUN_UNFINISHED = ("queued", "running")
+RUN_STATUSES = (*RUN_UNFINISHED, "finished", "failed")
+FANOUT_STATES = ("undecided", "ready", "held", "dropped", "silent", "done")
+NOTIFICATION_STATUSES = ("pending", "sending", "sent", "failed", "skipped")
+DELIVERY_STATUSES = ("retry", "delivered", "failed")
+PLATFORMS = ("fcm", "apns", "console")
+KEYWORD_KINDS = ("word", "substring")
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware datetime, kept in UTC. SQLite knows no zones, so there the zone is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a datetime without a zone: nobody could say which moment it means."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a datetime without a time zone cannot be stored: {value!r}")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Give the moment back in UTC, also when PostgreSQL answers in its session's zone."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+BigId = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite gives out row ids by itself only for a column of the exact type INTEGER."""
+
+
+class Base(DeclarativeBase):
+    """The declarative base: naming convention and the types behind the annotations."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UTCDateTime, dict[str, Any]: JSON, str: Text}  # noqa: RUF012
+
+
+def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+class Site(Base):
+    """A board or feed that is watched."""
+
+    __tablename__ = "sites"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    spider: Mapped[str] = mapped_column(String(64))
+    params: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    schedule: Mapped[str] = mapped_column(String(128), server_default="5m")
+    timezone: Mapped[str] = mapped_column(String(64), server_default="UTC")
+    active_hours: Mapped[str | None] = mapped_column(String(16))
+    enabled: Mapped[bool] = mapped_column(server_default=text("true"))
+    created_at: Mapped[datetime]
+    next_crawl_at: Mapped[datetime | None]
+    last_ok_at: Mapped[datetime | None]
+    # The first finished run that saw items is a silent baseline; this says that it is behind us (or was not wanted).
+    baseline_done: Mapped[bool] = mapped_column(server_default=text("false"))
+    # Consecutive failed runs, and consecutive finished runs without items where there used to be some.
+    failures: Mapped[int] = mapped_column(server_default="0")
+    empty_runs: Mapped[int] = mapped_column(server_default="0")
+    suspended_until: Mapped[datetime | None]
+    # Due crawls that were left out because the last run was still unfinished.
+    skipped_runs: Mapped[int] = mapped_column(server_default="0")
+    # Posts published longer ago than this are stored and never pushed; notices older than ttl are not sent any more.
+    max_age_s: Mapped[int] = mapped_column(server_default=str(7 * 86_400))
+    ttl_s: Mapped[int] = mapped_column(server_default=str(3 * 86_400))
+    match_body: Mapped[bool] = mapped_column(server_default=text("false"))
+    # Loopback and private addresses are refused unless the site says so; robots.txt is obeyed unless a reason is given.
+    allow_private: Mapped[bool] = mapped_column(server_default=text("false"))
+    robots_exempt_reason: Mapped[str | None]
+
+
+class PageValidator(Base):
+    """What a conditional GET needs: the ETag and Last-Modified of a page, from the last finished run."""
+
+    __tablename__ = "page_validators"
+    __table_args__ = (UniqueConstraint("site_id", "url"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    site_id: Mapped[int] = mapped_column(ForeignKey("sites.id", ondelete="CASCADE"))
+    url: Mapped[str] = mapped_column(String(2048))
+    etag: Mapped[str | None]
+    last_modified: Mapped[str | None]
+
+
+class RobotsFile(Base):
+    """A robots.txt, kept for a day so that it is not fetched before each crawl."""
+
+    __tablename__ = "robots_files"
+
+    origin: Mapped[str] = mapped_column(String(512), primary_key=True)
+    body: Mapped[str]
+    fetched_at: Mapped[datetime]
+
+
+class CrawlRun(Base):
+    """One crawl of one site, owed (queued), under way (running) or over."""
+
+    __tablename__ = "crawl_runs"
+    __table_args__ = (
+        _one_of("status", RUN_STATUSES),
+        # At most one unfinished run per site: this is what keeps two crawls of a site from overlapping.
+        Index(
+            "uq_crawl_runs_unfinished",
+            "site_id",
+            unique=True,
+            sqlite_where=text("status IN ('queued', 'running')"),
+            postgresql_where=text("status IN ('queued', 'running')"),
+        ),
+        Index("ix_crawl_runs_site_id_id", "site_id", "id"),
+        Index("ix_crawl_runs_finished_at", "finished_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    site_id: Mapped[int] = mapped_column(ForeignKey("sites.id", ondelete="CASCADE"))
+    trigger: Mapped[str] = mapped_column(String(16))
+    status: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime]
+    enqueued_at: Mapped[datetime | None]
+    # The lease: whoever closes the run must still hold this token; a run whose lease ran out is dead.
+    owner: Mapped[str | None] = mapped_column(String(64))
+    lease_until: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    finish_reason: Mapped[str | None] = mapped_column(String(64))
+    pages: Mapped[int] = mapped_column(server_default="0")
+    bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    items_seen: Mapped[int] = mapped_column(server_default="0")
+    new_posts: Mapped[int] = mapped_column(server_default="0")
+    errors: Mapped[int] = mapped_column(server_default="0")
+    first_error: Mapped[str | None]
+    status_counts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    not_modified: Mapped[bool] = mapped_column(server_default=text("false"))
+    cpu_s: Mapped[float | None]
+
+
+class Post(Base):
+    """A post of a site. It is new exactly once: when this row is inserted."""
+
+    __tablename__ = "posts"
+    __table_args__ = (
+        UniqueConstraint("site_id", "external_id"),
+        _one_of("fanout", FANOUT_STATES),
+        Index("ix_posts_run_id", "run_id"),
+        Index("ix_posts_first_seen_at", "first_seen_at"),
+        # The states that somebody still has to act upon are few; finished posts are many.
+        Index(
+            "ix_posts_fanout_open",
+            "fanout",
+            "fanout_lease_until",
+            sqlite_where=text("fanout IN ('undecided', 'ready', 'held')"),
+            postgresql_where=text("fanout IN ('undecided', 'ready', 'held')"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    site_id: Mapped[int] = mapped_column(ForeignKey("sites.id", ondelete="CASCADE"))
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("crawl_runs.id", ondelete="SET NULL"))
+    external_id: Mapped[str] = mapped_column(String(EXTERNAL_ID_LENGTH))
+    url: Mapped[str]
+    title: Mapped[str]
+    body: Mapped[str] = mapped_column(server_default="")
+    author: Mapped[str] = mapped_column(server_default="")
+    published_at: Mapped[datetime | None]
+    first_seen_at: Mapped[datetime]
+    content_hash: Mapped[str] = mapped_column(String(64))
+    fanout: Mapped[str] = mapped_column(String(16), server_default="undecided")
+    # The last user id whose notification rows and messages are done; a fan-out goes on after it.
+    fanout_cursor: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    fanout_token: Mapped[str | None] = mapped_column(String(64))
+    fanout_lease_until: Mapped[datetime | None]
+    fanout_enqueued_at: Mapped[datetime | None]
+    fanout_at: Mapped[datetime | None]
+    matched_users: Mapped[int] = mapped_column(server_default="0")
+
+
+class User(Base):
+    """A person, by the id that the app knows them by."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    external_id: Mapped[str] = mapped_column(String(255), unique=True)
+    timezone: Mapped[str] = mapped_column(String(64), server_default="UTC")
+    paused: Mapped[bool] = mapped_column(server_default=text("false"))
+    created_at: Mapped[datetime]
+
+
+class Device(Base):
+    """A phone (or, for development, the console). A token belongs to one user at a time."""
+
+    __tablename__ = "devices"
+    __table_args__ = (
+        UniqueConstraint("platform", "token"),
+        _one_of("platform", PLATFORMS),
+        Index("ix_devices_user_id", "user_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    platform: Mapped[str] = mapped_column(String(16))
+    token: Mapped[str] = mapped_column(String(TOKEN_LENGTH))
+    # APNs only: the environment that this token lives in, once known.
+    environment: Mapped[str | None] = mapped_column(String(16))
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+    disabled_reason: Mapped[str | None]
+
+    def __repr__(self) -> str:
+        return f"Device(id={self.id}, user_id={self.user_id}, platform={self.platform!r})"
+
+
+class Keyword(Base):
+    """A distinct phrase, in the matcher's canonical form; many subscriptions share it."""
+
+    __tablename__ = "keywords"
+    __table_args__ = (UniqueConstraint("text", "kind"), _one_of("kind", KEYWORD_KINDS))
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    text: Mapped[str] = mapped_column(String(255))
+    kind: Mapped[str] = mapped_column(String(16))
+
+
+class Subscription(Base):
+    """What a user wants to hear of: a phrase (or every post of a site), on one site or on all."""
+
+    __tablename__ = "subscriptions"
+    __table_args__ = (
+        CheckConstraint("keyword_id IS NOT NULL OR site_id IS NOT NULL", name="something"),
+        # NULLs are distinct in a unique constraint, so each combination of NULLs has an index of its own.
+        Index(
+            "uq_subscriptions_keyword_site",
+            "user_id",
+            "keyword_id",
+            "site_id",
+            unique=True,
+            sqlite_where=text("keyword_id IS NOT NULL AND site_id IS NOT NULL"),
+            postgresql_where=text("keyword_id IS NOT NULL AND site_id IS NOT NULL"),
+        ),
+        Index(
+            "uq_subscriptions_keyword",
+            "user_id",
+            "keyword_id",
+            unique=True,
+            sqlite_where=text("site_id IS NULL"),
+            postgresql_where=text("site_id IS NULL"),
+        ),
+        Index(
+            "uq_subscriptions_site",
+            "user_id",
+            "site_id",
+            unique=True,
+            sqlite_where=text("keyword_id IS NULL"),
+            postgresql_where=text("keyword_id IS NULL"),
+        ),
+        # A slice of a fan-out reads the next users of a phrase, or of a site, in the order of their ids.
+        Index("ix_subscriptions_keyword_id_user_id", "keyword_id", "user_id"),
+        Index(
+            "ix_subscriptions_site_id_user_id",
+            "site_id",
+            "user_id",
+            sqlite_where=text("keyword_id IS NULL"),
+            postgresql_where=text("keyword_id IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    keyword_id: Mapped[int | None] = mapped_column(ForeignKey("keywords.id"))
+    site_id: Mapped[int | None] = mapped_column(ForeignKey("sites.id", ondelete="CASCADE"))
+    match_body: Mapped[bool] = mapped_column(server_default=text("false"))
+    created_at: Mapped[datetime]
+
+
+class SubscriptionExclusion(Base):
+    """A phrase that silences a subscription for the posts in which it occurs."""
+
+    __tablename__ = "subscription_exclusions"
+
+    subscription_id: Mapped[int] = mapped_column(ForeignKey("subscriptions.id", ondelete="CASCADE"), primary_key=True)
+    keyword_id: Mapped[int] = mapped_column(ForeignKey("keywords.id"), primary_key=True)
+
+
+class Notification(Base):
+    """A post owed to a user. The unique pair is why a phone rings once."""
+
+    __tablename__ = "notifications"
+    __table_args__ = (
+        UniqueConstraint("post_id", "user_id"),
+        _one_of("status", NOTIFICATION_STATUSES),
+        Index("ix_notifications_user_id_id", "user_id", "id"),
+        Index(
+            "ix_notifications_pending",
+            "next_attempt_at",
+            sqlite_where=text("status = 'pending'"),
+            postgresql_where=text("status = 'pending'"),
+        ),
+        Index(
+            "ix_notifications_sending",
+            "lease_until",
+            sqlite_where=text("status = 'sending'"),
+            postgresql_where=text("status = 'sending'"),
+        ),
+        # The badge: how many of a user's notifications are unread.
+        Index(
+            "ix_notifications_unread",
+            "user_id",
+            sqlite_where=text("status = 'sent' AND read_at IS NULL"),
+            postgresql_where=text("status = 'sent' AND read_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    post_id: Mapped[int] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    # The first phrase that hit; NULL when the subscription means every post of its site.
+    keyword_id: Mapped[int | None] = mapped_column(ForeignKey("keywords.id", ondelete="SET NULL"))
+    status: Mapped[str] = mapped_column(String(16), server_default="pending")
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    created_at: Mapped[datetime]
+    enqueued_at: Mapped[datetime | None]
+    next_attempt_at: Mapped[datetime]
+    lease_until: Mapped[datetime | None]
+    lease_token: Mapped[str | None] = mapped_column(String(64))
+    sent_at: Mapped[datetime | None]
+    read_at: Mapped[datetime | None]
+    reason: Mapped[str | None]
+
+
+class Delivery(Base):
+    """What became of one notification on one device."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("notification_id", "device_id"),
+        _one_of("status", DELIVERY_STATUSES),
+        Index("ix_deliveries_device_id", "device_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    notification_id: Mapped[int] = mapped_column(ForeignKey("notifications.id", ondelete="CASCADE"))
+    device_id: Mapped[int] = mapped_column(ForeignKey("devices.id", ondelete="CASCADE"))
+    platform: Mapped[str] = mapped_column(String(16))
+    status: Mapped[str] = mapped_column(String(16))
+    attempts: Mapped[int] = mapped_column(server_default="1")
+    provider_id: Mapped[str | None]
+    # The vendor's own code and the text of its answer; never a token.
+    code: Mapped[str | None] = mapped_column(String(64))
+    detail: Mapped[str | None]
+    at: Mapped[datetime]
+
+
+class ChannelState(Base):
+    """A push channel that is paused, why, and until when. No row: the channel is open."""
+
+    __tablename__ = "channels"
+
+    name: Mapped[str] = mapped_column(String(16), primary_key=True)
+    paused_at: Mapped[datetime]
+    paused_until: Mapped[datetime]
+    code: Mapped[str] = mapped_column(String(64))
+    reason: Mapped[str]

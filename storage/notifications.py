@@ -1,0 +1,217 @@
+"""Notifications: creating them slice by slice, finding those that are owed, and showing them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, delete, func, literal, or_, select, update
+from sqlalchemy.orm import Session
+
+from storage.dialect import insert
+from storage.models import Delivery, Keyword, Notification, Post, Site, User
+from storage.subscriptions import Hit, matching_users
+
+Key = tuple[int, int]
+"""What a notify_user message carries: (post id, user id)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slice:
+    """A slice of a fan-out: the users whose message is to be sent now, and where the next slice begins."""
+
+    users: Sequence[int]
+    cursor: int
+    # How many users the slice matched, and whether there may be more after it.
+    matched: int
+    more: bool
+
+
+def create_slice(session: Session, post_id: int, hit: Hit, *, after: int, size: int, now: datetime) -> Slice:
+    """Insert the notification rows of the next `size` matching users after user id `after`.
+
+    Repeating a slice, because its fan-out died before the messages were out, inserts nothing and returns the users
+    whose notification is still waiting, so that nobody is left out and nobody who was served is sent for again.
+    """
+    matched = matching_users(hit, after=after, limit=size).subquery("slice")
+    cursor, count = session.execute(select(func.max(matched.c.user_id), func.count())).one()
+    if not count:
+        return Slice(users=(), cursor=after, matched=0, more=False)
+    users = matching_users(hit, after=after, upto=cursor).subquery("users")
+    statement = insert(session, Notification).from_select(
+        ["post_id", "user_id", "keyword_id", "created_at", "enqueued_at", "next_attempt_at"],
+        # WHERE true: without it SQLite would read the ON of ON CONFLICT as the ON of a join.
+        select(
+            literal(post_id),
+            users.c.user_id,
+            users.c.keyword_id,
+            literal(now, Notification.created_at.type),
+            literal(now, Notification.created_at.type),
+            literal(now, Notification.created_at.type),
+        ).where(literal(value=True)),
+    )
+    waiting = session.scalars(
+        statement.on_conflict_do_update(
+            index_elements=[Notification.post_id, Notification.user_id],
+            set_={"enqueued_at": statement.excluded.enqueued_at},
+            where=and_(
+                Notification.status == "pending",
+                Notification.next_attempt_at <= statement.excluded.next_attempt_at,
+            ),
+        ).returning(Notification.user_id)
+    )
+    return Slice(users=sorted(waiting), cursor=cursor, matched=count, more=count == size)
+
+
+def due(session: Session, *, now: datetime, lost_before: datetime, limit: int) -> list[Key]:
+    """Notifications that are owed and that no message is under way for, marked as enqueued now.
+
+    These are: waiting ones whose time has come and that have no message, or whose message was sent before
+    `lost_before`; and ones whose sender died with its lease.
+    """
+    owed = (
+        select(Notification.id)
+        .where(
+            or_(
+                and_(
+                    Notification.status == "pending",
+                    Notification.next_attempt_at <= now,
+                    or_(Notification.enqueued_at.is_(None), Notification.enqueued_at < lost_before),
+                ),
+                and_(
+                    Notification.status == "sending",
+                    Notification.lease_until < now,
+                    Notification.enqueued_at < lost_before,
+                ),
+            )
+        )
+        .order_by(Notification.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    keys = session.execute(
+        update(Notification)
+        .where(Notification.id.in_(owed))
+        .values(enqueued_at=now)
+        .returning(Notification.post_id, Notification.user_id)
+        .execution_options(synchronize_session=False)
+    )
+    return sorted(keys)
+
+
+def enqueued_at(session: Session, key: Key) -> datetime | None:
+    """When the message of a notification was last sent."""
+    return session.scalar(
+        select(Notification.enqueued_at).where(Notification.post_id == key[0], Notification.user_id == key[1])
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotificationRow:
+    """A notification with the words instead of the ids."""
+
+    id: int
+    post_id: int
+    user: str
+    site: str
+    title: str
+    phrase: str | None
+    status: str
+    reason: str | None
+    attempts: int
+    created_at: datetime
+    sent_at: datetime | None
+    read_at: datetime | None
+    # "fcm delivered", "apns failed BadDeviceToken": one entry per device.
+    devices: tuple[str, ...]
+
+
+def listing(
+    session: Session,
+    *,
+    user_id: int | None = None,
+    post_id: int | None = None,
+    status: str | None = None,
+    limit: int,
+) -> list[NotificationRow]:
+    """The newest notifications, with the outcome on each device."""
+    query = (
+        select(Notification, User.external_id, Site.name, Post.title, Keyword.text)
+        .join(User, User.id == Notification.user_id)
+        .join(Post, Post.id == Notification.post_id)
+        .join(Site, Site.id == Post.site_id)
+        .outerjoin(Keyword, Keyword.id == Notification.keyword_id)
+        .order_by(Notification.id.desc())
+        .limit(limit)
+    )
+    if user_id is not None:
+        query = query.where(Notification.user_id == user_id)
+    if post_id is not None:
+        query = query.where(Notification.post_id == post_id)
+    if status is not None:
+        query = query.where(Notification.status == status)
+    rows = session.execute(query).all()
+    outcomes: dict[int, list[str]] = {}
+    for delivery in session.scalars(
+        select(Delivery).where(Delivery.notification_id.in_([row[0].id for row in rows])).order_by(Delivery.id)
+    ):
+        words = [
+            delivery.platform,
+            delivery.status,
+            delivery.code if delivery.status != "delivered" else None,
+        ]
+        outcomes.setdefault(delivery.notification_id, []).append(" ".join(w for w in words if w))
+    return [
+        NotificationRow(
+            id=n.id,
+            post_id=n.post_id,
+            user=user,
+            site=site,
+            title=title,
+            phrase=phrase,
+            status=n.status,
+            reason=n.reason,
+            attempts=n.attempts,
+            created_at=n.created_at,
+            sent_at=n.sent_at,
+            read_at=n.read_at,
+            devices=tuple(outcomes.get(n.id, ())),
+        )
+        for n, user, site, title, phrase in rows
+    ]
+
+
+def mark_read(session: Session, user_id: int, *, now: datetime) -> int:
+    """Mark all of a user's notifications as read, which sets their badge to nothing; returns how many there were."""
+    return len(
+        session.scalars(
+            update(Notification)
+            .where(Notification.user_id == user_id, Notification.status == "sent", Notification.read_at.is_(None))
+            .values(read_at=now)
+            .returning(Notification.id)
+        ).all()
+    )
+
+
+def redrive(session: Session, *, now: datetime) -> int:
+    """Make failed notifications pending again and return how many; the next tick sends for them."""
+    again = session.scalars(
+        update(Notification)
+        .where(Notification.status == "failed")
+        .values(status="pending", attempts=0, next_attempt_at=now, enqueued_at=None, reason=None)
+        .returning(Notification.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    session.execute(delete(Delivery).where(Delivery.notification_id.in_(again), Delivery.status == "failed"))
+    return len(again)
+
+
+def drop_pending(session: Session) -> int:
+    """Skip all pending notifications and return how many."""
+    dropped = session.scalars(
+        update(Notification)
+        .where(Notification.status == "pending")
+        .values(status="skipped", reason="dropped by an operator")
+        .returning(Notification.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(dropped.all())

@@ -1,0 +1,229 @@
+"""Posts: storing what a crawl found, deciding what is owed, and walking a fan-out's slices."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy.orm import Session
+
+from storage.dialect import insert
+from storage.models import CrawlRun, Post, Site
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundPost:
+    """A post as a spider saw it."""
+
+    external_id: str
+    url: str
+    title: str
+    body: str = ""
+    author: str = ""
+    published_at: datetime | None = None
+
+    @property
+    def content_hash(self) -> str:
+        """Changes when what a reader sees changes, so that an edited post is written and an equal one is not."""
+        seen = "\x00".join((self.title, self.body, self.author, self.url))
+        return hashlib.sha256(seen.encode()).hexdigest()
+
+
+def store(session: Session, *, site_id: int, run_id: int, found: Sequence[FoundPost], now: datetime) -> int:
+    """Store a batch of posts and return how many of them are new.
+
+    Known ones keep their identity and their fan-out state: an edit updates the text and pushes nobody. Within the
+    batch the first post of an external id counts. Two crawls may store the same posts at once: the unique
+    constraint decides which of them the post is new to.
+    """
+    # Sorted, because two batches that lock the same rows in different orders would wait for each other.
+    batch = {post.external_id: post for post in reversed(found)}
+    batch = {key: batch[key] for key in sorted(batch)}
+    known: dict[str, str] = dict(
+        session.execute(
+            select(Post.external_id, Post.content_hash).where(Post.site_id == site_id, Post.external_id.in_(batch))
+        ).all()
+    )
+    edited = [p for key, p in batch.items() if key in known and known[key] != p.content_hash]
+    if edited:
+        session.connection().execute(
+            update(Post).where(Post.site_id == site_id, Post.external_id == bindparam("key")),
+            [{"key": post.external_id, **_text_columns(post)} for post in edited],
+        )
+    unknown = [post for key, post in batch.items() if key not in known]
+    if not unknown:
+        return 0
+    inserted = session.scalars(
+        insert(session, Post)
+        .values(
+            [
+                {
+                    "site_id": site_id,
+                    "run_id": run_id,
+                    "external_id": post.external_id,
+                    "published_at": post.published_at,
+                    "first_seen_at": now,
+                    **_text_columns(post),
+                }
+                for post in unknown
+            ]
+        )
+        .on_conflict_do_nothing(index_elements=[Post.site_id, Post.external_id])
+        .returning(Post.id)
+    )
+    return len(inserted.all())
+
+
+def _text_columns(post: FoundPost) -> dict[str, str]:
+    return {
+        "url": post.url,
+        "title": post.title,
+        "body": post.body,
+        "author": post.author,
+        "content_hash": post.content_hash,
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class FanOut:
+    """A post whose fan-out we hold."""
+
+    post: Post
+    match_body: bool
+    cursor: int
+
+
+def claim_fan_out(session: Session, post_id: int, *, token: str, now: datetime, lease_until: datetime) -> FanOut | None:
+    """Take a ready post's fan-out; None when it is done, not wanted, or in somebody else's hands."""
+    claimed = session.scalar(
+        update(Post)
+        .where(
+            Post.id == post_id,
+            Post.fanout == "ready",
+            or_(Post.fanout_lease_until.is_(None), Post.fanout_lease_until < now),
+        )
+        .values(fanout_token=token, fanout_lease_until=lease_until)
+        .returning(Post.id)
+    )
+    if claimed is None:
+        return None
+    post = session.get_one(Post, post_id)
+    site = session.get_one(Site, post.site_id)
+    return FanOut(post=post, match_body=site.match_body, cursor=post.fanout_cursor)
+
+
+def advance_fan_out(session: Session, post_id: int, *, token: str, cursor: int, users: int, now: datetime) -> bool:
+    """Move the cursor after a slice whose messages are out, and give the lease back; False when it was not ours."""
+    return _end_slice(
+        session,
+        post_id,
+        token=token,
+        fanout_cursor=cursor,
+        matched_users=Post.matched_users + users,
+        fanout_enqueued_at=now,
+    )
+
+
+def finish_fan_out(session: Session, post_id: int, *, token: str, users: int, now: datetime) -> bool:
+    """Close a fan-out whose last slice is out; False when it was not ours."""
+    return _end_slice(
+        session,
+        post_id,
+        token=token,
+        fanout="done",
+        fanout_at=now,
+        matched_users=Post.matched_users + users,
+    )
+
+
+def hand_back_fan_out(session: Session, post_id: int, *, token: str, now: datetime) -> None:
+    """Give the lease back with nothing done, because the notify queue is full or we are stopping."""
+    _end_slice(session, post_id, token=token, fanout_enqueued_at=now)
+
+
+def _end_slice(session: Session, post_id: int, *, token: str, **values: Any) -> bool:
+    held = session.scalar(
+        update(Post)
+        .where(Post.id == post_id, Post.fanout_token == token, Post.fanout == "ready")
+        .values(fanout_token=None, fanout_lease_until=None, **values)
+        .returning(Post.id)
+    )
+    return held is not None
+
+
+def stranded(session: Session, *, enqueued_before: datetime, now: datetime) -> list[int]:
+    """Ready posts that nobody works on and whose message is long overdue, marked as enqueued now."""
+    return list(
+        session.scalars(
+            update(Post)
+            .where(
+                Post.fanout == "ready",
+                Post.fanout_enqueued_at < enqueued_before,
+                or_(Post.fanout_lease_until.is_(None), Post.fanout_lease_until < now),
+            )
+            .values(fanout_enqueued_at=now)
+            .returning(Post.id)
+        )
+    )
+
+
+def runs_with_undecided_posts(session: Session) -> list[int]:
+    """Closed runs some of whose posts came too late for the decision, because their child outlived its lease."""
+    return list(
+        session.scalars(
+            select(Post.run_id)
+            .join(CrawlRun, CrawlRun.id == Post.run_id)
+            .where(Post.fanout == "undecided", CrawlRun.status.in_(("finished", "failed")))
+            .distinct()
+        )
+    )
+
+
+def settle(session: Session, site_id: int, *, now: datetime, release: bool) -> list[int]:
+    """Release a site's held posts to their readers, or drop them; returns the ids of the posts."""
+    return list(
+        session.scalars(
+            update(Post)
+            .where(Post.site_id == site_id, Post.fanout == "held")
+            .values(fanout="ready" if release else "dropped", fanout_enqueued_at=now)
+            .returning(Post.id)
+        )
+    )
+
+
+def latest(session: Session, *, site_id: int | None, limit: int) -> Sequence[tuple[Post, str]]:
+    """The newest posts with the names of their sites."""
+    query = select(Post, Site.name).join(Site).order_by(Post.id.desc()).limit(limit)
+    if site_id is not None:
+        query = query.where(Post.site_id == site_id)
+    return session.execute(query).all()
+
+
+class UnknownPostError(LookupError):
+    """There is no post of that id."""
+
+    def __init__(self, post_id: int) -> None:
+        super().__init__(f"there is no post {post_id}: `crawlpush posts list` shows the ids")
+
+
+def by_id(session: Session, post_id: int) -> tuple[Post, str]:
+    """A post and its site's name. Raises UnknownPostError."""
+    row = session.execute(select(Post, Site.name).join(Site).where(Post.id == post_id)).first()
+    if row is None:
+        raise UnknownPostError(post_id)
+    return row
+
+
+def reopen_fan_out(session: Session, post_id: int, *, now: datetime) -> None:
+    """Make a post's fan-out begin anew. Raises UnknownPostError."""
+    post, _ = by_id(session, post_id)
+    post.fanout, post.fanout_cursor, post.matched_users = "ready", 0, 0
+    post.fanout_token = post.fanout_lease_until = None
+    post.fanout_enqueued_at = now
+
+
+def of_run(session: Session, run_id: int, *, limit: int) -> Sequence[Post]:
+    """The posts that a run was the first to see."""
+    return session.scalars(select(Post).where(Post.run_id == run_id).order_by(Post.id).limit(limit)).all()

@@ -1,0 +1,99 @@
+"""Connecting to the database: one `Database` per process, short transactions, the caller decides where they end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.orm import Session
+
+SQLITE_BUSY_TIMEOUT_MS = 20_000
+"""SQLite has one writer at a time; a transaction of ours lasts milliseconds, so waiting beats failing."""
+
+
+class DatabaseURLError(ValueError):
+    """A database URL that cannot be used, with the reason in words."""
+
+
+def parse_url(url: str) -> URL:
+    """Read a database URL, in Heroku's form too, and name the driver that crawlpush ships for it.
+
+    Raises DatabaseURLError; its sentence never holds the password.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise DatabaseURLError(
+            "the database URL is not of the form sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
+        ) from None
+    match parsed.get_backend_name():
+        case "postgres" | "postgresql":
+            return parsed.set(drivername="postgresql+psycopg")
+        case "sqlite":
+            return parsed.set(drivername="sqlite+pysqlite")
+        case other:
+            raise DatabaseURLError(f"{other!r} is not a database of crawlpush: use sqlite:/// or postgresql://")
+
+
+def open_engine(url: str, *, pool_size: int = 5) -> Engine:
+    """An engine for `url`. For SQLite the file's folder is made, WAL is on, and foreign keys are enforced."""
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database and parsed.database != ":memory:":
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed, pool_size=pool_size, max_overflow=64, hide_parameters=True)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    # A connection that the server dropped while it lay in the pool is replaced before use, not noticed by failing.
+    # hide_parameters: a statement's parameters may be device tokens, and an error is logged.
+    return create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, hide_parameters=True)
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # None: the driver must not begin transactions by itself; _begin_sqlite does, and says of which kind.
+    connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    # With WAL this survives a killed process; only a power cut may lose the last transactions.
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A reading transaction that turns into a writing one fails at once when somebody else wrote in between,
+    # whatever the busy timeout; so a writer says so from the start.
+    kind = "IMMEDIATE" if connection.get_execution_options().get("crawlpush_writes") else "DEFERRED"
+    connection.exec_driver_sql(f"BEGIN {kind}")
+
+
+class Database:
+    """The database of one process; safe to share between its threads."""
+
+    def __init__(self, url: str, *, pool_size: int = 5) -> None:
+        self.engine = open_engine(url, pool_size=pool_size)
+        self._writer = self.engine.execution_options(crawlpush_writes=True)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is SQLite, where writers take turns and SKIP LOCKED does not exist."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that only reads."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """One transaction: committed when the block ends, rolled back when it raises."""
+        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self.engine.dispose()

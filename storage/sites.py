@@ -1,0 +1,171 @@
+"""Sites: their definitions, what is due, and the state that a run leaves behind."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, func, or_, select
+from sqlalchemy.orm import Session
+
+from storage.dialect import insert
+from storage.models import CrawlRun, PageValidator, Post, RobotsFile, Site
+
+
+class UnknownSiteError(LookupError):
+    """There is no site of that name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no site named {name!r}: `crawlpush sites list` shows the names")
+
+
+class DuplicateSiteError(ValueError):
+    """A site of that name exists already."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"a site named {name!r} exists already: choose another name, or `crawlpush sites remove {name}` first"
+        )
+
+
+def add(session: Session, *, name: str, spider: str, now: datetime, **columns: Any) -> Site:
+    """Insert a site; `columns` are further columns of the table. Raises DuplicateSiteError."""
+    row = {"name": name, "spider": spider, "params": {}, "created_at": now, **columns}
+    site_id = session.scalar(
+        insert(session, Site).values(row).on_conflict_do_nothing(index_elements=[Site.name]).returning(Site.id)
+    )
+    if site_id is None:
+        raise DuplicateSiteError(name)
+    return session.get_one(Site, site_id)
+
+
+def by_name(session: Session, name: str) -> Site:
+    """The site of that name. Raises UnknownSiteError."""
+    site = session.scalar(select(Site).where(Site.name == name))
+    if site is None:
+        raise UnknownSiteError(name)
+    return site
+
+
+def all_sites(session: Session) -> Sequence[Site]:
+    """Every site, by name."""
+    return session.scalars(select(Site).order_by(Site.name)).all()
+
+
+def remove(session: Session, name: str) -> int:
+    """Delete a site with its runs, posts and notifications; returns the number of posts that went with it."""
+    site = by_name(session, name)
+    posts = session.scalar(select(func.count()).select_from(Post).where(Post.site_id == site.id)) or 0
+    session.execute(delete(Site).where(Site.id == site.id))
+    return posts
+
+
+def claim_due(session: Session, *, now: datetime, next_run: Callable[[Site], datetime]) -> list[int]:
+    """Move each due site on to its next run and insert a queued run for it; returns the new runs' ids.
+
+    A site whose last run is unfinished gets none, which is counted on the site. Two callers at once claim a site
+    once: on PostgreSQL by row locks, on SQLite because writers take turns.
+    """
+    due = session.scalars(
+        select(Site)
+        .where(
+            Site.enabled,
+            Site.next_crawl_at <= now,
+            or_(Site.suspended_until.is_(None), Site.suspended_until <= now),
+        )
+        .order_by(Site.next_crawl_at)
+        .with_for_update(skip_locked=True)
+    ).all()
+    runs = []
+    for site in due:
+        site.next_crawl_at = next_run(site)
+        run_id = queue_run(session, site.id, trigger="beat", now=now)
+        if run_id is None:
+            site.skipped_runs += 1
+        else:
+            runs.append(run_id)
+    return runs
+
+
+def queue_run(session: Session, site_id: int, *, trigger: str, now: datetime) -> int | None:
+    """Insert a queued run for a site and return its id; None when the site has an unfinished run."""
+    run_id: int | None = session.scalar(
+        insert(session, CrawlRun)
+        .values(
+            site_id=site_id,
+            trigger=trigger,
+            status="queued",
+            created_at=now,
+            enqueued_at=now,
+            status_counts={},
+        )
+        .on_conflict_do_nothing()
+        .returning(CrawlRun.id)
+    )
+    return run_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validator:
+    """What a server gave for a conditional GET of one page."""
+
+    etag: str | None
+    last_modified: str | None
+
+
+def validators(session: Session, site_id: int) -> dict[str, Validator]:
+    """The validators of a site's pages, by URL."""
+    rows = session.scalars(select(PageValidator).where(PageValidator.site_id == site_id))
+    return {row.url: Validator(etag=row.etag, last_modified=row.last_modified) for row in rows}
+
+
+def keep_validators(session: Session, site_id: int, found: Mapping[str, Validator]) -> None:
+    """Replace the validators of the given pages; only after a run whose posts are all stored."""
+    if not found:
+        return
+    statement = insert(session, PageValidator).values(
+        [
+            {"site_id": site_id, "url": url, "etag": v.etag, "last_modified": v.last_modified}
+            for url, v in sorted(found.items())
+        ]
+    )
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[PageValidator.site_id, PageValidator.url],
+            set_={"etag": statement.excluded.etag, "last_modified": statement.excluded.last_modified},
+        )
+    )
+
+
+def forget_validators(session: Session, site_id: int) -> None:
+    """Make the next crawl fetch everything again, because the site's parameters changed."""
+    session.execute(delete(PageValidator).where(PageValidator.site_id == site_id))
+
+
+def fresh_robots(session: Session, *, since: datetime) -> dict[str, str]:
+    """The robots.txt files fetched after `since`, by origin."""
+    rows = session.execute(select(RobotsFile.origin, RobotsFile.body).where(RobotsFile.fetched_at > since))
+    return dict(rows.all())
+
+
+def keep_robots(session: Session, found: Mapping[str, str], *, now: datetime) -> None:
+    """Keep robots.txt files that a run fetched, by origin."""
+    if not found:
+        return
+    statement = insert(session, RobotsFile).values(
+        [{"origin": origin, "body": body, "fetched_at": now} for origin, body in sorted(found.items())]
+    )
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[RobotsFile.origin],
+            set_={"body": statement.excluded.body, "fetched_at": statement.excluded.fetched_at},
+        )
+    )
+
+
+def set_enabled(session: Session, name: str, *, enabled: bool, now: datetime) -> None:
+    """Switch a site on or off. One switched on is due at once, and what went wrong before is forgotten."""
+    site = by_name(session, name)
+    site.enabled = enabled
+    site.next_crawl_at = now if enabled else None
+    site.suspended_until, site.failures, site.empty_runs = None, 0, 0

@@ -1,0 +1,152 @@
+"""Users and their devices."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from storage.dialect import insert
+from storage.models import TOKEN_LENGTH, Device, Subscription, User
+
+
+class UnknownUserError(LookupError):
+    """There is no user of that id."""
+
+    def __init__(self, external_id: str) -> None:
+        super().__init__(f"there is no user {external_id!r}: `crawlpush users add {external_id}` makes one")
+
+
+class DuplicateUserError(ValueError):
+    """The user exists already."""
+
+    def __init__(self, external_id: str) -> None:
+        super().__init__(f"the user {external_id!r} exists already: `crawlpush users show {external_id}` shows it")
+
+
+class DeviceError(ValueError):
+    """A device that cannot be registered, with the reason and the way out. Never holds the token."""
+
+
+class UnknownDeviceError(LookupError):
+    """There is no device of that id, or of that token."""
+
+
+def add(session: Session, external_id: str, *, timezone: str, now: datetime) -> User:
+    """Insert a user by the id that the app knows them by. Raises DuplicateUserError."""
+    user_id = session.scalar(
+        insert(session, User)
+        .values(external_id=external_id, timezone=timezone, created_at=now)
+        .on_conflict_do_nothing(index_elements=[User.external_id])
+        .returning(User.id)
+    )
+    if user_id is None:
+        raise DuplicateUserError(external_id)
+    return session.get_one(User, user_id)
+
+
+def by_external_id(session: Session, external_id: str) -> User:
+    """The user of that id. Raises UnknownUserError."""
+    user = session.scalar(select(User).where(User.external_id == external_id))
+    if user is None:
+        raise UnknownUserError(external_id)
+    return user
+
+
+def listing(session: Session, *, limit: int) -> Sequence[tuple[User, int, int]]:
+    """Users in the order of their ids, each with the numbers of enabled devices and of subscriptions."""
+    devices = (
+        select(func.count())
+        .where(Device.user_id == User.id, Device.disabled_at.is_(None))
+        .correlate(User)
+        .scalar_subquery()
+    )
+    subscriptions = select(func.count()).where(Subscription.user_id == User.id).correlate(User).scalar_subquery()
+    return session.execute(select(User, devices, subscriptions).order_by(User.id).limit(limit)).all()
+
+
+def forget(session: Session, external_id: str) -> None:
+    """Erase a person and all that is theirs."""
+    user = by_external_id(session, external_id)
+    session.execute(delete(User).where(User.id == user.id))
+
+
+def set_paused(session: Session, external_id: str, *, paused: bool) -> None:
+    """Stop or resume matching for a user; what was already owed to them is still sent."""
+    user = by_external_id(session, external_id)
+    session.execute(update(User).where(User.id == user.id).values(paused=paused))
+
+
+def register_device(
+    session: Session,
+    user_id: int,
+    *,
+    platform: str,
+    token: str,
+    environment: str | None,
+    now: datetime,
+) -> tuple[Device, int | None]:
+    """Register a device, as an app does at each start, and return it with its former owner's id, if that changed.
+
+    A token that is known under another user moves here, because the phone changed hands; a disabled one is enabled
+    again, because the app says that it lives. Raises DeviceError.
+    """
+    if not token or len(token) > TOKEN_LENGTH or not token.isascii() or not token.isprintable() or " " in token:
+        raise DeviceError(
+            f"the device token is not one: expected 1 to {TOKEN_LENGTH} printable ASCII characters without blanks, "
+            f"got {len(token)} characters"
+        )
+    former = session.scalar(
+        select(Device.user_id).where(Device.platform == platform, Device.token == token).with_for_update()
+    )
+    statement = insert(session, Device).values(
+        user_id=user_id,
+        platform=platform,
+        token=token,
+        environment=environment,
+        created_at=now,
+        last_seen_at=now,
+    )
+    device_id = session.scalar(
+        statement.on_conflict_do_update(
+            index_elements=[Device.platform, Device.token],
+            set_={
+                "user_id": statement.excluded.user_id,
+                "environment": func.coalesce(statement.excluded.environment, Device.environment),
+                "last_seen_at": now,
+                "disabled_at": None,
+                "disabled_reason": None,
+            },
+        ).returning(Device.id)
+    )
+    session.expire_all()
+    moved = former if former is not None and former != user_id else None
+    return session.get_one(Device, device_id), moved
+
+
+def replace_token(session: Session, platform: str, old: str, new: str, *, now: datetime) -> Device:
+    """Give a device the token that the vendor refreshed. Raises UnknownDeviceError when the old one is unknown."""
+    device = session.scalar(select(Device).where(Device.platform == platform, Device.token == old))
+    if device is None:
+        raise UnknownDeviceError(
+            f"no {platform} device has the old token: register the new one with `crawlpush devices add`"
+        )
+    session.execute(delete(Device).where(Device.platform == platform, Device.token == new, Device.id != device.id))
+    device.token, device.last_seen_at = new, now
+    device.disabled_at = device.disabled_reason = None
+    session.flush()
+    return device
+
+
+def devices(session: Session, *, user_id: int | None, limit: int) -> Sequence[tuple[Device, str]]:
+    """Devices with their users' external ids, oldest first."""
+    query = select(Device, User.external_id).join(User).order_by(Device.id).limit(limit)
+    if user_id is not None:
+        query = query.where(Device.user_id == user_id)
+    return session.execute(query).all()
+
+
+def remove_device(session: Session, device_id: int) -> None:
+    """Delete a device. Raises UnknownDeviceError."""
+    if session.scalar(delete(Device).where(Device.id == device_id).returning(Device.id)) is None:
+        raise UnknownDeviceError(f"there is no device {device_id}: `crawlpush devices list` shows the ids")
