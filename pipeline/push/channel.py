@@ -1,0 +1,46 @@
+"""The contract of a channel: a batch of messages in, one outcome per message out."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from pipeline.push.message import Message
+from pipeline.push.outcome import Outcome, OutcomeKind
+
+
+class CredentialsError(Exception):
+    """A credentials file that cannot be used; the sentence names the file, what is wrong, and the way out."""
+
+
+class Channel(Protocol):
+    """A road to phones. Thread-safe: several senders may call send() at once."""
+
+    name: str
+
+    def send(self, messages: Sequence[Message], deadline_s: float, *, validate_only: bool = False) -> list[Outcome]:
+        """Send a batch and return one outcome per message, in the same order.
+
+        deadline_s: seconds until the caller needs an answer; what has none by then is cancelled and UNKNOWN.
+        validate_only: ask the vendor to check the message without showing it (FCM; other channels refuse).
+        Never raises for a message's or the vendor's failure.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back connections and threads. A closed channel answers CHANNEL_DOWN."""
+        ...
+
+
+class UnconfiguredChannel:
+    """Stands where credentials are missing: every message waits, and says what is missing."""
+
+    def __init__(self, name: str, sentence: str) -> None:
+        """sentence: what is missing, and the way out."""
+        self.name = name
+        self._outcome = Outcome(kind=OutcomeKind.CHANNEL_DOWN, code="not_configured", detail=sentence)
+
+    def send(self, messages: Sequence[Message], deadline_s: float, *, validate_only: bool = False) -> list[Outcome]:  # noqa: ARG002
+        """Return CHANNEL_DOWN for every message."""
+        return [self._outcome] * len(messages)
+
+    def close(self) -> None:
+        """Nothing to give back."""

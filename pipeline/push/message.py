@@ -1,0 +1,151 @@
+"""What goes to one phone, and the pure text rules that make it safe to show and small enough to send."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+MAX_PAYLOAD_BYTES = 4096
+"""Both vendors' limit: FCM, "About FCM messages"; APNs, "Generating a remote notification"."""
+
+MAX_TAG_BYTES = 64
+"""Apple, "Sending notification requests to APNs": apns-collapse-id may not exceed 64 bytes."""
+
+ELLIPSIS = "…"
+
+
+class Platform(StrEnum):
+    """The road a device is reached by; the same words as in the devices table."""
+
+    FCM = "fcm"
+    APNS = "apns"
+    CONSOLE = "console"
+
+
+class PayloadTooLargeError(ValueError):
+    """The payload exceeds 4,096 bytes even without body and title; the sentence names its size."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """One notification for one device, complete: a channel needs nothing else to send it."""
+
+    delivery_id: str
+    """Stable text id of the delivery. The same delivery sent again has the same id (apns-id is derived from it)."""
+    platform: Platform
+    token: str = field(repr=False)
+    """The registration token (FCM) or device token (APNs, hexadecimal). A secret: never logged."""
+    environment: str | None = None
+    """APNs only: "production" or "sandbox"; None means the channel's default."""
+    tag: str
+    """The post on the phone: android.notification.tag and apns-collapse-id. The same tag replaces what is shown."""
+    title: str
+    body: str
+    url: str | None = None
+    """Deep link that a tap opens."""
+    data: Mapping[str, str] = field(default_factory=dict)
+    badge: int | None = None
+    sound: str | None = "default"
+    channel_id: str | None = None
+    """Android notification channel."""
+    thread_id: str | None = None
+    """iOS groups notifications of one thread."""
+    image: str | None = None
+    """https URL of a picture."""
+    created_at: datetime
+    """When the notification came into being, aware, UTC: its age and expiry count from here."""
+    ttl_s: int = 259_200
+    """Seconds after created_at at which nobody wants to see it any more."""
+
+    def __post_init__(self) -> None:
+        if len(self.tag.encode("utf-8")) > MAX_TAG_BYTES:
+            raise ValueError(f"The tag {self.tag!r} is longer than {MAX_TAG_BYTES} bytes; use tag_for_post().")
+        if self.created_at.tzinfo is None:
+            raise ValueError("created_at has no time zone; pass an aware datetime, for example datetime.now(UTC).")
+
+    @property
+    def expires_at(self) -> datetime:
+        """The moment after which the vendor should no longer try."""
+        return self.created_at + timedelta(seconds=self.ttl_s)
+
+
+def tag_for_post(post_id: int) -> str:
+    """Return the tag that stands for a post on every phone."""
+    return f"post-{post_id}"
+
+
+# Bidirectional embeddings, overrides and isolates can turn the rest of a notification around; a lone surrogate
+# cannot be encoded as UTF-8; zero width space, word joiner and byte order mark are invisible ballast. The zero
+# width joiner (U+200D) stays: emoji and several scripts are built with it.
+_UNWANTED = re.compile(
+    "[\u202a-\u202e\u2066-\u2069\u200b\u2060\ufeff\ud800-\udfff\ufffe\uffff\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]"
+)
+
+
+def clean_text(text: str) -> str:
+    """Return the text as one line for a phone: composed (NFC), no control characters, white space folded."""
+    return " ".join(unicodedata.normalize("NFC", _UNWANTED.sub("", text)).split())
+
+
+def _extends(char: str) -> bool:
+    """Whether the character belongs to the one before it (a grapheme never begins with it)."""
+    code = ord(char)
+    return (
+        unicodedata.category(char) in {"Mn", "Me", "Mc"}  # accents, variation selectors, keycaps, vowel signs
+        or code in {0x200C, 0x200D}  # joiners
+        or 0x1F3FB <= code <= 0x1F3FF  # skin tones
+        or 0xE0020 <= code <= 0xE007F  # the tags in the flags of England, Scotland and Wales
+        or 0x1160 <= code <= 0x11FF  # Hangul vowels and finals that follow a leading consonant
+    )
+
+
+def _splits_flag(text: str, at: int) -> bool:
+    """Whether a cut before `at` would part the two regional indicators of one flag."""
+    run = 0
+    while at - 1 - run >= 0 and 0x1F1E6 <= ord(text[at - 1 - run]) <= 0x1F1FF:
+        run += 1
+    return run % 2 == 1 and 0x1F1E6 <= ord(text[at]) <= 0x1F1FF
+
+
+def boundary_before(text: str, at: int) -> int:
+    """Return the largest index <= at where the text may be cut without tearing a visible character apart."""
+    at = min(at, len(text))
+    while 0 < at < len(text) and (_extends(text[at]) or text[at - 1] == "\u200d" or _splits_flag(text, at)):
+        at -= 1
+    return at
+
+
+def fit(message: Message, build: Callable[[Message], bytes], limit: int = MAX_PAYLOAD_BYTES) -> tuple[Message, bytes]:
+    """Return the message and its encoded payload, shortened until the payload is at most `limit` bytes.
+
+    `build` encodes the message as it goes over the wire. The body is cut first, the title only when an empty
+    body is not enough; both on a character boundary and marked with an ellipsis.
+    Raises PayloadTooLargeError when url and data alone are over the limit.
+    """
+    payload = build(message)
+    if len(payload) <= limit:
+        return message, payload
+    for name in ("body", "title"):
+        text: str = getattr(message, name)
+        low, high = 0, len(text)  # the longest prefix that fits is in [low, high)
+        while high - low > 1:
+            middle = (low + high) // 2
+            if len(build(_shortened(message, name, text, middle))) <= limit:
+                low = middle
+            else:
+                high = middle
+        message = _shortened(message, name, text, low)
+        payload = build(message)
+        if len(payload) <= limit:
+            return message, payload
+    raise PayloadTooLargeError(
+        f"The payload has {len(payload)} bytes without title and body; {limit} are allowed: shorten url, image, data."
+    )
+
+
+def _shortened(message: Message, name: str, text: str, length: int) -> Message:
+    kept = text[: boundary_before(text, length)].rstrip()
+    changed = kept + ELLIPSIS if kept else ""
+    return replace(message, body=changed) if name == "body" else replace(message, title=changed)
