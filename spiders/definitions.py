@@ -1,0 +1,244 @@
+"""Site definitions: what `sites.toml` holds, read and written, and the ready-made ones in spiders/sites/.
+
+    [sites.konkuk-student]
+    spider = "listing"
+    url = "https://www.konkuk.ac.kr/bbs/konkuk/238/artclList.do"
+    schedule = "10m"
+    timezone = "Asia/Seoul"
+
+    [sites.konkuk-student.params]
+    row = "table.board-table tbody tr"
+    title = "td.td-subject a"
+
+Writing what was read gives the same text again, and reading that the same definitions.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from importlib import resources
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from spiders.params import FeedParams, ListingParams, ParamsError
+from spiders.toml_text import toml_table
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+_DURATION: Final = re.compile(r"(\d{1,6})\s*([smhdw])")
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_PARAMS: Final[Mapping[str, type[ListingParams] | type[FeedParams]]] = {
+    "listing": ListingParams,
+    "feed": FeedParams,
+}
+_OWN_KEYS: Final = ("spider", "url", "params")
+
+
+class DefinitionError(ValueError):
+    """A definition that cannot be used; the message names the file, the site and the key."""
+
+
+def seconds(duration: str) -> int:
+    """A duration such as "90s", "5m", "36h", "7d" or "2w" in seconds; raises ValueError for anything else."""
+    found = _DURATION.fullmatch(duration.strip())
+    if found is None:
+        raise ValueError(f"{duration!r} is no duration: write a number and s, m, h, d or w, such as 7d")
+    return int(found[1]) * _SECONDS[found[2]]
+
+
+def duration(count: int) -> str:
+    """Seconds as an exact duration in the largest unit up to days: 604800 is "7d"."""
+    unit = next(unit for unit in "dhms" if count % _SECONDS[unit] == 0)
+    return f"{count // _SECONDS[unit]}{unit}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteDefinition:
+    """A site as a person defines it."""
+
+    # At most 64 small letters, digits, dots, dashes and underscores.
+    name: str
+    # The name of a Scrapy spider: "listing", "feed", or one in spiders/sites/.
+    spider: str
+    # The spider's parameters, its url among them, without the time zone.
+    params: Mapping[str, Any] = field(default_factory=dict)
+    # A duration, or a cron expression.
+    schedule: str = "5m"
+    # IANA name; the zone of the site's dates, and of its schedule.
+    timezone: str = "UTC"
+    # "08:00-22:00" in the site's zone, or "" for always.
+    active_hours: str = ""
+    # Posts published longer ago are stored and never pushed.
+    max_age: str = "7d"
+    # Notices that wait longer than this are not sent any more.
+    ttl: str = "3d"
+    enabled: bool = True
+    # Whether keywords are also looked for in a post's body.
+    match_body: bool = False
+    # Whether the site may be on a loopback or private address.
+    allow_private: bool = False
+    # Why robots.txt is not obeyed; "" obeys it.
+    robots_exempt_reason: str = ""
+
+    def __post_init__(self) -> None:
+        """Put durations in one form, so that a definition has one way to be written."""
+        for name in ("max_age", "ttl"):
+            object.__setattr__(self, name, duration(seconds(getattr(self, name))))
+
+    @property
+    def url(self) -> str:
+        """The address that is crawled; "" where the spider has its own."""
+        return str(self.params.get("url", ""))
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The definition as columns of the table `sites`, the name included."""
+        return {
+            "name": self.name,
+            "spider": self.spider,
+            "params": dict(self.params),
+            "schedule": self.schedule,
+            "timezone": self.timezone,
+            "active_hours": self.active_hours or None,
+            "enabled": self.enabled,
+            "max_age_s": seconds(self.max_age),
+            "ttl_s": seconds(self.ttl),
+            "match_body": self.match_body,
+            "allow_private": self.allow_private,
+            "robots_exempt_reason": self.robots_exempt_reason or None,
+        }
+
+    @classmethod
+    def from_columns(cls, row: Any) -> "SiteDefinition":
+        """The definition of a stored site: any object with the attributes of the table's columns."""
+        return cls(
+            name=row.name,
+            spider=row.spider,
+            params=dict(row.params),
+            schedule=row.schedule,
+            timezone=row.timezone,
+            active_hours=row.active_hours or "",
+            max_age=f"{row.max_age_s}s",
+            ttl=f"{row.ttl_s}s",
+            enabled=row.enabled,
+            match_body=row.match_body,
+            allow_private=row.allow_private,
+            robots_exempt_reason=row.robots_exempt_reason or "",
+        )
+
+
+_TEXTS: Final = ("schedule", "timezone", "active_hours", "max_age", "ttl", "robots_exempt_reason")
+_FLAGS: Final = ("enabled", "match_body", "allow_private")
+
+
+def parse_definitions(text: str, source: str = "sites.toml") -> dict[str, SiteDefinition]:
+    """The definitions in a TOML text, by name. `source` is the file's name, for the errors (DefinitionError)."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DefinitionError(f"{source}: not valid TOML: {error}") from error
+    sites = document.pop("sites", {})
+    if document:
+        raise DefinitionError(f"{source}: unknown table or key {next(iter(document))!r}; sites are [sites.NAME]")
+    if not isinstance(sites, dict):
+        raise DefinitionError(f"{source}: sites must be tables named [sites.NAME]")
+    return {name: _definition(name, table, source) for name, table in sites.items()}
+
+
+def _definition(name: str, table: Any, source: str) -> SiteDefinition:
+    where = f"{source}: site {name!r}"
+    if not _NAME.fullmatch(name):
+        raise DefinitionError(f"{where}: a name is at most 64 small letters, digits, dots, dashes and underscores")
+    if not isinstance(table, dict):
+        raise DefinitionError(f"{where}: must be a table, [sites.{name}]")
+    for key in table:
+        if key not in (*_OWN_KEYS, *_TEXTS, *_FLAGS):
+            raise DefinitionError(
+                f"{where}: unknown key {key!r}; a parameter of the spider stands in [sites.{name}.params]"
+            )
+    spider = table.get("spider")
+    if not isinstance(spider, str) or not spider:
+        raise DefinitionError(f"{where}: the key spider is missing: listing, feed, or a spider of your own")
+    values = _values(table, where)
+    definition = SiteDefinition(name=name, spider=spider, params=_params(table, where), **values)
+    check_params(definition, where)
+    return definition
+
+
+def _values(table: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The keys that are given besides the spider and its parameters, checked."""
+    values: dict[str, Any] = {}
+    for key in (*_TEXTS, *_FLAGS):
+        kind = str if key in _TEXTS else bool
+        if key in table:
+            if not isinstance(table[key], kind):
+                raise DefinitionError(f"{where}: {key} is {table[key]!r}; it must be {_KINDS[kind]}")
+            values[key] = table[key]
+    _check_timezone(values.get("timezone", "UTC"), where)
+    for key in ("max_age", "ttl"):
+        try:
+            seconds(values.get(key, "1d"))
+        except ValueError as error:
+            raise DefinitionError(f"{where}: {key}: {error}") from error
+    return values
+
+
+_KINDS: Final = {str: "a text", bool: "true or false"}
+
+
+def _params(table: Mapping[str, Any], where: str) -> dict[str, Any]:
+    params = table.get("params", {})
+    if not isinstance(params, dict):
+        raise DefinitionError(f"{where}: params must be a table")
+    url = table.get("url")
+    if url is None:
+        return dict(params)
+    if not isinstance(url, str):
+        raise DefinitionError(f"{where}: url is {url!r}; it must be a text")
+    if "url" in params:
+        raise DefinitionError(f"{where}: url is given twice, in the site and in its params")
+    return {"url": url, **params}
+
+
+def _check_timezone(name: str, where: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise DefinitionError(f"{where}: timezone is {name!r}; it must be an IANA name such as Asia/Seoul") from error
+
+
+def check_params(definition: SiteDefinition, where: str = "") -> None:
+    """Check the parameters of the two generic spiders; raises DefinitionError. Other spiders check their own."""
+    params = _PARAMS.get(definition.spider)
+    if params is None:
+        return
+    try:
+        params.from_mapping({"timezone": definition.timezone, **definition.params})
+    except ParamsError as error:
+        raise DefinitionError(f"{where or f'site {definition.name!r}'}: {error}") from error
+
+
+def dump_definitions(definitions: Iterable[SiteDefinition]) -> str:
+    """The definitions as TOML, by name; what has its default is left out."""
+    return "\n".join(_dumped(each) for each in sorted(definitions, key=lambda each: each.name))
+
+
+def _dumped(definition: SiteDefinition) -> str:
+    params = dict(definition.params)
+    own: dict[str, Any] = {"spider": definition.spider}
+    if "url" in params:
+        own["url"] = params.pop("url")
+    for each in fields(definition):
+        if each.name in (*_TEXTS, *_FLAGS) and getattr(definition, each.name) != each.default:
+            own[each.name] = getattr(definition, each.name)
+    text = toml_table(("sites", definition.name), own)
+    return text + ("\n" + toml_table(("sites", definition.name, "params"), params) if params else "")
+
+
+def ready_made() -> dict[str, SiteDefinition]:
+    """The definitions that come with crawlpush, by name."""
+    found: dict[str, SiteDefinition] = {}
+    for file in sorted(resources.files("spiders.sites").iterdir(), key=lambda each: each.name):
+        if file.name.endswith(".toml"):
+            found |= parse_definitions(file.read_text(encoding="utf-8"), file.name)
+    return dict(sorted(found.items()))

@@ -1,0 +1,141 @@
+"""What makes two sightings the same post: canonical links and ids that survive redesigns of the address."""
+
+import hashlib
+import re
+from collections.abc import Collection
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlencode, urljoin, urlsplit, urlunsplit
+
+from w3lib.url import canonicalize_url, safe_url_string
+
+_TRACKING: Final = re.compile(
+    r"(?:utm_\w+|fbclid|gclid|dclid|gbraid|wbraid|msclkid|yclid|twclid|igshid|mc_[ce]id|_ga|_gl|_hs\w+|mkt_tok|"
+    r"at_(?:medium|campaign|link\w*|custom\d|format|ptr_name|bbc_team)|ns_(?:mchannel|source|campaign|linkname|fee)|"
+    r"xtor|ocid|spm|cmpid|wt\.\w+|pk_(?:campaign|kwd|source|medium)|trk|__twitter_impression)",
+    re.IGNORECASE,
+)
+_SESSION: Final = re.compile(
+    r"(?:phpsessid|jsessionid|aspsessionid\w*|sessionid|session_id|sessid|cfid|cftoken|oscsid|zenid|_csrf)",
+    re.IGNORECASE,
+)
+_SHORT_SESSION: Final = re.compile(r"s|sid|session|hash|token", re.IGNORECASE)
+"""Names that mean a session only when the value looks like one: "sid" is also a story's number."""
+_SESSION_VALUE: Final = re.compile(r"[0-9a-f]{26,64}|[0-9A-Z]{32}", re.IGNORECASE)
+_PATH_SESSION: Final = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/?#;]*|/\((?:S\([^)/]*\))+\)", re.IGNORECASE)
+
+_LIST_STATE: Final = re.compile(
+    r"(?:page|pageno|pagenum|pageindex|page_?size|pageunit|pagenumber|currentpage|currentpageno|curpage|cur_page|"
+    r"cpage|nowpage|gotopage|page_no|page_num|pg|paged|listpage|prepage|rowsperpage|recordcountperpage|"
+    r"article\.offset|articlelimit|article_offset|pager\.offset|"
+    r"search\w*|srch\w*|schkeyword|sfl|stx|sst|sod|spt|sop|sca|keyfield|keyword|divpage|sn1?|ss|sc|select_arrange|"
+    r"sort|sortby|sort_?order|order_?by|order|orderdirection|desc|asc|od|po|groupcd|topicseen|p_rel)",
+    re.IGNORECASE,
+)
+"""Parameters by which a post's address remembers from which page, search or order of the list it was opened."""
+
+_POSITION: Final = re.compile(
+    r"(?:|top|new|unread|newpost|last|lastpost|bottom|comments?(?:[-_]?\w+)?|respond|reply\w*|cmt\w*|more|more-\d+|"
+    r"disqus_thread|(?:post|pid|msg|p)[-_]?\d+)",
+    re.IGNORECASE,
+)
+_FRAGMENT_TRACKING: Final = re.compile(r"(?:xtor|echobox|utm_\w+|ftag|rss\w*|ref)=.*", re.IGNORECASE)
+
+_UNUSABLE: Final = re.compile(r"\s*(?:javascript|mailto|tel|data|about|vbscript|file|blob)\s*:", re.IGNORECASE)
+
+
+def resolve(base: str, href: str) -> str | None:
+    """The absolute http(s) address of an href; None for `#`, javascript:, mailto:, and what is no address.
+
+    Blanks and raw characters in the path are escaped as browsers do.
+    """
+    href = href.strip().replace("\n", "").replace("\r", "").replace("\t", "")
+    if not href or _UNUSABLE.match(href):
+        return None
+    try:
+        url = safe_url_string(urljoin(base, href))
+        parts = urlsplit(url)
+        _ = parts.port
+        here = urlsplit(safe_url_string(base))
+    except ValueError:
+        return None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        return None
+    # An href that ends in "#" and goes nowhere else only wakes a script.
+    same_page = (parts.netloc, parts.path, parts.query) == (here.netloc, here.path, here.query)
+    if same_page and not parts.fragment:
+        return None
+    return url
+
+
+def canonical_link(
+    url: str, *, ignore_query: Collection[str] = (), list_state: bool = True, positions: bool = True
+) -> str:
+    """The part of a link that says which post it is, without scheme and "www.".
+
+    Left out: session ids, tracking, parameters named in `ignore_query`; with `list_state` also the parameters by
+    which a list remembers itself (as long as something else tells the posts apart), and with `positions`
+    fragments that point into a post (`#comments`). A site that moves to https keeps its posts' ids.
+    """
+    try:
+        parts = urlsplit(safe_url_string(url.strip()))
+        host = (parts.hostname or "").removeprefix("www.")
+        port = parts.port
+    except ValueError:
+        return url.strip()
+    if port and port not in {80, 443}:
+        host = f"{host}:{port}"
+    path = _PATH_SESSION.sub("", parts.path) or "/"
+    query = _query(parts.query, path, {name.lower() for name in ignore_query}, list_state)
+    fragment = _fragment(parts.fragment, positions)
+    try:
+        canonical = canonicalize_url(urlunsplit(("http", host, path, query, fragment)), keep_fragments=True)
+    except ValueError:
+        return url.strip()
+    return canonical.removeprefix("http://")
+
+
+def _query(query: str, path: str, ignore: Collection[str], list_state: bool) -> str:
+    if not query:
+        return ""
+    if ";" in query and "%3B" not in query.upper():
+        # Semicolons separate parameters in several boards' addresses (SMF), as HTML 4 recommended.
+        query = query.replace(";", "&")
+    if "=" not in query:
+        return query
+    pairs = [
+        (name, value)
+        for name, value in parse_qsl(query, keep_blank_values=True)
+        if name.lower() not in ignore and not _is_noise(name, value)
+    ]
+    if list_state:
+        told_apart = [pair for pair in pairs if not _LIST_STATE.fullmatch(pair[0])]
+        if any(value for _, value in told_apart) or re.search(r"\d", path):
+            # "page=2" tells where the list stood; "page=about" and "order=17" alone say which post it is.
+            pairs = told_apart
+    return urlencode(pairs)
+
+
+def _is_noise(name: str, value: str) -> bool:
+    if _TRACKING.fullmatch(name) or _SESSION.fullmatch(name):
+        return True
+    return bool(_SHORT_SESSION.fullmatch(name) and _SESSION_VALUE.fullmatch(value))
+
+
+def _fragment(fragment: str, positions: bool) -> str:
+    if _FRAGMENT_TRACKING.fullmatch(fragment):
+        return ""
+    return "" if positions and _POSITION.fullmatch(fragment) else fragment
+
+
+def pattern_id(pattern: re.Pattern[str], text: str) -> str | None:
+    """A site's own id: what the pattern's groups hold (or all of its match), in the text or its unescaped form."""
+    found = pattern.search(text) or pattern.search(unquote(text))
+    if found is None:
+        return None
+    groups = [group for group in found.groups() if group]
+    return "/".join(groups) if groups else found.group() or None
+
+
+def content_id(*texts: str) -> str:
+    """The identity of a post that has neither id nor link: a digest of what it says."""
+    return "sha256:" + hashlib.sha256("\x00".join(texts).encode("utf-8", "replace")).hexdigest()

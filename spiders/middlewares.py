@@ -1,0 +1,217 @@
+"""Politeness towards the server, and bookkeeping about what it answered.
+
+What they learn goes into the crawler's stats, under `crawl/...`: spiders.run makes the report from there.
+"""
+
+import asyncio
+import email.utils
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, Self
+
+import spiders.without_http2  # noqa: F401 - before Scrapy
+
+# isort: split
+
+from scrapy import Request
+from scrapy.crawler import Crawler
+from scrapy.exceptions import IgnoreRequest, NotConfigured
+from scrapy.http import Response
+from scrapy.http.request import NO_CALLBACK
+from scrapy.spidermiddlewares.base import BaseSpiderMiddleware
+from scrapy.spidermiddlewares.httperror import HttpError
+from twisted.python.failure import Failure
+
+logger = logging.getLogger(__name__)
+
+VALIDATORS: Final = "crawlpush/validators"
+NOT_MODIFIED: Final = "crawlpush/not_modified"
+RETRY_AFTER: Final = "crawlpush/retry_after_s"
+ROBOTS: Final = "crawlpush/robots"
+
+MAX_WAIT_S: Final = 5.0
+"""A server that asks for more patience than this is left alone until later; its process does not wait for it."""
+
+MAX_WAITS: Final = 2
+"""How often one crawl waits for one page."""
+
+ROBOTS_BYTES: Final = 512 * 1024
+"""RFC 9309 wants at least 500 KiB of a robots.txt to be read; more than this is not kept."""
+
+_URL_LENGTH: Final = 2048
+_VALIDATOR_LENGTH: Final = 1024
+
+
+class NotModified(IgnoreRequest):
+    """The page has not changed since the last crawl: there is nothing to parse."""
+
+
+class ConditionalGetMiddleware:
+    """Sends ETag and Last-Modified of the last crawl with the start pages, and notes those that came back.
+
+    `CRAWL_VALIDATORS` maps a page's address to its ETag and its Last-Modified, either of which may be None.
+    """
+
+    def __init__(self, crawler: Crawler, known: Mapping[str, tuple[str | None, str | None]]) -> None:
+        self._crawler = crawler
+        self._known = known
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Scrapy's constructor; without validators to begin with there are still some to note."""
+        return cls(crawler, crawler.settings.getdict("CRAWL_VALIDATORS"))
+
+    def process_request(self, request: Request) -> None:
+        """Make the request for a start page conditional."""
+        if not _is_start_page(request):
+            return
+        etag, last_modified = self._known.get(request.url, (None, None))
+        # A redirect takes the headers of the page before along.
+        for name, value in (("If-None-Match", etag), ("If-Modified-Since", last_modified)):
+            if value:
+                request.headers[name] = value
+            else:
+                request.headers.pop(name, None)
+
+    def process_response(self, request: Request, response: Response) -> Response:
+        """End here when nothing changed; else note the validators of a whole page."""
+        if not _is_start_page(request):
+            return response
+        if response.status == 304:
+            self._crawler.stats.inc_value(NOT_MODIFIED)
+            raise NotModified(request.url)
+        if response.status == 200 and len(request.url) <= _URL_LENGTH:
+            etag, last_modified = _header(response, "ETag"), _header(response, "Last-Modified")
+            if etag or last_modified:
+                noted = self._crawler.stats.get_value(VALIDATORS) or {}
+                self._crawler.stats.set_value(VALIDATORS, {**noted, request.url: (etag, last_modified)})
+        return response
+
+
+def _is_start_page(request: Request) -> bool:
+    return request.method == "GET" and bool(request.meta.get("is_start_request"))
+
+
+def _header(response: Response, name: str) -> str | None:
+    value = response.headers.get(name)
+    return value.decode("latin-1") if value and len(value) <= _VALIDATOR_LENGTH else None
+
+
+class RetryAfterMiddleware:
+    """Honours Retry-After: a short pause is waited for, a long one ends the crawl with the reason `retry_after`.
+
+    A 429 without that header ends the crawl as well: asking again would be what the server complains about.
+    """
+
+    def __init__(self, crawler: Crawler) -> None:
+        self._crawler = crawler
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Scrapy's constructor."""
+        return cls(crawler)
+
+    async def process_response(self, request: Request, response: Response) -> Response | Request:
+        """Wait and ask again, or close the spider."""
+        if response.status not in (429, 503):
+            return response
+        value = response.headers.get("Retry-After")
+        delay = None if value is None else retry_after_s(value.decode("latin-1"), now=datetime.now(UTC))
+        if delay is None and response.status == 503:
+            return response
+        waits = request.meta.get("retry_after_waits", 0)
+        engine = self._crawler.engine
+        if delay is not None and delay <= MAX_WAIT_S and waits < MAX_WAITS:
+            engine.pause()
+            try:
+                await asyncio.sleep(delay)
+            finally:
+                engine.unpause()
+            return request.replace(dont_filter=True, meta={**request.meta, "retry_after_waits": waits + 1})
+        self._crawler.stats.set_value(RETRY_AFTER, delay)
+        self._closing = asyncio.ensure_future(engine.close_spider_async(reason="retry_after"))
+        wish = "to slow down" if delay is None else f"to come back in {delay:.0f} s"
+        raise IgnoreRequest(f"the server answered {response.status} and asks {wish}")
+
+
+def retry_after_s(value: str, *, now: datetime) -> float | None:
+    """Seconds that a Retry-After header asks for, given as seconds or as an HTTP date; None when it is neither."""
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return float(min(int(value[:9]), 10**8))
+    try:
+        at = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (at - now).total_seconds())
+
+
+class KeptRobotsMiddleware:
+    """Answers requests for a robots.txt that is known already, and notes those that were fetched.
+
+    `CRAWL_ROBOTS` maps an origin, such as https://example.org, to the text of its robots.txt.
+    """
+
+    def __init__(self, crawler: Crawler, kept: Mapping[str, str]) -> None:
+        self._crawler = crawler
+        self._kept = kept
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Scrapy's constructor."""
+        if not crawler.settings.getbool("ROBOTSTXT_OBEY"):
+            raise NotConfigured
+        return cls(crawler, crawler.settings.getdict("CRAWL_ROBOTS"))
+
+    def process_request(self, request: Request) -> Response | None:
+        """Answer from what is kept."""
+        origin = robots_origin(request)
+        if origin is None or origin not in self._kept:
+            return None
+        return Response(request.url, body=self._kept[origin].encode(), flags=["kept"])
+
+    def process_response(self, request: Request, response: Response) -> Response:
+        """Note a robots.txt, or that there is none; a server in trouble is asked again next time."""
+        origin = robots_origin(request)
+        if origin is None or "kept" in response.flags or response.status >= 500:
+            return response
+        if response.status >= 400:  # none: then everything is allowed, whatever the error page says
+            response = response.replace(body=b"")
+        if len(response.body) <= ROBOTS_BYTES:
+            noted = self._crawler.stats.get_value(ROBOTS) or {}
+            body = response.body.decode("utf-8", "replace")
+            self._crawler.stats.set_value(ROBOTS, {**noted, origin: body})
+        return response
+
+
+def robots_origin(request: Request) -> str | None:
+    """The origin whose robots.txt this request of RobotsTxtMiddleware is for, also after redirects; else None."""
+    if request.callback is not NO_CALLBACK:
+        return None
+    asked: str = request.meta.get("redirect_urls", [request.url])[0]
+    origin, slash, path = asked.rpartition("/")
+    return origin if slash and path == "robots.txt" else None
+
+
+class FailedRequestsMiddleware(BaseSpiderMiddleware):
+    """Logs, as an error, each request that ended without a page in a way that Scrapy itself keeps quiet about:
+    an HTTP error, too many redirects, a refusal by robots.txt. Otherwise such a crawl looks like an empty board.
+    """
+
+    def get_processed_request(self, request: Request, response: Response | None) -> Request:  # noqa: ARG002
+        """Attach the errback, unless the spider looks at failures itself."""
+        if request.errback is None:
+            request.errback = self.note
+        return request
+
+    def note(self, failure: Failure) -> Any:
+        """Log the failure and hand it on."""
+        error = failure.value
+        url = failure.request.url  # type: ignore[attr-defined]
+        if isinstance(error, HttpError):
+            logger.error("the server answered %d for %s", error.response.status, url)
+        elif isinstance(error, IgnoreRequest) and not isinstance(error, NotModified):
+            logger.error("%s: %s", error, url)
+        return failure

@@ -1,0 +1,265 @@
+"""What a site says about its board or feed: parameters, checked once, with sentences for whoever typed them."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Final, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from w3lib.encoding import resolve_encoding
+
+from spiders.dates import DATE_ORDERS
+from spiders.selectors import SelectorError, compile_selector
+
+MAX_PAGES: Final = 50
+"""More pages per crawl are a mirror, not a watch."""
+
+FEED_IDS: Final = ("auto", "guid", "link", "comments")
+FEED_LINKS: Final = ("link", "comments")
+
+
+class ParamsError(ValueError):
+    """A parameter of a site is missing, unknown or wrong; the message names it, its value, and what is allowed."""
+
+
+def as_pattern(text: str) -> re.Pattern[str]:
+    """A regular expression; raises ParamsError with the reason when it is none."""
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise ParamsError(f"is not a valid regular expression: {error}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Params:
+    """What both spiders know."""
+
+    # The page or feed to crawl, http or https.
+    url: str
+    # IANA name of the zone that dates without one are in.
+    timezone: str = "UTC"
+    # Pages followed from the first one, itself included.
+    max_pages: int = 1
+    # Overrides what header and page declare.
+    encoding: str = ""
+    # Names of query parameters that do not belong to a post's identity.
+    ignore_query: tuple[str, ...] = ()
+
+    _checks: ClassVar[Mapping[str, Callable[[str], object]]] = {}
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
+        """Check and convert parameters as they come from a command line (strings) or the database (JSON).
+
+        A list may also be given as one string with a line per entry. None and "" mean "not given".
+        """
+        known = {each.name: each for each in fields(cls)}
+        given: dict[str, Any] = {}
+        for name, value in values.items():
+            if name not in known:
+                raise ParamsError(f"there is no parameter {name!r}; the parameters are {', '.join(sorted(known))}")
+            if value is None or value == "":
+                continue
+            given[name] = _convert(name, value, known[name].type)
+        if "url" not in given:
+            raise ParamsError("the parameter url is missing: it is the address of the page or feed")
+        params = cls(**given)
+        params._check()
+        return params
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The site's time zone."""
+        return ZoneInfo(self.timezone)
+
+    def _check(self) -> None:
+        _check_url(self.url)
+        try:
+            ZoneInfo(self.timezone)
+        except (KeyError, ValueError, OSError) as error:
+            raise ParamsError(
+                f"timezone is {self.timezone!r}; it must be an IANA name such as Asia/Seoul or UTC"
+            ) from error
+        if not 1 <= self.max_pages <= MAX_PAGES:
+            raise ParamsError(f"max_pages is {self.max_pages}; it must be between 1 and {MAX_PAGES}")
+        if self.encoding and resolve_encoding(self.encoding) is None:
+            raise ParamsError(f"encoding is {self.encoding!r}; it must be one that is known, such as euc-kr or utf-8")
+        for name, check in self._checks.items():
+            value = getattr(self, name)
+            for each in (value,) if isinstance(value, str) else value:
+                try:
+                    if each:
+                        check(each)
+                except (SelectorError, ParamsError) as error:
+                    sentence = str(error)
+                    raise ParamsError(
+                        f"{name}: {sentence if repr(each) in sentence else f'{each!r} {sentence}'}"
+                    ) from error
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ParamsError(f"url is {url!r}; it must be an absolute http or https address")
+
+
+def _convert(name: str, value: Any, kind: Any) -> Any:
+    if kind is int:
+        return _integer(name, value)
+    if kind is str:
+        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+            return str(value).strip()
+        raise ParamsError(f"{name} is {value!r}; it must be a text")
+    if isinstance(value, str):
+        value = value.splitlines()
+    if not isinstance(value, (list, tuple)) or not all(isinstance(each, str) for each in value):
+        raise ParamsError(f"{name} is {value!r}; it must be a list of texts, or one text with a line for each")
+    return tuple(each.strip() for each in value if each.strip())
+
+
+def _integer(name: str, value: Any) -> int:
+    try:
+        if isinstance(value, bool) or int(value) != float(value):
+            raise ValueError
+        return int(value)
+    except (TypeError, ValueError) as error:
+        raise ParamsError(f"{name} is {value!r}; it must be a whole number") from error
+
+
+def _page_selector(text: str) -> object:
+    return compile_selector(text)
+
+
+def _row_selector(text: str) -> object:
+    return compile_selector(text, in_row=True)
+
+
+def _selector_or_pattern(text: str) -> object:
+    kind, separator, rest = text.partition(":")
+    if separator and kind in {"re", "link", "title"} and not rest.startswith(":"):
+        return as_pattern(rest)
+    return _row_selector(text)
+
+
+def _link_template(text: str) -> object:
+    if not re.search(r"\{[\w.-]+\}", text):
+        raise ParamsError("names no field; write for example view.do?id={data-id} or view.do?id={onclick.0}")
+    return text
+
+
+def _page_template(text: str) -> object:
+    if "{page}" not in text:
+        raise ParamsError("must hold {page} where the page's number goes")
+    return text
+
+
+def _date_format(text: str) -> object:
+    if "%" not in text:
+        raise ParamsError("is no strptime format; write for example %d.%m.%Y %H:%M")
+    return text
+
+
+def _one_of(*allowed: str) -> Callable[[str], object]:
+    def check(text: str) -> object:
+        if text not in allowed:
+            raise ParamsError(f"must be one of {', '.join(allowed)}")
+        return text
+
+    return check
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListingParams(_Params):
+    """How an HTML board is read. Selectors are CSS (with ::text and ::attr(name)) or XPath; but for `row` and
+    `next`, they are asked inside a row."""
+
+    # Selects the repeating element of a post.
+    row: str = ""
+    # The title; its element, its text or an attribute. Without it, the text of the row's first link.
+    title: str = ""
+    # The link's element or its address; without it, the link that the title is, lies in, or holds.
+    link: str = ""
+    date: str = ""
+    author: str = ""
+    body: str = ""
+    # A row that is this, or holds this, is pinned.
+    pinned: str = ""
+    # Rows to leave out: a selector, "link:" and a pattern for the address, or "title:" and a pattern for the title.
+    skip: tuple[str, ...] = ()
+    # Parts of the title to leave out: a selector for badges, or "re:" and a pattern.
+    strip: tuple[str, ...] = ()
+    # The link to the next page, or its address by ::attr.
+    next: str = ""
+    # The next pages' address with {page}, for boards whose page links are scripts; counts from 2.
+    page_template: str = ""
+    # The link's address where the href is a script: fields are attributes, {onclick.0} and {href.0} a call's arguments.
+    link_template: str = ""
+    # A site's own id: a selector for a text or attribute in the row, or "re:" and a pattern for the link.
+    id: str = ""
+    # strptime's, when the usual forms are not enough.
+    date_format: str = ""
+    # How 03/04/2024 is meant: auto, DMY, MDY or YMD.
+    date_order: str = "auto"
+
+    _checks: ClassVar[Mapping[str, Callable[[str], object]]] = {
+        "row": _page_selector,
+        "next": _page_selector,
+        "title": _row_selector,
+        "link": _row_selector,
+        "date": _row_selector,
+        "author": _row_selector,
+        "body": _row_selector,
+        "pinned": _row_selector,
+        "skip": _selector_or_pattern,
+        "strip": _selector_or_pattern,
+        "id": _selector_or_pattern,
+        "link_template": _link_template,
+        "page_template": _page_template,
+        "date_format": _date_format,
+        "date_order": _one_of(*DATE_ORDERS),
+    }
+
+    def _check(self) -> None:
+        if not self.row:
+            raise ParamsError("the parameter row is missing: it selects the repeating element of a post, such as tr")
+        super()._check()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedParams(_Params):
+    """How a feed is read."""
+
+    # What identifies an entry: its guid, its link or its comments' address; auto takes the guid, else the link.
+    id: str = "auto"
+    # A pattern that finds the site's own id in what identifies an entry.
+    id_pattern: str = ""
+    # What a reader opens: the entry's link, or the page of its comments.
+    link: str = "link"
+    # Entries to leave out: "title:" or "link:" and a pattern.
+    skip: tuple[str, ...] = ()
+    # Parts of the title to leave out: "re:" and a pattern.
+    strip: tuple[str, ...] = ()
+
+    _checks: ClassVar[Mapping[str, Callable[[str], object]]] = {
+        "id": _one_of(*FEED_IDS),
+        "link": _one_of(*FEED_LINKS),
+        "id_pattern": as_pattern,
+    }
+
+    def _check(self) -> None:
+        super()._check()
+        for name, prefixes in (("skip", ("title", "link")), ("strip", ("re",))):
+            for each in getattr(self, name):
+                prefix, separator, pattern = each.partition(":")
+                if not separator or prefix not in prefixes:
+                    allowed = " or ".join(f'"{each}:" and a pattern' for each in prefixes)
+                    raise ParamsError(f"{name}: {each!r} must be {allowed}")
+                try:
+                    as_pattern(pattern)
+                except ParamsError as error:
+                    raise ParamsError(f"{name}: {each!r} {error}") from error

@@ -1,0 +1,109 @@
+"""Storing what a spider yields, in batches, while the crawl runs: what is stored stays, however the crawl ends."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from typing import Final, Self
+
+import spiders.without_http2  # noqa: F401 - before Scrapy
+
+# isort: split
+
+from scrapy.crawler import Crawler
+from scrapy.exceptions import NotConfigured
+
+from spiders.items import PostItem
+from storage.posts import FoundPost, store
+from storage.session import Database
+
+logger = logging.getLogger(__name__)
+
+SEEN: Final = "crawlpush/items_seen"
+NEW: Final = "crawlpush/new_posts"
+FAILED: Final = "crawlpush/store_failed"
+
+BATCH: Final = 100
+"""Posts of one transaction; SQLite has one writer at a time, so transactions are short."""
+
+FLUSH_AFTER_S: Final = 0.5
+"""A slow crawl stores what it has after this time, so that being killed costs little."""
+
+
+class StorePostPipeline:
+    """Stores posts for the run and the site that `CRAWL_RUN_ID` and `CRAWL_SITE_ID` name, in `CRAWL_DATABASE_URL`.
+
+    Without these settings (`scrapy crawl` by hand) it is switched off. The database is opened with the first batch.
+    A batch is stored within the reactor's thread: this process has nothing better to do than to wait for it.
+    """
+
+    def __init__(self, crawler: Crawler, *, database_url: str, site_id: int, run_id: int) -> None:
+        self._crawler = crawler
+        self._database_url = database_url
+        self._site_id = site_id
+        self._run_id = run_id
+        self._database: Database | None = None
+        self._batch: list[FoundPost] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Scrapy's constructor."""
+        url = crawler.settings.get("CRAWL_DATABASE_URL")
+        if not url:
+            raise NotConfigured
+        return cls(
+            crawler,
+            database_url=url,
+            site_id=crawler.settings.getint("CRAWL_SITE_ID"),
+            run_id=crawler.settings.getint("CRAWL_RUN_ID"),
+        )
+
+    def process_item(self, item: object) -> object:
+        """Take a post into the batch."""
+        if not isinstance(item, PostItem):
+            return item
+        self._crawler.stats.inc_value(SEEN)
+        self._batch.append(found_post(item))
+        if len(self._batch) >= BATCH:
+            self.flush()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_AFTER_S, self.flush)
+        return item
+
+    def close_spider(self) -> None:
+        """Store the rest."""
+        self.flush()
+        if self._database is not None:
+            self._database.close()
+
+    def flush(self) -> None:
+        """Store what is waiting. When that fails the crawl ends: it is noted as failed, and nothing is forgotten."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._batch:
+            return
+        batch, self._batch = self._batch, []
+        try:
+            if self._database is None:
+                self._database = Database(self._database_url, pool_size=1)
+            with self._database.writing() as session:
+                new = store(session, site_id=self._site_id, run_id=self._run_id, found=batch, now=datetime.now(UTC))
+        except Exception:
+            logger.exception("the posts could not be stored")
+            self._crawler.stats.set_value(FAILED, True)
+            self._closing = asyncio.ensure_future(self._crawler.engine.close_spider_async(reason="store_failed"))
+        else:
+            self._crawler.stats.inc_value(NEW, new)
+
+
+def found_post(item: PostItem) -> FoundPost:
+    """A spider's item as the storage takes it."""
+    return FoundPost(
+        external_id=item.external_id,
+        url=item.url,
+        title=item.title,
+        body=item.body,
+        author=item.author,
+        published_at=item.published_at,
+    )

@@ -1,0 +1,37 @@
+"""The spider behind `crawlpush sites try`: fetches one page and writes down what it proposes. Stores nothing."""
+
+import dataclasses
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import scrapy
+from scrapy.http import Response
+
+import spiders.without_http2  # noqa: F401 - before Scrapy
+from spiders.propose import propose
+
+
+class ProposeSpider(scrapy.Spider):
+    """Arguments: url, output (the file that the proposal goes to, as JSON), timezone."""
+
+    name = "propose"
+
+    def __init__(self, url: str, output: str, timezone: str = "UTC", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._url = url
+        self._output = Path(output)
+        self._timezone = timezone
+
+    async def start(self) -> AsyncIterator[scrapy.Request]:
+        """The page."""
+        yield scrapy.Request(self._url, dont_filter=True)
+
+    def parse(self, response: Response) -> None:
+        """Write the proposal."""
+        content_type = (response.headers.get("Content-Type") or b"").decode("latin-1")
+        proposal = propose(response.body, response.url, content_type, now=datetime.now(UTC), timezone=self._timezone)
+        document = dataclasses.asdict(dataclasses.replace(proposal, params=dict(proposal.params)))
+        self._output.write_text(json.dumps(document, default=str, ensure_ascii=False), encoding="utf-8")

@@ -1,0 +1,85 @@
+"""Scrapy's settings for this project: of `scrapy list`, `scrapy crawl`, `scrapy shell`, and of each crawl.
+
+What a site or the installation decides (delays, limits, the User-Agent, the database) is set on top of them by
+spiders.run. Names in capitals are Scrapy's; each of ours is described where it is read.
+"""
+
+import os
+
+BOT_NAME = "crawlpush"
+# Packages of your own spiders may be added, separated by commas; they must be importable.
+SPIDER_MODULES = ["spiders", *filter(None, os.environ.get("CRAWL_SPIDER_MODULES", "").split(","))]
+
+# Politeness.
+USER_AGENT = "crawlpush"
+ROBOTSTXT_OBEY = True
+CONCURRENT_REQUESTS = 4
+CONCURRENT_REQUESTS_PER_DOMAIN = 1
+DOWNLOAD_DELAY = 1.0
+AUTOTHROTTLE_ENABLED = True
+AUTOTHROTTLE_START_DELAY = 1.0
+AUTOTHROTTLE_MAX_DELAY = 30.0
+RETRY_TIMES = 1
+# Whatever ends a request without a page is logged once, by FailedRequestsMiddleware or by Scrapy's scraper.
+RETRY_GIVE_UP_LOG_LEVEL = "DEBUG"
+REDIRECT_MAX_TIMES = 5
+DOWNLOAD_TIMEOUT = 30
+DNS_TIMEOUT = 20
+# Gateways that set a cookie and send the browser round again are common; the jar lives as long as the crawl.
+COOKIES_ENABLED = True
+DEFAULT_REQUEST_HEADERS = {
+    "Accept": "text/html,application/xhtml+xml,application/atom+xml,application/rss+xml,application/feed+json,"
+    "application/xml;q=0.9,*/*;q=0.8",
+    "Accept-Language": "*",
+}
+
+# Safety.
+DOWNLOAD_VERIFY_CERTIFICATES = True
+DOWNLOAD_MAXSIZE = 8_000_000
+DOWNLOAD_WARNSIZE = 0
+# The web and nothing else: no files of this machine, no FTP, no cloud storage.
+DOWNLOAD_HANDLERS = {
+    "data": None,
+    "file": None,
+    "ftp": None,
+    "s3": None,
+    "http": "spiders.download.WebDownloadHandler",
+    "https": "spiders.download.WebDownloadHandler",
+}
+# Who may be reached is decided on the address that is connected to; a proxy would hide it.
+HTTPPROXY_ENABLED = False
+TELNETCONSOLE_ENABLED = False
+REMOTE_CONTROL_ENABLED = False
+TWISTED_REACTOR = "twisted.internet.asyncioreactor.AsyncioSelectorReactor"
+# Finds IPv6 addresses too.
+TWISTED_DNS_RESOLVER = "scrapy.resolver.CachingHostnameResolver"
+REACTOR_THREADPOOL_MAXSIZE = 4
+
+DOWNLOADER_MIDDLEWARES = {
+    "scrapy.downloadermiddlewares.httpauth.HttpAuthMiddleware": None,
+    "scrapy.downloadermiddlewares.httpproxy.HttpProxyMiddleware": None,
+    "scrapy.downloadermiddlewares.httpcache.HttpCacheMiddleware": None,
+    # After RobotsTxtMiddleware, whose requests it answers, and outside of redirects, which robots.txt may take.
+    "spiders.middlewares.KeptRobotsMiddleware": 110,
+    # Before RetryMiddleware, which would try again at once.
+    "spiders.middlewares.RetryAfterMiddleware": 560,
+    # Inside of redirects: each address has validators of its own.
+    "spiders.middlewares.ConditionalGetMiddleware": 610,
+}
+SPIDER_MIDDLEWARES = {"spiders.middlewares.FailedRequestsMiddleware": 30}
+ITEM_PIPELINES = {"spiders.pipelines.StorePostPipeline": 500}
+
+# Less to start, less to log.
+EXTENSIONS = {
+    "scrapy.extensions.corestats.CoreStats": None,
+    "scrapy.extensions.logcount.LogCount": None,
+    "scrapy.extensions.memdebug.MemoryDebugger": None,
+    "scrapy.extensions.memusage.MemoryUsage": None,
+    "scrapy.extensions.remote_control.RemoteControl": None,
+    "scrapy.extensions.spiderstate.SpiderState": None,
+    "scrapy.extensions.telnet.TelnetConsole": None,
+}
+STATS_DUMP = False
+LOG_VERSIONS = []
+# It reads and parses the source of each callback.
+WARN_ON_GENERATOR_RETURN_VALUE = False
