@@ -1,0 +1,230 @@
+"""One crawl from the parent's side: claim the run, lease the host, run the child, close the run with its verdict."""
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from redis import Redis
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from pipeline import locks, verdict
+from pipeline.child import CrawlOrder, CrawlProgress, CrawlReport, run_child
+from pipeline.resources import now
+from pipeline.schedule import ScheduleError, next_run, parse_schedule
+from pipeline.settings import Settings
+from storage import crawl_runs, sites
+from storage.crawl_runs import RunFigures
+from storage.models import CrawlRun, Site
+from storage.session import Database
+
+logger = logging.getLogger(__name__)
+
+RUN_LEASE_S = 60.0
+"""A run whose worker died is closed, and its site free again, this long after the last sign of life (and a sweep)."""
+HEARTBEAT_S = 10.0
+ROBOTS_LIFETIME = timedelta(days=1)
+
+
+class HostBusyError(RuntimeError):
+    """Another site of the same host is being crawled; the run waits in the queue."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrawlEnd:
+    """How a crawl ended."""
+
+    run_id: int
+    site: str
+    report: CrawlReport
+    new_posts: int
+    # What the verdict made of the new posts: ready, held or silent.
+    fanout: str
+    # Posts whose fan-out is owed now.
+    ready: tuple[int, ...]
+    # The crawl was broken off and will be done again; nothing was decided.
+    handed_back: bool = False
+
+
+class Crawler:
+    """Runs crawls in this process. Each call of `crawl` may come from a thread of its own."""
+
+    def __init__(self, settings: Settings, database: Database, redis: Redis) -> None:
+        self._settings = settings
+        self._database = database
+        self._redis = redis
+
+    def crawl(
+        self,
+        run_id: int,
+        *,
+        stop: threading.Event,
+        hand_back: bool,
+        on_progress: Callable[[CrawlProgress], None] | None = None,
+    ) -> CrawlEnd | None:
+        """Do an owed crawl; None when the run is over or in somebody else's hands.
+
+        `stop` ends it early: with `hand_back` the run returns to the queue, else it is closed with what it has.
+        Raises HostBusyError, with the run back in the queue, when its host is being crawled.
+        """
+        owner = uuid4().hex
+        with self._database.writing() as session:
+            run = crawl_runs.claim(session, run_id, owner=owner, now=now(), lease_until=_lease_end())
+            if run is None:
+                return None
+            site = session.get_one(Site, run.site_id)
+            order = self._order(session, run, site)
+        lease = locks.Lease(self._redis, f"host:{host_of(site)}", RUN_LEASE_S)
+        if not lease.acquire():
+            self._hand_back(run_id, owner)
+            raise HostBusyError(f"another site of {host_of(site)} is being crawled")
+        try:
+            with self._heartbeat(run_id, owner, lease, stop):
+                report = run_child(order, stop=stop, on_progress=on_progress)
+        finally:
+            lease.release()
+        if report.finish_reason == "stopped" and hand_back:
+            self._hand_back(run_id, owner)
+            return CrawlEnd(
+                run_id=run_id, site=site.name, report=report, new_posts=0, fanout="", ready=(), handed_back=True
+            )
+        return self._close(run_id, owner, site.name, report)
+
+    def _order(self, session: Session, run: CrawlRun, site: Site) -> CrawlOrder:
+        settings = self._settings
+        return CrawlOrder(
+            run_id=run.id,
+            site_id=site.id,
+            site_name=site.name,
+            spider=site.spider,
+            params=site.params,
+            timezone=site.timezone,
+            database_url=settings.database,
+            user_agent=settings.user_agent,
+            obey_robots=site.robots_exempt_reason is None,
+            allow_private=site.allow_private,
+            soft_limit_s=settings.crawl_soft_limit_s,
+            hard_limit_s=settings.crawl_hard_limit_s,
+            memory_mb=settings.crawl_memory_mb,
+            download_max_bytes=settings.crawl_max_bytes,
+            max_pages=settings.crawl_max_pages,
+            download_delay_s=settings.crawl_delay_s,
+            validators={
+                url: (found.etag, found.last_modified) for url, found in sites.validators(session, site.id).items()
+            },
+            robots=sites.fresh_robots(session, since=now() - ROBOTS_LIFETIME),
+        )
+
+    def _hand_back(self, run_id: int, owner: str) -> None:
+        with self._database.writing() as session:
+            crawl_runs.hand_back(session, run_id, owner=owner, now=now())
+
+    @contextmanager
+    def _heartbeat(self, run_id: int, owner: str, lease: locks.Lease, stop: threading.Event) -> Iterator[None]:
+        """Keep the run's and the host's leases alive; stop the crawl when the run is not ours any more."""
+        over = threading.Event()
+
+        def beat() -> None:
+            held_until = _lease_end()
+            while not over.wait(HEARTBEAT_S):
+                lease.renew()
+                try:
+                    with self._database.writing() as session:
+                        until = _lease_end()
+                        held = crawl_runs.extend(session, run_id, owner=owner, lease_until=until)
+                    held_until = until
+                except OperationalError:
+                    held = now() < held_until
+                if not held:
+                    logger.warning("crawl lost its lease", extra={"fields": {"run": run_id}})
+                    stop.set()
+                    return
+
+        thread = threading.Thread(target=beat, name=f"heartbeat-{run_id}", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _close(self, run_id: int, owner: str, site: str, report: CrawlReport) -> CrawlEnd | None:
+        figures = RunFigures(
+            finish_reason=report.finish_reason,
+            ok=report.ok,
+            pages=report.pages,
+            bytes=report.bytes,
+            items_seen=report.items_seen,
+            errors=report.errors,
+            first_error=report.first_error,
+            status_counts=report.status_counts,
+            not_modified=report.not_modified,
+            cpu_s=report.cpu_s,
+        )
+        with self._database.writing() as session:
+            run = crawl_runs.lock(session, run_id, owner=owner)
+            if run is None:
+                return None
+            if report.ok:
+                found = {url: sites.Validator(etag=e, last_modified=m) for url, (e, m) in report.validators.items()}
+                sites.keep_validators(session, run.site_id, found)
+            sites.keep_robots(session, report.robots, now=now())
+            new, fanout, ready = close_run(session, run, figures, retry_after_s=report.retry_after_s)
+        return CrawlEnd(run_id=run_id, site=site, report=report, new_posts=new, fanout=fanout, ready=ready)
+
+
+def close_run(
+    session: Session, run: CrawlRun, figures: RunFigures, *, retry_after_s: float | None = None
+) -> tuple[int, str, tuple[int, ...]]:
+    """Close a locked run by the one rule: the number of its new posts, their fate, and those to fan out now."""
+    at = now()
+    new = crawl_runs.new_posts(session, run.id)
+    # S311: the jitter of a backoff is not a secret.
+    judged = verdict.judge(
+        figures,
+        crawl_runs.history(session, run),
+        new=new,
+        now=at,
+        retry_after_s=retry_after_s,
+        rand=random.random(),  # noqa: S311
+    )
+    ready = crawl_runs.close(session, run, figures, judged, new=new, now=at)
+    return new, judged.fanout, tuple(ready)
+
+
+def claim_due(session: Session) -> list[int]:
+    """Queue a run for each site that is due, and return the runs' ids."""
+    at = now()
+    return sites.claim_due(session, now=at, next_run=lambda site: next_crawl(site, at))
+
+
+def next_crawl(site: Site, at: datetime) -> datetime:
+    """When a site that is crawled now is due again."""
+    try:
+        return next_run(
+            parse_schedule(site.schedule),
+            after=at,
+            timezone=site.timezone,
+            last_run=site.next_crawl_at,
+            jitter_key=site.name,
+            active_hours=site.active_hours,
+        )
+    except ScheduleError as error:
+        # One bad line, written past the command that checks it, must not stop every other site.
+        logger.error("schedule not understood", extra={"fields": {"site": site.name, "error": str(error)}})  # noqa: TRY400
+        return at + timedelta(days=1)
+
+
+def host_of(site: Site) -> str:
+    """The host that a site's crawl goes to: only one crawl at a time may."""
+    return urlsplit(str(site.params.get("url", ""))).hostname or f"site-{site.id}"
+
+
+def _lease_end() -> datetime:
+    return now() + timedelta(seconds=RUN_LEASE_S)

@@ -1,0 +1,155 @@
+"""Phrases: what a person types to be told of a post, in one canonical form. Pure.
+
+A phrase is one or more terms, all of which must occur, in any order. What is between quotation marks is one term
+and must occur as it is. How a term is looked for follows the writing, at each of its two ends:
+
+- Scripts with spaces between words (Latin, digits, Cyrillic, Greek ...): the term must be a whole word. "art" is
+  not in "start". Signs are no letters, so "C++", ".NET" and "node.js" work, "C++" is in "C++17" and "node" is in
+  "node.js". A neighbour in Hangul does not make a word longer: "AI" is in "AI가".
+- Scripts without ("장학", kana, Han, Thai ...) and signs: anywhere. "장학" is in "국가장학금".
+
+The kind of a phrase says so for the whole of it. "substring" means every term anywhere. "word" means whole words as
+above; in a phrase that has no letter or digit of the first sort, which gets "word" only when somebody asks for it,
+the words in Hangul, kana or Han must stand alone too.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["word", "substring"]
+
+MAX_CHARACTERS = 100
+MAX_TERMS = 10
+_MAX_RAW_CHARACTERS = 10_000
+
+# Unicode's Default_Ignorable_Code_Point (zero-width characters, variation selectors, fillers), the control characters
+# that are no white space, and halves of surrogate pairs. Written out: a stored phrase means the same on each Python.
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u202a-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
+)
+# Phones type these by themselves.
+_STRAIGHT_QUOTES = str.maketrans({"‘": "'", "’": "'", "ʼ": "'", "“": '"', "”": '"', "„": '"', "‟": '"'})
+
+# Scripts that put no spaces between words, or (Hangul) attach particles and build compounds freely.
+_UNSPACED = re.compile(
+    "[\u0e00-\u0fff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\u31ff\u3400-\u9fff\ua960-\ua97f\uac00-\ud7ff"
+    "\uf900-\ufaff\uff66-\uffdc\U0001aff0-\U0001b16f\U00020000-\U0003ffff]"
+)
+_HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_TERM = re.compile(r'"([^"]*)"|([^\s"]+)')
+
+
+class PhraseError(ValueError):
+    """A phrase that cannot be looked for: which one, why, and the way out."""
+
+    def __init__(self, raw: str, reason: str) -> None:
+        shown = raw if len(raw) <= 40 else raw[:40] + "…"
+        super().__init__(f"the phrase {shown!r} {reason}")
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A phrase in the canonical form under which everybody who wants the same thing shares one row."""
+
+    # Normalised terms in the order of their characters, the quoted ones in quotation marks.
+    # `parse_phrase(text, kind)` gives the same phrase again.
+    text: str
+    kind: Kind
+
+
+def normalise(text: str) -> str:
+    """The form in which phrases and posts are compared.
+
+    NFKC and case folded, white space folded to single spaces, invisible characters removed, typographic quotation
+    marks and apostrophes straightened. Normalising twice changes nothing.
+    """
+    text = _INVISIBLE.sub("", text)
+    # Folding can undo the normal form and the other way round: twice is enough for every character there is.
+    for _ in range(2):
+        if text.isascii():
+            text = text.casefold()
+            break
+        folded = unicodedata.normalize("NFKC", text).casefold().translate(_STRAIGHT_QUOTES)
+        # İ folds to i and a combining dot that nobody types.
+        text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", folded.replace("i\u0307", "i")))
+    return " ".join(text.split())
+
+
+def parse_phrase(raw: str, kind: str | None = None) -> Phrase:
+    """The canonical phrase for what a person typed.
+
+    `kind` is "word" or "substring"; without it, "word" when there is a letter or digit of a script with spaces, else
+    "substring". Raises PhraseError for a phrase that is empty, too short to mean anything, or too long. One character
+    is enough in Han or as an emoji, and in Hangul or kana only as a whole word.
+    """
+    if kind not in (None, "word", "substring"):
+        raise PhraseError(raw, f'has the unknown kind {kind!r}: "word" and "substring" exist')
+    text = normalise(raw[:_MAX_RAW_CHARACTERS])
+    if len(raw) > _MAX_RAW_CHARACTERS or len(text) > MAX_CHARACTERS:
+        raise PhraseError(raw, f"is longer than {MAX_CHARACTERS} characters: shorten it")
+    if text.count('"') % 2:
+        raise PhraseError(raw, "has a quotation mark without its partner: close the quotation, or leave the mark out")
+    terms = sorted(set(split_terms(text)))
+    if not terms:
+        raise PhraseError(raw, "is empty: give at least one word")
+    if len(terms) > MAX_TERMS:
+        raise PhraseError(raw, f"has more than {MAX_TERMS} words: leave some out, or quote those that belong together")
+    chosen: Kind = "word" if kind == "word" or (kind is None and has_spaced_script(terms)) else "substring"
+    if not any(_stands_alone(term, chosen) for term in terms):
+        raise PhraseError(raw, _too_short(terms, chosen))
+    text = " ".join(f'"{term}"' if " " in term else term for term in terms)
+    if len(text) > MAX_CHARACTERS:
+        raise PhraseError(raw, f"is longer than {MAX_CHARACTERS} characters: shorten it")
+    return Phrase(text, chosen)
+
+
+def split_terms(text: str) -> list[str]:
+    """The terms of a normalised text. Quotation marks around a single word say nothing and are dropped."""
+    terms = (plain or quoted.strip() for quoted, plain in _TERM.findall(text))
+    return [term for term in terms if term]
+
+
+def _stands_alone(term: str, kind: Kind) -> bool:
+    """Whether a phrase may consist of this term alone: one character is mostly too broad, and so are mere signs."""
+    categories = [unicodedata.category(character) for character in term]
+    if len(term) > 1:
+        # Letters, numbers, and "symbol, other", which is where the emoji are.
+        return any(category[0] in "LN" or category == "So" for category in categories)
+    if _HAN.match(term) or categories == ["So"]:
+        return True
+    return kind == "word" and categories[0][0] == "L" and SCRIPTS[term] == UNSPACED_SCRIPT
+
+
+def _too_short(terms: list[str], kind: Kind) -> str:
+    if len(terms) == 1 and kind == "substring" and SCRIPTS[terms[0][0]] == UNSPACED_SCRIPT:
+        return 'is a single character, which is in nearly every post: add one, or ask for the kind "word"'
+    return "has only single characters or signs, which are in nearly every post: write a longer word, or add one"
+
+
+NO_LETTER, SPACED_SCRIPT, UNSPACED_SCRIPT = 0, 1, 2
+
+
+class _Scripts(dict[str, int]):
+    """The sort of script of a character, worked out when it is first met."""
+
+    def __missing__(self, character: str) -> int:
+        script = NO_LETTER
+        # Marks count as letters, so that no match ends between a letter and its accent.
+        if unicodedata.category(character)[0] in "LMN":
+            script = UNSPACED_SCRIPT if _UNSPACED.match(character) else SPACED_SCRIPT
+        self[character] = script
+        return script
+
+
+SCRIPTS = _Scripts()
+"""Character -> NO_LETTER, SPACED_SCRIPT or UNSPACED_SCRIPT."""
+
+
+def has_spaced_script(terms: Iterable[str]) -> bool:
+    """Whether a letter or digit of a script with spaces between words occurs in the terms."""
+    return any(SCRIPTS[character] == SPACED_SCRIPT for term in terms for character in term)

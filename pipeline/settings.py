@@ -1,0 +1,191 @@
+"""Every setting, read once from the environment into one frozen object.
+
+The order, from strong to weak: the environment, the `.env` file, what `scripts/start` left in the data folder for
+the servers it runs itself (embedded.env), the default here. docs/configuration.md is made from the descriptions.
+"""
+
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from storage.session import DatabaseURLError, parse_url
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+class SettingsError(ValueError):
+    """A setting that is missing or wrong: its sentences name the variable, what it was, and what is allowed."""
+
+
+def _time_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("an IANA time zone such as Asia/Seoul or UTC is expected")
+    return name
+
+
+def _database_url(url: str) -> str:
+    try:
+        parse_url(url)
+    except DatabaseURLError as error:
+        raise ValueError(str(error)) from None
+    return url
+
+
+def _redis_url(url: str) -> str:
+    if urlsplit(url).scheme not in {"redis", "rediss"}:
+        raise ValueError("a URL of the form redis://[:PASSWORD@]HOST:PORT/DB or rediss://... is expected")
+    return url
+
+
+def _endpoint(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname:
+        raise ValueError("a URL of the form https://HOST[:PORT] is expected")
+    return url.rstrip("/")
+
+
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+RedisURL = Annotated[str, AfterValidator(_redis_url)]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+
+class Settings(BaseSettings):
+    """What a process of crawlpush needs to know. Secrets are left out of the repr."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, env_file_encoding="utf-8", validate_default=False
+    )
+
+    data_dir: Path = Field(PROJECT_ROOT / "data", description="Folder of the embedded database and servers.")
+    database_url: Annotated[str, AfterValidator(_database_url)] = Field(
+        "", repr=False, description="sqlite:///FILE or postgresql://...; default: SQLite in DATA_DIR."
+    )
+    redis_url: RedisURL = Field(
+        "redis://127.0.0.1:6379/0", repr=False, description="Redis for locks and, unless BROKER_URL is set, messages."
+    )
+    broker_url: str = Field("", repr=False, description="Celery's broker, redis:// or amqp://; default: REDIS_URL.")
+    redis_tls_insecure: bool = Field(
+        default=False, description="Accept a rediss:// server's self-signed certificate, as Heroku's Redis has."
+    )
+
+    display_timezone: TimeZone = Field("UTC", description="Time zone of the times that commands show.")
+    log_level: LogLevel = Field("INFO", description="Least level that is logged.")
+    log_format: Literal["human", "json"] = Field("human", description="One line per event, in words or as JSON.")
+
+    crawl_contact: str = Field(
+        "", description="Mail or web address in the User-Agent, so that a board's owner can reach you."
+    )
+    crawl_concurrency: int = Field(4, ge=1, le=64, description="Sites that one crawler crawls at once.")
+    crawl_soft_limit_s: float = Field(
+        120, gt=0, le=3600, description="Seconds after which a crawl is closed gracefully."
+    )
+    crawl_hard_limit_s: float = Field(
+        150, gt=0, le=3660, description="Seconds after which a crawl's processes are killed."
+    )
+    crawl_memory_mb: int = Field(512, ge=128, le=16_384, description="Memory that one crawl may use.")
+    crawl_max_bytes: int = Field(8_000_000, ge=10_000, description="Largest page that is read, in bytes.")
+    crawl_max_pages: int = Field(20, ge=1, le=1000, description="Pages that one crawl may fetch.")
+    crawl_delay_s: float = Field(1.0, ge=0, le=60, description="Pause between two requests to one host.")
+
+    tick_s: float = Field(15, ge=1, le=60, description="How often beat looks for sites that are due.")
+    sweep_s: float = Field(30, ge=1, le=600, description="How often beat looks for owed work that nobody does.")
+    fanout_slice: int = Field(2000, ge=1, le=20_000, description="Users that one slice of a fan-out serves.")
+    notify_queue_max: int = Field(
+        2000, ge=1, description="Length of notify_tasks above which fan-outs wait, about two seconds of sending."
+    )
+    notify_concurrency: int = Field(100, ge=1, le=1000, description="Tasks that one notifier runs at once.")
+    subscriptions_per_user: int = Field(100, ge=1, description="Limit of subscriptions a user may have.")
+
+    fcm_service_account_file: Path | None = Field(None, description="Google's service account key (JSON).")
+    fcm_endpoint: Endpoint = Field("https://fcm.googleapis.com", description="FCM HTTP v1.")
+    apns_key_file: Path | None = Field(None, description="Apple's provider key (.p8).")
+    apns_key_id: str = Field("", description="The key's ten-character id.")
+    apns_team_id: str = Field("", description="Your ten-character team id.")
+    apns_topic: str = Field("", description="The app's bundle id.")
+    apns_environment: Literal["production", "sandbox"] = Field(
+        "production", description="Where a device's token is tried first when nothing else is known."
+    )
+    apns_production_endpoint: Endpoint = Field("https://api.push.apple.com", description="APNs, production.")
+    apns_sandbox_endpoint: Endpoint = Field("https://api.development.push.apple.com", description="APNs, sandbox.")
+    push_ca_file: Path | None = Field(None, description="Certificate authority of a loopback push gateway.")
+
+    @property
+    def database(self) -> str:
+        """The database's URL: DATABASE_URL, else the SQLite file in the data folder."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'crawlpush.db'}"
+
+    @property
+    def broker(self) -> str:
+        """The broker's URL: BROKER_URL, else Redis."""
+        return self.broker_url or self.redis_url
+
+    @property
+    def user_agent(self) -> str:
+        """What we tell the sites that we are."""
+        contact = f"; +{self.crawl_contact}" if self.crawl_contact else ""
+        return f"crawlpush/0.1 (board watcher{contact})"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Leave out the folder of secret files, which nobody asked for."""
+        del settings_cls, file_secret_settings
+        return init_settings, env_settings, dotenv_settings
+
+
+SECRETS = frozenset({"database_url", "redis_url", "broker_url"})
+"""Settings whose value may hold a password, so that an error about them does not repeat it."""
+
+
+def env_file() -> Path | None:
+    """The `.env` file: the one that ENV_FILE names (none if it is empty), else the project's."""
+    name = os.environ.get("ENV_FILE")
+    if name is None:
+        return PROJECT_ROOT / ".env"
+    return Path(name) if name else None
+
+
+def load() -> Settings:
+    """Read the settings. Raises SettingsError with one line for each that is wrong."""
+    dotenv = env_file()
+    try:
+        data_dir = Settings(_env_file=dotenv).data_dir
+        embedded = data_dir / "embedded.env"
+        files = tuple(path for path in (embedded, dotenv) if path is not None)
+        settings = Settings(_env_file=files)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(dict(entry)) for entry in error.errors())) from None
+    if settings.crawl_hard_limit_s <= settings.crawl_soft_limit_s:
+        raise SettingsError(
+            f"CRAWL_HARD_LIMIT_S is {settings.crawl_hard_limit_s:g}, but it must be greater than "
+            f"CRAWL_SOFT_LIMIT_S, which is {settings.crawl_soft_limit_s:g}"
+        )
+    return settings
+
+
+def _sentence(entry: Mapping[str, object]) -> str:
+    location = entry["loc"]
+    name = str(location[0]) if isinstance(location, tuple) and location else "?"
+    was = "that value" if name in SECRETS else repr(entry["input"])
+    allowed = str(entry["msg"]).removeprefix("Value error, ")
+    return f"{name.upper()}: {was} is not allowed: {allowed[:1].lower()}{allowed[1:]}"
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process."""
+    return load()

@@ -1,0 +1,45 @@
+"""What must be there before a process may start, and the sentence about what is not."""
+
+from redis.exceptions import RedisError
+from sqlalchemy.exc import OperationalError
+
+from pipeline.locks import open_redis
+from pipeline.settings import Settings
+from storage.migrate import NotMigratedError, require_migrated
+
+LEAST_REDIS = (6, 2)
+"""kombu gives messages of dead workers back with commands that Redis has since 6.2."""
+
+
+class NotReadyError(RuntimeError):
+    """A service that crawlpush needs is not there, with the way out."""
+
+
+def check_database(settings: Settings) -> None:
+    """Raise NotReadyError unless the database answers and has this version's schema."""
+    try:
+        require_migrated(settings.database)
+    except NotMigratedError as error:
+        raise NotReadyError(str(error)) from None
+    except OperationalError as error:
+        cause = str(error.orig).strip().splitlines()[0]
+        raise NotReadyError(f"the database of DATABASE_URL cannot be reached: {cause}") from None
+
+
+def check_redis(settings: Settings) -> None:
+    """Raise NotReadyError unless Redis answers and is new enough."""
+    try:
+        with open_redis(settings) as redis:
+            version = str(redis.info("server")["redis_version"])
+    except (RedisError, OSError) as error:
+        raise NotReadyError(
+            f"Redis cannot be reached: {error}. Set REDIS_URL, or run scripts/start, which brings its own"
+        ) from None
+    if tuple(int(part) for part in version.split(".")[:2]) < LEAST_REDIS:
+        raise NotReadyError(f"Redis {version} is too old: crawlpush needs 6.2 or later")
+
+
+def check_services(settings: Settings) -> None:
+    """Raise NotReadyError unless the database and Redis can be used."""
+    check_database(settings)
+    check_redis(settings)

@@ -1,0 +1,92 @@
+"""Crawl tasks: the tick that finds the sites that are due, and one task per crawl."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+from celery import Task, signals
+from celery.exceptions import Reject
+from sqlalchemy.exc import OperationalError
+
+from pipeline import crawling, resources
+from pipeline.celery import app
+from pipeline.child import CrawlProgress
+from pipeline.publish import PublishError, publish_many
+from pipeline.settings import get_settings
+from pipeline.tasks.fanout import enqueue_fan_outs
+
+logger = logging.getLogger(__name__)
+
+stopping = threading.Event()
+"""Set when the worker shuts down: running crawls are closed and handed back."""
+
+
+@signals.worker_shutting_down.connect
+def _stop_crawls(**_: object) -> None:
+    stopping.set()
+
+
+@lru_cache(maxsize=1)
+def _crawler() -> crawling.Crawler:
+    return crawling.Crawler(get_settings(), resources.database(), resources.redis())
+
+
+@app.task(name="crawl_sites", autoretry_for=(OperationalError, PublishError), max_retries=2, default_retry_delay=2)
+def crawl_sites() -> None:
+    """Enqueue one crawl for each site that is due."""
+    with resources.database().writing() as session:
+        runs = crawling.claim_due(session)
+    enqueue_crawls(runs)
+
+
+def enqueue_crawls(run_ids: Sequence[int]) -> None:
+    """Enqueue the crawls of the given queued runs."""
+    publish_many(app, "crawl_site", [(run_id,) for run_id in run_ids])
+
+
+@app.task(
+    name="crawl_site",
+    bind=True,
+    autoretry_for=(OperationalError, PublishError),
+    retry_backoff=True,
+    retry_backoff_max=30,
+    max_retries=5,
+)
+def crawl_site(task: Task[..., None], run_id: int) -> None:
+    """Do one owed crawl in a child process, and enqueue the fan-outs of what it found."""
+    try:
+        end = run_crawl(run_id, stop=stopping, hand_back=True)
+    except crawling.HostBusyError:
+        raise task.retry(countdown=3, max_retries=None) from None
+    if end is not None and end.handed_back:
+        raise Reject("the worker shuts down", requeue=True)
+
+
+def run_crawl(
+    run_id: int,
+    *,
+    stop: threading.Event,
+    hand_back: bool,
+    on_progress: Callable[[CrawlProgress], None] | None = None,
+) -> crawling.CrawlEnd | None:
+    """Do one owed crawl and enqueue its fan-outs: the task above and `crawlpush crawl` share this."""
+    end = _crawler().crawl(run_id, stop=stop, hand_back=hand_back, on_progress=on_progress)
+    if end is None or end.handed_back:
+        return end
+    enqueue_fan_outs(end.ready)
+    report = end.report
+    fields = {
+        "site": end.site,
+        "pages": report.pages,
+        "seen": report.items_seen,
+        "new": end.new_posts,
+        **({"fate": end.fanout} if end.new_posts and end.fanout != "ready" else {}),
+        **({} if report.finish_reason == "finished" else {"reason": report.finish_reason}),
+    }
+    if report.ok:
+        logger.info("crawl finished", extra={"fields": fields})
+    else:
+        error = (report.first_error or "").strip().rpartition("\n")[2]
+        logger.warning("crawl failed", extra={"fields": {**fields, "error": error}})
+    return end

@@ -1,0 +1,49 @@
+"""The fan-out task: one slice of a post's readers at a time, taking turns with other posts."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from sqlalchemy.exc import OperationalError
+
+from pipeline import resources
+from pipeline.celery import FANOUT_LEASE_S, NOTIFY_QUEUE, app
+from pipeline.fanout import FanOuts, FanOutSettings, SliceEnd
+from pipeline.publish import PublishError, publish_many, queue_length
+from pipeline.settings import get_settings
+
+WAIT_S = 1
+"""How long a fan-out waits when the notify queue is full."""
+
+
+@lru_cache(maxsize=1)
+def _fan_outs() -> FanOuts:
+    settings = get_settings()
+    return FanOuts(
+        resources.database(),
+        FanOutSettings(slice_users=settings.fanout_slice, queue_max=settings.notify_queue_max, lease_s=FANOUT_LEASE_S),
+        queue_length=lambda: queue_length(app, NOTIFY_QUEUE),
+        publish=lambda keys: publish_many(app, "notify_user", keys),
+    )
+
+
+@app.task(
+    name="fan_out_post",
+    autoretry_for=(OperationalError, PublishError),
+    retry_backoff=True,
+    retry_backoff_max=30,
+    max_retries=10,
+)
+def fan_out_post(post_id: int) -> None:
+    """Serve the next slice of a post's readers, and go to the back of the queue if there are more."""
+    match _fan_outs().next_slice(post_id):
+        case SliceEnd.MORE:
+            enqueue_fan_outs([post_id])
+        case SliceEnd.WAIT:
+            fan_out_post.apply_async((post_id,), countdown=WAIT_S)
+        case SliceEnd.DONE | SliceEnd.NOTHING:
+            return
+
+
+def enqueue_fan_outs(post_ids: Sequence[int]) -> None:
+    """Enqueue the fan-outs of the given posts."""
+    publish_many(app, "fan_out_post", [(post_id,) for post_id in post_ids])
