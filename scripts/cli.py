@@ -1,0 +1,75 @@
+"""The command `crawlpush`: finds each command in its own module, and turns what went wrong into one sentence.
+
+To add a command: write it with click in a module of this package, and name it in COMMANDS.
+"""
+
+import importlib
+from typing import Any
+
+import click
+from kombu.exceptions import OperationalError as BrokerError
+from redis.exceptions import RedisError
+from sqlalchemy.exc import OperationalError
+
+COMMANDS = {
+    "start": "scripts.launch:start",
+    "crawl": "scripts.crawl:crawl",
+    "sites": "scripts.sites:sites",
+    "users": "scripts.users:users",
+    "devices": "scripts.devices:devices",
+    "subscriptions": "scripts.subscriptions:subscriptions",
+    "posts": "scripts.posts:posts",
+    "notifications": "scripts.notifications:notifications",
+    "match": "scripts.match:match",
+    "status": "scripts.status:status",
+    "channels": "scripts.channels:channels",
+    "sweep": "scripts.sweep:sweep",
+    "db": "scripts.db:db",
+    "gateway": "scripts.gateway.command:gateway",
+    "board": "scripts.board.command:board",
+    "bench": "scripts.bench.command:bench",
+}
+"""Where each command lives. They are imported when they are called, so that `--help` and small commands stay quick."""
+
+OUR_PACKAGES = {"pipeline", "scripts", "spiders", "storage"}
+
+
+class Commands(click.Group):
+    """A group whose commands are imported on demand."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The names, in the order in which a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command = getattr(importlib.import_module(module), name)
+        return command if isinstance(command, click.Command) else None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; an error of ours carries its sentence, anything else is a defect and shows its traceback."""
+        try:
+            return super().invoke(ctx)
+        except (RedisError, BrokerError) as error:
+            raise click.ClickException(
+                f"Redis cannot be reached: {error}. Set REDIS_URL, or run scripts/start, which brings its own"
+            ) from None
+        except OperationalError as error:
+            cause = str(error.orig).strip().splitlines()[0]
+            raise click.ClickException(f"the database cannot be used: {cause}. Check DATABASE_URL") from None
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] in OUR_PACKAGES:
+                raise click.ClickException(str(error)) from None
+            raise
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="crawlpush")
+def main() -> None:
+    """Watches boards and feeds, and pushes each new post to the phones of the people whose keywords it matches, once.
+
+    Settings come from the environment or a .env file: docs/configuration.md lists them.
+    """

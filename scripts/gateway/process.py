@@ -1,0 +1,79 @@
+"""A gateway in a process of its own, for tests, benches and the demo."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from scripts.gateway.faults import Faults
+from scripts.processes import ServerProcess, get_json, post_json
+
+
+class GatewayProcess:
+    """A running gateway process: what it received, and how to make it fail."""
+
+    def __init__(self, folder: Path, *, keep: int = 100_000) -> None:
+        arguments = ["--folder", str(folder), "--keep", str(keep)]
+        for name in ("fcm", "apns", "apns-sandbox", "admin"):
+            arguments += [f"--{name}-port", "0"]
+        self._server = ServerProcess("scripts.gateway", arguments)
+
+    def start(self) -> None:
+        """Start it on free ports and return when it listens; raises ServerProcessError."""
+        self._server.start()
+
+    def stop(self) -> None:
+        """End it. Does nothing the second time."""
+        self._server.stop()
+
+    @property
+    def pid(self) -> int:
+        """The gateway's process id."""
+        return self._server.pid
+
+    @property
+    def admin_url(self) -> str:
+        """The address of the admin page."""
+        return str(self._server.addresses["admin_url"])
+
+    def environment(self) -> dict[str, str]:
+        """Return the settings that point the product to this gateway."""
+        return dict(self._server.addresses["environment"])
+
+    def received(self, since: int = 0) -> list[dict[str, Any]]:
+        """Return the accepted messages whose number is above `since`, oldest first."""
+        return list(get_json(f"{self.admin_url}/admin/received?since={since}"))
+
+    def phones(self) -> list[dict[str, Any]]:
+        """Return every phone with what it shows; `sends` of a notification above 1 are replacements."""
+        return list(get_json(f"{self.admin_url}/admin/phones"))
+
+    def stats(self) -> dict[str, Any]:
+        """Return the counters."""
+        return dict(get_json(f"{self.admin_url}/admin/stats"))
+
+    def set_faults(self, **faults: object) -> None:
+        """Follow the failure plan with these fields of Faults; the others are at rest. Raises FaultsError."""
+        post_json(f"{self.admin_url}/admin/faults", Faults.from_json(faults).to_json())
+
+    def reset(self) -> None:
+        """Forget what was received, and fail no more."""
+        post_json(f"{self.admin_url}/admin/reset", {})
+
+
+@contextmanager
+def gateway_process(folder: Path | None = None, *, keep: int = 100_000, **faults: object) -> Iterator[GatewayProcess]:
+    """Run a gateway process on free ports, its credentials in `folder` (a temporary one if none is given).
+
+    `faults` are fields of Faults. The process ends with the block, and also when this process is killed.
+    """
+    with TemporaryDirectory(prefix="crawlpush-gateway-") as temporary:
+        gateway = GatewayProcess(folder or Path(temporary) / "gateway", keep=keep)
+        gateway.start()
+        try:
+            if faults:
+                gateway.set_faults(**faults)
+            yield gateway
+        finally:
+            gateway.stop()

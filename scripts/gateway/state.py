@@ -1,0 +1,23 @@
+"""What the two sides of the gateway share while it runs."""
+
+from scripts.gateway.credentials import GatewayCredentials
+from scripts.gateway.faults import FaultPlan, Faults
+from scripts.gateway.record import PushRecord
+from scripts.gateway.tokens import AccessTokens, ProviderTokens
+
+
+class GatewayState:
+    """Credentials, tokens, the record and the failure plan of one running gateway."""
+
+    def __init__(self, credentials: GatewayCredentials, record: PushRecord, faults: Faults) -> None:
+        self.credentials = credentials
+        self.access_tokens = AccessTokens(credentials)
+        self.provider_tokens = ProviderTokens(credentials)
+        self.record = record
+        self.plan = FaultPlan(faults)
+        self.connections = {"fcm": 0, "apns": 0}  # opened since the start
+        self.refused_connections = 0  # APNs connections without HTTP/2
+
+    def set_faults(self, faults: Faults) -> None:
+        """Follow another failure plan from the next request on."""
+        self.plan = FaultPlan(faults)

@@ -1,0 +1,69 @@
+"""`crawlpush notifications`."""
+
+import click
+
+from pipeline.resources import now
+from scripts.output import json_option, limit_option, open_database, show_rows
+from storage import notifications as stored
+from storage import users
+from storage.models import NOTIFICATION_STATUSES
+
+
+@click.group()
+def notifications() -> None:
+    """What is owed to whom, and what became of it."""
+
+
+@notifications.command("list")
+@click.option("--user", help="Only this user's.")
+@click.option("--post", type=int, help="Only of this post.")
+@click.option("--status", type=click.Choice(NOTIFICATION_STATUSES))
+@limit_option
+@json_option
+def list_notifications(user: str | None, post: int | None, status: str | None, limit: int, *, as_json: bool) -> None:
+    """List the newest notifications with the outcome on each device."""
+    with open_database().reading() as session:
+        user_id = users.by_external_id(session, user).id if user else None
+        rows = [
+            {
+                "id": row.id,
+                "user": row.user,
+                "site": row.site,
+                "post": row.post_id,
+                "title": row.title,
+                "phrase": row.phrase,
+                "status": row.status,
+                "devices": row.devices,
+                "attempts": row.attempts,
+                "reason": row.reason,
+                "created": row.created_at,
+                "sent": row.sent_at,
+            }
+            for row in stored.listing(session, user_id=user_id, post_id=post, status=status, limit=limit)
+        ]
+    show_rows(rows, as_json=as_json, empty="no notifications yet")
+
+
+@notifications.command()
+@click.argument("user")
+def read(user: str) -> None:
+    """Mark all of a user's notifications as read, which clears their badge."""
+    with open_database().writing() as session:
+        count = stored.mark_read(session, users.by_external_id(session, user).id, now=now())
+    click.echo(f"{count} notifications of {user} marked as read")
+
+
+@notifications.command()
+def retry() -> None:
+    """Make failed notifications pending again; they are sent within seconds."""
+    with open_database().writing() as session:
+        count = stored.redrive(session, now=now())
+    click.echo(f"{count} failed notifications are pending again")
+
+
+@notifications.command()
+def drop() -> None:
+    """Give up what is pending, for example after a long outage; nothing is sent for it any more."""
+    with open_database().writing() as session:
+        count = stored.drop_pending(session)
+    click.echo(f"{count} pending notifications dropped")

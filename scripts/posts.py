@@ -1,0 +1,78 @@
+"""`crawlpush posts`."""
+
+from collections import Counter
+
+import click
+
+from pipeline.resources import now
+from scripts.output import json_option, limit_option, open_database, show_record, show_rows
+from storage import notifications, sites
+from storage import posts as stored
+
+
+@click.group()
+def posts() -> None:
+    """What the crawls found."""
+
+
+@posts.command("list")
+@click.option("--site", help="Only this site's.")
+@limit_option
+@json_option
+def list_posts(site: str | None, limit: int, *, as_json: bool) -> None:
+    """List the newest posts and what became of them."""
+    with open_database().reading() as session:
+        site_id = sites.by_name(session, site).id if site else None
+        rows = [
+            {
+                "id": post.id,
+                "site": name,
+                "title": post.title,
+                "published": post.published_at,
+                "seen": post.first_seen_at,
+                "fanout": post.fanout,
+                "users": post.matched_users,
+                "url": post.url,
+            }
+            for post, name in stored.latest(session, site_id=site_id, limit=limit)
+        ]
+    show_rows(rows, as_json=as_json, empty="no posts yet: `crawlpush crawl SITE` crawls a site now")
+
+
+@posts.command()
+@click.argument("post", type=int)
+@json_option
+def show(post: int, *, as_json: bool) -> None:
+    """Trace one post: the crawl that found it, whom it matched, and what became of each push."""
+    with open_database().reading() as session:
+        found, site = stored.by_id(session, post)
+        owed = notifications.listing(session, post_id=post, limit=1000)
+    outcomes = Counter(outcome for row in owed for outcome in row.devices)
+    record = {
+        "post": found.id,
+        "site": site,
+        "title": found.title,
+        "url": found.url,
+        "author": found.author,
+        "published": found.published_at,
+        "first_seen": found.first_seen_at,
+        "crawl_run": found.run_id,
+        "fanout": found.fanout,
+        "users": found.matched_users,
+        "phrases": sorted({row.phrase for row in owed if row.phrase}),
+        "notifications": dict(Counter(row.status for row in owed)),
+        "devices": dict(outcomes),
+    }
+    show_record(record, as_json=as_json)
+
+
+@posts.command()
+@click.argument("post", type=int)
+def refan(post: int) -> None:
+    """Fan a post out again: users who match now and were not notified get it; nobody gets it twice."""
+    from pipeline.tasks.fanout import enqueue_fan_outs
+
+    with open_database().writing() as session:
+        stored.reopen_fan_out(session, post, now=now())
+    enqueue_fan_outs([post])
+    click.echo(f"post {post} is being fanned out again")

@@ -1,0 +1,40 @@
+"""Runs a command that outlives the signals its neighbours stop at, and ends with its parent.
+
+Ctrl-C reaches the whole terminal's group, and `kill` or systemd send SIGTERM to every process at once. A server
+that the others need for their last words must not end with them: it is stopped last, by whoever started it.
+
+Run as a file by the parent, before the command replaces it: `python -I -S shielded.py PARENT_PID COMMAND ...`
+"""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1  # prctl(2), Linux
+
+
+def shielded(command: Sequence[str | Path]) -> list[str]:
+    """The command line that runs `command` shielded. Start it from the main thread: Linux ends it with that."""
+    return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *map(str, command)]
+
+
+def end_with_parent(parent_pid: int, signal_number: int = signal.SIGKILL) -> None:
+    """Have the kernel send this process a signal when its parent ends, however that happens. Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal_number)
+        if os.getppid() != parent_pid:
+            sys.exit("The process that wanted this one has ended.")
+
+
+def main() -> None:
+    """Block the signals, then become the command: a blocked signal stays blocked across exec."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    end_with_parent(int(sys.argv[1]))
+    os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606
+
+
+if __name__ == "__main__":
+    main()

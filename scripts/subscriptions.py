@@ -1,0 +1,86 @@
+"""`crawlpush subscriptions`."""
+
+import click
+
+from pipeline.matching import parse_phrase
+from pipeline.resources import now
+from pipeline.settings import get_settings
+from scripts.output import json_option, limit_option, open_database, show_rows
+from storage import sites, users
+from storage import subscriptions as stored
+from storage.subscriptions import KeywordText
+
+
+@click.group()
+def subscriptions() -> None:
+    """What the users want to hear of."""
+
+
+@subscriptions.command("list")
+@click.option("--user", help="Only this user's.")
+@limit_option
+@json_option
+def list_subscriptions(user: str | None, limit: int, *, as_json: bool) -> None:
+    """List subscriptions."""
+    with open_database().reading() as session:
+        user_id = users.by_external_id(session, user).id if user else None
+        rows = [
+            {
+                "id": row.id,
+                "user": row.user,
+                "phrase": row.phrase or "(every post)",
+                "kind": row.kind,
+                "site": row.site or "(every site)",
+                "exclude": row.exclude,
+                "body": row.match_body,
+            }
+            for row in stored.listing(session, user_id=user_id, limit=limit)
+        ]
+    show_rows(rows, as_json=as_json, empty="no subscriptions yet: `crawlpush subscriptions add` makes one")
+
+
+@subscriptions.command()
+@click.argument("user")
+@click.argument("phrase", required=False)
+@click.option("--site", help="Only on this site. Without a phrase: every post of it.")
+@click.option("--exclude", multiple=True, help="Not when this phrase occurs too; may be repeated.")
+@click.option("--kind", type=click.Choice(["word", "substring"]), help="Match whole words, or parts of words.")
+@click.option("--body", is_flag=True, help="Look in the body too, not in the title only.")
+def add(
+    user: str, phrase: str | None, site: str | None, exclude: tuple[str, ...], kind: str | None, *, body: bool
+) -> None:
+    """Subscribe a user to a phrase.
+
+    Latin letters match whole words, Korean, Japanese and Chinese also inside words; several words must all occur;
+    "a phrase in quotes" must occur as it is.
+    """
+    keyword = _keyword(phrase, kind) if phrase is not None else None
+    excluded = [_keyword(text, None) for text in exclude]
+    with open_database().writing() as session:
+        subscription, new = stored.add(
+            session,
+            users.by_external_id(session, user).id,
+            keyword=keyword,
+            site_id=sites.by_name(session, site).id if site else None,
+            exclude=excluded,
+            match_body=body,
+            limit=get_settings().subscriptions_per_user,
+            now=now(),
+        )
+    what = f"{keyword.text!r}" if keyword else "every post"
+    where = f" on {site}" if site else ""
+    click.echo(f"subscription {subscription.id}: {user} to {what}{where}{'' if new else ' (was there)'}")
+
+
+def _keyword(raw: str, kind: str | None) -> KeywordText:
+    phrase = parse_phrase(raw, kind)
+    return KeywordText(text=phrase.text, kind=phrase.kind)
+
+
+@subscriptions.command()
+@click.argument("subscription", type=int)
+def remove(subscription: int) -> None:
+    """Remove a subscription by its id."""
+    with open_database().writing() as session:
+        stored.remove(session, subscription)
+    click.echo(f"subscription {subscription} is gone")
