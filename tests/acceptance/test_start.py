@@ -1,0 +1,255 @@
+"""`scripts/start`: one command runs everything, says what happens, and takes everything down again."""
+
+import json
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+
+from pipeline.settings import PROJECT_ROOT
+from scripts.demo import USERS
+from scripts.embedded_redis import find_server
+from tests.services import require
+
+LINE_TIMEOUT_S = 30
+STOP_TIMEOUT_S = 20
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="Linux ends a process with its parent")
+
+
+class Start:
+    """A running `scripts/start`, past the setup of .venv: its lines, its processes, its end."""
+
+    def __init__(self, data_dir: Path, *arguments: str, **environment: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "scripts.launch", *arguments],
+            cwd=PROJECT_ROOT,
+            env={**os.environ, "DATA_DIR": str(data_dir), **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.lines: list[str] = []
+        self._arriving: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._arriving.put(line.rstrip("\n"))
+        self._arriving.put(None)
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """The first line that holds the pattern, among those that were printed and those to come."""
+        deadline = time.monotonic() + LINE_TIMEOUT_S
+        seen = 0
+        while True:
+            for line in self.lines[seen:]:
+                if found := re.search(pattern, line):
+                    return found
+            seen = len(self.lines)
+            try:
+                line = self._arriving.get(timeout=deadline - time.monotonic())
+            except (queue.Empty, ValueError):
+                line = None
+            assert line is not None, f"no line with {pattern!r} in:\n" + "\n".join(self.lines)
+            self.lines.append(line)
+
+    def everything(self) -> list[psutil.Process]:
+        """The launcher and all that it has started."""
+        launcher = psutil.Process(self.process.pid)
+        return [launcher, *launcher.children(recursive=True)]
+
+    def end(self) -> int:
+        """Wait for the end, and give the exit code."""
+        code = self.process.wait(STOP_TIMEOUT_S)
+        while (line := self._arriving.get(timeout=STOP_TIMEOUT_S)) is not None:
+            self.lines.append(line)
+        return code
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+
+@contextmanager
+def started(data_dir: Path, *arguments: str, **environment: str) -> Iterator[Start]:
+    start = Start(data_dir, *arguments, **environment)
+    try:
+        yield start
+    finally:
+        if start.process.poll() is None:
+            for process in start.everything():
+                with_suppressed_kill(process)
+            start.process.wait(STOP_TIMEOUT_S)
+
+
+def with_suppressed_kill(process: psutil.Process) -> None:
+    try:
+        process.kill()
+    except psutil.NoSuchProcess:
+        return
+
+
+def crawlpush(data_dir: Path, *arguments: str) -> str:
+    """What a command in a second terminal prints."""
+    return subprocess.run(
+        [Path(sys.executable).with_name("crawlpush"), *arguments],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, "DATA_DIR": str(data_dir)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+
+
+def assert_all_gone(processes: list[psutil.Process]) -> None:
+    _, alive = psutil.wait_procs(processes, timeout=STOP_TIMEOUT_S)
+    left = [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+    assert not left
+
+
+@pytest.fixture(autouse=True)
+def _a_redis_server_is_installed() -> None:
+    require(find_server() is not None, "a redis-server")
+
+
+def test_the_demo_crawls_fans_out_and_pushes_until_every_process_is_signalled_twice(tmp_path: Path) -> None:
+    data_dir = tmp_path / "a folder with spaces"
+    with started(data_dir) as start:
+        # Each in words, within half a minute, and never a token
+        start.wait_for(r"crawl finished: site=demo pages=1 seen=\d+ new=\d+")
+        start.wait_for(r"post fanned out: post=\d+ .*users=[1-9]")
+        start.wait_for(r"push delivered: post=\d+ platform=\w+ user=\w+")
+        assert not [user for user in USERS if user.token in start.text]
+
+        # A second terminal finds the same database and Redis
+        notifications = json.loads(crawlpush(data_dir, "notifications", "list", "--json"))
+        assert notifications
+        posts_and_users = [(row["post"], row["user"]) for row in notifications]
+        assert len(posts_and_users) == len(set(posts_and_users))
+
+        # A second start in the same folder is refused in one sentence
+        with started(data_dir) as second:
+            assert second.end() == 1
+            assert second.text.startswith("Error: crawlpush is already running:")
+            assert len(second.lines) == 1
+
+        # As systemd, honcho and Heroku stop it: a signal to every process at once, and again
+        processes = start.everything()
+        for _ in range(2):
+            for process in processes:
+                with_suppressed_terminate(process)
+        assert start.end() == 0
+
+        assert_all_gone(processes)
+        assert start.lines[-1] == "Stopped."
+        assert "is killed" not in start.text
+        assert "Traceback" not in start.text
+        assert not (data_dir / "embedded.env").exists()
+
+
+def with_suppressed_terminate(process: psutil.Process) -> None:
+    try:
+        process.terminate()
+    except psutil.NoSuchProcess:
+        return
+
+
+def test_a_second_start_goes_on_where_the_first_one_stopped(tmp_path: Path) -> None:
+    for expected in ("fate=silent", r"new=\d+$"):
+        with started(tmp_path) as start:
+            first_crawl = start.wait_for(r"crawl finished: (.*)")
+            assert re.search(expected, first_crawl[1])
+            start.process.send_signal(signal.SIGINT)
+            assert start.end() == 0
+
+
+@pytest.mark.parametrize("said", ["Starting the embedded Redis", "Bringing the database", "The demo board"])
+def test_ctrl_c_during_the_setup_leaves_nothing(tmp_path: Path, said: str) -> None:
+    with started(tmp_path) as start:
+        start.wait_for(said)
+        processes = start.everything()
+        start.process.send_signal(signal.SIGINT)
+
+        assert start.end() == 0
+        assert_all_gone(processes)
+        assert "Traceback" not in start.text
+
+
+def test_a_process_that_dies_ends_the_start_which_names_it(tmp_path: Path) -> None:
+    with started(tmp_path, "--no-demo") as start:
+        start.wait_for("Bringing the database")
+        (notifier,) = wait_for_children(start, "notifier@")
+        processes = start.everything()
+        notifier.kill()
+
+        assert start.end() == 137
+        assert_all_gone(processes)
+        assert start.lines[-1] == "notifier ended by itself (exit code 137), so everything was stopped."
+
+
+def wait_for_children(start: Start, words: str) -> list[psutil.Process]:
+    deadline = time.monotonic() + LINE_TIMEOUT_S
+    while time.monotonic() < deadline:
+        found = [p for p in start.everything() if words in " ".join(p.cmdline()) and "sh" not in p.name()]
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"no process with {words!r}")
+
+
+@linux_only
+def test_nothing_is_left_when_the_start_itself_is_killed(tmp_path: Path) -> None:
+    with started(tmp_path) as start:
+        start.wait_for("crawl finished")
+        processes = start.everything()
+        start.process.kill()
+
+        assert_all_gone(processes)
+
+    # The next start is not misled by what the killed one left.
+    with started(tmp_path) as start:
+        start.wait_for("crawl finished")
+        start.process.terminate()
+        assert start.end() == 0
+
+
+def test_with_redis_and_database_configured_nothing_is_embedded(
+    tmp_path: Path, redis_url: str, postgres_url: str
+) -> None:
+    with started(tmp_path, "--no-demo", REDIS_URL=redis_url, DATABASE_URL=postgres_url) as start:
+        with redis.Redis.from_url(redis_url) as client:
+            deadline = time.monotonic() + LINE_TIMEOUT_S
+            # The queue on which a worker listens for `celery inspect`.
+            while not client.exists("_kombu.binding.celery.pidbox"):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        start.process.terminate()
+
+        assert start.end() == 0
+        assert "embedded" not in start.text
+        assert not (tmp_path / "redis").exists()
+        assert not (tmp_path / "crawlpush.db").exists()
+
+
+def test_a_database_that_is_not_there_gives_one_sentence(tmp_path: Path) -> None:
+    url = "postgresql://crawlpush:secret@127.0.0.1:1/nowhere"
+    with started(tmp_path, DATABASE_URL=url) as start:
+        assert start.end() == 1
+        assert start.lines[-1].startswith("Error: The database cannot be used: ")
+        assert "Traceback" not in start.text
+        assert "secret" not in start.text

@@ -1,0 +1,368 @@
+"""The HTTP/2 connection against servers that do what the gateway is too well-behaved for."""
+
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from pipeline.push import apns_environment
+from pipeline.push.apns2_compat import h2, hyperframe
+from pipeline.push.channels import build_channels
+from pipeline.push.message import Platform
+from tests.integration.pipeline.push.scripted_server import Connection, scripted_server
+from tests.support.messages import message
+
+MAX_STREAMS = h2.settings.MAX_CONCURRENT_STREAMS
+INITIAL_WINDOW = h2.settings.INITIAL_WINDOW_SIZE
+
+
+def messages(count, **changes):
+    return [
+        message(Platform.APNS, delivery_id=str(number), token=f"{number:064x}", **changes) for number in range(count)
+    ]
+
+
+def kinds(outcomes):
+    return Counter((outcome.kind.value, outcome.code) for outcome in outcomes)
+
+
+@contextmanager
+def channel_to(config, script):
+    with scripted_server(config, script) as server:
+        channel = build_channels(replace(config, apns_production_endpoint=server.url))[Platform.APNS]
+        try:
+            yield channel, server
+        finally:
+            channel.close()
+
+
+def test_before_the_first_answer_there_is_one_stream(config):
+    most = []
+
+    class Slow(Connection):
+        settings = {MAX_STREAMS: 500}
+
+        def request(self, stream_id):
+            open_streams = len(self.bodies) - sum(1 for number, _, _ in self.server.requests[:-1])
+            most.append(open_streams)
+            self.answer(stream_id)
+
+    with channel_to(config, Slow) as (channel, _):
+        assert kinds(channel.send(messages(50), 10)) == {("delivered", ""): 50}
+
+    assert most[0] == 1
+    assert max(most) > 10
+
+
+def test_answers_that_follow_a_goaway_still_count(config):
+    class GoesAway(Connection):
+        settings = {MAX_STREAMS: 100}
+
+        def opened(self):
+            self.waiting = []
+
+        def request(self, stream_id):
+            if self.number > 1 or stream_id == 1:
+                self.answer(stream_id)
+                return
+            self.waiting.append(stream_id)
+            if stream_id == 21:
+                # Accepted up to 11; these are answered after the GOAWAY, the others never.
+                self.goaway(11, reason=b'{"reason":"Shutdown"}')
+                for accepted in self.waiting:
+                    if accepted <= 11:
+                        self.answer(accepted)
+
+    with channel_to(config, GoesAway) as (channel, server):
+        assert kinds(channel.send(messages(11), 10)) == {("delivered", ""): 11}
+
+    first = [stream for number, stream, _ in server.requests if number == 1]
+    second = [body for number, _, body in server.requests if number == 2]
+    assert max(first) == 21
+    assert len(second) == 5  # exactly those above last-stream-id: 13, 15, 17, 19, 21
+
+
+def test_a_polite_goaway_before_the_end_loses_nothing(config):
+    class Polite(Connection):
+        settings = {MAX_STREAMS: 100}
+
+        def request(self, stream_id):
+            if self.number == 1 and stream_id == 21:
+                self.goaway(2**31 - 1)
+            self.answer(stream_id)
+
+    with channel_to(config, Polite) as (channel, server):
+        assert kinds(channel.send(messages(40), 10)) == {("delivered", ""): 40}
+        assert kinds(channel.send(messages(10), 10)) == {("delivered", ""): 10}
+        assert len(server.connections) == 2
+
+    assert len(server.requests) == 50
+
+
+def test_a_connection_that_closes_without_goaway_leaves_unknowns(config):
+    class Dies(Connection):
+        settings = {MAX_STREAMS: 10}
+
+        def request(self, stream_id):
+            if self.number == 1 and stream_id == 21:
+                self.transport.abort()
+            elif self.number > 1 or stream_id < 11:
+                self.answer(stream_id)
+
+    with channel_to(config, Dies) as (channel, server):
+        outcomes = kinds(channel.send(messages(30), 10))
+
+    unknown = outcomes.pop(("unknown", "connection_lost"))
+    assert outcomes == {("delivered", ""): 30 - unknown}
+    # Nothing that may have been handled was sent twice.
+    assert max(Counter(body for _, _, body in server.requests).values()) <= 30
+    assert len(server.requests) <= 30
+    assert 1 <= unknown <= 10
+
+
+def test_settings_that_change_on_the_way_are_kept(config):
+    open_now = set()
+    most_after = []
+
+    class Shrinks(Connection):
+        settings = {MAX_STREAMS: 50}
+
+        def opened(self):
+            self.held = []
+            self.shrunk = False
+
+        def request(self, stream_id):
+            if stream_id < 61:
+                self.answer(stream_id)
+                return
+            if not self.shrunk:
+                self.shrunk = True
+                self.h2.update_settings({MAX_STREAMS: 2, INITIAL_WINDOW: 100})
+            open_now.add(stream_id)
+            if stream_id > 200:
+                most_after.append(len(open_now))
+            open_now.discard(stream_id)
+            self.answer(stream_id)
+
+    batch = messages(200, body="x" * 700)
+    with channel_to(config, Shrinks) as (channel, server):
+        assert kinds(channel.send(batch, 20)) == {("delivered", ""): 200}
+
+    assert len(server.requests) == 200
+    # A window of 100 bytes takes a body in many pieces, and none is lost on the way.
+    assert {len(body) for _, _, body in server.requests} == {len(server.requests[0][2])}
+    assert max(most_after) <= 2
+
+
+def test_a_server_that_allows_no_stream_for_a_while_is_waited_for(config):
+    class Opens(Connection):
+        settings = {MAX_STREAMS: 0}
+
+        def opened(self):
+            self.server.first = self
+
+    with channel_to(config, Opens) as (channel, server):
+        result = []
+        thread = threading.Thread(target=lambda: result.extend(channel.send(messages(3), 20)))
+        thread.start()
+        wait_for(lambda: hasattr(server, "first"))
+
+        def open_streams():
+            server.first.h2.update_settings({MAX_STREAMS: 10})
+            server.first.flush()
+
+        call_in_server(server, open_streams)
+        thread.join(20)
+
+    assert kinds(result) == {("delivered", ""): 3}
+
+
+def test_late_frames_for_finished_streams_do_not_end_the_connection(config):
+    class Untidy(Connection):
+        settings = {MAX_STREAMS: 10}
+
+        def request(self, stream_id):
+            self.answer(stream_id)
+            update = hyperframe.frame.WindowUpdateFrame(stream_id)
+            update.window_increment = 1000
+            self.frame(update)
+            reset = hyperframe.frame.RstStreamFrame(stream_id)
+            reset.error_code = 0
+            self.frame(reset)
+
+    with channel_to(config, Untidy) as (channel, server):
+        for _ in range(3):
+            assert kinds(channel.send(messages(20), 10)) == {("delivered", ""): 20}
+        assert len(server.connections) == 1
+
+
+def test_answers_that_come_after_the_deadline_do_not_end_the_connection(config):
+    class Late(Connection):
+        settings = {MAX_STREAMS: 100}
+
+        def opened(self):
+            self.held = []
+
+        def request(self, stream_id):
+            if len(self.server.requests) == 2:
+                self.held.append(stream_id)
+                return
+            for held in self.held:
+                # Raw: our own h2 knows that the client has reset the stream.
+                self.frame(raw_headers(self, held))
+                data = hyperframe.frame.DataFrame(held)
+                data.data = b'{"reason":"late"}'
+                data.flags.add("END_STREAM")
+                self.frame(data)
+            self.held.clear()
+            self.answer(stream_id)
+
+    with channel_to(config, Late) as (channel, server):
+        assert kinds(channel.send(messages(1), 10)) == {("delivered", ""): 1}
+        assert kinds(channel.send(messages(1), 0.3)) == {("unknown", "timeout"): 1}
+        assert kinds(channel.send(messages(20), 10)) == {("delivered", ""): 20}
+        assert len(server.connections) == 1
+
+
+def raw_headers(connection, stream_id):
+    frame = hyperframe.frame.HeadersFrame(stream_id)
+    frame.data = connection.h2.encoder.encode([(":status", "410"), ("x-new", "kept in step")])
+    frame.flags.add("END_HEADERS")
+    return frame
+
+
+def test_an_idle_connection_that_a_nat_forgot_is_found_out_before_a_message_is_trusted_to_it(config, monkeypatch):
+    monkeypatch.setattr(apns_environment, "PING_TIMEOUT_S", 0.3)
+
+    class Forgotten(Connection):
+        def request(self, stream_id):
+            self.answer(stream_id)
+            self.deaf = self.number == 1
+
+    with channel_to(config, Forgotten) as (channel, server):
+        assert kinds(channel.send(messages(1), 10)) == {("delivered", ""): 1}
+        make_idle(channel)
+        assert kinds(channel.send(messages(5), 10)) == {("delivered", ""): 5}
+
+    assert [number for number, _, _ in server.requests] == [1, 2, 2, 2, 2, 2]
+
+
+def test_an_idle_connection_that_still_lives_is_kept(config):
+    with channel_to(config, Connection) as (channel, server):
+        channel.send(messages(1), 10)
+        make_idle(channel)
+        assert kinds(channel.send(messages(5), 10)) == {("delivered", ""): 5}
+        assert len(server.connections) == 1
+
+
+def make_idle(channel):
+    """As if nothing had been heard for an hour."""
+    channel._environments["production"]._link.connection.received_at -= 3600
+
+
+def test_after_a_deadline_in_silence_the_connection_is_asked_first(config, monkeypatch):
+    monkeypatch.setattr(apns_environment, "PING_TIMEOUT_S", 0.3)
+
+    class Stalls(Connection):
+        settings = {MAX_STREAMS: 100}
+
+        def request(self, stream_id):
+            if self.number > 1 or stream_id == 1:
+                self.answer(stream_id)
+            else:
+                self.deaf = True
+
+    with channel_to(config, Stalls) as (channel, server):
+        assert kinds(channel.send(messages(1), 10)) == {("delivered", ""): 1}
+        assert kinds(channel.send(messages(3), 0.3)) == {("unknown", "timeout"): 3}
+        assert kinds(channel.send(messages(3), 10)) == {("delivered", ""): 3}
+        assert len(server.connections) == 2
+
+
+def test_an_idle_connection_that_the_server_closed_is_replaced(config):
+    class Closes(Connection):
+        def request(self, stream_id):
+            self.answer(stream_id)
+            if self.number == 1:
+                self.goaway(stream_id, reason=b'{"reason":"IdleTimeout"}')
+                self.transport.close()
+
+    with channel_to(config, Closes) as (channel, server):
+        assert kinds(channel.send(messages(1), 10)) == {("delivered", ""): 1}
+        wait_for(lambda: server.connections[0].transport.is_closing())
+        assert kinds(channel.send(messages(3), 10)) == {("delivered", ""): 3}
+        assert len(server.connections) == 2
+
+
+@pytest.mark.parametrize("when", ["opened", "request"])
+def test_a_server_that_breaks_the_protocol_is_no_crash_and_no_endless_loop(config, when):
+    class Garbage(Connection):
+        def opened(self):
+            if when == "opened":
+                self.transport.write(b"HTTP/1.1 400 Bad Request\r\n\r\n<html>what?</html>")
+
+        def request(self, stream_id):
+            self.transport.write(b"\x00\xff\xff" + b"garbage" * 100)
+
+    with channel_to(config, Garbage) as (channel, server):
+        outcomes = kinds(channel.send(messages(5), 10))
+        if when == "opened":
+            assert outcomes == {("retry", "connection_failed"): 5}
+        else:
+            assert set(outcomes) == {("unknown", "connection_lost"), ("retry", "connection_lost")}
+        assert len(server.connections) <= 4
+
+
+def test_connections_that_answer_nothing_are_not_opened_for_ever(config):
+    class Barren(Connection):
+        def request(self, stream_id):
+            self.goaway(0)
+            self.transport.close()
+
+    with channel_to(config, Barren) as (channel, server):
+        assert kinds(channel.send(messages(5), 10)) == {("retry", "connection_lost"): 5}
+        assert len(server.connections) == 3
+
+
+def test_an_answer_before_the_request_is_complete_counts(config):
+    class Hasty(Connection):
+        settings = {INITIAL_WINDOW: 10}
+
+        def started(self, stream_id, headers):
+            self.answer(stream_id, 413, b'{"reason":"PayloadTooLarge"}')
+
+        def data_received(self, data):
+            try:
+                super().data_received(data)
+            except (KeyError, h2.exceptions.ProtocolError):
+                self.flush()  # the rest of a request that was answered early
+
+    with channel_to(config, Hasty) as (channel, _):
+        assert kinds(channel.send(messages(3), 10)) == {("rejected", "PayloadTooLarge"): 3}
+
+
+def test_an_answer_without_end_is_cut_off_at_the_deadline(config):
+    class Endless(Connection):
+        def request(self, stream_id):
+            self.h2.send_headers(stream_id, [(":status", "500")])
+            self.h2.send_data(stream_id, b"x" * 10_000)
+
+    with channel_to(config, Endless) as (channel, _):
+        started = time.monotonic()
+        assert kinds(channel.send(messages(1), 0.5)) == {("unknown", "timeout"): 1}
+        assert time.monotonic() - started < 5
+
+
+def call_in_server(server, function):
+    """Run a function on the server's event loop."""
+    server.connections[0].transport._loop.call_soon_threadsafe(function)
+
+
+def wait_for(condition, timeout_s=10.0):
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.005)

@@ -1,0 +1,26 @@
+"""A process that crawls as a worker does: reads an order from standard input, prints what happened.
+
+A SIGTERM sets `stop`, as a worker's does.
+"""
+
+import json
+import signal
+import sys
+import threading
+from dataclasses import asdict
+
+from pipeline.child import CrawlOrder, forkserver_pid, run_child, start_forkserver
+
+
+def main() -> None:
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    order = CrawlOrder(**json.loads(sys.stdin.readline()))
+    start_forkserver()
+    print(json.dumps({"forkserver": forkserver_pid()}), flush=True)
+    report = run_child(order, stop=stop)
+    print(json.dumps({"report": asdict(report)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""A loopback web server that can misbehave in the ways the web does."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
+
+CHUNK = b"x" * 65_536
+
+
+@dataclass
+class Seen:
+    """A request that arrived."""
+
+    path: str
+    headers: dict[str, str]
+
+
+def board(posts: int) -> bytes:
+    """A board with so many posts."""
+    rows = "".join(
+        f'<tr class="row"><td><a href="/post?id={n}">Post {n} 공지</a><td class="date">2026-01-02 03:04' for n in range(posts)
+    )
+    return f"<!doctype html><meta charset=utf-8><title>board</title><table>{rows}</table>".encode()
+
+
+@dataclass
+class FaultySite:
+    """Answers by path; `robots` and `answers` may be changed while it runs."""
+
+    address: str = "127.0.0.1"
+    # None: there is no robots.txt.
+    robots: str | None = None
+    requests: list[Seen] = field(default_factory=list)
+    port: int = 0
+    over: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def origin(self) -> str:
+        return f"http://{self.address}:{self.port}"
+
+    def url(self, path: str) -> str:
+        return self.origin + path
+
+    def paths(self) -> list[str]:
+        """The paths asked for, without robots.txt."""
+        return [seen.path for seen in self.requests if seen.path != "/robots.txt"]
+
+    def answer(self, seen: Seen, send: Callable[[bytes], None]) -> None:
+        self.requests.append(seen)
+        parts = urlsplit(seen.path)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        name = parts.path.strip("/").replace("-", "_").replace(".", "_") or "board"
+        handler = getattr(self, f"_{name}", None)
+        if handler is None:
+            send(_response("404 Not Found", b"there is no such page"))
+        else:
+            handler(seen, query, send)
+
+    def _robots_txt(self, _seen: Seen, _query: dict[str, str], send: Callable[[bytes], None]) -> None:
+        if self.robots is None:
+            send(_response("404 Not Found", b"<html>Disallow: /</html>"))
+        else:
+            send(_response("200 OK", self.robots.encode(), "Content-Type: text/plain"))
+
+    def _board(self, _seen: Seen, query: dict[str, str], send: Callable[[bytes], None]) -> None:
+        send(_response("200 OK", board(int(query.get("posts", "3"))), "Content-Type: text/html; charset=utf-8"))
+
+    def _tagged(self, seen: Seen, _query: dict[str, str], send: Callable[[bytes], None]) -> None:
+        if seen.headers.get("if-none-match") == '"v1"':
+            send(_response("304 Not Modified", b"", 'ETag: "v1"'))
+        else:
+            send(_response("200 OK", board(3), "Content-Type: text/html", 'ETag: "v1"', "Last-Modified: Fri, 02 Jan 2026 03:04:05 GMT"))
+
+    def _hang(self, *_: object) -> None:
+        self.over.wait()
+
+    def _drip(self, _seen: Seen, _query: dict[str, str], send: Callable[[bytes], None]) -> None:
+        send(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 1000000\r\n\r\n")
+        while not self.over.wait(0.05):
+            send(b".")
+
+    def _huge(self, _seen: Seen, query: dict[str, str], send: Callable[[bytes], None]) -> None:
+        # Without a length, so that only reading finds out.
+        send(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n")
+        for _ in range(int(query["mb"]) * 16):
+            send(CHUNK)
+
+    def _loop(self, _seen: Seen, query: dict[str, str], send: Callable[[bytes], None]) -> None:
+        send(_response("302 Found", b"", f"Location: /loop?n={int(query.get('n', '0')) + 1}"))
+
+    def _to(self, _seen: Seen, query: dict[str, str], send: Callable[[bytes], None]) -> None:
+        send(_response("302 Found", b"", f"Location: {query['url']}"))
+
+    def _busy(self, _seen: Seen, query: dict[str, str], send: Callable[[bytes], None]) -> None:
+        status = {"429": "429 Too Many Requests", "503": "503 Service Unavailable"}[query.get("status", "429")]
+        after = [f"Retry-After: {query['after']}"] if "after" in query else []
+        send(_response(status, b"busy", *after))
+
+    def _busy_once(self, seen: Seen, _query: dict[str, str], send: Callable[[bytes], None]) -> None:
+        if self.paths().count(seen.path) == 1:
+            send(_response("503 Service Unavailable", b"busy", "Retry-After: 1"))
+        else:
+            send(_response("200 OK", board(3), "Content-Type: text/html"))
+
+    def _broken(self, _seen: Seen, _query: dict[str, str], send: Callable[[bytes], None]) -> None:
+        send(_response("500 Internal Server Error", b"oops"))
+
+
+def _response(status: str, body: bytes, *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def _serve_connection(site: FaultySite, connection: socket.socket) -> None:
+    with suppress(OSError), connection, connection.makefile("rb") as lines:
+        while request := lines.readline():
+            headers = {}
+            while line := lines.readline().decode("latin-1").strip():
+                name, _, value = line.partition(":")
+                headers[name.lower()] = value.strip()
+            site.answer(Seen(request.split()[1].decode(), headers), connection.sendall)
+
+
+@contextmanager
+def faulty_site(address: str = "127.0.0.1") -> Iterator[FaultySite]:
+    """A server on a free port of `address`."""
+    with socket.create_server((address, 0)) as listener:
+        site = FaultySite(address=address, port=listener.getsockname()[1])
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    threading.Thread(target=_serve_connection, args=(site, connection), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        try:
+            yield site
+        finally:
+            site.over.set()
+            # Wakes accept(), which closing alone does not.
+            with suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+
+
+def wait_until(condition: Callable[[], bool], *, within: float = 10.0) -> None:
+    """Wait for something that happens in another process; fail when it does not."""
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
