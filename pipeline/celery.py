@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from celery import Celery, signals
-from celery.platforms import SecurityWarning
 from kombu import Queue
 
 from pipeline import logs, startup
@@ -156,7 +155,8 @@ def create_app(settings: Settings) -> Celery:
         enable_utc=True,
         timezone="UTC",
         beat_schedule=_beat_schedule(settings),
-        beat_schedule_filename=str(settings.data_dir / "beat-schedule"),
+        # Nothing to remember: what is due stands in the database, and beat only ticks.
+        beat_scheduler="celery.beat:Scheduler",
         beat_max_loop_interval=5,
     )
     return app
@@ -182,7 +182,7 @@ def _fail(error: Exception) -> SystemExit:
 
 
 # Celery warns a root worker because of pickled messages, which run code; ours are JSON and nothing else.
-warnings.filterwarnings("ignore", category=SecurityWarning)
+warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
 
 
 def _app() -> Celery:

@@ -33,6 +33,10 @@ class PreloadError(RuntimeError):
     """The forkserver could not load what crawls need; the message says why."""
 
 
+class ForkRefusedError(RuntimeError):
+    """The system allows no further process."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Exit:
     """How a process ended."""
@@ -54,15 +58,22 @@ class Child:
         self._lines = b""
 
     def await_pid(self) -> None:
-        """Wait until the process exists. Raises OSError when the forkserver does not answer, or is gone."""
+        """Wait until the process exists.
+
+        Raises ForkRefusedError, and OSError when the forkserver does not answer or is gone.
+        """
+        poll = select.poll()
+        poll.register(self.status, select.POLLIN)
         while b"\n" not in self._lines:
-            ready, _, _ = select.select([self.status], [], [], FORK_S)
-            part = os.read(self.status, 256) if ready else b""
+            part = os.read(self.status, 256) if poll.poll(FORK_S * 1000) else b""
             if not part:
                 raise OSError("the forkserver did not fork")
             self._lines += part
         line, _, self._lines = self._lines.partition(b"\n")
-        self.pid = int(line.removeprefix(b"pid "))
+        word, _, rest = line.decode().partition(" ")
+        if word == "refused":
+            raise ForkRefusedError(f"no process could be made for the crawl: {rest}")
+        self.pid = int(rest)
 
     def read_status(self) -> None:
         """Take what the readable status pipe says; `exit` is set once the process is over."""
@@ -116,18 +127,21 @@ class ForkServer:
             self._discard(wait_s=2.0)
 
     def fork(self) -> Child:
-        """A new child, which waits for its order. Raises PreloadError when the forkserver cannot be started again."""
+        """A new child, which waits for its order.
+
+        Raises ForkRefusedError, and PreloadError when the forkserver was lost and cannot be started again.
+        """
         with self._lock:
-            for attempt in (1, 2):
-                control = self._ensure()
-                try:
-                    return self._ask(control)
-                except OSError:  # it was killed, or hangs
-                    self._discard(wait_s=0)
-                    if attempt == 2:
-                        raise
-                    logger.warning("forkserver lost, starting it again")
-            raise AssertionError
+            try:
+                return self._ask(self._ensure())
+            except OSError:  # it was killed, or hangs
+                self._discard(wait_s=0)
+                logger.warning("forkserver lost, starting it again")
+            try:
+                return self._ask(self._ensure())
+            except OSError as error:
+                self._discard(wait_s=0)
+                raise PreloadError(f"the forkserver was started again and lost at once: {error}") from error
 
     def _ensure(self) -> socket.socket:
         if self._owner != os.getpid():

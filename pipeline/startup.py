@@ -32,11 +32,15 @@ def check_redis(settings: Settings) -> None:
         with open_redis(settings) as redis:
             version = str(redis.info("server")["redis_version"])
     except (RedisError, OSError) as error:
-        raise NotReadyError(
-            f"Redis cannot be reached: {error}. Set REDIS_URL, or run scripts/start, which brings its own"
-        ) from None
+        raise NotReadyError(redis_sentence(error)) from None
     if tuple(int(part) for part in version.split(".")[:2]) < LEAST_REDIS:
         raise NotReadyError(f"Redis {version} is too old: crawlpush needs 6.2 or later")
+
+
+def redis_sentence(error: Exception) -> str:
+    """What to tell a person whose Redis is not there."""
+    cause = str(error).rstrip(".")
+    return f"Redis cannot be reached: {cause}. Set REDIS_URL, or run scripts/start, which brings its own"
 
 
 def check_services(settings: Settings) -> None:

@@ -11,6 +11,8 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
 
+from pipeline.startup import redis_sentence
+
 COMMANDS = {
     "start": "scripts.launch:start",
     "crawl": "scripts.crawl:crawl",
@@ -54,9 +56,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except (RedisError, BrokerError) as error:
-            raise click.ClickException(
-                f"Redis cannot be reached: {error}. Set REDIS_URL, or run scripts/start, which brings its own"
-            ) from None
+            raise click.ClickException(redis_sentence(error)) from None
         except OperationalError as error:
             cause = str(error.orig).strip().splitlines()[0]
             raise click.ClickException(f"the database cannot be used: {cause}. Check DATABASE_URL") from None

@@ -34,10 +34,11 @@ def crawl(site: str, *, queue: bool, as_json: bool) -> None:
     The very code of the scheduled crawls does it, so that new posts are fanned out and pushed as usual.
     """
     database = open_database()
+    with database.reading() as session:
+        site_id = sites.by_name(session, site).id
     startup.check_redis(get_settings())
     with database.writing() as session:
-        row = sites.by_name(session, site)
-        run_id = sites.queue_run(session, row.id, trigger="manual", now=now())
+        run_id = sites.queue_run(session, site_id, trigger="manual", now=now())
     if run_id is None:
         raise UnfinishedRunError(
             f"{site} is being crawled already, or waits in the queue: `crawlpush sites show {site}` shows its runs"

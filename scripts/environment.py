@@ -5,7 +5,6 @@ Standard library only: nothing is installed yet. `python -I scripts/environment.
 
 import fcntl
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -13,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -26,7 +24,10 @@ VENV_PYTHON = VENV / "bin" / "python"
 LOG = VENV / "install.log"
 UNFINISHED = VENV / "install-unfinished"
 RUNTIME_LOCK = "requirements.txt"
-PIP_WHEEL = re.compile(r"pip-(\d+(?:\.\d+)+)-py3-none-any\.whl")
+PIP_WHEEL = re.compile(
+    r'<a href="(?P<url>[^"#]*pip-(?P<version>\d+(?:\.\d+)+)-py3-none-any\.whl)#sha256=(?P<sha256>[0-9a-f]{64})"'
+    r"(?P<attributes>[^>]*)>"
+)
 
 
 class SetupError(Exception):
@@ -142,7 +143,7 @@ def _install_pip(base: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         try:
             wheel = _download_pip(Path(folder))
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError) as error:
             raise SetupError(
                 f"This Python has no pip, and the package index did not give one ({error}). {way_out}"
             ) from error
@@ -153,25 +154,21 @@ def _install_pip(base: str) -> None:
 
 
 def _download_pip(folder: Path) -> Path:
-    """Fetch the newest pip wheel. The index's JSON form is described in PEP 691."""
+    """Fetch the newest pip wheel from the package index, whose pages PEP 503 describes."""
     index = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple").rstrip("/") + "/pip/"
     if not index.startswith("https://"):
         raise ValueError("PIP_INDEX_URL is not an https address")
-    request = urllib.request.Request(index, headers={"Accept": "application/vnd.pypi.simple.v1+json"})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
-        files = json.load(response)["files"]
-    wheels = {}
-    for file in files:
-        if (match := PIP_WHEEL.fullmatch(file["filename"])) and not file.get("yanked"):
-            wheels[tuple(map(int, match[1].split(".")))] = file
+    with urllib.request.urlopen(index, timeout=30) as response:  # noqa: S310 - https, see above
+        page = response.read().decode()
+    wheels = [match for match in PIP_WHEEL.finditer(page) if "data-yanked" not in match["attributes"]]
     if not wheels:
         raise ValueError("it lists no wheel of pip")
-    newest = wheels[max(wheels)]
+    newest = max(wheels, key=lambda match: tuple(map(int, match["version"].split("."))))
     with urllib.request.urlopen(urllib.parse.urljoin(index, newest["url"]), timeout=60) as response:  # noqa: S310
         content = response.read()
-    if hashlib.sha256(content).hexdigest() != newest["hashes"]["sha256"]:
+    if hashlib.sha256(content).hexdigest() != newest["sha256"]:
         raise ValueError("the download does not match its checksum")
-    wheel = folder / str(newest["filename"])
+    wheel = folder / f"pip-{newest['version']}-py3-none-any.whl"
     wheel.write_bytes(content)
     return wheel
 

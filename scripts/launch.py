@@ -14,7 +14,14 @@ from sqlalchemy.exc import DBAPIError
 from pipeline.settings import PROJECT_ROOT, SettingsError, load
 from scripts import demo
 from scripts.embedded_env import remove_embedded_env, write_embedded_env
-from scripts.embedded_redis import EmbeddedRedis, EmbeddedRedisError, build_server, find_server
+from scripts.embedded_redis import (
+    BUILDING,
+    EmbeddedRedis,
+    EmbeddedRedisError,
+    build_server,
+    find_server,
+    require_compiler,
+)
 from scripts.folder_lock import FolderInUseError, FolderLock
 from scripts.processes import ServerProcessError
 from scripts.procfile import Ending, ProcessGroup, procfile_commands
@@ -118,7 +125,8 @@ def run(signals: StopSignals, *, demo_wanted: bool) -> Ending:
 
 def _embedded_redis(folder: Path) -> EmbeddedRedis:
     if find_server() is None:
-        say("No Redis is installed, and there is none in a wheel for this Python: it is being built (a minute or two).")
+        require_compiler()
+        say(BUILDING)
         build_server()
     say("Starting the embedded Redis.")
     return EmbeddedRedis(folder)

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from types import FrameType
 from typing import Any, Protocol
 
 import click
@@ -105,12 +106,19 @@ def serve(
 
     A server that others need for their last words must outlive the signals that they stop at: its parent ends it.
     Once it listens, `announce` is called, and its addresses go to the descriptor `ready_fd` as a line of JSON.
-    A second signal changes nothing. Raises click.ClickException when the service cannot start.
+    A second signal changes nothing, and after the return signals are ignored: the process is expected to end.
+    Raises click.ClickException when the service cannot start.
     """
+    before = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
     try:
         asyncio.run(_serve(service, announce, until_stdin_closes, ready_fd))
     except ServingError as error:
+        for number, handler in before.items():
+            signal.signal(number, handler)
         raise click.ClickException(str(error)) from error
+    # All that is left to do is to exit, and a second signal must not turn that into a failure.
+    for number in _STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 async def _serve(
@@ -118,8 +126,14 @@ async def _serve(
 ) -> None:
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        # The loop's own handlers would give way to the default action when the loop closes.
+        if not (until_stdin_closes or loop.is_closed()):
+            loop.call_soon_threadsafe(stopped.set)
+
     for number in _STOP_SIGNALS:
-        loop.add_signal_handler(number, (lambda: None) if until_stdin_closes else stopped.set)
+        signal.signal(number, on_signal)
     try:
         await service.start()
         announce()
@@ -131,10 +145,6 @@ async def _serve(
         await stopped.wait()
     finally:
         await service.stop()
-        for number in _STOP_SIGNALS:
-            # All that is left to do is to exit, and a second signal must not turn that into a failure.
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_IGN)
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:

@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 import click
 
 from pipeline.resources import now
-from pipeline.schedule import describe, next_runs, parse_active_hours, parse_schedule
+from pipeline.schedule import describe, next_runs, parse_schedule
 from pipeline.settings import get_settings
 from scripts import trial
 from scripts.output import json_option, local_time, open_database, show_record, show_rows
@@ -104,9 +104,12 @@ def add(name: str, spider: str, url: str, *, no_check: bool, notify_existing: bo
     if not NAME.fullmatch(name):
         raise click.ClickException(f"{name!r} is not a site's name: 1 to 64 letters, digits, dots, dashes, underscores")
     definition = _definition(spider, url, options)
-    parse_schedule(options["schedule"])
-    if options["active_hours"]:
-        parse_active_hours(options["active_hours"])
+    next_runs(
+        parse_schedule(options["schedule"]),
+        after=now(),
+        timezone=definition.timezone,
+        active_hours=options["active_hours"],
+    )
     database = open_database()
     with database.reading() as session:
         if any(site.name == name for site in stored.all_sites(session)):
@@ -280,8 +283,6 @@ def _next_runs(site: Site, *, count: int) -> list[str]:
 def schedule(name: str, schedule: str, active_hours: str | None) -> None:
     """Change a site's schedule; it takes effect at the next tick, without a restart."""
     parsed = parse_schedule(schedule)
-    if active_hours:
-        parse_active_hours(active_hours)
     with open_database().writing() as session:
         site = stored.by_name(session, name)
         site.schedule = schedule

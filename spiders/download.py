@@ -7,7 +7,10 @@ import spiders.without_http2  # noqa: F401 - before Scrapy
 
 # isort: split
 
+from scrapy import Request
 from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
+from scrapy.exceptions import DownloadCancelledError
+from scrapy.http import Response
 
 
 class PrivateAddressError(Exception):
@@ -23,6 +26,13 @@ class WebDownloadHandler(HTTP11DownloadHandler):
     """Scrapy's handler for http and https, made when the first request of its scheme comes: TLS costs something."""
 
     lazy = True
+
+    async def download_request(self, request: Request) -> Response:
+        """Download; a page above DOWNLOAD_MAXSIZE fails with words, where Scrapy's own handler has none."""
+        try:
+            return await super().download_request(request)
+        except DownloadCancelledError as error:
+            raise DownloadCancelledError(str(error) or f"larger than {self._default_maxsize} bytes") from error
 
 
 def is_public(address: str) -> bool:

@@ -11,7 +11,9 @@ _SAMPLE: Final = 40_000
 
 _MULTI_BYTE: Final = frozenset({"cp949", "cp932", "gb18030", "big5hkscs", "big5", "euc_jp", "iso2022_jp"})
 _HIGH: Final = re.compile(rb"[\x80-\xff]+")
-_MARKUP: Final = re.compile(rb"<script.*?</script>|<style.*?</style>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_MARKUP: Final = re.compile(
+    rb"<script.*?(?:</script>|\Z)|<style.*?(?:</style>|\Z)|<[^<>]*>?", re.DOTALL | re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,8 +96,10 @@ def _fits(body: bytes, encoding: str) -> bool:
 
 
 def _is_dense(body: bytes) -> bool:
-    runs = _HIGH.findall(_MARKUP.sub(b"", body[:_SAMPLE]))
-    return bool(runs) and sum(map(len, runs)) / len(runs) >= 3
+    """Whether most of the text is not ASCII; in western languages only a letter here and there is not."""
+    text = b"".join(_MARKUP.sub(b" ", body[: 4 * _SAMPLE])[:_SAMPLE].split())
+    runs = _HIGH.findall(text)
+    return bool(runs) and (sum(map(len, runs)) / len(runs) >= 3 or sum(map(len, runs)) / len(text) > 0.3)
 
 
 def guess(body: bytes) -> str:
@@ -122,19 +126,47 @@ def _score(sample: bytes, encoding: str) -> float:
         odd = sum("\uff61" <= char <= "\uff9f" for char in chars) / total
         return 0.0 if kana < 0.15 or odd > 0.3 else 0.9 + kana / 10 - odd / 2
     if encoding == "cp949":
-        return 1.02 * sum("\uac00" <= char <= "\ud7a3" or char < "\u3200" for char in chars) / total
+        return 1.02 * sum(_is_common_hangul(char) or _is_punctuation(char) for char in chars) / total
     if encoding == "cp874":
-        return 1.01 * sum("\u0e01" <= char <= "\u0e5b" for char in chars) / total
+        return 1.01 if _is_thai(text) else 0.0
     if encoding in {"cp1251", "koi8-r"}:
-        lower = sum("а" <= char <= "ё" for char in chars)
-        return 0.98 * lower / total
-    return sum(_is_common_hanzi(char, encoding) for char in chars) / total
+        return 0.98 * sum("а" <= char <= "ё" for char in chars) / total
+    return sum(_is_common_hanzi(char, encoding) or _is_punctuation(char) for char in chars) / total
+
+
+def _is_common_hangul(char: str) -> bool:
+    """Whether a syllable is one of the 2,350 of KS X 1001; CP949 holds 8,800 more that hardly occur."""
+    try:
+        return "\uac00" <= char <= "\ud7a3" and len(char.encode("euc_kr")) == 2
+    except UnicodeEncodeError:
+        return False
+
+
+def _is_punctuation(char: str) -> bool:
+    return "\u2010" <= char <= "\u2030" or "\u3000" <= char <= "\u301f" or char in "·！（），．：；？"
+
+
+def _is_thai(text: str) -> bool:
+    """Thai is told by its vowel signs and tone marks, each of which stands on a consonant (or on another mark)."""
+    marks = list(_THAI_MARK.finditer(text))
+    standing = sum("\u0e01" <= text[mark.start() - 1] <= "\u0e4e" for mark in marks if mark.start())
+    letters = sum("\u0e01" <= char <= "\u0e5b" for char in text if char > "\x7f")
+    foreign = sum(1 for char in text if char > "\x7f") - letters
+    stacked = len(_THAI_NONSENSE.findall(text))
+    enough = letters > 20 * foreign and len(marks) > letters / 12
+    return enough and standing > 0.97 * len(marks) and stacked < letters / 50
+
+
+_THAI_MARK: Final = re.compile("[\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]")
+_THAI_NONSENSE: Final = re.compile(
+    "[\u0e31\u0e34-\u0e3a][\u0e31\u0e34-\u0e3a]|[\u0e40-\u0e44](?![\u0e01-\u0e2e])|[\u0e3b-\u0e3e\u0e4f-\u0e5b]"
+)
 
 
 def _is_common_hanzi(char: str, encoding: str) -> bool:
-    """Whether a character is of the first, everyday level of GB 2312 or Big5, or their punctuation."""
+    """Whether a character is of the first, everyday level of GB 2312 or Big5."""
     try:
         lead = char.encode("gb2312" if encoding == "gb18030" else "big5")[0]
     except UnicodeEncodeError:
         return False
-    return lead <= 0xD7 if encoding == "gb18030" else lead <= 0xC6
+    return 0xB0 <= lead <= 0xD7 if encoding == "gb18030" else 0xA4 <= lead <= 0xC6

@@ -72,7 +72,7 @@ def parse_feed(body: bytes, url: str, params: FeedParams, now: datetime, content
     else:
         prepared = prepare(decoded.text)
         broken_off = prepared.broken_off
-        parsed = _parsed(prepared.xml, url)
+        parsed = _parsed(prepared.xml)
         version = parsed.version or "unknown"
         if not parsed.entries and not parsed.version and not prepared.entries and not broken_off:
             raise NotAFeedError("the address answered with XML that looks like a feed but cannot be read as one")
@@ -92,9 +92,13 @@ def parse_feed(body: bytes, url: str, params: FeedParams, now: datetime, content
     return document
 
 
-def _parsed(xml: str, url: str) -> Any:
-    """feedparser's result. It gets a stream: bytes it would first try to open as a file's name."""
-    headers = {"content-type": "application/xml; charset=utf-8", "content-location": url}
+def _parsed(xml: str) -> Any:
+    """feedparser's result, with addresses as they stand but for xml:base.
+
+    It gets a stream, because bytes it would first try to open as a file's name; and it is not told where the feed
+    came from, because it would take a guid such as "g17" for a relative address and make it depend on that.
+    """
+    headers = {"content-type": "application/xml; charset=utf-8"}
     return feedparser.parse(
         io.BytesIO(xml.encode("utf-8", "ignore")),
         response_headers=headers,
@@ -136,7 +140,8 @@ def _link(entry: Any) -> str:
 
 
 def _text(entry: Any, name: str) -> str:
-    value = entry.get(name)
+    # Not through feedparser's own get(), which answers "published" for a missing "updated" and warns.
+    value = dict.get(entry, name)
     return value.strip() if isinstance(value, str) else ""
 
 
@@ -145,7 +150,7 @@ def _moment(entry: Any, params: FeedParams, now: datetime) -> datetime | None:
         if text := _text(entry, name):
             if moment := parse_date(text, now=now, zone=params.zone):
                 return moment
-            if parsed := entry.get(f"{name}_parsed"):
+            if parsed := dict.get(entry, f"{name}_parsed"):
                 return parse_date("{}-{:02}-{:02} {:02}:{:02}:{:02} UTC".format(*parsed[:6]), now=now)
     return None
 

@@ -11,8 +11,6 @@ _ROOT: Final = re.compile(
 )
 _FIRST_TAG: Final = re.compile(r"<(?P<name>[A-Za-z_][\w:.-]*)")
 _HIDDEN: Final = re.compile(r"<!\[CDATA\[.*?(?:\]\]>|\Z)|<!--.*?(?:-->|\Z)|<\?.*?(?:\?>|\Z)", re.DOTALL)
-_DOCTYPE: Final = re.compile(r"<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>", re.DOTALL | re.IGNORECASE)
-_DECLARATION: Final = re.compile(r"<\?xml\b.*?\?>", re.DOTALL | re.IGNORECASE)
 _ENTRY_END: Final = re.compile(r"</(?:[\w.-]+:)?(?:item|entry)\s*>", re.IGNORECASE)
 _ENTRY_START: Final = re.compile(r"<(?:[\w.-]+:)?(?:item|entry)(?=[\s>/])", re.IGNORECASE)
 _EMPTY_ENTRY: Final = re.compile(r"<(?P<tag>item|entry)\s*(?:/>|>\s*</(?P=tag)\s*>)", re.IGNORECASE)
@@ -106,8 +104,8 @@ def _closing(name: str, local: str, kept: str) -> str:
 
 
 def _repaired(text: str) -> str:
-    text = _ILLEGAL.sub("", _DOCTYPE.sub("", _DECLARATION.sub("", text)))
-    text = _outside_hidden(_EMPTY_ENTRY, text)
+    # The declaration and any DOCTYPE stood before the root and are gone, and with them all entities of one's own.
+    text = _outside_hidden(_EMPTY_ENTRY, _ILLEGAL.sub("", text))
     return _REPAIRS.sub(_repair, text)
 
 

@@ -4,7 +4,8 @@ It is started by its parent's side as `python -m spiders.forkserver FD`, where F
 
 - it answers with one line of JSON, {"ready": ...} or {"error": ...};
 - a byte with two descriptors (the crawl's channel, a pipe for its status) asks for a child. The pipe gets the line
-  `pid N`, and when the child has ended `exit CODE CPU_SECONDS`, a negative code being a signal;
+  `pid N`, and when the child has ended `exit CODE CPU_SECONDS`, a negative code being a signal; or `refused WHY`
+  where the system allows no further process;
 - when the socket closes, the parent has ended: the children are killed and the forkserver ends.
 
 Why not multiprocessing's: its children import the worker's main module again, which costs more than a crawl; it
@@ -95,7 +96,13 @@ class Forkserver:
         if not request or len(descriptors) != 2:
             return False
         channel, status = descriptors
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:  # a limit on processes or memory: the crawls that run shall not suffer from it
+            _tell(status, f"refused {error.strerror}\n")
+            os.close(channel)
+            os.close(status)
+            return True
         if pid == 0:
             self._become_child(selector, channel, status)
         with suppress(OSError):  # it may have ended already
@@ -106,7 +113,6 @@ class Forkserver:
         return True
 
     def _become_child(self, selector: selectors.BaseSelector, channel: int, status: int) -> NoReturn:
-        code = 1
         try:
             isolation.own_group()
             isolation.die_with(_FORKSERVER_PID)
@@ -119,11 +125,10 @@ class Forkserver:
             from spiders import run
 
             run.serve(socket.socket(fileno=channel))
-            code = 0
         except BaseException:
             traceback.print_exc()
         finally:
-            os._exit(code)
+            os._exit(1)
 
     def _collect(self) -> None:
         """Report each child that ended, after killing what is left of its group."""
@@ -195,4 +200,5 @@ def _tell(status: int, line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))
+    # Taking apart what was loaded would take longer than anybody wants to wait for.
+    os._exit(main(int(sys.argv[1])))

@@ -106,11 +106,18 @@ class RetryAfterMiddleware:
 
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
+        # What the server said, once it sent us away.
+        self._sent_away: str | None = None
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         """Scrapy's constructor."""
         return cls(crawler)
+
+    def process_request(self, request: Request) -> None:  # noqa: ARG002
+        """Ask for nothing more while the spider is being closed, the page that waited for robots.txt for one."""
+        if self._sent_away:
+            raise IgnoreRequest(self._sent_away)
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
         """Wait and ask again, or close the spider."""
@@ -132,7 +139,8 @@ class RetryAfterMiddleware:
         self._crawler.stats.set_value(RETRY_AFTER, delay)
         self._closing = asyncio.ensure_future(engine.close_spider_async(reason="retry_after"))
         wish = "to slow down" if delay is None else f"to come back in {delay:.0f} s"
-        raise IgnoreRequest(f"the server answered {response.status} and asks {wish}")
+        self._sent_away = f"the server answered {response.status} and asks {wish}"
+        raise IgnoreRequest(self._sent_away)
 
 
 def retry_after_s(value: str, *, now: datetime) -> float | None:
@@ -175,7 +183,7 @@ class KeptRobotsMiddleware:
     def process_response(self, request: Request, response: Response) -> Response:
         """Note a robots.txt, or that there is none; a server in trouble is asked again next time."""
         origin = robots_origin(request)
-        if origin is None or "kept" in response.flags or response.status >= 500:
+        if origin is None or "kept" in response.flags or response.status == 429 or response.status >= 500:
             return response
         if response.status >= 400:  # none: then everything is allowed, whatever the error page says
             response = response.replace(body=b"")

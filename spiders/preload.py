@@ -28,6 +28,7 @@ REACTOR: Final = "twisted.internet.reactor"
 
 REHEARSAL_S: Final = 30
 
+_HASHED_CERTIFICATES: Final = Path("/etc/ssl/certs")
 _CA_BUNDLES: Final = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 
@@ -53,23 +54,29 @@ def load() -> dict[str, int]:
     """Load everything; says how many `modules` that is. Raises PreloadError, and whatever an import raises."""
     use_some_certificates()
     with _without_reactor():
-        from spiders import rehearsal, run
+        from spiders import project, rehearsal
 
-        project = run.load_project()
-        for order in rehearsal.orders(project.spiders.list()):
+        loaded = project.load_project()
+        for order in rehearsal.orders(loaded.spiders.list()):
             _import_all(_rehearse(order))
         rehearsal.warm_up()
-        run.log_errors_only(project.errors)
+        project.log_errors_only(loaded.errors)
     if REACTOR in sys.modules:
         raise PreloadError("a module installed a reactor while it was imported")
     return {"modules": len(sys.modules)}
 
 
 def use_some_certificates() -> None:
-    """Verify servers against certifi's certificates where the system has none of its own."""
+    """Choose what servers' certificates are verified against, unless the environment says it.
+
+    From a folder with an index of hashes OpenSSL reads the one certificate that it needs, instead of parsing them
+    all for each crawl. Where the system has no certificates, certifi's are taken.
+    """
     if "SSL_CERT_FILE" in os.environ or "SSL_CERT_DIR" in os.environ:
         return
-    if not any(Path(bundle).exists() for bundle in _CA_BUNDLES):
+    if next(_HASHED_CERTIFICATES.glob("*.0"), None) is not None:
+        os.environ["SSL_CERT_DIR"] = str(_HASHED_CERTIFICATES)
+    elif not any(Path(bundle).exists() for bundle in _CA_BUNDLES):
         with contextlib.suppress(ImportError):
             import certifi
 

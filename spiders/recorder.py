@@ -51,7 +51,9 @@ def shortened(record: logging.LogRecord) -> str:
     lines = [record.getMessage().split("\nTraceback", 1)[0].strip()]
     error = record.exc_info[1] if record.exc_info else None
     if error is not None:
-        frames = traceback.extract_tb(error.__traceback__)
+        # What Scrapy raises while it downloads says all there is to say.
+        downloading = type(error).__module__.startswith("scrapy.")
+        frames = [] if downloading else list(traceback.extract_tb(error.__traceback__))
         own = [frame for frame in frames if not any(part in frame.filename for part in _LIBRARIES)]
         lines += [
             f"  {Path(frame.filename).name}:{frame.lineno} in {frame.name}: {frame.line}" for frame in own[-_FRAMES:]

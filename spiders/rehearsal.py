@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from OpenSSL import SSL
 from protego import Protego
 from w3lib.html import get_meta_refresh
 
@@ -125,6 +126,7 @@ def warm_up() -> None:
     parse_feed(feed, base, FeedParams.from_mapping({"url": base}), now, "")
     get_meta_refresh(board.decode(), base)
     Protego.parse(PAGES["/robots.txt"][1]).can_fetch(base, "crawlpush")
+    _greet_over_tls()
     with tempfile.TemporaryDirectory(prefix="crawlpush-rehearsal-") as folder:
         url = f"sqlite:///{folder}/posts.db"
         run_id = _prepare(url)
@@ -134,6 +136,17 @@ def warm_up() -> None:
             with database.writing() as session:
                 store(session, site_id=1, run_id=run_id, found=found, now=now)
         database.close()
+
+
+def _greet_over_tls() -> None:
+    """Make a client's first message, to nobody: most of what OpenSSL sets up once is set up by that."""
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_default_verify_paths()
+    connection = SSL.Connection(context)
+    connection.set_connect_state()
+    connection.set_tlsext_host_name(b"localhost")
+    with suppress(SSL.WantReadError):
+        connection.do_handshake()
 
 
 def _serve(listener: socket.socket) -> None:

@@ -10,6 +10,17 @@ from typing import Any, Final
 from lxml import etree
 
 from spiders.dates import parse_date
+from spiders.element_names import (
+    ADS,
+    FURNITURE,
+    NAME,
+    PINNED,
+    is_furniture,
+    names_in_row,
+    names_of_leaf,
+    selectors_of,
+    words_of,
+)
 from spiders.identity import resolve
 from spiders.selectors import compile_selector
 from spiders.text import element_text
@@ -18,21 +29,6 @@ _FEWEST: Final = 4
 _DEEPEST: Final = 7
 _CANDIDATES: Final = 60
 _SAMPLE: Final = 40
-_FURNITURE: Final = re.compile(
-    r"nav\w*|menu\w*|footer|header|sidebar|side|aside|breadcrumbs?|gnb|lnb|snb|tabs?|paging|pagination|pager|social|"
-    r"share|banner|widget\w*|toolbar|login|languages?|tagcloud|cloud|related|calendar|recent|popular|mini",
-    re.IGNORECASE,
-)
-_NAME: Final = re.compile(r"[A-Za-z_][\w-]*")
-_NUMBERED: Final = re.compile(r"\d{2,}|[0-9a-f]{8,}")
-_STATES: Final = re.compile(
-    r"odd|even|first|last|active|hover|on|off|clearfix|alt\d*|bg\d*|row\d|hot|new|lock(?:ed)?|visited|current|selected",
-    re.IGNORECASE,
-)
-_PINNED: Final = re.compile(
-    r"notice|sticky|super-sticky|pinned|announce\w*|fixed|gongji|bo_notice|top-?notice", re.IGNORECASE
-)
-_ADS: Final = re.compile(r"ads?|advert\w*|sponsor\w*|promo\w*|hongbo|p-ad\b.*", re.IGNORECASE)
 _TITLED: Final = re.compile(
     r"title|titles|subject|headline|heading|tit|subj|topictitle|storylink|titleline", re.IGNORECASE
 )
@@ -68,56 +64,13 @@ def _candidates(root: etree._Element) -> Iterator[tuple[str, list[etree._Element
         for _ in range(_DEEPEST):
             if element is None or element.tag in {"body", "html"}:
                 break
-            for selector in _selectors(element):
+            for selector in selectors_of(element):
                 support[selector] += min(len(text), 60)
             element = element.getparent()
     for selector, _ in support.most_common(_CANDIDATES):
         rows = compile_selector(selector).elements(root)
         if len(rows) >= _FEWEST:
             yield selector, rows
-
-
-def _selectors(element: etree._Element) -> Iterator[str]:
-    """Ways to name an element and those like it: by its own classes, and by where it stands."""
-    for name in _stable_classes(element):
-        if not _PINNED.fullmatch(name) and not _ADS.fullmatch(name):
-            yield f"{element.tag}.{name}"
-    parent = element.getparent()
-    if parent is None:
-        return
-    if parent.tag in {"tbody", "ul", "ol", "dl", "div", "section", "table", "main"}:
-        named = next((each for each in [parent, *parent.iterancestors()][:3] if _own_name(each)), None)
-        if named is not None:
-            middle = "" if named is parent else f"{parent.tag} > "
-            yield f"{_own_name(named)} {'> ' if named is parent else ''}{middle}{element.tag}"
-        if element.tag in {"tr", "li", "article"}:
-            yield f"{parent.tag} > {element.tag}"
-
-
-def _own_name(element: etree._Element) -> str:
-    name = element.get("id") or ""
-    if _NAME.fullmatch(name) and not _NUMBERED.search(name):
-        return f"{element.tag}#{name}"
-    classes = _stable_classes(element)
-    return f"{element.tag}.{classes[0]}" if classes else ""
-
-
-def _stable_classes(element: etree._Element) -> list[str]:
-    names = (element.get("class") or "").split()
-    return [
-        name
-        for name in names
-        if _NAME.fullmatch(name)
-        and not name[-1].isdigit()
-        and not _NUMBERED.search(name)
-        and not _STATES.fullmatch(name)
-    ][:4]
-
-
-def _words(element: etree._Element) -> set[str]:
-    """The words in an element's class and id."""
-    named = f"{element.get('class') or ''} {element.get('id') or ''}".lower()
-    return set(re.split(r"[\s_-]+", named)) - {""}
 
 
 def _is_pressable(anchor: etree._Element) -> bool:
@@ -130,13 +83,9 @@ def _furniture(root: etree._Element) -> set[etree._Element]:
     return {
         each
         for each in root.iter("nav", "footer", "header", "div", "ul", "aside")
-        if (each.tag in {"nav", "footer"} or _FURNITURE.fullmatch(each.get("class") or ""))
+        if (each.tag in {"nav", "footer"} or FURNITURE.fullmatch(each.get("class") or ""))
         and sum(1 for _ in each.iter("a")) < most
     }
-
-
-def _is_furniture(element: etree._Element) -> bool:
-    return any(_FURNITURE.fullmatch(word) for word in _words(element))
 
 
 def _judged(selector: str, rows: list[etree._Element], base: str, now: datetime) -> RowGuess | None:
@@ -177,7 +126,7 @@ def _title_is_around(titles: list[tuple[etree._Element, etree._Element]]) -> boo
 def _standing(row: etree._Element, anchor: etree._Element) -> float:
     """What the place and kind of a row say for it: main text before side columns, whole rows before their parts."""
     standing = 1.0 - 0.02 * min(20, len(list(row.iterancestors())))
-    if any(_is_furniture(each) for each in [row, *row.iterancestors()][:4]):
+    if any(is_furniture(each) for each in [row, *row.iterancestors()][:4]):
         standing *= 0.4
     if row.tag == "a":
         # The element around the anchor usually holds the date as well.
@@ -202,7 +151,7 @@ def _title_selector(rows: list[etree._Element], base: str) -> str | None:
             text = element_text(anchor)
             if not text or not _is_pressable(anchor):
                 continue
-            for name in _relative(anchor, row):
+            for name in names_in_row(anchor, row):
                 uses[name] += 1
                 if name in seen:
                     continue
@@ -227,37 +176,9 @@ def _is_title_like(anchor: etree._Element, row: etree._Element) -> float:
     for element in (anchor, *anchor.iterancestors()):
         if element is row:
             break
-        if element.tag in _HEADINGS or any(_TITLED.fullmatch(word) for word in _words(element)):
+        if element.tag in _HEADINGS or any(_TITLED.fullmatch(word) for word in words_of(element)):
             return 2.0
     return 1.0
-
-
-def _relative(element: etree._Element, row: etree._Element) -> Iterator[str]:
-    """Names of an element inside a row: by class, by its parent's class, by its cell, by its tag."""
-    if element is row:
-        yield "." if element.tag == "a" else element.tag
-        return
-    tag = element.tag
-    for name in _stable_classes(element):
-        yield f"{tag}.{name}"
-    parent = element.getparent()
-    while (
-        parent is not None
-        and parent is not row
-        and not _stable_classes(parent)
-        and parent.tag not in {"td", "h2", "h3"}
-    ):
-        parent = parent.getparent()
-    if parent is None or parent is row:
-        yield tag
-        return
-    for name in _stable_classes(parent):
-        yield f"{parent.tag}.{name} {tag}" if tag != parent.tag else f"{parent.tag}.{name}"
-    if parent.tag == "td":
-        place = len(list(parent.itersiblings("td", preceding=True))) + 1
-        yield f"td:nth-child({place}) {tag}"
-    elif parent.tag in {"h2", "h3"}:
-        yield f"{parent.tag} {tag}"
 
 
 def _date_selector(titles: list[tuple[etree._Element, etree._Element]], now: datetime) -> tuple[str, float]:
@@ -271,7 +192,7 @@ def _date_selector(titles: list[tuple[etree._Element, etree._Element]], now: dat
             text = element.get("datetime") or element_text(element)
             if not 3 <= len(text) <= 60 or text.isdigit() or parse_date(text, now=now) is None:
                 continue
-            for name in _names_of_leaf(element):
+            for name in names_of_leaf(element):
                 if name not in seen:
                     seen.add(name)
                     rows_with[name] += 2 if element.tag == "time" else 1
@@ -284,23 +205,14 @@ def _date_selector(titles: list[tuple[etree._Element, etree._Element]], now: dat
     return (best, part) if part > 0.5 else ("", 0.0)
 
 
-def _names_of_leaf(element: etree._Element) -> Iterator[str]:
-    for name in _stable_classes(element):
-        yield f"{element.tag}.{name}"
-    if element.tag == "time":
-        yield "time"
-    if element.tag == "td":
-        yield f"td:nth-child({len(list(element.itersiblings('td', preceding=True))) + 1})"
-
-
 def _marks(rows: list[etree._Element], titles: list[tuple[etree._Element, etree._Element]]) -> dict[str, Any]:
     """Classes of some rows that say pinned or advertising, and badges inside the titles."""
     classes = Counter(name for row in rows for name in set((row.get("class") or "").split()))
-    some = [name for name, count in classes.items() if count < len(rows) and _NAME.fullmatch(name)]
+    some = [name for name, count in classes.items() if count < len(rows) and NAME.fullmatch(name)]
     marks: dict[str, Any] = {}
-    if pinned := [f".{name}" for name in some if _PINNED.fullmatch(name)]:
+    if pinned := [f".{name}" for name in some if PINNED.fullmatch(name)]:
         marks["pinned"] = ", ".join(pinned)
-    if ads := [f".{name}" for name in some if _ADS.fullmatch(name)]:
+    if ads := [f".{name}" for name in some if ADS.fullmatch(name)]:
         marks["skip"] = ads
     badges = {
         f"{child.tag}.{names[0]}"

@@ -22,6 +22,7 @@ _DATE_ATTRIBUTES: Final = ("datetime", "content", "data-timestamp", "data-time",
 _FIELD: Final = re.compile(r"\{([A-Za-z][\w:-]*)(?:\.(\d+))?\}")
 _CALL: Final = re.compile(r"[\w$.]+\s*\((.*)\)", re.DOTALL)
 _ARGUMENT: Final = re.compile(r"""\s*(?:'((?:\\.|[^'\\])*)'|"((?:\\.|[^"\\])*)"|([^,()'"]+))\s*(?:,|$|(?=\)))""")
+_SCRIPT_LENGTH: Final = 2_000
 _CUT: Final = ("...", "…")
 
 
@@ -238,7 +239,7 @@ def _attribute(name: str, row: etree._Element, anchor: etree._Element) -> str | 
 
 def _call_arguments(script: str) -> list[str]:
     """The arguments of the first call in a script: "javascript:fn_view('12', 3);" gives 12 and 3."""
-    call = _CALL.search(script)
+    call = _CALL.search(script[:_SCRIPT_LENGTH])
     if call is None:
         return []
     arguments: list[str] = []

@@ -15,7 +15,7 @@ import signal
 import threading
 from collections.abc import Mapping
 from types import FrameType
-from typing import Any, Final, NoReturn, Self
+from typing import Any, Final, NoReturn, cast
 
 import spiders.without_http2  # noqa: F401 - before Scrapy
 
@@ -24,16 +24,15 @@ import spiders.without_http2  # noqa: F401 - before Scrapy
 from scrapy import signals
 from scrapy.crawler import Crawler
 from scrapy.settings import Settings
-from scrapy.spiderloader import SpiderLoader
 from scrapy.utils.misc import build_from_crawler, load_object
 from twisted.internet import asyncioreactor
-from twisted.python import log as twisted_log
 from twisted.python.failure import Failure
 
 from spiders import isolation, middlewares, pipelines
-from spiders.channel import Channel
+from spiders.channel import Channel, OrderLostError
 from spiders.download import refuse_private_addresses
 from spiders.orders import Order, Report
+from spiders.project import load_project, log_errors_only
 from spiders.recorder import ErrorLog, Recorder, stats_of
 
 logger = logging.getLogger(__name__)
@@ -57,42 +56,13 @@ class UnknownSpiderError(LookupError):
         super().__init__(f"there is no spider named {name!r}: `scrapy list` shows their names")
 
 
-class _OneCrawlSettings(Settings):
-    """Settings of a process that crawls once: nobody else is there to be spared from a change.
-
-    Scrapy copies its settings deeply for each crawler, which would cost a tenth of a small crawl.
-    """
-
-    def copy(self) -> Self:
-        """Themselves."""
-        return self
-
-
-class Project:
-    """What every crawl shares, made once, before the first fork. A child that uses it changes its own copy."""
-
-    def __init__(self) -> None:
-        self.settings = _OneCrawlSettings()
-        self.settings.setmodule("spiders.settings", priority="project")
-        self.spiders = SpiderLoader.from_settings(self.settings)
-        self.errors = ErrorLog()
-
-
-_project: Project | None = None
-
-
-def load_project() -> Project:
-    """Read the settings and find the spiders, unless that was done in the process that this one was forked from."""
-    global _project
-    if _project is None:
-        _project = Project()
-    return _project
-
-
 def serve(connection: Any) -> NoReturn:
     """Take one order from the connection, crawl, report, and end this process."""
     channel = Channel(connection)
-    order = Order(**channel.receive_order())
+    try:
+        order = Order(**channel.receive_order())
+    except OrderLostError:
+        os._exit(0)
     isolation.give_way()
     isolation.set_limits(memory_mb=order.memory_mb, wall_clock_s=order.hard_limit_s)
     threading.stack_size(isolation.THREAD_STACK_BYTES)
@@ -103,7 +73,7 @@ def crawl(order: Order, channel: Channel) -> NoReturn:
     """Crawl, send the report, and end this process without cleaning up what dies with it anyway."""
     project = load_project()
     log_errors_only(project.errors)
-    asyncioreactor.install()
+    asyncioreactor.install()  # type: ignore[no-untyped-call]
     try:
         spider = project.spiders.load(order.spider)
     except KeyError:
@@ -112,17 +82,6 @@ def crawl(order: Order, channel: Channel) -> NoReturn:
     _override(project.settings, order)
     Run(order, channel, Crawler(spider, project.settings), project.errors).start()
     os._exit(0)
-
-
-def log_errors_only(errors: ErrorLog) -> None:
-    """Keep everything below an error from being logged, and let `errors` have the rest; once per process is enough."""
-    root = logging.getLogger()
-    if root.handlers == [errors]:
-        return
-    root.handlers[:] = [errors]
-    root.setLevel(logging.ERROR)
-    logging.raiseExceptions = False
-    twisted_log.PythonLoggingObserver("twisted").start()
 
 
 def _fail(channel: Channel, errors: ErrorLog) -> NoReturn:
@@ -183,7 +142,7 @@ class Run:
         """Run the reactor until the crawl is over; `_finish` ends the process from inside."""
         from twisted.internet import reactor
 
-        self._reactor: Any = reactor
+        self._reactor = cast("Any", reactor)
         if not self._order.allow_private:
             refuse_private_addresses(reactor)
         signal.signal(signal.SIGTERM, self._on_signal)
@@ -204,7 +163,7 @@ class Run:
         self._crawler.crawl(**self._order.params, timezone=self._order.timezone).addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:
-        logger.error("the spider could not start", exc_info=(failure.type, failure.value, failure.getTracebackObject()))
+        logger.error("the spider could not start", exc_info=failure.value)
         self._finish("start_error")
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002

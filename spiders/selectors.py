@@ -1,5 +1,6 @@
 """Selectors as people write them, CSS or XPath, compiled once and asked about one row at a time."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,15 @@ from spiders.text import clean, element_text
 xpathfuncs.setup()  # has-class() and friends, for every XPath of the process
 
 _TRANSLATOR: Final = HTMLTranslator()
+_FUNCTION: Final = re.compile(r"""'[^']*'|"[^"]*"|(?:(?<=::)|(?<![\w:-]))((?:[A-Za-z][\w-]*:)?[A-Za-z][\w-]*)\s*\(""")
+_FUNCTION_NAMES: Final = (
+    "last position count id local-name namespace-uri name string concat starts-with contains substring-before "
+    "substring-after substring string-length normalize-space translate boolean not true false lang number sum "
+    "floor ceiling round comment text processing-instruction node has-class re:test re:match re:replace "
+    "and or div mod"
+)
+"""XPath 1.0, parsel's has-class and EXSLT's regular expressions. lxml notices an unknown one only when it calls it."""
+_FUNCTIONS: Final = frozenset(_FUNCTION_NAMES.split())
 _EMPTY: Final = etree.fromstring("<html><body/></html>")
 
 
@@ -73,6 +83,9 @@ def compile_selector(source: str, *, in_row: bool = False) -> Selector:
     try:
         if is_xpath(text):
             expression = text.removeprefix("xpath:").strip()
+            unknown = {found[1] for found in _FUNCTION.finditer(expression) if found[1]} - _FUNCTIONS
+            if unknown:
+                raise ValueError(f"there is no function {min(unknown)}()")
             if in_row and expression.startswith("/"):
                 expression = "." + expression
         else:

@@ -80,6 +80,6 @@ EXTENSIONS = {
     "scrapy.extensions.telnet.TelnetConsole": None,
 }
 STATS_DUMP = False
-LOG_VERSIONS = []
+LOG_VERSIONS: list[str] = []
 # It reads and parses the source of each callback.
 WARN_ON_GENERATOR_RETURN_VALUE = False

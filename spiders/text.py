@@ -10,6 +10,7 @@ from lxml import etree
 
 TITLE_LENGTH: Final = 500
 BODY_LENGTH: Final = 2_000
+_TITLE_SOURCE_LENGTH: Final = 5_000
 _HTML_LENGTH: Final = 50_000
 """Of a feed entry's HTML only this much is read: an excerpt needs no more, and some entries hold megabytes."""
 
@@ -59,6 +60,7 @@ def title_text(text: str, *, markup: bool = True) -> str:
     With `markup` the text may hold tags and entities, also ones escaped twice; what merely looks like a tag
     (`std::vector<int>`, `a < b`) is kept. Without, the text is taken as it stands (Atom's type="text").
     """
+    text = text[:_TITLE_SOURCE_LENGTH]
     if markup and ("&" in text or "<" in text):
         # Twice: "&amp;amp;" is common, and an entity often hides a tag ("&lt;sup&gt;").
         for _ in range(2):

@@ -13,7 +13,7 @@ from pipeline.push.apns_client import encode
 from pipeline.push.apns_environment import Environment, Push
 from pipeline.push.channel import CredentialsError
 from pipeline.push.credentials import load_apns_key, tls_context
-from pipeline.push.loop import LoopClosedError, LoopThread
+from pipeline.push.loop import LoopClosedError, LoopInterruptedError, LoopThread
 from pipeline.push.message import Message, PayloadTooLargeError, fit
 from pipeline.push.outcome import Outcome, OutcomeKind
 from pipeline.push.provider_token import LocalTokenStore, ProviderTokens, ProviderTokenStore
@@ -26,6 +26,7 @@ SANDBOX_ENDPOINT = "https://api.development.push.apple.com"
 ENVIRONMENTS = ("production", "sandbox")
 
 _CLOSED = Outcome(kind=OutcomeKind.RETRY, code="closed", detail="the process is stopping")
+_INTERRUPTED = Outcome(kind=OutcomeKind.UNKNOWN, code="interrupted", detail="the process is stopping")
 _NOT_SENT = Outcome(kind=OutcomeKind.RETRY, code="not_sent", detail="the time was up before the message's turn came")
 _LATE = Outcome(kind=OutcomeKind.UNKNOWN, code="timeout", detail="no answer by the deadline")
 _NO_DRY_RUN = Outcome(
@@ -76,6 +77,8 @@ class APNsChannel:
             return self._loop.run(self._send_batch(messages, deadline_s), deadline_s + 5.0)
         except LoopClosedError:
             return [_CLOSED] * len(messages)
+        except LoopInterruptedError:
+            return [_INTERRUPTED] * len(messages)
         except Exception:
             logger.exception("push batch failed", extra={"fields": {"platform": self.name}})
             lost = Outcome(kind=OutcomeKind.UNKNOWN, code="internal_error", detail="see the log")
@@ -92,7 +95,7 @@ class APNsChannel:
         if self._used:
             try:
                 self._loop.run(close_connections(), 2.0)
-            except (LoopClosedError, TimeoutError):
+            except (LoopClosedError, LoopInterruptedError, TimeoutError):
                 logger.debug("push connections not closed in time")
         self._loop.close()
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.push.answers import classify_apns
+from pipeline.push.answers import classify_apns, short_text
 from pipeline.push.apns_client import Client, Credentials
 from pipeline.push.http2 import HTTP2Connection, Loss, Response
 from pipeline.push.message import Message
@@ -110,7 +110,6 @@ class Environment:
         """Where a message goes whose token is bad here; set once both exist."""
         self._queue: deque[Push] = deque()
         self._link: Link | None = None
-        self._draining: set[HTTP2Connection] = set()
         self._task: asyncio.Task[None] | None = None
         self._barren = 0
 
@@ -184,7 +183,7 @@ class Environment:
     def lost(self, push: Push, loss: Loss, reason: str) -> None:
         """No answer will come: send again what was certainly not handled, the others are unknown."""
         if loss is Loss.UNKNOWN:
-            self._settle(push, Outcome(kind=OutcomeKind.UNKNOWN, code="connection_lost", detail=reason[:300]))
+            self._settle(push, Outcome(kind=OutcomeKind.UNKNOWN, code="connection_lost", detail=short_text(reason)))
         elif loss is Loss.REFUSED and push.refusals >= MAX_REFUSALS:
             self._settle(push, _retry("not_processed", reason))
         else:
@@ -238,8 +237,15 @@ class Environment:
     def _send_waiting(self, link: Link, provider_token: str) -> None:
         while self._queue and link.connection.capacity:
             push = self._queue.popleft()
-            if not push.settled:
+            if push.settled:
+                continue
+            try:
                 link.send(push, self._topic, provider_token)
+            except Exception as error:
+                # The state machine refused: its connection is of no more use, and the message is not on it.
+                logger.exception("push request failed", extra={"fields": {"platform": "apns"}})
+                self._settle(push, _retry("internal_error", type(error).__name__))
+                link.connection.abort()
 
     def _settle(self, push: Push, outcome: Outcome) -> None:
         if not push.settled:
@@ -265,4 +271,4 @@ def _after_both(first: Outcome | None, outcome: Outcome) -> Outcome:
 
 
 def _retry(code: str, detail: str) -> Outcome:
-    return Outcome(kind=OutcomeKind.RETRY, code=code, detail=detail[:300])
+    return Outcome(kind=OutcomeKind.RETRY, code=code, detail=short_text(detail))

@@ -79,7 +79,9 @@ class Circuit:
         for outcome in outcomes:
             if outcome.answered or outcome.code == "credentials_refused":
                 self._codes.append(outcome.code)
-                found = configuration_fault(list(self._codes)) or found
+                # Nothing else can tip the scales, and this is asked for every message.
+                if outcome.code in CONFIGURATION_CODES or len(self._codes) == MIN_ANSWERS:
+                    found = configuration_fault(list(self._codes)) or found
         return found
 
     def reset(self) -> None:

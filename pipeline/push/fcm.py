@@ -15,9 +15,9 @@ from aiohttp.abc import AbstractStreamWriter
 from pyfcm import FCMNotification
 
 from pipeline.push.access_token import AccessTokens, TokenError
-from pipeline.push.answers import classify_fcm
+from pipeline.push.answers import classify_fcm, short_text
 from pipeline.push.credentials import load_service_account, tls_context
-from pipeline.push.loop import LoopClosedError, LoopThread
+from pipeline.push.loop import LoopClosedError, LoopInterruptedError, LoopThread
 from pipeline.push.message import Message, PayloadTooLargeError, fit
 from pipeline.push.outcome import Outcome, OutcomeKind
 from pipeline.push.payload import fcm_payload
@@ -32,6 +32,7 @@ KEEPALIVE_S = 50.0
 CONNECT_TIMEOUT_S = 5.0
 
 _CLOSED = Outcome(kind=OutcomeKind.RETRY, code="closed", detail="the process is stopping")
+_INTERRUPTED = Outcome(kind=OutcomeKind.UNKNOWN, code="interrupted", detail="the process is stopping")
 _NOT_SENT = Outcome(kind=OutcomeKind.RETRY, code="not_sent", detail="the time was up before the message's turn came")
 
 
@@ -71,6 +72,8 @@ class FCMChannel:
             return self._loop.run(self._send_batch(messages, deadline_s, validate_only), deadline_s + 5.0)
         except LoopClosedError:
             return [_CLOSED] * len(messages)
+        except LoopInterruptedError:
+            return [_INTERRUPTED] * len(messages)
         except Exception:
             logger.exception("push batch failed", extra={"fields": {"platform": self.name}})
             lost = Outcome(kind=OutcomeKind.UNKNOWN, code="internal_error", detail="see the log")
@@ -86,7 +89,7 @@ class FCMChannel:
         if self._session is not None:
             try:
                 self._loop.run(close_session(), 2.0)
-            except (LoopClosedError, TimeoutError):
+            except (LoopClosedError, LoopInterruptedError, TimeoutError):
                 logger.debug("push connections not closed in time")
         self._loop.close()
 
@@ -214,10 +217,10 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 def _network_outcome(error: Exception, *, sent: bool) -> Outcome:
     """What a failure below HTTP means: harmless before the first byte of the body, unknown after it."""
-    text = f"{type(error).__name__}: {error}"
+    text = short_text(f"{type(error).__name__}: {error}")
     if not sent:
-        return Outcome(kind=OutcomeKind.RETRY, code="connection_failed", detail=text[:300])
-    return _lost("timeout" if isinstance(error, TimeoutError) else "connection_lost", text[:300])
+        return Outcome(kind=OutcomeKind.RETRY, code="connection_failed", detail=text)
+    return _lost("timeout" if isinstance(error, TimeoutError) else "connection_lost", text)
 
 
 def _lost(code: str, detail: str) -> Outcome:

@@ -132,7 +132,8 @@ class HTTP2Connection(asyncio.Protocol):
         """How many requests may be made now."""
         if self.going_away or self._paused or self._blocked or self._transport is None:
             return 0
-        allowed = min(int(self._state.remote_settings.max_concurrent_streams), MAX_STREAMS) if self.proven else 1
+        ours = MAX_STREAMS if self.proven else 1
+        allowed = min(int(self._state.remote_settings.max_concurrent_streams), ours)
         return max(allowed - len(self._streams), 0)
 
     @property
@@ -224,6 +225,8 @@ class HTTP2Connection(asyncio.Protocol):
                 handler = self._handlers.get(type(event))
                 if handler is not None:
                     handler(event)
+            if self._state.is_flooded:
+                raise ValueError("a frame is larger than was agreed")
         except Exception as error:
             self._fail_open(ConnectionError(f"{self.host} broke the protocol: {type(error).__name__}"))
             self._flush()

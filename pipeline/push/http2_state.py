@@ -1,10 +1,12 @@
 """h2's client state machine, corrected where a connection to APNs needs it. No I/O.
 
-Three things differ from h2 2.6.2 (the newest that apns2 allows):
+Four things differ from h2 2.6.2 (the newest that apns2 allows):
 - After a GOAWAY h2 refuses everything that follows; RFC 9113, 6.8 lets the server finish the streams it has accepted,
   and their answers are the difference between "delivered" and "unknown".
 - A frame that arrives late for a finished stream ends the whole connection in h2; here it is ignored, as RFC 9113, 5.1
   allows.
+- h2 waits for the end of a frame before it looks at its length: a server that answers with something else than HTTP/2
+  would be waited for.
 - h2 counts the open streams by walking through all of them for every request, and keeps a note of each finished stream
   for ever; here the owner counts, and finished streams are forgotten.
 """
@@ -42,6 +44,12 @@ class ClientState(h2.connection.H2Connection):  # type: ignore[misc]
         """Zero: the owner keeps to the server's limit itself."""
         return 0
 
+    @property
+    def is_flooded(self) -> bool:
+        """Whether the frame that is coming in announces more bytes than we allow."""
+        waiting = self.incoming_buffer.data
+        return len(waiting) >= 3 and int.from_bytes(waiting[:3], "big") > self.max_inbound_frame_size
+
     def forget(self, stream_id: int) -> None:
         """Drop a finished stream."""
         self.streams.pop(stream_id, None)
@@ -55,9 +63,11 @@ class ClientState(h2.connection.H2Connection):  # type: ignore[misc]
 
     def _receive_frame(self, frame: Any) -> list[Any]:
         stream_id = frame.stream_id
-        if stream_id % 2 and stream_id not in self.streams and stream_id <= self.highest_outbound_stream_id:
-            self._receive_late(frame)
-            return []
+        if stream_id % 2 and stream_id <= self.highest_outbound_stream_id:
+            stream = self.streams.get(stream_id)
+            if stream is None or stream.closed:
+                self._receive_late(frame)
+                return []
         return super()._receive_frame(frame)  # type: ignore[no-any-return]
 
     def _receive_late(self, frame: Any) -> None:

@@ -10,7 +10,11 @@ T = TypeVar("T")
 
 
 class LoopClosedError(RuntimeError):
-    """The loop was closed before or while the coroutine ran."""
+    """The loop was closed before: the coroutine has not begun."""
+
+
+class LoopInterruptedError(RuntimeError):
+    """The loop was closed while the coroutine ran."""
 
 
 class LoopThread:
@@ -23,7 +27,7 @@ class LoopThread:
         self._closed = False
 
     def run(self, coroutine: Coroutine[Any, Any, T], timeout_s: float) -> T:
-        """Run a coroutine and return its result. Raises LoopClosedError, TimeoutError, or what the coroutine raises."""
+        """Run a coroutine and return its result. Raises one of the errors above, TimeoutError, or its own."""
         with self._lock:
             if self._closed:
                 coroutine.close()
@@ -33,7 +37,7 @@ class LoopThread:
         try:
             return future.result(timeout_s)
         except CancelledError as error:
-            raise LoopClosedError(f"{self._name} was closed") from error
+            raise LoopInterruptedError(f"{self._name} was closed") from error
         except TimeoutError:
             future.cancel()
             raise

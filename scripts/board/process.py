@@ -11,7 +11,7 @@ from scripts.processes import ServerProcess, get_json, post_json
 
 
 class BoardProcess:
-    """A running board process. `every` is the number of seconds between posts; with 0 there are only those that are added.
+    """A running board process. `every` is the number of seconds between posts; 0: only those that are added.
 
     `port` 0 is any free port, None the usual one if it is free. With `file` the posts survive a restart.
     """

@@ -62,7 +62,9 @@ def admin_application(state: GatewayState, set_faults: Callable[[Faults], None])
         return web.json_response(gateway_stats(state))
 
     async def page(_request: web.Request) -> web.Response:
-        return web.Response(text=_render(state), content_type="text/html")
+        # A message may hold lone surrogates, which JSON can write and UTF-8 cannot.
+        content = _render(state).encode("utf-8", "replace")
+        return web.Response(body=content, content_type="text/html", charset="utf-8")
 
     application = web.Application(middlewares=[loopback_only])
     application.add_routes(

@@ -19,6 +19,8 @@ APNS_KEY_ID = "CRAWLPUSH1"
 APNS_TEAM_ID = "DEMOTEAM01"
 APNS_TOPIC = "org.crawlpush.demo"
 
+# Held by the gateway that uses the folder: a second one would write its own port into the service account.
+LOCK_NAME = "gateway.lock"
 _CA, _SERVER, _ACCOUNT = "ca.pem", "server.pem", "service-account.json"
 _APNS_KEY = f"AuthKey_{APNS_KEY_ID}.p8"
 _VALID = datetime.timedelta(days=365)
@@ -66,7 +68,7 @@ def prepare_credentials(folder: Path, token_uri: str) -> GatewayCredentials:
     """
     folder = folder.resolve()
     try:
-        _claim_folder(folder)
+        claim_folder(folder)
         if not _server_is_valid(folder):
             _write_certificates(folder)
         if not (folder / _APNS_KEY).exists():
@@ -74,10 +76,7 @@ def prepare_credentials(folder: Path, token_uri: str) -> GatewayCredentials:
         account_key = _write_service_account(folder, token_uri)
         apns_key = serialization.load_pem_private_key((folder / _APNS_KEY).read_bytes(), None)
     except OSError as error:
-        raise CredentialsError(
-            f"The gateway cannot keep its credentials in {folder} ({error.strerror}); "
-            "name a folder of your own with --folder."
-        ) from error
+        raise _unusable(folder, error) from error
     except ValueError as error:
         raise CredentialsError(f"A credentials file in {folder} is damaged; delete the folder.") from error
     if not isinstance(apns_key, ec.EllipticCurvePrivateKey):
@@ -87,10 +86,23 @@ def prepare_credentials(folder: Path, token_uri: str) -> GatewayCredentials:
     )
 
 
-def _claim_folder(folder: Path) -> None:
-    """Make the folder, or make sure that it is ours, before its permissions are narrowed."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if any(folder.iterdir()) and not any((folder / name).exists() for name in (_CA, _APNS_KEY, _ACCOUNT)):
+def _unusable(folder: Path, error: OSError) -> CredentialsError:
+    return CredentialsError(
+        f"The gateway cannot keep its credentials in {folder} ({error.strerror}); "
+        "name a folder of your own with --folder."
+    )
+
+
+def claim_folder(folder: Path) -> None:
+    """Make the folder, or make sure that it is ours, before its permissions are narrowed.
+
+    Raises CredentialsError when it holds something else or cannot be made.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(folder, error) from error
+    if any(folder.iterdir()) and not any((folder / name).exists() for name in (_CA, _APNS_KEY, _ACCOUNT, LOCK_NAME)):
         raise CredentialsError(
             f"{folder} holds something else than the gateway's credentials; "
             "name an empty or a new folder with --folder."

@@ -6,7 +6,6 @@ import socket
 import struct
 
 from aiohttp import web
-from multidict import CIMultiDict
 
 from scripts.gateway.answers import Answer, fcm_accepted, fcm_error, google_not_found
 from scripts.gateway.credentials import PROJECT
@@ -82,7 +81,7 @@ class FCMSide:
 
 
 def _response(answer: Answer) -> web.Response:
-    headers = CIMultiDict({"Content-Type": answer.content_type, **dict(answer.headers)})
+    headers = {"Content-Type": answer.content_type, **dict(answer.headers)}
     return web.Response(body=answer.body, status=answer.status, headers=headers)
 
 

@@ -11,14 +11,17 @@ from pathlib import Path
 
 from aiohttp import web
 
+from scripts.folder_lock import FolderInUseError, FolderLock
 from scripts.gateway.admin import admin_application
 from scripts.gateway.apns import APNsProtocol
 from scripts.gateway.credentials import (
     APNS_KEY_ID,
     APNS_TEAM_ID,
     APNS_TOPIC,
+    LOCK_NAME,
     CredentialsError,
     GatewayCredentials,
+    claim_folder,
     prepare_credentials,
 )
 from scripts.gateway.faults import Faults
@@ -57,6 +60,7 @@ class Gateway:
     ) -> None:
         self._folder = folder
         self._faults = faults or Faults()
+        self._lock = FolderLock(folder / LOCK_NAME)
         self._protocols: set[APNsProtocol] = set()
         self._servers: list[asyncio.Server] = []
         self._fcm_server: web.Server | None = None
@@ -72,15 +76,23 @@ class Gateway:
             self.ports = GatewayPorts(**ports)
             try:
                 token_uri = f"https://{LOOPBACK}:{ports['fcm']}/token"
-                credentials = await asyncio.to_thread(prepare_credentials, self._folder, token_uri)
+                credentials = await asyncio.to_thread(self._take_folder, token_uri)
             except CredentialsError as error:
                 raise ServingError(str(error)) from error
+            except FolderInUseError as error:
+                raise ServingError(f"{error} Stop that gateway, or name another --folder.") from error
             self.state = GatewayState(credentials, self.record, self._faults)
             await self._listen(self.state, sockets)
 
+    def _take_folder(self, token_uri: str) -> GatewayCredentials:
+        """Prepare the credentials in a folder that no other gateway uses now."""
+        claim_folder(self._folder)
+        self._lock.acquire()
+        return prepare_credentials(self._folder, token_uri)
+
     @contextmanager
     def _sockets(self) -> Iterator[dict[str, socket.socket]]:
-        """Bind all ports before anything else is done, and free them when the start fails."""
+        """Bind all ports before anything else is done; when the start fails, free them and the folder."""
         sockets: dict[str, socket.socket] = {}
         try:
             for field in fields(self.ports):
@@ -89,6 +101,7 @@ class Gateway:
         except BaseException:
             for sock in sockets.values():
                 sock.close()
+            self._lock.release()
             raise
 
     async def _listen(self, state: GatewayState, sockets: dict[str, socket.socket]) -> None:
@@ -126,6 +139,7 @@ class Gateway:
             await self._admin.cleanup()
         for protocol in list(self._protocols):
             protocol.abort()
+        self._lock.release()
 
     def set_faults(self, faults: Faults) -> None:
         """Follow another failure plan from the next request on; open connections hear of a new stream limit."""

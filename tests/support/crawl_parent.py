@@ -14,7 +14,13 @@ from pipeline.child import CrawlOrder, forkserver_pid, run_child, start_forkserv
 
 def main() -> None:
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+
+    def end(*_: object) -> None:
+        # Event.set() is not re-entrant: a second signal in its middle would wait for the first one for ever.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, end)
     order = CrawlOrder(**json.loads(sys.stdin.readline()))
     start_forkserver()
     print(json.dumps({"forkserver": forkserver_pid()}), flush=True)

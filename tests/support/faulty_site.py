@@ -1,6 +1,7 @@
 """A loopback web server that can misbehave in the ways the web does."""
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,9 +22,8 @@ class Seen:
 
 def board(posts: int) -> bytes:
     """A board with so many posts."""
-    rows = "".join(
-        f'<tr class="row"><td><a href="/post?id={n}">Post {n} 공지</a><td class="date">2026-01-02 03:04' for n in range(posts)
-    )
+    cells = '<tr class="row"><td><a href="/post?id={n}">Post {n} 공지</a><td class="date">2026-01-02 03:04'
+    rows = "".join(cells.format(n=number) for number in range(posts))
     return f"<!doctype html><meta charset=utf-8><title>board</title><table>{rows}</table>".encode()
 
 
@@ -32,15 +32,19 @@ class FaultySite:
     """Answers by path; `robots` and `answers` may be changed while it runs."""
 
     address: str = "127.0.0.1"
+    # Its certificate, when it speaks TLS.
+    tls: ssl.SSLContext | None = None
     # None: there is no robots.txt.
     robots: str | None = None
+    # Asks whoever wants it to come back after so many seconds.
+    robots_busy: str | None = None
     requests: list[Seen] = field(default_factory=list)
     port: int = 0
     over: threading.Event = field(default_factory=threading.Event)
 
     @property
     def origin(self) -> str:
-        return f"http://{self.address}:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{self.address}:{self.port}"
 
     def url(self, path: str) -> str:
         return self.origin + path
@@ -61,7 +65,9 @@ class FaultySite:
             handler(seen, query, send)
 
     def _robots_txt(self, _seen: Seen, _query: dict[str, str], send: Callable[[bytes], None]) -> None:
-        if self.robots is None:
+        if self.robots_busy:
+            send(_response("429 Too Many Requests", b"", f"Retry-After: {self.robots_busy}"))
+        elif self.robots is None:
             send(_response("404 Not Found", b"<html>Disallow: /</html>"))
         else:
             send(_response("200 OK", self.robots.encode(), "Content-Type: text/plain"))
@@ -73,7 +79,8 @@ class FaultySite:
         if seen.headers.get("if-none-match") == '"v1"':
             send(_response("304 Not Modified", b"", 'ETag: "v1"'))
         else:
-            send(_response("200 OK", board(3), "Content-Type: text/html", 'ETag: "v1"', "Last-Modified: Fri, 02 Jan 2026 03:04:05 GMT"))
+            dated = "Last-Modified: Fri, 02 Jan 2026 03:04:05 GMT"
+            send(_response("200 OK", board(3), "Content-Type: text/html", 'ETag: "v1"', dated))
 
     def _hang(self, *_: object) -> None:
         self.over.wait()
@@ -116,7 +123,14 @@ def _response(status: str, body: bytes, *headers: str) -> bytes:
 
 
 def _serve_connection(site: FaultySite, connection: socket.socket) -> None:
-    with suppress(OSError), connection, connection.makefile("rb") as lines:
+    with suppress(OSError), connection:
+        if site.tls:
+            connection = site.tls.wrap_socket(connection, server_side=True)
+        _serve_requests(site, connection)
+
+
+def _serve_requests(site: FaultySite, connection: socket.socket) -> None:
+    with connection, connection.makefile("rb") as lines:
         while request := lines.readline():
             headers = {}
             while line := lines.readline().decode("latin-1").strip():
@@ -126,10 +140,10 @@ def _serve_connection(site: FaultySite, connection: socket.socket) -> None:
 
 
 @contextmanager
-def faulty_site(address: str = "127.0.0.1") -> Iterator[FaultySite]:
+def faulty_site(address: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Iterator[FaultySite]:
     """A server on a free port of `address`."""
     with socket.create_server((address, 0)) as listener:
-        site = FaultySite(address=address, port=listener.getsockname()[1])
+        site = FaultySite(address=address, tls=tls, port=listener.getsockname()[1])
 
         def accept() -> None:
             with suppress(OSError):

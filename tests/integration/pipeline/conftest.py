@@ -10,6 +10,7 @@ from storage.models import Post
 from storage.session import Database
 from tests.support.builders import add_site, running_run
 from tests.support.faulty_site import FaultySite, faulty_site
+from tests.support.parent import Parent
 
 OrderFor = Callable[..., CrawlOrder]
 
@@ -83,3 +84,17 @@ def stored(database: Database) -> Callable[[], int]:
             return session.query(Post).count()
 
     return count
+
+
+@pytest.fixture
+def parent_of() -> Iterator[Callable[..., Parent]]:
+    """Starts processes that crawl as a worker does, and ends them with the test."""
+    parents: list[Parent] = []
+
+    def start(order: CrawlOrder, **environment: str) -> Parent:
+        parents.append(Parent(order, **environment))
+        return parents[-1]
+
+    yield start
+    for parent in parents:
+        parent.end()

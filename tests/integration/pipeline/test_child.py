@@ -1,5 +1,6 @@
 """Real children on a loopback site: what a crawl reports, and how it ends when something is wrong."""
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +11,8 @@ import psutil
 import pytest
 
 from pipeline.child import CrawlOrder, CrawlProgress, CrawlReport, forkserver_pid, run_child
+from storage.session import Database
+from tests.support.builders import add_site, running_run
 from tests.support.faulty_site import FaultySite, faulty_site, wait_until
 from tests.support.faulty_spiders import POSTS
 
@@ -77,16 +80,30 @@ def test_a_second_crawl_finds_nothing_new_and_asks_for_no_robots_txt(
     assert stored() == 3
 
 
-def test_posts_are_stored_in_postgresql_too(
-    site: FaultySite, order_for: OrderFor, postgres_url: str, stored: Callable[[], int]
-) -> None:
-    # The run of that number is not there, which the database says; the report says so too.
-    report = crawl(order_for(spider="listing", params=listing(site.url("/board")), database_url=postgres_url))
+def test_posts_are_stored_in_postgresql_too(site: FaultySite, order_for: OrderFor, postgres_url: str) -> None:
+    database = Database(postgres_url)
+    with database.writing() as session:
+        run = running_run(session, add_site(session))
+        run_id, site_id = run.id, run.site_id
+    order = order_for(spider="listing", params=listing(site.url("/board")), database_url=postgres_url)
+    order = dataclasses.replace(order, run_id=run_id, site_id=site_id)
+
+    first, second = crawl(order), crawl(order)
+
+    database.close()
+    assert (first.ok, first.items_seen, first.new_posts) == (True, 3, 3)
+    assert (second.ok, second.items_seen, second.new_posts) == (True, 3, 0)
+
+
+def test_the_database_refuses_the_posts(site: FaultySite, order_for: OrderFor, stored: Callable[[], int]) -> None:
+    # There is no such run.
+    report = crawl(order_for(spider="listing", params=listing(site.url("/tagged")), run_id=999))
 
     assert (report.finish_reason, report.ok, report.items_seen, report.new_posts) == ("store_failed", False, 3, 0)
     assert report.first_error is not None
-    assert "ForeignKeyViolation" in report.first_error
+    assert "FOREIGN KEY constraint failed" in report.first_error
     assert report.validators == {}
+    assert stored() == 0
 
 
 def test_nothing_changed(site: FaultySite, order_for: OrderFor) -> None:
@@ -188,6 +205,16 @@ def test_the_server_asks_to_come_back_much_later(site: FaultySite, order_for: Or
     assert len(site.paths()) == 1
 
 
+def test_the_server_sends_away_who_asks_for_robots_txt(site: FaultySite, order_for: OrderFor) -> None:
+    site.robots_busy = "600"
+
+    report = crawl(order_for(spider="listing", params=listing(site.url("/board"))))
+
+    assert (report.finish_reason, report.ok, report.retry_after_s) == ("retry_after", False, 600)
+    assert site.paths() == []
+    assert report.robots == {}
+
+
 def test_too_many_requests_without_a_time(site: FaultySite, order_for: OrderFor) -> None:
     report = crawl(order_for(spider="listing", params=listing(site.url("/busy?status=429"))))
 
@@ -210,7 +237,7 @@ def test_a_page_that_is_too_big(site: FaultySite, order_for: OrderFor) -> None:
 
     assert (report.ok, report.pages, report.errors) == (False, 0, 1)
     assert report.first_error is not None
-    assert "larger than download max size (300000)" in report.first_error
+    assert "larger than 300000 bytes" in report.first_error
 
 
 def test_the_limit_of_pages(site: FaultySite, order_for: OrderFor, stored: Callable[[], int]) -> None:
@@ -299,9 +326,7 @@ def test_a_callback_that_never_returns(
     assert crawls_under_way() == []
 
 
-def test_a_callback_that_takes_all_memory(
-    site: FaultySite, order_for: OrderFor, stored: Callable[[], int]
-) -> None:
+def test_a_callback_that_takes_all_memory(site: FaultySite, order_for: OrderFor, stored: Callable[[], int]) -> None:
     report = crawl(order_for(params=faulty(site, "hog"), memory_mb=128, measure_memory=True))
 
     assert (report.finish_reason, report.ok) == ("memory", False)
@@ -311,9 +336,7 @@ def test_a_callback_that_takes_all_memory(
 @pytest.mark.parametrize(
     ("fault", "words"), [("exit", "ended by itself with exit code 7"), ("crash", "crashed with SIGSEGV")]
 )
-def test_a_crash(
-    site: FaultySite, order_for: OrderFor, stored: Callable[[], int], fault: str, words: str
-) -> None:
+def test_a_crash(site: FaultySite, order_for: OrderFor, stored: Callable[[], int], fault: str, words: str) -> None:
     report = crawl(order_for(params=faulty(site, fault)))
 
     assert (report.finish_reason, report.ok) == ("crashed", False)

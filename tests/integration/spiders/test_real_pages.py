@@ -12,6 +12,7 @@ from spiders.feed_document import FeedDocument, NotAFeedError, parse_feed
 from spiders.identity import resolve
 from spiders.listing_page import ListingPage, parse_listing
 from spiders.params import FeedParams, ListingParams
+from spiders.propose import propose
 from spiders.text import title_text
 from tests.integration.spiders.real_pages import FOLDER, Expected, expectations
 
@@ -92,3 +93,23 @@ def test_a_later_copy_of_a_feed_has_the_new_posts_that_its_index_expects() -> No
 def test_a_page_under_a_feeds_name_is_reported_and_not_read_as_an_empty_feed() -> None:
     with pytest.raises(NotAFeedError, match="an HTML page, not with a feed"):
         read_feed(FEEDS["feeds/chuo-u-not-a-feed.xml"])
+
+
+# Some of this page's rows stand outside any list because its markup is broken; the guess finds 173 of 201.
+NOT_GUESSED = {"connecticut-appellate"}
+
+
+@pytest.mark.parametrize("name", [name for name in SITES if name not in NOT_GUESSED])
+def test_the_rows_of_a_real_listing_are_guessed(name: str) -> None:
+    site = SITES[name]
+    expected = LISTINGS[f"listings/{name}/page.html"]
+    timezone = site["params"].get("timezone", "UTC")
+    now = datetime.fromisoformat(site["now"])
+    proposal = propose(expected.body, site["params"]["url"], now=now, timezone=timezone)
+    wanted = {post.url for post in read_listing(expected).posts}
+    guessed = {post.url for post in proposal.posts}
+    if "link_template" in site["params"]:
+        assert len(proposal.posts) == len(wanted)
+    else:
+        # An advertisement that the guess leaves out is no loss.
+        assert len(wanted & guessed) >= min(0.9 * len(wanted), len(wanted) - 1)

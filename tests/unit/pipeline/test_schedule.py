@@ -1,4 +1,6 @@
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -52,6 +54,12 @@ USUAL = [
         "every hour from 08:00 to 17:00, on Monday to Friday",
         ["01-01 08:00", "01-01 09:00", "01-01 10:00"],
     ),
+    (
+        "0 */3,8-17 * * *",
+        "at 00:00, 03:00, 06:00, 08:00, 09:00, 10:00, 11:00, 12:00, 13:00, 14:00, 15:00, 16:00, 17:00, 18:00 and "
+        "21:00 every day",
+        ["01-01 03:00", "01-01 06:00", "01-01 08:00", "01-01 09:00"],
+    ),
     ("0 0 2 * *", "at 00:00, on day 2 of the month", ["01-02 00:00", "02-02 00:00", "03-02 00:00"]),
     ("0 0 2-30/2 * *", "at 00:00, on even days of the month", ["01-02 00:00", "01-04 00:00", "01-06 00:00"]),
     (
@@ -76,6 +84,12 @@ def test_the_usual_schedules(line, words, expected, zone):
     found = runs(line, zone, "2026-01-01T00:00", len(expected))
     assert [run[5:16] for run in found] == expected
     assert found[0].startswith("2026-")
+
+
+def test_the_page_about_schedules_has_each_of_them_with_the_same_words():
+    page = Path(__file__).parents[3] / "docs" / "schedules.md"
+    rows = dict(re.findall(r"^\| `([^`]+)` \| .* \| ([^|]+) \|$", page.read_text(encoding="utf-8"), re.MULTILINE))
+    assert rows == {line: words for line, words, _ in USUAL}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ from pipeline.push.apns2_compat import h2, hyperframe
 class Connection(asyncio.Protocol):
     """One connection. A script overrides `request` and whatever else it needs."""
 
-    settings = {}  # sent at once, as h2 setting codes
+    # Settings that are sent at once; None leaves HTTP/2's default.
+    max_streams = None
+    initial_window = None
 
     def __init__(self, server):
         self.server = server
@@ -27,8 +29,7 @@ class Connection(asyncio.Protocol):
             config=h2.config.H2Configuration(client_side=False, header_encoding="utf-8")
         )
         self.h2.initiate_connection()
-        if self.settings:
-            self.h2.update_settings(self.settings)
+        self.change_settings(max_streams=self.max_streams, initial_window=self.initial_window)
         self.flush()
         self.opened()
 
@@ -66,6 +67,14 @@ class Connection(asyncio.Protocol):
         self.h2.send_headers(stream_id, [(":status", str(status))], end_stream=not body)
         if body:
             self.h2.send_data(stream_id, body, end_stream=True)
+        self.flush()
+
+    def change_settings(self, *, max_streams=None, initial_window=None):
+        """Announce other settings."""
+        codes = {h2.settings.MAX_CONCURRENT_STREAMS: max_streams, h2.settings.INITIAL_WINDOW_SIZE: initial_window}
+        changed = {code: value for code, value in codes.items() if value is not None}
+        if changed:
+            self.h2.update_settings(changed)
         self.flush()
 
     def frame(self, frame):

@@ -22,6 +22,7 @@ from pipeline.push.payload import apns_id
 from pipeline.push.provider_token import LocalTokenStore, ProviderToken
 from scripts.gateway.process import gateway_process
 from tests.integration.pipeline.push.conftest import push_config
+from tests.integration.pipeline.push.waiting import wait_for
 from tests.support.messages import message
 
 
@@ -399,3 +400,17 @@ def test_closed_it_says_so_and_leaves_no_thread(config):
     thread.join(10)
     assert not thread.is_alive()
     assert kinds(channel.send(messages(2), 1)) == {("retry", "closed"): 2}
+
+
+def test_closed_in_the_middle_it_says_so_at_once(config, gateway):
+    channel = build_channels(config)[Platform.APNS]
+    channel.send(messages(1), 10)
+    gateway.set_faults(silent_rate=1, lose_answers=True)
+    seen = len(gateway.received())
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(channel.send, messages(3), 30)
+        wait_for(lambda: len(gateway.received()) == seen + 3)
+        channel.close()
+        outcomes = future.result(10)
+
+    assert {outcome.kind for outcome in outcomes} == {OutcomeKind.UNKNOWN}

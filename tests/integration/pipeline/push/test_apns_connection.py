@@ -1,5 +1,6 @@
 """The HTTP/2 connection against servers that do what the gateway is too well-behaved for."""
 
+import asyncio
 import threading
 import time
 from collections import Counter
@@ -8,15 +9,13 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.push import apns_environment
+from pipeline.push import apns_environment, http2
 from pipeline.push.apns2_compat import h2, hyperframe
 from pipeline.push.channels import build_channels
 from pipeline.push.message import Platform
 from tests.integration.pipeline.push.scripted_server import Connection, scripted_server
+from tests.integration.pipeline.push.waiting import wait_for
 from tests.support.messages import message
-
-MAX_STREAMS = h2.settings.MAX_CONCURRENT_STREAMS
-INITIAL_WINDOW = h2.settings.INITIAL_WINDOW_SIZE
 
 
 def messages(count, **changes):
@@ -39,27 +38,37 @@ def channel_to(config, script):
             channel.close()
 
 
-def test_before_the_first_answer_there_is_one_stream(config):
-    most = []
+def test_before_the_first_answer_there_is_one_stream_and_then_there_are_many(config):
+    alone = []
 
     class Slow(Connection):
-        settings = {MAX_STREAMS: 500}
+        max_streams = 500
+
+        def opened(self):
+            self.held = []
 
         def request(self, stream_id):
-            open_streams = len(self.bodies) - sum(1 for number, _, _ in self.server.requests[:-1])
-            most.append(open_streams)
-            self.answer(stream_id)
+            if stream_id == 1:
+                asyncio.get_running_loop().call_later(0.1, self.first)
+                return
+            self.held.append(stream_id)
+            if len(self.held) == 49:
+                for held in self.held:
+                    self.answer(held)
+
+        def first(self):
+            alone.append(len(self.bodies))
+            self.answer(1)
 
     with channel_to(config, Slow) as (channel, _):
         assert kinds(channel.send(messages(50), 10)) == {("delivered", ""): 50}
 
-    assert most[0] == 1
-    assert max(most) > 10
+    assert alone == [1]
 
 
 def test_answers_that_follow_a_goaway_still_count(config):
     class GoesAway(Connection):
-        settings = {MAX_STREAMS: 100}
+        max_streams = 100
 
         def opened(self):
             self.waiting = []
@@ -87,7 +96,7 @@ def test_answers_that_follow_a_goaway_still_count(config):
 
 def test_a_polite_goaway_before_the_end_loses_nothing(config):
     class Polite(Connection):
-        settings = {MAX_STREAMS: 100}
+        max_streams = 100
 
         def request(self, stream_id):
             if self.number == 1 and stream_id == 21:
@@ -104,7 +113,7 @@ def test_a_polite_goaway_before_the_end_loses_nothing(config):
 
 def test_a_connection_that_closes_without_goaway_leaves_unknowns(config):
     class Dies(Connection):
-        settings = {MAX_STREAMS: 10}
+        max_streams = 10
 
         def request(self, stream_id):
             if self.number == 1 and stream_id == 21:
@@ -128,7 +137,7 @@ def test_settings_that_change_on_the_way_are_kept(config):
     most_after = []
 
     class Shrinks(Connection):
-        settings = {MAX_STREAMS: 50}
+        max_streams = 50
 
         def opened(self):
             self.held = []
@@ -140,7 +149,7 @@ def test_settings_that_change_on_the_way_are_kept(config):
                 return
             if not self.shrunk:
                 self.shrunk = True
-                self.h2.update_settings({MAX_STREAMS: 2, INITIAL_WINDOW: 100})
+                self.change_settings(max_streams=2, initial_window=100)
             open_now.add(stream_id)
             if stream_id > 200:
                 most_after.append(len(open_now))
@@ -159,7 +168,7 @@ def test_settings_that_change_on_the_way_are_kept(config):
 
 def test_a_server_that_allows_no_stream_for_a_while_is_waited_for(config):
     class Opens(Connection):
-        settings = {MAX_STREAMS: 0}
+        max_streams = 0
 
         def opened(self):
             self.server.first = self
@@ -169,12 +178,7 @@ def test_a_server_that_allows_no_stream_for_a_while_is_waited_for(config):
         thread = threading.Thread(target=lambda: result.extend(channel.send(messages(3), 20)))
         thread.start()
         wait_for(lambda: hasattr(server, "first"))
-
-        def open_streams():
-            server.first.h2.update_settings({MAX_STREAMS: 10})
-            server.first.flush()
-
-        call_in_server(server, open_streams)
+        call_in_server(server, lambda: server.first.change_settings(max_streams=10))
         thread.join(20)
 
     assert kinds(result) == {("delivered", ""): 3}
@@ -182,7 +186,7 @@ def test_a_server_that_allows_no_stream_for_a_while_is_waited_for(config):
 
 def test_late_frames_for_finished_streams_do_not_end_the_connection(config):
     class Untidy(Connection):
-        settings = {MAX_STREAMS: 10}
+        max_streams = 10
 
         def request(self, stream_id):
             self.answer(stream_id)
@@ -201,7 +205,7 @@ def test_late_frames_for_finished_streams_do_not_end_the_connection(config):
 
 def test_answers_that_come_after_the_deadline_do_not_end_the_connection(config):
     class Late(Connection):
-        settings = {MAX_STREAMS: 100}
+        max_streams = 100
 
         def opened(self):
             self.held = []
@@ -267,7 +271,7 @@ def test_after_a_deadline_in_silence_the_connection_is_asked_first(config, monke
     monkeypatch.setattr(apns_environment, "PING_TIMEOUT_S", 0.3)
 
     class Stalls(Connection):
-        settings = {MAX_STREAMS: 100}
+        max_streams = 100
 
         def request(self, stream_id):
             if self.number > 1 or stream_id == 1:
@@ -309,11 +313,10 @@ def test_a_server_that_breaks_the_protocol_is_no_crash_and_no_endless_loop(confi
 
     with channel_to(config, Garbage) as (channel, server):
         outcomes = kinds(channel.send(messages(5), 10))
-        if when == "opened":
-            assert outcomes == {("retry", "connection_failed"): 5}
-        else:
-            assert set(outcomes) == {("unknown", "connection_lost"), ("retry", "connection_lost")}
-        assert len(server.connections) <= 4
+        # A message may have been on the way to each of the connections; the others certainly were not.
+        assert set(outcomes) <= {("unknown", "connection_lost"), ("retry", "connection_lost")}
+        assert outcomes["retry", "connection_lost"] >= 2
+        assert len(server.connections) == 3
 
 
 def test_connections_that_answer_nothing_are_not_opened_for_ever(config):
@@ -329,7 +332,7 @@ def test_connections_that_answer_nothing_are_not_opened_for_ever(config):
 
 def test_an_answer_before_the_request_is_complete_counts(config):
     class Hasty(Connection):
-        settings = {INITIAL_WINDOW: 10}
+        initial_window = 10
 
         def started(self, stream_id, headers):
             self.answer(stream_id, 413, b'{"reason":"PayloadTooLarge"}')
@@ -356,13 +359,17 @@ def test_an_answer_without_end_is_cut_off_at_the_deadline(config):
         assert time.monotonic() - started < 5
 
 
+def test_an_old_connection_is_replaced_before_its_stream_ids_run_out(config, monkeypatch):
+    monkeypatch.setattr(http2, "MAX_REQUESTS", 10)
+
+    class Many(Connection):
+        max_streams = 100
+
+    with channel_to(config, Many) as (channel, server):
+        assert kinds(channel.send(messages(35), 10)) == {("delivered", ""): 35}
+        assert len(server.connections) == 4
+
+
 def call_in_server(server, function):
     """Run a function on the server's event loop."""
     server.connections[0].transport._loop.call_soon_threadsafe(function)
-
-
-def wait_for(condition, timeout_s=10.0):
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "it never came true"
-        time.sleep(0.005)

@@ -8,6 +8,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pipeline.push.channels import build_channels
 from pipeline.push.message import Platform, tag_for_post
 from pipeline.push.outcome import OutcomeKind
+from tests.integration.pipeline.push.waiting import wait_for
 from tests.support.messages import message
 
 
@@ -269,16 +271,14 @@ def test_a_wrong_project_is_our_fault(config, tmp_path):
 
 
 def test_a_certificate_that_nobody_vouches_for_gets_nothing(config, gateway):
-    # Only the gateway's own authority vouches for it. The token is fetched with that authority first.
-    channel = build_channels(config)[Platform.FCM]
-    channel.send(messages(1), 10)
-    gateway.reset()
-    stranger = build_channels(replace(config, ca_file=None))[Platform.FCM]
-    stranger._tokens = channel._tokens
-    stranger._loop.close()
-    stranger._loop = channel._loop
+    # Only the gateway's own authority vouches for it. The access token is there, so nothing else stands in the way.
+    async def token(instead_of=None):
+        return "an access token"
+
+    channel = build_channels(replace(config, ca_file=None))[Platform.FCM]
+    channel._tokens = SimpleNamespace(get=token)
     try:
-        outcomes = stranger.send(messages(2), 10)
+        outcomes = channel.send(messages(2), 10)
     finally:
         channel.close()
 
@@ -314,3 +314,17 @@ def test_closed_it_says_so_and_leaves_no_thread(config):
     assert not thread.is_alive()
     assert kinds(channel.send(messages(2), 1)) == {("retry", "closed"): 2}
     channel.close()
+
+
+def test_closed_in_the_middle_it_says_so_at_once(config, gateway):
+    channel = build_channels(config)[Platform.FCM]
+    channel.send(messages(1), 10)
+    gateway.set_faults(silent_rate=1, lose_answers=True)
+    seen = len(gateway.received())
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(channel.send, messages(3), 30)
+        wait_for(lambda: len(gateway.received()) == seen + 3)
+        channel.close()
+        outcomes = future.result(10)
+
+    assert {outcome.kind for outcome in outcomes} == {OutcomeKind.UNKNOWN}

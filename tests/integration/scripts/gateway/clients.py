@@ -5,6 +5,7 @@ import os
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,14 @@ class APNsClient:
 
     def close(self) -> None:
         self.socket.close()
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    """Ask until the condition holds; fails with `what` when it never does."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)
 
 
 def provider_token(environment: dict[str, str]) -> str:

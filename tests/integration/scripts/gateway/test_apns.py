@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from scripts.gateway.process import GatewayProcess
-from tests.integration.scripts.gateway.clients import APNsClient
+from tests.integration.scripts.gateway.clients import APNsClient, wait_for
 
 Connect = Callable[..., APNsClient]
 TOKEN = "ab" * 32
@@ -164,8 +164,7 @@ def test_silence_does_not_hold_up_the_others(gateway: GatewayProcess, connect: C
     gateway.set_faults(silent_rate=1)
     silent = client.open(TOKEN)
     # set_faults asks the gateway in another connection, so wait until it has read the stream.
-    while gateway.stats()["faults"] != {"silent": 1}:
-        pass
+    wait_for(lambda: gateway.stats()["faults"] == {"silent": 1}, "the stream was not read")
     gateway.set_faults()
     assert client.send(TOKEN).status == 200
     assert silent not in client.answers

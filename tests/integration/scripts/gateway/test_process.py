@@ -8,7 +8,6 @@ import textwrap
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,16 +17,9 @@ from scripts.gateway.command import gateway as command
 from scripts.gateway.faults import FaultsError
 from scripts.gateway.process import GatewayProcess, gateway_process
 from scripts.processes import ServerProcess, ServerProcessError, post_json
-from tests.integration.scripts.gateway.clients import APNsClient, FCMClient
+from tests.integration.scripts.gateway.clients import APNsClient, FCMClient, wait_for
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
 
 
 def is_listening(port: int) -> bool:
@@ -93,6 +85,22 @@ def test_the_page_for_people_escapes_what_came_from_outside(gateway: GatewayProc
     assert "{x} &amp; y" in page
     assert "<script" not in page
     assert token not in page
+
+
+def test_a_lone_surrogate_breaks_nothing(gateway: GatewayProcess, fcm: FCMClient) -> None:
+    assert fcm.send({"token": "phone", "notification": {"title": "\ud800 title"}}).status_code == 200
+    assert "? title" in OPENER.open(gateway.admin_url).read().decode()
+    assert gateway.received()[0]["title"] == "\ud800 title"
+
+
+def test_two_gateways_do_not_share_a_folder(tmp_path: Path) -> None:
+    with gateway_process(tmp_path) as gateway:
+        account = Path(gateway.environment()["FCM_SERVICE_ACCOUNT_FILE"]).read_bytes()
+        with pytest.raises(ServerProcessError, match=f"in use by process {gateway.pid}. Stop that gateway"):
+            GatewayProcess(tmp_path).start()
+        assert Path(gateway.environment()["FCM_SERVICE_ACCOUNT_FILE"]).read_bytes() == account
+    with gateway_process(tmp_path):
+        pass
 
 
 def test_a_process_ends_with_the_block_and_frees_its_ports() -> None:
@@ -183,7 +191,7 @@ def test_by_hand_with_an_env_file_and_a_line_for_each_push(tmp_path: Path) -> No
     assert (process.returncode, output) == (0, "")
 
 
-def test_the_usual_ports_give_way_and_named_ones_do_not(tmp_path: Path) -> None:
+def test_a_named_port_that_is_taken(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -213,5 +221,5 @@ def test_a_start_that_fails_says_why(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(ServerProcessError, match="holds something else than the gateway's credentials"):
         GatewayProcess(tmp_path).start()
-    with pytest.raises(ServerProcessError, match="did not start: .*No module named"):
+    with pytest.raises(ServerProcessError, match=r"did not start: .*No module named"):
         ServerProcess("scripts.nothing_of_that_name").start()

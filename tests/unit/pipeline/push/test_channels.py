@@ -1,6 +1,7 @@
 import json
 import logging
 import os
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -170,7 +171,7 @@ def test_a_file_that_is_not_there_and_a_folder_in_its_place(tmp_path):
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_not_be_read(account_file):
-    os.chmod(account_file, 0)
+    Path(account_file).chmod(0)
     with pytest.raises(CredentialsError, match="may not be read"):
         build_channels(PushConfig(fcm_service_account_file=account_file))
 
@@ -219,7 +220,7 @@ def test_what_is_wrong_is_said_in_words(config, changes, level, words):
 
 
 def test_a_key_that_others_can_read_is_a_warning(config):
-    os.chmod(config.apns_key_file, 0o644)
+    Path(config.apns_key_file).chmod(0o644)
 
     assert any("chmod 600" in sentence for sentence in sentences(config, Level.WARN))
 

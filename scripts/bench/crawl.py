@@ -1,0 +1,194 @@
+"""What a crawl of one page costs, in a child of the forkserver and as a whole `scrapy crawl`."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from statistics import median
+
+from pipeline.child import CrawlOrder, CrawlReport, forkserver_pid, run_child, start_forkserver, stop_forkserver
+from storage import sites
+from storage.migrate import upgrade
+from storage.session import Database
+
+ROWS = 20
+"""Posts on the page; a board's first page has between ten and thirty."""
+
+MEMORY_RUNS = 3
+
+
+class BenchmarkError(RuntimeError):
+    """A crawl that was to be measured failed."""
+
+
+def measure_crawl(runs: int = 7) -> dict[str, float]:
+    """Crawl a page of 20 posts on loopback, stored in SQLite, and give the medians of so many runs of each kind.
+
+    child_cpu_s: CPU seconds of a child, with what the forkserver and the waiting thread spend on it.
+    scrapy_cpu_s: CPU seconds of `scrapy crawl` with the same settings. ratio: the one to the other.
+    child_wall_s, scrapy_wall_s: from the start to the end. private_mb: memory that the child shares with nobody (USS).
+    forkserver_start_s, forkserver_mb: what the forkserver costs, once: seconds until it is ready, resident memory.
+    """
+    with tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder, _page() as url:
+        order = _order(url, f"sqlite:///{folder}/bench.db")
+        began = time.perf_counter()
+        start_forkserver()
+        start_s = time.perf_counter() - began
+        try:
+            # The first crawl stores the posts and fetches robots.txt, which is then kept, as a worker keeps it.
+            order = replace(order, robots=_crawled(order).robots)
+            forking = _cpu_s(forkserver_pid())
+            children = [_measured(lambda: _child(order)) for _ in range(runs)]
+            forking_s = (_cpu_s(forkserver_pid()) - forking) / runs
+            measuring = replace(order, measure_memory=True)
+            private = [_crawled(measuring).private_mb for _ in range(MEMORY_RUNS)]
+            resident = _resident_mb(forkserver_pid())
+        finally:
+            stop_forkserver()
+        whole = [_measured(lambda: _scrapy_crawl(order)) for _ in range(runs)]
+    child_cpu_s = median(each.cpu_s for each in children) + forking_s
+    scrapy_cpu_s = median(each.cpu_s for each in whole)
+    return {
+        "runs": runs,
+        "child_cpu_s": round(child_cpu_s, 4),
+        "scrapy_cpu_s": round(scrapy_cpu_s, 4),
+        "ratio": round(child_cpu_s / scrapy_cpu_s, 4),
+        "child_wall_s": round(median(each.wall_s for each in children), 4),
+        "scrapy_wall_s": round(median(each.wall_s for each in whole), 4),
+        "private_mb": round(median(mb or 0.0 for mb in private), 2),
+        "forkserver_start_s": round(start_s, 3),
+        "forkserver_mb": round(resident, 1),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cost:
+    cpu_s: float
+    wall_s: float
+
+
+def _measured(crawl: Callable[[], float]) -> _Cost:
+    began = time.perf_counter()
+    cpu_s = crawl()
+    return _Cost(cpu_s=cpu_s, wall_s=time.perf_counter() - began)
+
+
+def _crawled(order: CrawlOrder) -> CrawlReport:
+    report = run_child(order, stop=threading.Event())
+    if not report.ok or report.items_seen != ROWS:
+        raise BenchmarkError(f"the measured crawl failed: {report.finish_reason}: {report.first_error}")
+    return report
+
+
+def _child(order: CrawlOrder) -> float:
+    began = time.thread_time()
+    report = _crawled(order)
+    return (report.cpu_s or 0.0) + time.thread_time() - began
+
+
+def _scrapy_crawl(order: CrawlOrder) -> float:
+    arguments = [f"{name}={value}" for name, value in {**order.params, "timezone": order.timezone}.items()]
+    settings = {
+        "CRAWL_DATABASE_URL": order.database_url,
+        "CRAWL_SITE_ID": order.site_id,
+        "CRAWL_RUN_ID": order.run_id,
+        "DOWNLOAD_DELAY": 0,
+        "AUTOTHROTTLE_START_DELAY": 0,
+        "LOG_LEVEL": "ERROR",
+    }
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "spiders.command", "crawl", order.spider),
+            *(word for argument in arguments for word in ("-a", argument)),
+            *(word for name, value in settings.items() for word in ("-s", f"{name}={value}")),
+        ],
+        env={**os.environ, "SCRAPY_SETTINGS_MODULE": "spiders.settings"},
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise BenchmarkError(f"`scrapy crawl` ended with exit code {process.returncode}")
+    return usage.ru_utime + usage.ru_stime
+
+
+def _order(url: str, database_url: str) -> CrawlOrder:
+    upgrade(database_url)
+    database = Database(database_url)
+    now = datetime.now(UTC)
+    with database.writing() as session:
+        site = sites.add(session, name="bench", spider="listing", now=now)
+        site_id, run_id = site.id, sites.queue_run(session, site.id, trigger="manual", now=now)
+    database.close()
+    assert run_id is not None
+    return CrawlOrder(
+        run_id=run_id,
+        site_id=site_id,
+        site_name="bench",
+        spider="listing",
+        params={"url": url, "row": "tr.row", "title": "a", "date": ".date::text"},
+        timezone="Asia/Seoul",
+        database_url=database_url,
+        user_agent="crawlpush benchmark",
+        obey_robots=True,
+        allow_private=True,
+        soft_limit_s=30,
+        hard_limit_s=40,
+        memory_mb=512,
+        download_max_bytes=1_000_000,
+        max_pages=5,
+        download_delay_s=0,
+    )
+
+
+class _Board(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if self.path == "/robots.txt":
+            body = b"User-agent: *\nDisallow: /private\n"
+        else:
+            cells = '<tr class="row"><td><a href="/post?id={n}">Notice {n} 공지</a><td class="date">2026-01-02 03:04'
+            rows = "".join(cells.format(n=number) for number in range(ROWS))
+            body = f"<!doctype html><meta charset=utf-8><table>{rows}</table>".encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def _page() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Board)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/board"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _cpu_s(pid: int | None) -> float:
+    """CPU seconds of another process with one thread so far; 0 where the kernel does not tell."""
+    with suppress(OSError, ValueError, IndexError):
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+    return 0.0
+
+
+def _resident_mb(pid: int | None) -> float:
+    with suppress(OSError, StopIteration):
+        status = Path(f"/proc/{pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmRSS:"))
+    return 0.0

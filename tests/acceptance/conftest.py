@@ -1,0 +1,24 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.embedded_redis import find_server
+from tests.acceptance.installation import Installation, installed
+from tests.services import require
+
+
+@pytest.fixture
+def installation(database_url: str, tmp_path: Path) -> Iterator[Installation]:
+    """An installation on each kind of database; the board shows two old posts."""
+    require(find_server() is not None, "a redis-server")
+    with installed(tmp_path, database_url, posts=["처음부터 있던 장학 공지", "An old scholarship post"]) as made:
+        yield made
+
+
+@pytest.fixture
+def sqlite_installation(sqlite_url: str, tmp_path: Path) -> Iterator[Installation]:
+    """An installation on SQLite, for what does not depend on the database."""
+    require(find_server() is not None, "a redis-server")
+    with installed(tmp_path, sqlite_url, posts=["처음부터 있던 장학 공지"]) as made:
+        yield made

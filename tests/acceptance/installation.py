@@ -1,0 +1,179 @@
+"""An installation of crawlpush as its user has it: the Procfile's processes, a board, and a push gateway."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from scripts.board.process import BoardProcess, board_process
+from scripts.embedded_redis import EmbeddedRedis
+from scripts.gateway.process import GatewayProcess, gateway_process
+from scripts.procfile import procfile_commands
+from storage.session import Database
+
+ROOT = Path(__file__).parents[2]
+PROCESSES = ("crawler", "dispatcher", "notifier", "beat")
+STOP_S = 10.0
+
+
+class Installation:
+    """Starts, kills and stops processes, and runs commands, all with one configuration."""
+
+    def __init__(
+        self, folder: Path, database_url: str, redis: EmbeddedRedis, gateway: GatewayProcess, board: BoardProcess
+    ) -> None:
+        self.folder = folder
+        self.redis = redis
+        self.gateway = gateway
+        self.board = board
+        self.database = Database(database_url)
+        self.environment = {
+            **os.environ,
+            **gateway.environment(),
+            "ENV_FILE": "",
+            "DATA_DIR": str(folder / "data"),
+            "DATABASE_URL": database_url,
+            "REDIS_URL": redis.url,
+            "TICK_S": "1",
+            "CRAWL_DELAY_S": "0",
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        }
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, *names: str) -> None:
+        """Start processes of the Procfile, each in a session of its own, and wait until the workers are ready."""
+        for name in names or PROCESSES:
+            with self.log(name).open("ab") as log:
+                self._running[name] = subprocess.Popen(
+                    ["/bin/sh", "-c", "exec " + procfile_commands(ROOT / "Procfile", (name,))[name]],
+                    cwd=ROOT,
+                    env=self.environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+
+    def wait_until(self, condition: Callable[[], object], what: str, *, seconds: float = 40.0) -> None:
+        """Wait for a condition; fail with `what`, and what the processes said, when it does not come true."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}\n{self._said()}"
+            time.sleep(0.05)
+
+    def _said(self) -> str:
+        return "\n".join(
+            f"--- {log.stem}\n{log.read_text(errors='replace')[-2000:]}" for log in self.folder.glob("*.log")
+        )
+
+    def log(self, name: str) -> Path:
+        """Where a process' output goes."""
+        return self.folder / f"{name}.log"
+
+    def pid(self, name: str) -> int:
+        """The process id of a running process."""
+        return self._running[name].pid
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, as the kernel does when memory runs out."""
+        process = self._running.pop(name)
+        process.kill()
+        process.wait()
+
+    def terminate(self, *names: str) -> dict[str, int]:
+        """SIGTERM to every process of each group at once, twice, as honcho and Heroku may send it; the exit codes."""
+        ending = {name: self._running.pop(name) for name in names or tuple(self._running)}
+        for _ in range(2):
+            for process in ending.values():
+                os.killpg(process.pid, signal.SIGTERM)
+        return {name: process.wait(STOP_S) for name, process in ending.items()}
+
+    def close(self) -> None:
+        """End whatever still runs."""
+        for process in self._running.values():
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        self.database.close()
+
+    def command(self, *arguments: str, code: int = 0) -> str:
+        """Run `crawlpush` and return what it printed, standard error included."""
+        done = subprocess.run(
+            [sys.executable, "-c", "from scripts.cli import main; main(prog_name='crawlpush')", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        printed = done.stdout + done.stderr
+        assert done.returncode == code, f"{arguments} exited with {done.returncode}: {printed}"
+        return printed
+
+    def listed(self, *arguments: str) -> Any:
+        """Run a command with --json and return what it said."""
+        return json.loads(self.command(*arguments, "--json"))
+
+    def add_board(self, name: str = "board", *options: str) -> None:
+        """Watch the loopback board."""
+        params = self.board.listing_params()
+        url, zone = params.pop("url"), params.pop("timezone", "UTC")
+        pairs = [f"--param={key}={value}" for key, value in params.items()]
+        self.command(
+            *("sites", "add", name, "--spider", "listing", "--url", url, "--timezone", zone, "--allow-private"),
+            *("--no-check", *pairs, *options),
+        )
+
+    def add_user(self, name: str, phrase: str, *platforms: str) -> None:
+        """A user with a phrase and one device of each platform."""
+        self.command("users", "add", name)
+        self.command("subscriptions", "add", name, phrase)
+        for platform in platforms:
+            self.command("devices", "add", name, "--platform", platform, "--token", token_of(name, platform))
+
+    def shown(self) -> dict[tuple[str, str], int]:
+        """What the phones show: (token, title) -> how many notifications of that title stand there."""
+        shown: dict[tuple[str, str], int] = {}
+        for phone in self.gateway.phones():
+            for notification in phone["shown"]:
+                key = (phone["token"], notification["title"])
+                shown[key] = shown.get(key, 0) + 1
+        return shown
+
+    def sends(self) -> int:
+        """How many messages the gateway accepted, replacements included."""
+        return len(self.gateway.received())
+
+    def logged(self, name: str, text: str) -> int:
+        """How often a process said something."""
+        log = self.log(name)
+        return log.read_text(errors="replace").count(text) if log.exists() else 0
+
+
+def token_of(user: str, platform: str) -> str:
+    """A token in the shape of the platform's."""
+    return (user.encode().hex() * 32)[:64] if platform == "apns" else f"{platform}-token-of-{user}"
+
+
+@contextmanager
+def installed(folder: Path, database_url: str, *, posts: Sequence[str] = ()) -> Iterator[Installation]:
+    """An installation with nothing in it yet, and a board that shows `posts` and gains none by itself."""
+    with (
+        EmbeddedRedis(folder / "redis") as redis,
+        gateway_process(folder / "gateway") as gateway,
+        board_process(every=0) as board,
+    ):
+        for title in posts:
+            board.add_post(title)
+        installation = Installation(folder, database_url, redis, gateway, board)
+        try:
+            yield installation
+        finally:
+            installation.close()

@@ -1,0 +1,220 @@
+"""The processes of the Procfile, and what the phones get."""
+
+import os
+import time
+
+import psutil
+import pytest
+import redis
+from sqlalchemy import select, update
+
+from pipeline.celery import create_app
+from pipeline.publish import publish_many, queue_length
+from pipeline.settings import get_settings
+from storage.models import CrawlRun, Notification, Site
+from tests.acceptance.installation import PROCESSES, Installation, token_of
+from tests.support.builders import NOW, add_user
+
+SCHOLARSHIP, HIRING = "[장학] 국가장학금 신청 안내", "[채용] Hiring: library assistant"
+
+
+def statuses(installation: Installation) -> list[str]:
+    with installation.database.reading() as session:
+        return sorted(session.scalars(select(Notification.status)))
+
+
+def finished_runs(installation: Installation) -> int:
+    with installation.database.reading() as session:
+        return len(session.scalars(select(CrawlRun.id).where(CrawlRun.status == "finished")).all())
+
+
+def make_due(installation: Installation) -> None:
+    with installation.database.writing() as session:
+        session.execute(update(Site).values(next_crawl_at=Site.created_at))
+
+
+def test_each_matched_phone_rings_once_for_each_new_post(installation: Installation) -> None:
+    # Given users with an Android phone, an iPhone, both, and one with another interest
+    installation.add_board("board", "--schedule", "1h")
+    installation.add_user("minji", "장학", "fcm")
+    installation.add_user("james", "scholarship", "apns")
+    installation.add_user("sora", "장학", "fcm", "apns", "console")
+    installation.add_user("nobody", "기숙사", "fcm")
+    installation.start()
+
+    # When the site is crawled for the first time, nobody hears of what was there before
+    installation.wait_until(lambda: finished_runs(installation) == 1, "the baseline crawl")
+    assert statuses(installation) == []
+
+    # And when posts appear, each phone gets those that match, once
+    installation.board.add_post(SCHOLARSHIP)
+    installation.board.add_post(HIRING)
+    make_due(installation)
+    expected = {
+        (token_of("minji", "fcm"), SCHOLARSHIP): 1,
+        (token_of("sora", "fcm"), SCHOLARSHIP): 1,
+        (token_of("sora", "apns"), SCHOLARSHIP): 1,
+    }
+    installation.wait_until(lambda: statuses(installation) == ["sent", "sent"], "both users' notifications")
+    assert installation.shown() == expected
+    installation.wait_until(lambda: installation.logged("notifier", "push shown") == 1, "the console's push")
+
+    # And a second crawl, and a message delivered twice, send nothing
+    sends = installation.sends()
+    make_due(installation)
+    installation.wait_until(lambda: finished_runs(installation) == 3, "another crawl")
+    with installation.database.reading() as session:
+        keys = session.execute(select(Notification.post_id, Notification.user_id)).all()
+        runs = session.scalars(select(CrawlRun.id)).all()
+    app = create_app(get_settings())
+    app.conf.broker_url = installation.redis.url
+    publish_many(app, "notify_user", [tuple(key) for key in keys] * 3)
+    publish_many(app, "fan_out_post", [(post_id,) for post_id, _ in keys])
+    publish_many(app, "crawl_site", [(run_id,) for run_id in runs])
+    installation.wait_until(lambda: all(queue_length(app, q) == 0 for q in app.amqp.queues), "empty queues")
+    # One more post goes all the way through the same queues, behind the repeats.
+    installation.board.add_post("마지막 장학 공지")
+    make_due(installation)
+    installation.wait_until(lambda: statuses(installation) == ["sent"] * 4, "the last post's notifications")
+    assert installation.sends() == sends + 3
+    assert installation.shown() == expected | {
+        (token, "마지막 장학 공지"): 1 for token, title in expected if title == SCHOLARSHIP
+    }
+
+
+def test_every_process_stops_within_four_seconds_of_a_signal_to_all(sqlite_installation: Installation) -> None:
+    installation = sqlite_installation
+    installation.add_board("board", "--schedule", "1s")
+    installation.start()
+    installation.wait_until(lambda: finished_runs(installation) >= 1, "a crawl")
+    groups = {installation.pid(name) for name in PROCESSES}
+    began = time.monotonic()
+    codes = installation.terminate()
+    assert time.monotonic() - began < 4
+    assert set(codes.values()) == {0}
+    assert not [p for p in psutil.process_iter() if _group(p) in groups]
+
+
+def _group(process: psutil.Process) -> int | None:
+    try:
+        return os.getpgid(process.pid)
+    except (ProcessLookupError, PermissionError):
+        return None
+
+
+def test_a_crawl_that_a_stop_interrupts_is_done_by_the_next_crawler(sqlite_installation: Installation) -> None:
+    # Given a crawl that takes its time
+    installation = sqlite_installation
+    installation.environment["CRAWL_DELAY_S"] = "3"
+    installation.add_board("board", "--schedule", "1h", "-p", "max_pages=3")
+    for number in range(40):
+        installation.board.add_post(f"공지 {number}")
+    installation.start("crawler", "dispatcher", "beat")
+    installation.wait_until(lambda: _running(installation), "a running crawl")
+
+    # When the crawler is stopped, the run goes back to the queue
+    installation.terminate("crawler")
+    with installation.database.reading() as session:
+        assert session.scalars(select(CrawlRun.status)).all() == ["queued"]
+
+    # And the next crawler does it
+    installation.environment["CRAWL_DELAY_S"] = "0"
+    installation.start("crawler")
+    installation.wait_until(lambda: finished_runs(installation) == 1, "the crawl, done again")
+
+
+def _running(installation: Installation) -> bool:
+    with installation.database.reading() as session:
+        return "running" in session.scalars(select(CrawlRun.status)).all()
+
+
+@pytest.mark.parametrize("victim", ["notifier", "dispatcher"])
+def test_a_killed_worker_costs_nobody_a_push(installation: Installation, victim: str) -> None:
+    # Given forty users, and a gateway that takes a while to answer
+    installation.add_board("board", "--schedule", "1h", "--notify-existing")
+    with installation.database.writing() as session:
+        for number in range(40):
+            add_user(session, f"user-{number}", "장학", platform="fcm")
+    installation.gateway.set_faults(latency_ms=300)
+    installation.environment |= {"FANOUT_SLICE": "5", "NOTIFY_CONCURRENCY": "8"}
+    installation.start()
+
+    # When a worker is killed in the middle
+    installation.wait_until(lambda: installation.sends() >= 5, "the first pushes")
+    installation.kill(victim)
+    installation.start(victim)
+    with installation.database.writing() as session:
+        # What the dead sender held is free when its lease ends; a test need not wait for that.
+        session.execute(
+            update(Notification).where(Notification.status == "sending").values(lease_until=Notification.created_at)
+        )
+
+    # Then everybody gets the post, and sees it once
+    installation.wait_until(
+        lambda: set(statuses(installation)) == {"sent"} and len(statuses(installation)) == 40, "all forty", seconds=100
+    )
+    shown = installation.shown()
+    assert len(shown) == 40
+    assert set(shown.values()) == {1}
+
+
+def test_a_redis_that_forgets_everything_costs_nobody_a_push(sqlite_installation: Installation) -> None:
+    installation = sqlite_installation
+    installation.add_board("board", "--schedule", "1h", "--notify-existing")
+    with installation.database.writing() as session:
+        for number in range(10):
+            add_user(session, f"user-{number}", "장학", platform="fcm")
+    # Given messages that nobody has taken yet
+    installation.start("crawler", "dispatcher", "beat")
+    installation.wait_until(lambda: len(statuses(installation)) == 10, "the notification rows")
+
+    # When Redis loses them, and some time passes
+    with redis.Redis.from_url(installation.redis.url) as client:
+        client.flushall()
+    with installation.database.writing() as session:
+        session.execute(update(Notification).values(enqueued_at=NOW))
+    installation.start("notifier")
+
+    # Then the sweep sends them again
+    installation.command("sweep")
+    installation.wait_until(lambda: set(statuses(installation)) == {"sent"}, "all pushes")
+    assert set(installation.shown().values()) == {1}
+    assert len(installation.shown()) == 10
+
+
+def test_wrong_credentials_pause_the_channel_and_no_device(sqlite_installation: Installation) -> None:
+    installation = sqlite_installation
+    installation.add_board("board", "--schedule", "1h", "--notify-existing")
+    installation.add_user("minji", "장학", "fcm")
+    installation.gateway.set_faults(wrong_credentials=True)
+    installation.start()
+    installation.wait_until(
+        lambda: "fcm" in installation.command("channels", "list") and _paused(installation), "the pause"
+    )
+    assert statuses(installation) == ["pending"]
+    assert installation.listed("devices", "list")[0]["disabled"] is None
+
+    # When the credentials are right again, the notification is sent
+    installation.gateway.set_faults()
+    installation.command("channels", "resume", "fcm")
+    with installation.database.writing() as session:
+        session.execute(update(Notification).values(next_attempt_at=Notification.created_at))
+    installation.wait_until(lambda: statuses(installation) == ["sent"], "the push")
+
+
+def _paused(installation: Installation) -> bool:
+    return any(row["state"] == "paused" for row in installation.listed("channels", "list"))
+
+
+def test_a_dead_token_is_disabled_and_a_live_one_of_the_same_user_is_not(sqlite_installation: Installation) -> None:
+    installation = sqlite_installation
+    installation.add_board("board", "--schedule", "1h", "--notify-existing")
+    installation.add_user("minji", "장학", "fcm", "apns")
+    installation.gateway.set_faults(dead_tokens=[token_of("minji", "fcm")])
+    installation.start()
+    installation.wait_until(lambda: statuses(installation) == ["sent"], "the push to the living phone")
+    devices = {row["platform"]: row["disabled"] for row in installation.listed("devices", "list")}
+    assert devices == {"fcm": "UNREGISTERED", "apns": None}
+    tokens = [token_of("minji", platform) for platform in devices]
+    logs = "".join(installation.log(name).read_text() for name in PROCESSES)
+    assert not [token for token in tokens if token in logs]

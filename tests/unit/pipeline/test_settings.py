@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.settings import Settings, SettingsError, load
+
+
+def set_environment(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("CRAWL_CONCURRENCY", "many", "integer"),
+        ("CRAWL_CONCURRENCY", "0", "greater than or equal to 1"),
+        ("DISPLAY_TIMEZONE", "Asia/Pyongchang", "Asia/Seoul"),
+        ("LOG_FORMAT", "xml", "'human' or 'json'"),
+        ("FCM_ENDPOINT", "http://plain", "https://HOST"),
+        ("APNS_ENVIRONMENT", "staging", "'production' or 'sandbox'"),
+        ("CRAWL_HARD_LIMIT_S", "30", "CRAWL_SOFT_LIMIT_S"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, allowed: str
+) -> None:
+    set_environment(monkeypatch, **{name: value})
+    with pytest.raises(SettingsError) as error:
+        load()
+    assert name in str(error.value)
+    assert value in str(error.value)
+    assert allowed in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
+def test_a_wrong_url_is_not_repeated_because_it_may_hold_a_password(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    set_environment(monkeypatch, **{name: "mysql://me:hunter2@host/db"})
+    with pytest.raises(SettingsError) as error:
+        load()
+    assert name in str(error.value)
+    assert "hunter2" not in str(error.value)
+
+
+def test_the_repr_holds_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, DATABASE_URL="postgres://me:hunter2@host/db", REDIS_URL="rediss://:hunter2@host:6380")
+    assert "hunter2" not in repr(load())
+
+
+def test_every_wrong_value_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, TICK_S="never", SWEEP_S="always")
+    with pytest.raises(SettingsError) as error:
+        load()
+    assert len(str(error.value).splitlines()) == 2
+
+
+def test_without_a_database_url_sqlite_lies_in_the_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    set_environment(monkeypatch, DATA_DIR=str(tmp_path))
+    assert load().database == f"sqlite:///{tmp_path}/crawlpush.db"
+
+
+def test_the_environment_goes_before_the_env_file_and_that_before_the_embedded_servers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    set_environment(monkeypatch, DATA_DIR=str(tmp_path), ENV_FILE=str(tmp_path / ".env"), LOG_LEVEL="ERROR")
+    (tmp_path / "embedded.env").write_text("REDIS_URL=redis://embedded\nTICK_S=5\nLOG_LEVEL=DEBUG\n")
+    (tmp_path / ".env").write_text("TICK_S=7\nLOG_LEVEL=WARNING\n")
+    settings = load()
+    assert (settings.redis_url, settings.tick_s, settings.log_level) == ("redis://embedded", 7, "ERROR")
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load().log_level = "DEBUG"  # type: ignore[misc]
+
+
+def test_every_setting_is_described() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_messages_go_through_redis_unless_a_broker_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, REDIS_URL="redis://host/1")
+    assert load().broker == "redis://host/1"
+    set_environment(monkeypatch, BROKER_URL="amqp://guest@host//")
+    assert load().broker == "amqp://guest@host//"

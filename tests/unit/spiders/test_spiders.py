@@ -1,0 +1,74 @@
+from typing import Any
+
+import pytest
+from scrapy.http import HtmlResponse, Request, Response, XmlResponse
+from scrapy.utils.test import get_crawler
+
+from spiders.feed import BrokenFeedError, FeedSpider, NotAFeedError
+from spiders.items import PostItem
+from spiders.listing import ListingSpider
+from spiders.params import ParamsError
+
+URL = "http://a.example/list"
+
+
+def spider(kind: type[ListingSpider] | type[FeedSpider], **params: Any) -> Any:
+    crawler = get_crawler(kind)
+    made = kind.from_crawler(crawler, url=URL, **params)
+    crawler.stats = crawler.stats or crawler._apply_settings() or crawler.stats
+    return made
+
+
+def answer(body: str, url: str = URL, kind: type[Response] = HtmlResponse) -> Response:
+    return kind(url, body=body.encode(), request=Request(url), headers={"Content-Type": "text/html; charset=utf-8"})
+
+
+def split(results: Any) -> tuple[list[PostItem], list[str]]:
+    found = list(results)
+    return [each for each in found if isinstance(each, PostItem)], [r.url for r in found if isinstance(r, Request)]
+
+
+def test_a_listing_follows_its_pages_until_one_brings_nothing_new() -> None:
+    listing = spider(ListingSpider, row="li", next="a.next", max_pages="5")
+    first = "<li><a href='/1'>One</a></li><a class='next' href='?p=2'>next</a>"
+    posts, following = split(listing.parse(answer(first)))
+    assert ([post.title for post in posts], following) == (["One"], ["http://a.example/list?p=2"])
+    posts, following = split(listing.parse(answer(first.replace("p=2", "p=3"))))
+    assert (posts, following) == ([], [])
+
+
+def test_a_listing_stops_at_its_last_page() -> None:
+    listing = spider(ListingSpider, row="li", page_template="http://a.example/list?p={page}", max_pages=2)
+    assert split(listing.parse(answer("<li><a href='/1'>One</a></li>")))[1] == ["http://a.example/list?p=2"]
+    assert split(listing.parse(answer("<li><a href='/2'>Two</a></li>")))[1] == []
+
+
+def test_a_listing_counts_rows_and_says_what_is_wrong(caplog: pytest.LogCaptureFixture) -> None:
+    listing = spider(ListingSpider, row="tr.post")
+    assert split(listing.parse(answer("<p>redesigned</p>"))) == ([], [])
+    assert listing.crawler.stats.get_value("crawlpush/rows") == 0
+    assert "'tr.post' matches nothing" in listing.crawler.stats.get_value("crawlpush/problem")
+    assert "'tr.post' matches nothing" in caplog.text
+
+
+def test_a_feed_that_broke_off_gives_its_posts_and_fails() -> None:
+    feed = spider(FeedSpider)
+    results = feed.parse(
+        answer("<rss><channel><item><title>a</title><link>/1</link></item><item><ti", kind=XmlResponse)
+    )
+    assert next(results).title == "a"
+    with pytest.raises(BrokenFeedError):
+        next(results)
+    assert "broke off" in feed.crawler.stats.get_value("crawlpush/problem")
+
+
+def test_a_page_where_a_feed_should_be_fails() -> None:
+    feed = spider(FeedSpider)
+    with pytest.raises(NotAFeedError):
+        list(feed.parse(answer("<html><body>hello</body></html>")))
+    assert "an HTML page" in feed.crawler.stats.get_value("crawlpush/problem")
+
+
+def test_a_wrong_argument_stops_a_spider_before_it_starts() -> None:
+    with pytest.raises(ParamsError, match="no parameter 'rows'"):
+        spider(ListingSpider, rows="tr")
