@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from pipeline import locks, verdict
-from pipeline.child import CrawlOrder, CrawlProgress, CrawlReport, run_child
+from pipeline.child import CrawlOrder, CrawlProgress, CrawlReport, PreloadError, run_child
 from pipeline.resources import now
 from pipeline.schedule import ScheduleError, next_run, parse_schedule
 from pipeline.settings import Settings
@@ -87,6 +87,8 @@ class Crawler:
         try:
             with self._heartbeat(run_id, owner, lease, stop):
                 report = run_child(order, stop=stop, on_progress=on_progress)
+        except PreloadError as error:
+            report = CrawlReport(finish_reason="start_error", ok=False, first_error=str(error))
         finally:
             lease.release()
         if report.finish_reason == "stopped" and hand_back:
@@ -118,7 +120,11 @@ class Crawler:
             validators={
                 url: (found.etag, found.last_modified) for url, found in sites.validators(session, site.id).items()
             },
-            robots=sites.fresh_robots(session, since=now() - ROBOTS_LIFETIME),
+            robots={
+                origin: body
+                for origin, body in sites.fresh_robots(session, since=now() - ROBOTS_LIFETIME).items()
+                if urlsplit(origin).hostname == host_of(site)
+            },
         )
 
     def _hand_back(self, run_id: int, owner: str) -> None:

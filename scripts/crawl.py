@@ -114,6 +114,9 @@ def _stop_on_signal() -> Iterator[threading.Event]:
     stop = threading.Event()
 
     def handle(_signal: int, _frame: FrameType | None) -> None:
+        # A second signal while set() holds its lock would wait for itself, so from now on there is none.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         stop.set()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}

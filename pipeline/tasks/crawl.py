@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from celery import Task, signals
-from celery.exceptions import Reject
 from sqlalchemy.exc import OperationalError
 
 from pipeline import crawling, resources
@@ -22,9 +21,15 @@ stopping = threading.Event()
 """Set when the worker shuts down: running crawls are closed and handed back."""
 
 
+_asked_to_stop: list[bool] = []
+
+
 @signals.worker_shutting_down.connect
 def _stop_crawls(**_: object) -> None:
-    stopping.set()
+    # This runs inside a signal's handler, and a second signal may interrupt it: Event.set() would then wait for itself.
+    if not _asked_to_stop:
+        _asked_to_stop.append(True)
+        stopping.set()
 
 
 @lru_cache(maxsize=1)
@@ -60,7 +65,8 @@ def crawl_site(task: Task[..., None], run_id: int) -> None:
     except crawling.HostBusyError:
         raise task.retry(countdown=3, max_retries=None) from None
     if end is not None and end.handed_back:
-        raise Reject("the worker shuts down", requeue=True)
+        # A message of its own, because this one is acknowledged: Celery logs a traceback for a message it puts back.
+        enqueue_crawls([run_id])
 
 
 def run_crawl(

@@ -12,7 +12,7 @@ from tests.services import require
 def installation(database_url: str, tmp_path: Path) -> Iterator[Installation]:
     """An installation on each kind of database; the board shows two old posts."""
     require(find_server() is not None, "a redis-server")
-    with installed(tmp_path, database_url, posts=["처음부터 있던 장학 공지", "An old scholarship post"]) as made:
+    with installed(tmp_path, database_url, posts=["처음부터 있던 특강초청", "An old post"]) as made:
         yield made
 
 
@@ -20,5 +20,5 @@ def installation(database_url: str, tmp_path: Path) -> Iterator[Installation]:
 def sqlite_installation(sqlite_url: str, tmp_path: Path) -> Iterator[Installation]:
     """An installation on SQLite, for what does not depend on the database."""
     require(find_server() is not None, "a redis-server")
-    with installed(tmp_path, sqlite_url, posts=["처음부터 있던 장학 공지"]) as made:
+    with installed(tmp_path, sqlite_url, posts=["처음부터 있던 특강초청"]) as made:
         yield made

@@ -8,14 +8,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pipeline.matching import parse_phrase
 from scripts.board.process import BoardProcess, board_process
 from scripts.embedded_redis import EmbeddedRedis
 from scripts.gateway.process import GatewayProcess, gateway_process
 from scripts.procfile import procfile_commands
+from storage import subscriptions, users
 from storage.session import Database
+from storage.subscriptions import KeywordText
 
 ROOT = Path(__file__).parents[2]
 PROCESSES = ("crawler", "dispatcher", "notifier", "beat")
@@ -133,10 +137,15 @@ class Installation:
 
     def add_user(self, name: str, phrase: str, *platforms: str) -> None:
         """A user with a phrase and one device of each platform."""
-        self.command("users", "add", name)
-        self.command("subscriptions", "add", name, phrase)
-        for platform in platforms:
-            self.command("devices", "add", name, "--platform", platform, "--token", token_of(name, platform))
+        now = datetime.now(UTC)
+        found = parse_phrase(phrase)
+        keyword = KeywordText(text=found.text, kind=found.kind)
+        with self.database.writing() as session:
+            user = users.add(session, name, timezone="UTC", now=now)
+            subscriptions.add(session, user.id, keyword=keyword, site_id=None, limit=100, now=now)
+            for platform in platforms:
+                token = token_of(name, platform)
+                users.register_device(session, user.id, platform=platform, token=token, environment=None, now=now)
 
     def shown(self) -> dict[tuple[str, str], int]:
         """What the phones show: (token, title) -> how many notifications of that title stand there."""
