@@ -3,6 +3,7 @@
 import click
 
 from pipeline.push.message import Platform
+from pipeline.resources import now
 from scripts.output import json_option, open_database, show_rows
 from storage import channels as stored
 
@@ -32,9 +33,18 @@ def list_channels(*, as_json: bool) -> None:
 
 
 @channels.command()
-@click.argument("channel", type=click.Choice(list(Platform)))
+@click.argument("channel", type=click.Choice([str(platform) for platform in Platform]))
 def resume(channel: str) -> None:
-    """Open a paused channel at once; what waits for it is sent within a minute."""
+    """Open a paused channel at once; what waits for it is due immediately."""
     with open_database().writing() as session:
-        was_paused = stored.resume(session, channel)
-    click.echo(f"{channel} is open" + ("" if was_paused else " (it was not paused)"))
+        resumed = stored.resume(session, channel, now=now())
+    if resumed is None:
+        click.echo(f"{channel} is open (it was not paused)")
+        return
+    click.echo(f"{channel} is open; {_count(resumed.notifications, 'notification')} waited for it and go out now")
+    if resumed.devices:
+        click.echo(f"{_count(resumed.devices, 'device')} disabled because of {resumed.code} work again")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")

@@ -45,6 +45,7 @@ class Installation:
             "DATABASE_URL": database_url,
             "REDIS_URL": redis.url,
             "TICK_S": "1",
+            "SWEEP_S": "2",
             "CRAWL_DELAY_S": "0",
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         }

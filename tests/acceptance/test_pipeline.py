@@ -190,7 +190,7 @@ def test_wrong_credentials_pause_the_channel_and_no_device(sqlite_installation: 
     installation = sqlite_installation
     installation.add_board("board", "--schedule", "1h", "--notify-existing")
     installation.add_user("minji", PHRASE, "fcm")
-    installation.gateway.set_faults(wrong_credentials=True)
+    installation.gateway.set_faults(refuse=["UNAUTHENTICATED"])
     installation.start()
     installation.wait_until(
         lambda: "fcm" in installation.command("channels", "list") and _paused(installation), "the pause"
