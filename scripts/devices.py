@@ -1,9 +1,14 @@
 """`crawlpush devices`."""
 
+from typing import Any
+
 import click
 
 from pipeline.resources import now
+from scripts import entries
+from scripts.importing import Importer, export_options, import_options, run_export, run_import
 from scripts.output import json_option, limit_option, open_database, shortened_token, show_rows
+from storage import bulk, export
 from storage import users as stored
 from storage.models import PLATFORMS
 
@@ -79,3 +84,31 @@ def remove(device: int) -> None:
     with open_database().writing() as session:
         stored.remove_device(session, device)
     click.echo(f"device {device} is gone")
+
+
+@devices.command("import")
+@import_options
+@click.option("--add-users", is_flag=True, help="Add users that are not there, instead of refusing the line.")
+def import_devices(file: str, *, add_users: bool, **options: Any) -> None:
+    """Register the devices in FILE (CSV or JSON Lines; - is standard input), as `devices add` does.
+
+    Columns: user, platform, token, environment.
+    """
+    importer = Importer(
+        columns=entries.DEVICE_COLUMNS,
+        parse=entries.device_entry,
+        store=lambda session, batch: bulk.store_devices(session, batch, add_users=add_users, now=now()),
+    )
+    run_import(importer, file, **options)
+
+
+@devices.command("export")
+@export_options
+def export_devices(file: str, chosen: str | None) -> None:
+    """Write all enabled devices, with their tokens, to FILE, in the form that `devices import` takes."""
+    run_export(
+        file,
+        entries.DEVICE_COLUMNS,
+        lambda session: map(entries.device_record, export.devices(session)),
+        chosen=chosen,
+    )

@@ -1,14 +1,16 @@
 """`crawlpush subscriptions`."""
 
+from typing import Any
+
 import click
 
-from pipeline.matching import parse_phrase
 from pipeline.resources import now
 from pipeline.settings import get_settings
+from scripts import entries
+from scripts.importing import Importer, export_options, import_options, run_export, run_import
 from scripts.output import json_option, limit_option, open_database, show_rows
-from storage import sites, users
+from storage import bulk, export, sites, users
 from storage import subscriptions as stored
-from storage.subscriptions import KeywordText
 
 
 @click.group()
@@ -54,8 +56,8 @@ def add(
     Latin letters match whole words, Korean, Japanese and Chinese also inside words; several words must all occur;
     "a phrase in quotes" must occur as it is.
     """
-    keyword = _keyword(phrase, kind) if phrase is not None else None
-    excluded = [_keyword(text, None) for text in exclude]
+    keyword = entries.keyword_text(phrase, kind) if phrase is not None else None
+    excluded = [entries.keyword_text(text, None) for text in exclude]
     with open_database().writing() as session:
         subscription, new = stored.add(
             session,
@@ -72,11 +74,6 @@ def add(
     click.echo(f"subscription {subscription.id}: {user} to {what}{where}{'' if new else ' (was there)'}")
 
 
-def _keyword(raw: str, kind: str | None) -> KeywordText:
-    phrase = parse_phrase(raw, kind)
-    return KeywordText(text=phrase.text, kind=phrase.kind)
-
-
 @subscriptions.command()
 @click.argument("subscription", type=int)
 def remove(subscription: int) -> None:
@@ -84,3 +81,38 @@ def remove(subscription: int) -> None:
     with open_database().writing() as session:
         stored.remove(session, subscription)
     click.echo(f"subscription {subscription} is gone")
+
+
+@subscriptions.command("import")
+@import_options
+@click.option("--add-users", is_flag=True, help="Add users that are not there, instead of refusing the line.")
+def import_subscriptions(file: str, *, add_users: bool, **options: Any) -> None:
+    """Add the subscriptions in FILE (CSV or JSON Lines; - is standard input), as `subscriptions add` does.
+
+    Columns: user, phrase, kind, site, exclude, body. In CSV the excluded phrases stand one per line in their cell.
+    """
+    importer = subscription_importer(limit=get_settings().subscriptions_per_user, add_users=add_users)
+    run_import(importer, file, **options)
+
+
+def subscription_importer(*, limit: int, add_users: bool) -> Importer:
+    """How subscriptions are read and stored, at most `limit` for each user."""
+    return Importer(
+        columns=entries.SUBSCRIPTION_COLUMNS,
+        parse=entries.subscription_entry,
+        store=lambda session, batch: bulk.store_subscriptions(
+            session, batch, limit=limit, add_users=add_users, now=now()
+        ),
+    )
+
+
+@subscriptions.command("export")
+@export_options
+def export_subscriptions(file: str, chosen: str | None) -> None:
+    """Write all subscriptions to FILE, in the form that `subscriptions import` takes."""
+    run_export(
+        file,
+        entries.SUBSCRIPTION_COLUMNS,
+        lambda session: map(entries.subscription_record, export.subscriptions(session)),
+        chosen=chosen,
+    )

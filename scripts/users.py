@@ -1,12 +1,14 @@
 """`crawlpush users`."""
 
-from zoneinfo import available_timezones
+from typing import Any
 
 import click
 
 from pipeline.resources import now
+from scripts import entries
+from scripts.importing import Importer, export_options, import_options, run_export, run_import
 from scripts.output import json_option, limit_option, open_database, show_record, show_rows
-from storage import subscriptions
+from storage import bulk, export, notifications, subscriptions
 from storage import users as stored
 
 
@@ -39,12 +41,9 @@ def list_users(limit: int, *, as_json: bool) -> None:
 @click.option("--timezone", default="UTC", show_default=True, help="The user's IANA time zone.")
 def add(user: str, timezone: str) -> None:
     """Add a user by the app's own id."""
-    if not user.strip() or len(user) > 255 or not user.isprintable():
-        raise click.ClickException("a user's id has 1 to 255 printable characters")
-    if timezone not in available_timezones():
-        raise click.ClickException(f"{timezone!r} is not an IANA time zone such as Asia/Seoul or UTC")
+    entry = entries.user_entry({"user": user, "timezone": timezone})
     with open_database().writing() as session:
-        stored.add(session, user, timezone=timezone, now=now())
+        stored.add(session, entry.user, timezone=timezone, now=now())
     click.echo(
         f"user {user} added; next: `crawlpush devices add {user} ...` and `crawlpush subscriptions add {user} ...`"
     )
@@ -59,11 +58,13 @@ def show(user: str, *, as_json: bool) -> None:
         found = stored.by_external_id(session, user)
         owned = stored.devices(session, user_id=found.id, limit=1000)
         wanted = subscriptions.listing(session, user_id=found.id, limit=1000)
+        badge = notifications.unread(session, found.id)
     record = {
         "user": found.external_id,
         "timezone": found.timezone,
         "paused": found.paused,
         "since": found.created_at,
+        "badge": badge,
         "devices": [
             f"{device.id} {device.platform}" + (f" (disabled: {device.disabled_reason})" if device.disabled_at else "")
             for device, _ in owned
@@ -101,3 +102,30 @@ def resume(user: str) -> None:
     with open_database().writing() as session:
         stored.set_paused(session, user, paused=False)
     click.echo(f"user {user} is notified again")
+
+
+@users.command("import")
+@import_options
+def import_users(file: str, **options: Any) -> None:
+    """Add or change the users in FILE (CSV or JSON Lines; - is standard input).
+
+    Columns: user, timezone, paused. What is left out stays as it is.
+    """
+    importer = Importer(
+        columns=entries.USER_COLUMNS,
+        parse=entries.user_entry,
+        store=lambda session, batch: bulk.store_users(session, batch, now=now()),
+    )
+    run_import(importer, file, **options)
+
+
+@users.command("export")
+@export_options
+def export_users(file: str, chosen: str | None) -> None:
+    """Write all users to FILE, in the form that `users import` takes."""
+    run_export(
+        file,
+        entries.USER_COLUMNS,
+        lambda session: map(entries.user_record, export.users(session)),
+        chosen=chosen,
+    )

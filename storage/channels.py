@@ -1,13 +1,30 @@
 """Push channels that are paused: shared by all senders, and kept over restarts."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from storage.dialect import insert
-from storage.models import ChannelState
+from storage.models import ChannelState, Delivery, Device, Notification
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resumed:
+    """What opening a channel set free."""
+
+    code: str
+    # Devices that had been disabled for the reason of the pause, and are not any more.
+    devices: int
+    # Notifications that waited for the channel and are due now.
+    notifications: int
+
+
+def waits(name: str, code: str) -> str:
+    """The reason of a notification that waits for a channel; resume() finds it by this text."""
+    return f"{name} waits: {code}"
 
 
 def pause(session: Session, name: str, *, code: str, reason: str, now: datetime, until: datetime) -> None:
@@ -33,10 +50,92 @@ def take_probe(session: Session, name: str, *, now: datetime, until: datetime) -
     return taken is not None
 
 
-def resume(session: Session, name: str) -> bool:
-    """Open a channel; False when it was not paused."""
-    gone = session.scalar(delete(ChannelState).where(ChannelState.name == name).returning(ChannelState.name))
-    return gone is not None
+def restore(session: Session, name: str, *, code: str, since: datetime, due: datetime) -> int:
+    """Undo what a channel's fault did to devices since a moment; returns how many are enabled again.
+
+    Devices that were disabled with this code get their token's life back, and their users' notifications that failed
+    or were skipped because of it are pending again, due at a time.
+    """
+    restored = session.execute(
+        update(Device)
+        .where(Device.platform == name, Device.disabled_reason == code, Device.disabled_at >= since)
+        .values(disabled_at=None, disabled_reason=None)
+        .returning(Device.id, Device.user_id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    if not restored:
+        return 0
+    failed = session.scalars(
+        update(Delivery)
+        .where(
+            Delivery.device_id.in_([device_id for device_id, _ in restored]),
+            Delivery.code == code,
+            Delivery.status == "failed",
+            Delivery.at >= since,
+        )
+        .values(status="retry", attempts=0, next_attempt_at=None)
+        .returning(Delivery.notification_id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    nobody = (
+        Notification.user_id.in_({user_id for _, user_id in restored}),
+        Notification.status == "skipped",
+        Notification.reason == NO_DEVICE,
+        Notification.created_at >= since,
+    )
+    for which in ((Notification.id.in_(failed), Notification.status.in_(("failed", "sent"))), nobody):
+        session.execute(
+            update(Notification)
+            .where(*which)
+            .values(status="pending", attempts=0, next_attempt_at=due, enqueued_at=None, reason=waits(name, code))
+            .execution_options(synchronize_session=False)
+        )
+    return len(restored)
+
+
+NO_DEVICE = "no device"
+"""Why a notification is skipped whose user has no device that works."""
+
+
+def resume(session: Session, name: str, *, now: datetime) -> Resumed | None:
+    """Open a channel, and make what waited for it due at once; None when it was not paused.
+
+    A sender that did not know yet of the pause may have disabled devices for its reason: they are restored.
+    """
+    gone = session.execute(
+        delete(ChannelState).where(ChannelState.name == name).returning(ChannelState.code, ChannelState.paused_at)
+    ).one_or_none()
+    if gone is None:
+        return None
+    code, paused_at = gone
+    devices = restore(session, name, code=code, since=paused_at, due=now)
+    return Resumed(code=code, devices=devices, notifications=_wake(session, name, now))
+
+
+def _wake(session: Session, name: str, now: datetime) -> int:
+    waiting = (Notification.status == "pending", Notification.reason.like(f"%{waits(name, '')}%"))
+    session.execute(
+        update(Delivery)
+        .where(
+            Delivery.platform == name,
+            Delivery.status == "retry",
+            Delivery.next_attempt_at > now,
+            Delivery.notification_id.in_(select(Notification.id).where(*waiting)),
+        )
+        .values(next_attempt_at=None)
+        .execution_options(synchronize_session=False)
+    )
+    due = session.execute(
+        update(Notification)
+        .where(*waiting)
+        .values(
+            next_attempt_at=now,
+            enqueued_at=None,
+        )
+        .returning(Notification.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(due.all())
 
 
 def paused(session: Session) -> Sequence[ChannelState]:

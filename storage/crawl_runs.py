@@ -11,6 +11,8 @@ from storage.models import CrawlRun, Post, Site
 
 HISTORY_RUNS = 20
 """How many finished runs make a site's history."""
+CLOCK_TOLERANCE = timedelta(hours=1)
+"""A lease or message further in the future than this was dated by a clock that ran ahead."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +43,9 @@ class SiteHistory:
     failures: int
     empty_runs: int
     max_age_s: int
+    # The trouble the site is in ("broken", "suspect"), and how many good runs in a row it has had since.
+    trouble: str | None = None
+    good_runs: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +59,8 @@ class Verdict:
     failures: int
     empty_runs: int
     suspended_until: datetime | None
+    trouble: str | None = None
+    good_runs: int = 0
 
 
 def claim(session: Session, run_id: int, *, owner: str, now: datetime, lease_until: datetime) -> CrawlRun | None:
@@ -99,11 +106,16 @@ def hand_back(session: Session, run_id: int, *, owner: str, now: datetime) -> No
 
 
 def history(session: Session, run: CrawlRun) -> SiteHistory:
-    """What the site's runs before this one say."""
+    """What the site's runs before this one say; those answered with 304 say nothing of what is usual."""
     site = session.get_one(Site, run.site_id)
     recent = session.execute(
         select(CrawlRun.new_posts, CrawlRun.items_seen)
-        .where(CrawlRun.site_id == run.site_id, CrawlRun.id < run.id, CrawlRun.status == "finished")
+        .where(
+            CrawlRun.site_id == run.site_id,
+            CrawlRun.id < run.id,
+            CrawlRun.status == "finished",
+            CrawlRun.not_modified.is_(False),
+        )
         .order_by(CrawlRun.id.desc())
         .limit(HISTORY_RUNS)
     ).all()
@@ -115,6 +127,18 @@ def history(session: Session, run: CrawlRun) -> SiteHistory:
         failures=site.failures,
         empty_runs=site.empty_runs,
         max_age_s=site.max_age_s,
+        trouble=site.trouble,
+        good_runs=site.good_runs,
+    )
+
+
+def post_count(session: Session, site_id: int, *, since: datetime) -> int:
+    """How many posts of a site appeared after a moment; those of the silent baseline stood there before."""
+    return (
+        session.scalar(
+            select(func.count()).where(Post.site_id == site_id, Post.first_seen_at > since, Post.fanout != "silent")
+        )
+        or 0
     )
 
 
@@ -149,6 +173,9 @@ def close(
     site.baseline_done = verdict.baseline_done
     site.failures, site.empty_runs = verdict.failures, verdict.empty_runs
     site.suspended_until = verdict.suspended_until
+    if site.trouble != verdict.trouble:
+        site.trouble, site.trouble_since = verdict.trouble, now if verdict.trouble else None
+    site.good_runs = verdict.good_runs
     if figures.ok:
         site.last_ok_at = now
     session.flush()
@@ -179,20 +206,29 @@ def decide_late_posts(session: Session, run_id: int, *, now: datetime) -> list[i
 
 
 def dead(session: Session, *, now: datetime) -> Sequence[CrawlRun]:
-    """Running runs whose lease ran out: their worker is gone."""
+    """Running runs whose lease ran out, or was taken by a clock that was wrong: their worker is gone."""
     return session.scalars(
         select(CrawlRun)
-        .where(CrawlRun.status == "running", CrawlRun.lease_until < now)
+        .where(
+            CrawlRun.status == "running",
+            or_(CrawlRun.lease_until < now, CrawlRun.lease_until > now + CLOCK_TOLERANCE),
+        )
         .with_for_update(skip_locked=True)
     ).all()
 
 
 def stranded(session: Session, *, enqueued_before: datetime, now: datetime) -> list[int]:
-    """Queued runs whose message is long overdue, marked as enqueued now; the caller sends a message for each."""
+    """Queued runs whose message is long overdue, marked as enqueued now; the caller sends a message for each.
+
+    A message from the future is overdue too: it was sent by a clock that has been set right since.
+    """
     return list(
         session.scalars(
             update(CrawlRun)
-            .where(CrawlRun.status == "queued", CrawlRun.enqueued_at < enqueued_before)
+            .where(
+                CrawlRun.status == "queued",
+                or_(CrawlRun.enqueued_at < enqueued_before, CrawlRun.enqueued_at > now + CLOCK_TOLERANCE),
+            )
             .values(enqueued_at=now)
             .returning(CrawlRun.id)
         )

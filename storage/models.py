@@ -4,26 +4,16 @@ Times are aware datetimes in UTC on the way in and on the way out, whatever the 
 constraint here is a promise (see docs/architecture.md): code may try anything twice, the constraint decides.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    CheckConstraint,
-    DateTime,
-    Dialect,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Text,
-    TypeDecorator,
-    UniqueConstraint,
-    text,
-)
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from storage.types import Base, BigId, one_of, partial_index
+
+metadata = Base.metadata
+"""Of all tables."""
 
 EXTERNAL_ID_LENGTH = 512
 TOKEN_LENGTH = 2048
@@ -36,52 +26,6 @@ NOTIFICATION_STATUSES = ("pending", "sending", "sent", "failed", "skipped")
 DELIVERY_STATUSES = ("retry", "delivered", "failed")
 PLATFORMS = ("fcm", "apns", "console")
 KEYWORD_KINDS = ("word", "substring")
-
-
-class UTCDateTime(TypeDecorator[datetime]):
-    """An aware datetime, kept in UTC. SQLite knows no zones, so there the zone is put back on reading."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse a datetime without a zone: nobody could say which moment it means."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"a datetime without a time zone cannot be stored: {value!r}")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Give the moment back in UTC, also when PostgreSQL answers in its session's zone."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-BigId = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite gives out row ids by itself only for a column of the exact type INTEGER."""
-
-
-class Base(DeclarativeBase):
-    """The declarative base: naming convention and the types behind the annotations."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {datetime: UTCDateTime, dict[str, Any]: JSON, str: Text}  # noqa: RUF012
-
-
-def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
-    listed = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
 class Site(Base):
@@ -106,12 +50,20 @@ class Site(Base):
     failures: Mapped[int] = mapped_column(server_default="0")
     empty_runs: Mapped[int] = mapped_column(server_default="0")
     suspended_until: Mapped[datetime | None]
+    # What alerts and `status` go by, with hysteresis: "broken", "suspect" or nothing, and the good runs in a row since.
+    trouble: Mapped[str | None] = mapped_column(String(16))
+    trouble_since: Mapped[datetime | None]
+    good_runs: Mapped[int] = mapped_column(server_default="0")
+    # Of an adaptive schedule: the interval that how often the site posts gives now.
+    adaptive_interval_s: Mapped[int | None]
     # Due crawls that were left out because the last run was still unfinished.
     skipped_runs: Mapped[int] = mapped_column(server_default="0")
     # Posts published longer ago than this are stored and never pushed; notices older than ttl are not sent any more.
     max_age_s: Mapped[int] = mapped_column(server_default=str(7 * 86_400))
     ttl_s: Mapped[int] = mapped_column(server_default=str(3 * 86_400))
     match_body: Mapped[bool] = mapped_column(server_default=text("false"))
+    # What differs from the usual message: templates, sound, Android channel and so on (pipeline.push_template).
+    push: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"), default=dict)
     # Loopback and private addresses are refused unless the site says so; robots.txt is obeyed unless a reason is given.
     allow_private: Mapped[bool] = mapped_column(server_default=text("false"))
     robots_exempt_reason: Mapped[str | None]
@@ -145,15 +97,9 @@ class CrawlRun(Base):
 
     __tablename__ = "crawl_runs"
     __table_args__ = (
-        _one_of("status", RUN_STATUSES),
+        one_of("status", RUN_STATUSES),
         # At most one unfinished run per site: this is what keeps two crawls of a site from overlapping.
-        Index(
-            "uq_crawl_runs_unfinished",
-            "site_id",
-            unique=True,
-            sqlite_where=text("status IN ('queued', 'running')"),
-            postgresql_where=text("status IN ('queued', 'running')"),
-        ),
+        partial_index("uq_crawl_runs_unfinished", "site_id", where="status IN ('queued', 'running')", unique=True),
         Index("ix_crawl_runs_site_id_id", "site_id", "id"),
         Index("ix_crawl_runs_finished_at", "finished_at"),
     )
@@ -187,16 +133,15 @@ class Post(Base):
     __tablename__ = "posts"
     __table_args__ = (
         UniqueConstraint("site_id", "external_id"),
-        _one_of("fanout", FANOUT_STATES),
+        one_of("fanout", FANOUT_STATES),
         Index("ix_posts_run_id", "run_id"),
         Index("ix_posts_first_seen_at", "first_seen_at"),
+        Index("ix_posts_site_id_id", "site_id", "id"),
+        # Retention empties old texts, and must not read those again that it has emptied.
+        partial_index("ix_posts_with_body", "first_seen_at", where="body <> ''"),
         # The states that somebody still has to act upon are few; finished posts are many.
-        Index(
-            "ix_posts_fanout_open",
-            "fanout",
-            "fanout_lease_until",
-            sqlite_where=text("fanout IN ('undecided', 'ready', 'held')"),
-            postgresql_where=text("fanout IN ('undecided', 'ready', 'held')"),
+        partial_index(
+            "ix_posts_fanout_open", "fanout", "fanout_lease_until", where="fanout IN ('undecided', 'ready', 'held')"
         ),
     )
 
@@ -239,7 +184,7 @@ class Device(Base):
     __tablename__ = "devices"
     __table_args__ = (
         UniqueConstraint("platform", "token"),
-        _one_of("platform", PLATFORMS),
+        one_of("platform", PLATFORMS),
         Index("ix_devices_user_id", "user_id"),
     )
 
@@ -253,6 +198,8 @@ class Device(Base):
     last_seen_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
     disabled_reason: Mapped[str | None]
+    # The vendor asked for a pause for this one device: nothing is sent to it before.
+    busy_until: Mapped[datetime | None]
 
     def __repr__(self) -> str:
         return f"Device(id={self.id}, user_id={self.user_id}, platform={self.platform!r})"
@@ -262,7 +209,12 @@ class Keyword(Base):
     """A distinct phrase, in the matcher's canonical form; many subscriptions share it."""
 
     __tablename__ = "keywords"
-    __table_args__ = (UniqueConstraint("text", "kind"), _one_of("kind", KEYWORD_KINDS))
+    __table_args__ = (
+        UniqueConstraint("text", "kind"),
+        one_of("kind", KEYWORD_KINDS),
+        # A matcher in memory, and the notifications that name a keyword, must never take a new one for one that went.
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     text: Mapped[str] = mapped_column(String(255))
@@ -276,40 +228,23 @@ class Subscription(Base):
     __table_args__ = (
         CheckConstraint("keyword_id IS NOT NULL OR site_id IS NOT NULL", name="something"),
         # NULLs are distinct in a unique constraint, so each combination of NULLs has an index of its own.
-        Index(
+        partial_index(
             "uq_subscriptions_keyword_site",
             "user_id",
             "keyword_id",
             "site_id",
+            where="keyword_id IS NOT NULL AND site_id IS NOT NULL",
             unique=True,
-            sqlite_where=text("keyword_id IS NOT NULL AND site_id IS NOT NULL"),
-            postgresql_where=text("keyword_id IS NOT NULL AND site_id IS NOT NULL"),
         ),
-        Index(
-            "uq_subscriptions_keyword",
-            "user_id",
-            "keyword_id",
-            unique=True,
-            sqlite_where=text("site_id IS NULL"),
-            postgresql_where=text("site_id IS NULL"),
-        ),
-        Index(
-            "uq_subscriptions_site",
-            "user_id",
-            "site_id",
-            unique=True,
-            sqlite_where=text("keyword_id IS NULL"),
-            postgresql_where=text("keyword_id IS NULL"),
-        ),
-        # A slice of a fan-out reads the next users of a phrase, or of a site, in the order of their ids.
-        Index("ix_subscriptions_keyword_id_user_id", "keyword_id", "user_id"),
-        Index(
-            "ix_subscriptions_site_id_user_id",
-            "site_id",
-            "user_id",
-            sqlite_where=text("keyword_id IS NULL"),
-            postgresql_where=text("keyword_id IS NULL"),
-        ),
+        partial_index("uq_subscriptions_keyword", "user_id", "keyword_id", where="site_id IS NULL", unique=True),
+        partial_index("uq_subscriptions_site", "user_id", "site_id", where="keyword_id IS NULL", unique=True),
+        # What belongs to a user: to show, to count and to forget it.
+        Index("ix_subscriptions_user_id", "user_id"),
+        # A slice of a fan-out reads the next users of a phrase on every site or on one, or of all posts of a site, in
+        # the order of their ids; those who look in the body too have an index of their own.
+        Index("ix_subscriptions_matching", "keyword_id", "site_id", "user_id"),
+        partial_index("ix_subscriptions_in_body", "keyword_id", "site_id", "user_id", where="match_body"),
+        partial_index("ix_subscriptions_site_id", "site_id", where="site_id IS NOT NULL"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -324,6 +259,7 @@ class SubscriptionExclusion(Base):
     """A phrase that silences a subscription for the posts in which it occurs."""
 
     __tablename__ = "subscription_exclusions"
+    __table_args__ = (Index("ix_subscription_exclusions_keyword_id", "keyword_id"),)
 
     subscription_id: Mapped[int] = mapped_column(ForeignKey("subscriptions.id", ondelete="CASCADE"), primary_key=True)
     keyword_id: Mapped[int] = mapped_column(ForeignKey("keywords.id"), primary_key=True)
@@ -335,34 +271,21 @@ class Notification(Base):
     __tablename__ = "notifications"
     __table_args__ = (
         UniqueConstraint("post_id", "user_id"),
-        _one_of("status", NOTIFICATION_STATUSES),
+        one_of("status", NOTIFICATION_STATUSES),
         Index("ix_notifications_user_id_id", "user_id", "id"),
-        Index(
-            "ix_notifications_pending",
-            "next_attempt_at",
-            sqlite_where=text("status = 'pending'"),
-            postgresql_where=text("status = 'pending'"),
-        ),
-        Index(
-            "ix_notifications_sending",
-            "lease_until",
-            sqlite_where=text("status = 'sending'"),
-            postgresql_where=text("status = 'sending'"),
-        ),
+        partial_index("ix_notifications_pending", "next_attempt_at", where="status = 'pending'"),
+        partial_index("ix_notifications_sending", "lease_until", where="status = 'sending'"),
+        partial_index("ix_notifications_failed", "id", where="status = 'failed'"),
         # The badge: how many of a user's notifications are unread.
-        Index(
-            "ix_notifications_unread",
-            "user_id",
-            sqlite_where=text("status = 'sent' AND read_at IS NULL"),
-            postgresql_where=text("status = 'sent' AND read_at IS NULL"),
-        ),
+        partial_index("ix_notifications_unread", "user_id", where="status = 'sent' AND read_at IS NULL"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     post_id: Mapped[int] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"))
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    # The first phrase that hit; NULL when the subscription means every post of its site.
-    keyword_id: Mapped[int | None] = mapped_column(ForeignKey("keywords.id", ondelete="SET NULL"))
+    # The first phrase that hit; NULL when the subscription means every post of its site. No foreign key: a keyword
+    # that nobody uses any more goes, and ids never come back, so at worst there is no text to show.
+    keyword_id: Mapped[int | None] = mapped_column(BigInteger)
     status: Mapped[str] = mapped_column(String(16), server_default="pending")
     attempts: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[datetime]
@@ -381,8 +304,10 @@ class Delivery(Base):
     __tablename__ = "deliveries"
     __table_args__ = (
         UniqueConstraint("notification_id", "device_id"),
-        _one_of("status", DELIVERY_STATUSES),
+        one_of("status", DELIVERY_STATUSES),
         Index("ix_deliveries_device_id", "device_id"),
+        # For `status`. A block range index costs next to nothing to write, and these rows come in the order of time.
+        Index("ix_deliveries_at", "at", postgresql_using="brin"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -395,6 +320,8 @@ class Delivery(Base):
     # The vendor's own code and the text of its answer; never a token.
     code: Mapped[str | None] = mapped_column(String(64))
     detail: Mapped[str | None]
+    # Status retry: not before this, whatever the user's other devices are due for.
+    next_attempt_at: Mapped[datetime | None]
     at: Mapped[datetime]
 
 

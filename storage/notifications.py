@@ -1,15 +1,15 @@
 """Notifications: creating them slice by slice, finding those that are owed, and showing them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, delete, func, literal, or_, select, update
+from sqlalchemy import and_, case, delete, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage.dialect import insert
 from storage.models import Delivery, Keyword, Notification, Post, Site, User
-from storage.subscriptions import Hit, matching_users
+from storage.subscriptions import Hit, matching_users, window_end
 
 Key = tuple[int, int]
 """What a notify_user message carries: (post id, user id)."""
@@ -32,11 +32,15 @@ def create_slice(session: Session, post_id: int, hit: Hit, *, after: int, size: 
     Repeating a slice, because its fan-out died before the messages were out, inserts nothing and returns the users
     whose notification is still waiting, so that nobody is left out and nobody who was served is sent for again.
     """
-    matched = matching_users(hit, after=after, limit=size).subquery("slice")
-    cursor, count = session.execute(select(func.max(matched.c.user_id), func.count())).one()
+    end = window_end(session, hit, after=after, size=size)
+    matched = matching_users(session, hit, after=after, upto=end, limit=size).subquery("slice")
+    last, count = session.execute(select(func.max(matched.c.user_id), func.count())).one()
+    # A full slice ends with its last user. One that is not full has seen all users up to the end of its window.
+    cursor = last if count == size else end if end is not None else last or after
+    more = count == size or end is not None
     if not count:
-        return Slice(users=(), cursor=after, matched=0, more=False)
-    users = matching_users(hit, after=after, upto=cursor).subquery("users")
+        return Slice(users=(), cursor=cursor, matched=0, more=more)
+    users = matching_users(session, hit, after=after, upto=cursor).subquery("users")
     statement = insert(session, Notification).from_select(
         ["post_id", "user_id", "keyword_id", "created_at", "enqueued_at", "next_attempt_at"],
         # WHERE true: without it SQLite would read the ON of ON CONFLICT as the ON of a join.
@@ -59,7 +63,7 @@ def create_slice(session: Session, post_id: int, hit: Hit, *, after: int, size: 
             ),
         ).returning(Notification.user_id)
     )
-    return Slice(users=sorted(waiting), cursor=cursor, matched=count, more=count == size)
+    return Slice(users=sorted(waiting), cursor=cursor, matched=count, more=more)
 
 
 def due(session: Session, *, now: datetime, lost_before: datetime, limit: int) -> list[Key]:
@@ -178,6 +182,60 @@ def listing(
         )
         for n, user, site, title, phrase in rows
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trace:
+    """What became of a post's notifications, counted in the database, because there may be a hundred thousand."""
+
+    statuses: Mapping[str, int]
+    # None: users who follow the whole site.
+    phrases: Mapping[str | None, int]
+    # "fcm delivered", "apns failed BadDeviceToken": devices with this outcome.
+    devices: Mapping[str, int]
+
+
+def trace(session: Session, post_id: int) -> Trace:
+    """What became of a post's notifications."""
+    statuses = session.execute(
+        select(Notification.status, func.count())
+        .where(Notification.post_id == post_id)
+        .group_by(Notification.status)
+        .order_by(Notification.status)
+    )
+    phrases = session.execute(
+        select(Keyword.text, func.count())
+        .select_from(Notification)
+        .outerjoin(Keyword, Keyword.id == Notification.keyword_id)
+        .where(Notification.post_id == post_id)
+        .group_by(Keyword.text)
+        .order_by(func.count().desc(), Keyword.text)
+    )
+    code = case((Delivery.status != "delivered", Delivery.code))
+    devices = session.execute(
+        select(Delivery.platform, Delivery.status, code, func.count())
+        .join(Notification, Notification.id == Delivery.notification_id)
+        .where(Notification.post_id == post_id)
+        .group_by(Delivery.platform, Delivery.status, code)
+        .order_by(func.count().desc())
+    )
+    return Trace(
+        statuses=dict(statuses.all()),
+        phrases=dict(phrases.all()),
+        devices={" ".join(word for word in row[:3] if word): row[3] for row in devices},
+    )
+
+
+def unread(session: Session, user_id: int) -> int:
+    """The user's badge: how many notifications were sent and not read."""
+    return (
+        session.scalar(
+            select(func.count()).where(
+                Notification.user_id == user_id, Notification.status == "sent", Notification.read_at.is_(None)
+            )
+        )
+        or 0
+    )
 
 
 def mark_read(session: Session, user_id: int, *, now: datetime) -> int:

@@ -9,6 +9,9 @@ from sqlalchemy.orm import Session
 
 from storage.models import CrawlRun, Delivery, Device, Keyword, Notification, Post, Site, Subscription, User
 
+POSTS_COUNTED = 1_000
+"""Up to so many posts of a site are counted."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SiteState:
@@ -17,15 +20,26 @@ class SiteState:
     site: Site
     last_run: CrawlRun | None
     held_posts: int
+    # At most POSTS_COUNTED, which then means "that many or more".
     posts: int
 
 
 def site_states(session: Session, *, name: str | None = None) -> list[SiteState]:
     """Every site (or one) with its last run and the numbers of its posts, by name."""
     last = select(func.max(CrawlRun.id)).where(CrawlRun.site_id == Site.id).correlate(Site).scalar_subquery()
-    held = select(func.count()).where(Post.site_id == Site.id, Post.fanout == "held").correlate(Site).scalar_subquery()
-    posts = select(func.count()).where(Post.site_id == Site.id).correlate(Site).scalar_subquery()
-    query = select(Site, CrawlRun, held, posts).outerjoin(CrawlRun, CrawlRun.id == last).order_by(Site.name)
+    # Held posts are few, and one walk over their index serves all sites.
+    held = (
+        select(Post.site_id, func.count().label("held")).where(Post.fanout == "held").group_by(Post.site_id).subquery()
+    )
+    # Of each site only so many: the answer to "how many are there" must not cost more with every year.
+    some = select(Post.id).where(Post.site_id == Site.id).correlate(Site).limit(POSTS_COUNTED).subquery()
+    posts = select(func.count()).select_from(some).scalar_subquery()
+    query = (
+        select(Site, CrawlRun, func.coalesce(held.c.held, 0), posts)
+        .outerjoin(CrawlRun, CrawlRun.id == last)
+        .outerjoin(held, held.c.site_id == Site.id)
+        .order_by(Site.name)
+    )
     if name is not None:
         query = query.where(Site.name == name)
     return [

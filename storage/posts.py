@@ -55,23 +55,21 @@ def store(session: Session, *, site_id: int, run_id: int, found: Sequence[FoundP
     unknown = [post for key, post in batch.items() if key not in known]
     if not unknown:
         return 0
-    inserted = session.scalars(
-        insert(session, Post)
-        .values(
-            [
-                {
-                    "site_id": site_id,
-                    "run_id": run_id,
-                    "external_id": post.external_id,
-                    "published_at": post.published_at,
-                    "first_seen_at": now,
-                    **_text_columns(post),
-                }
-                for post in unknown
-            ]
-        )
-        .on_conflict_do_nothing(index_elements=[Post.site_id, Post.external_id])
-        .returning(Post.id)
+    statement = insert(session, Post).on_conflict_do_nothing(index_elements=[Post.site_id, Post.external_id])
+    # The rows as parameters, not as .values(): so the statement is compiled once, whatever a batch's size.
+    inserted = session.connection().execute(
+        statement.returning(Post.id),
+        [
+            {
+                "site_id": site_id,
+                "run_id": run_id,
+                "external_id": post.external_id,
+                "published_at": post.published_at,
+                "first_seen_at": now,
+                **_text_columns(post),
+            }
+            for post in unknown
+        ],
     )
     return len(inserted.all())
 

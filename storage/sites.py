@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage.dialect import insert
@@ -169,3 +169,34 @@ def set_enabled(session: Session, name: str, *, enabled: bool, now: datetime) ->
     site.enabled = enabled
     site.next_crawl_at = now if enabled else None
     site.suspended_until, site.failures, site.empty_runs = None, 0, 0
+    site.trouble, site.trouble_since, site.good_runs = None, None, 0
+
+
+def far_ahead(session: Session, *, since: datetime) -> Sequence[Site]:
+    """Enabled sites whose next crawl is later than a moment, locked; those that somebody else holds are left out."""
+    return session.scalars(
+        select(Site).where(Site.enabled, Site.next_crawl_at > since).with_for_update(skip_locked=True)
+    ).all()
+
+
+def end_long_suspensions(session: Session, *, beyond: datetime) -> int:
+    """End suspensions that last longer than any may: a clock that ran ahead began them. Returns how many."""
+    ended = session.scalars(
+        update(Site).where(Site.suspended_until > beyond).values(suspended_until=None).returning(Site.id)
+    )
+    return len(ended.all())
+
+
+def upcoming(session: Session, *, limit: int) -> Sequence[Site]:
+    """Enabled sites in the order in which they are crawled next."""
+    due = case((Site.suspended_until > Site.next_crawl_at, Site.suspended_until), else_=Site.next_crawl_at)
+    return session.scalars(
+        select(Site).where(Site.enabled, Site.next_crawl_at.is_not(None)).order_by(due, Site.name).limit(limit)
+    ).all()
+
+
+def due_at(site: Site) -> datetime | None:
+    """When a site is crawled next: when its schedule says, or when its suspension ends, if that is later."""
+    if not site.enabled or site.next_crawl_at is None:
+        return None
+    return max(site.next_crawl_at, site.suspended_until or site.next_crawl_at)

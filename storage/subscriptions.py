@@ -1,34 +1,32 @@
 """Keywords and subscriptions: who wants to hear of what, and who that makes for a post."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
     CTE,
     BigInteger,
     Boolean,
     ColumnElement,
-    CompoundSelect,
+    Integer,
     Select,
-    column,
+    and_,
     delete,
     exists,
     func,
     literal,
     or_,
     select,
+    text,
     union_all,
-    values,
 )
 from sqlalchemy import insert as insert_rows
 from sqlalchemy.orm import Session
 
-from storage.dialect import insert
+from storage.dialect import insert, is_sqlite
 from storage.models import Keyword, Site, Subscription, SubscriptionExclusion, User
-
-UNION_PARTS = 200
 
 
 class SubscriptionError(ValueError):
@@ -49,29 +47,44 @@ class KeywordsVersion:
 
     count: int
     last_id: int
+    # Also tells when one went, and another came late with a lower id.
+    sum_of_ids: int
 
 
 def keyword_ids(session: Session, phrases: Iterable[KeywordText]) -> dict[KeywordText, int]:
-    """The ids of the given phrases; those that nobody had yet are inserted."""
-    wanted = sorted(set(phrases), key=lambda phrase: (phrase.text, phrase.kind))
-    if not wanted:
+    """The ids of the given phrases; those that nobody had yet are inserted.
+
+    They are locked until the transaction ends, against retention, which removes what nobody uses.
+    """
+    missing = sorted(set(phrases), key=lambda phrase: (phrase.text, phrase.kind))
+    found = _locked_keywords(session, missing)
+    # One that somebody else inserts or removes at this moment needs another round.
+    while missing := [phrase for phrase in missing if phrase not in found]:
+        session.connection().execute(
+            insert(session, Keyword).on_conflict_do_nothing(index_elements=[Keyword.text, Keyword.kind]),
+            [{"text": phrase.text, "kind": phrase.kind} for phrase in missing],
+        )
+        found |= _locked_keywords(session, missing)
+    return found
+
+
+def _locked_keywords(session: Session, phrases: Sequence[KeywordText]) -> dict[KeywordText, int]:
+    if not phrases:
         return {}
-    session.execute(
-        insert(session, Keyword)
-        .values([{"text": phrase.text, "kind": phrase.kind} for phrase in wanted])
-        .on_conflict_do_nothing(index_elements=[Keyword.text, Keyword.kind])
-    )
     rows = session.execute(
-        select(Keyword.text, Keyword.kind, Keyword.id).where(Keyword.text.in_({p.text for p in wanted}))
+        select(Keyword.text, Keyword.kind, Keyword.id)
+        .where(Keyword.text.in_({phrase.text for phrase in phrases}))
+        .order_by(Keyword.id)
+        .with_for_update(read=True, key_share=True)
     )
     found = {KeywordText(text=text, kind=kind): keyword_id for text, kind, keyword_id in rows}
-    return {phrase: found[phrase] for phrase in wanted}
+    return {phrase: found[phrase] for phrase in phrases if phrase in found}
 
 
 def keywords_version(session: Session) -> KeywordsVersion:
     """The version of the set of keywords, for a matcher that is held in memory."""
-    count, last_id = session.execute(select(func.count(), func.max(Keyword.id))).one()
-    return KeywordsVersion(count=count, last_id=last_id or 0)
+    count, last_id, total = session.execute(select(func.count(), func.max(Keyword.id), func.sum(Keyword.id))).one()
+    return KeywordsVersion(count=count, last_id=last_id or 0, sum_of_ids=int(total or 0))
 
 
 def keywords(session: Session, *, after: int = 0) -> list[tuple[int, str, str]]:
@@ -182,13 +195,13 @@ def listing(session: Session, *, user_id: int | None, limit: int) -> list[Subscr
         query = query.where(Subscription.user_id == user_id)
     rows = session.execute(query).all()
     excluded: dict[int, list[str]] = {}
-    for subscription_id, text in session.execute(
+    for subscription_id, phrase in session.execute(
         select(SubscriptionExclusion.subscription_id, Keyword.text)
         .join(Keyword, Keyword.id == SubscriptionExclusion.keyword_id)
         .where(SubscriptionExclusion.subscription_id.in_([row[0].id for row in rows]))
         .order_by(Keyword.text)
     ):
-        excluded.setdefault(subscription_id, []).append(text)
+        excluded.setdefault(subscription_id, []).append(phrase)
     return [
         SubscriptionRow(
             id=subscription.id,
@@ -214,71 +227,118 @@ class Hit:
     match_body: bool
 
 
+def window_end(session: Session, hit: Hit, *, after: int, size: int) -> int | None:
+    """The user id up to which a slice of `size` users has to look; None: to the end.
+
+    It is where the first of the ranges that are read has so many further subscriptions. A slice that looks no further
+    costs what it finds, however many users come after it.
+    """
+    hits = _hits(session, hit)
+    ends = []
+    for part in _ranges(hit, hits):
+        nth = (
+            select(Subscription.user_id)
+            .where(*part.conditions, Subscription.user_id > after)
+            .order_by(Subscription.user_id)
+            .offset(size - 1)
+            .limit(1)
+        )
+        if part.phrases is None:
+            ends.append(select(nth.scalar_subquery().label("end")))
+        else:
+            ends.append(select(nth.correlate(hits).scalar_subquery().label("end")).where(part.phrases))
+    end: int | None = session.scalar(select(func.min(union_all(*ends).subquery("ends").c.end)))
+    return end
+
+
 def matching_users(
-    hit: Hit, *, after: int, upto: int | None = None, limit: int | None = None
+    session: Session, hit: Hit, *, after: int, upto: int | None = None, limit: int | None = None
 ) -> Select[int, int | None]:
     """A SELECT of (user_id, keyword_id) of the users a post matches, in the order of their ids, one row per user.
 
     `keyword_id` is the phrase that stands first in the post, NULL when only a subscription to the whole site hit.
-    Each phrase contributes an index range of its own with its own limit, so that a slice costs its size times the
-    number of phrases, however many users come after it.
+    Only index ranges of subscriptions that match are read, from `after` (exclusive) to `upto` (inclusive).
     """
-    phrases = list(dict.fromkeys([*hit.title_ids, *hit.all_ids]))
-    hits = _hits(hit)
-    arms = [
-        _arm(hit, hits, keyword_id, rank, after=after, upto=upto, limit=limit)
-        for rank, keyword_id in enumerate([*phrases, None])
-    ]
-    matched = _all_of(arms).subquery("matched")
-    ranked = select(
-        matched.c.user_id,
-        matched.c.keyword_id,
-        func.row_number().over(partition_by=matched.c.user_id, order_by=matched.c.rank).label("nth"),
-    ).subquery("ranked")
-    return (
-        select(ranked.c.user_id, ranked.c.keyword_id).where(ranked.c.nth == 1).order_by(ranked.c.user_id).limit(limit)
-    )
-
-
-def _hits(hit: Hit) -> CTE:
-    """The phrases of the post as a table that every arm looks its exclusions up in."""
-    title = set(hit.title_ids)
-    columns = (column("keyword_id", BigInteger), column("in_title", Boolean))
-    # A table of values cannot be empty; no keyword has the id 0.
-    rows = [(keyword_id, keyword_id in title) for keyword_id in dict.fromkeys([*hit.title_ids, *hit.all_ids])]
-    return values(*columns, name="hit_values").data(rows or [(0, False)]).cte("hits")
-
-
-def _arm(
-    hit: Hit, hits: CTE, keyword_id: int | None, rank: int, *, after: int, upto: int | None, limit: int | None
-) -> Select[int, int | None, int]:
-    """The users of one phrase, or of the whole site, in the order of their ids."""
-    query = (
-        select(
-            Subscription.user_id.label("user_id"),
-            Subscription.keyword_id.label("keyword_id"),
-            literal(rank).label("rank"),
-        )
-        .join(User, User.id == Subscription.user_id)
-        .where(Subscription.user_id > after, User.paused.is_(False), ~_excluded(hit, hits))
-        .order_by(Subscription.user_id)
+    hits = _hits(session, hit)
+    parts = []
+    for part in _ranges(hit, hits):
+        rank = literal(_AFTER_ALL) if part.phrases is None else hits.c.rank
+        query = select(Subscription.user_id.label("user_id"), rank.label("rank")).where(*part.conditions)
+        if part.phrases is not None:
+            query = query.select_from(Subscription, hits).where(part.phrases)
+        parts.append(_wanted(query, hit, hits, after=after, upto=upto))
+    matched = union_all(*parts).subquery("matched")
+    first = (
+        select(matched.c.user_id, func.min(matched.c.rank).label("rank"))
+        .group_by(matched.c.user_id)
+        .order_by(matched.c.user_id)
         .limit(limit)
+        .subquery("first")
     )
-    if upto is not None:
-        query = query.where(Subscription.user_id <= upto)
-    if keyword_id is None:
-        return query.where(Subscription.keyword_id.is_(None), Subscription.site_id == hit.site_id)
-    if keyword_id not in hit.title_ids and not hit.match_body:
-        query = query.where(Subscription.match_body)
-    return query.where(
-        Subscription.keyword_id == keyword_id,
-        or_(Subscription.site_id.is_(None), Subscription.site_id == hit.site_id),
+    named = hits.alias("named")
+    return (
+        select(first.c.user_id, named.c.keyword_id)
+        .select_from(first)
+        .outerjoin(named, named.c.rank == first.c.rank)
+        .order_by(first.c.user_id)
     )
 
 
-def _excluded(hit: Hit, hits: CTE) -> ColumnElement[bool]:
-    """Whether a phrase that the subscription excludes occurs where the subscription looks."""
-    excluded = (
+_AFTER_ALL = 2**31 - 1
+"""The rank of a subscription to every post of a site: any phrase says more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Range:
+    """Subscriptions that match, as one index range for each phrase (or a single one), in the order of user ids."""
+
+    # Which of the post's phrases are looked up in it; None: none, it is the subscriptions to every post of the site.
+    phrases: ColumnElement[bool] | None
+    conditions: tuple[ColumnElement[bool], ...]
+
+
+def _ranges(hit: Hit, hits: CTE) -> list[_Range]:
+    same = Subscription.keyword_id == hits.c.keyword_id
+    any_site, this_site = Subscription.site_id.is_(None), Subscription.site_id == hit.site_id
+    ranges = [_Range(phrases=None, conditions=(Subscription.keyword_id.is_(None), this_site))]
+    for site in (any_site, this_site):
+        ranges += [
+            _Range(phrases=hits.c.for_all, conditions=(same, site)),
+            # A phrase that is only in the body is for those who look there.
+            _Range(phrases=~hits.c.for_all, conditions=(same, site, and_(Subscription.match_body))),
+        ]
+    return ranges
+
+
+def _hits(session: Session, hit: Hit) -> CTE:
+    """The phrases of the post as a table: keyword_id, in_title, for_all, and the rank in which they stand in the post.
+
+    All of them are one parameter: however many there are, the statement is the same, and compiled once.
+    """
+    title = set(hit.title_ids)
+    rows = [
+        {"keyword_id": key, "in_title": key in title, "for_all": key in title or hit.match_body, "rank": rank}
+        for rank, key in enumerate(dict.fromkeys([*hit.title_ids, *hit.all_ids]))
+    ]
+    query = text(_HITS_ON_SQLITE if is_sqlite(session) else _HITS_ON_POSTGRESQL).bindparams(hits=json.dumps(rows))
+    return query.columns(keyword_id=BigInteger, in_title=Boolean, for_all=Boolean, rank=Integer).cte("hits")
+
+
+_HITS_ON_POSTGRESQL = """
+    SELECT keyword_id, in_title, for_all, rank
+    FROM json_to_recordset(CAST(:hits AS json))
+        AS hit (keyword_id bigint, in_title boolean, for_all boolean, rank integer)
+"""
+_HITS_ON_SQLITE = """
+    SELECT json_extract(value, '$.keyword_id') AS keyword_id, json_extract(value, '$.in_title') AS in_title,
+           json_extract(value, '$.for_all') AS for_all, json_extract(value, '$.rank') AS rank
+    FROM json_each(:hits)
+"""
+
+
+def _wanted(query: Select[int, int], hit: Hit, hits: CTE, *, after: int, upto: int | None) -> Select[int, int]:
+    """Without the users who are paused, and the subscriptions that a phrase of the post silences."""
+    silenced = (
         exists()
         .where(
             SubscriptionExclusion.subscription_id == Subscription.id,
@@ -286,27 +346,22 @@ def _excluded(hit: Hit, hits: CTE) -> ColumnElement[bool]:
         )
         .correlate(Subscription)
     )
-    return excluded if hit.match_body else excluded.where(or_(hits.c.in_title, Subscription.match_body))
-
-
-def _all_of(arms: Sequence[Select[int, int | None, int]]) -> CompoundSelect[Any]:
-    # SQLite takes ORDER BY and LIMIT only inside a subquery, and at most 500 parts in one UNION.
-    parts: list[Select[Any]] = [select(arm.subquery()) for arm in arms]
-    while len(parts) > UNION_PARTS:
-        parts = [
-            select(union_all(*parts[at : at + UNION_PARTS]).subquery()) for at in range(0, len(parts), UNION_PARTS)
-        ]
-    return union_all(*parts)
+    if not hit.match_body:
+        silenced = silenced.where(or_(hits.c.in_title, Subscription.match_body))
+    query = query.join(User, User.id == Subscription.user_id).where(
+        Subscription.user_id > after, User.paused.is_(False), ~silenced
+    )
+    return query if upto is None else query.where(Subscription.user_id <= upto)
 
 
 def count_matching(session: Session, hit: Hit) -> int:
     """How many users a post matches."""
-    return session.scalar(select(func.count()).select_from(matching_users(hit, after=0).subquery())) or 0
+    return session.scalar(select(func.count()).select_from(matching_users(session, hit, after=0).subquery())) or 0
 
 
 def sample_matching(session: Session, hit: Hit, *, limit: int) -> list[str]:
     """The external ids of the first users that a post matches."""
-    matched = matching_users(hit, after=0, limit=limit).subquery()
+    matched = matching_users(session, hit, after=0, limit=limit).subquery()
     return list(session.scalars(select(User.external_id).join(matched, matched.c.user_id == User.id).order_by(User.id)))
 
 

@@ -77,6 +77,15 @@ def set_paused(session: Session, external_id: str, *, paused: bool) -> None:
     session.execute(update(User).where(User.id == user.id).values(paused=paused))
 
 
+def check_token(token: str) -> None:
+    """Raise DeviceError for what cannot be a device token; the error does not repeat it."""
+    if not token or len(token) > TOKEN_LENGTH or not token.isascii() or not token.isprintable() or " " in token:
+        raise DeviceError(
+            f"the device token is not one: expected 1 to {TOKEN_LENGTH} printable ASCII characters without blanks, "
+            f"got {len(token)} characters"
+        )
+
+
 def register_device(
     session: Session,
     user_id: int,
@@ -91,11 +100,7 @@ def register_device(
     A token that is known under another user moves here, because the phone changed hands; a disabled one is enabled
     again, because the app says that it lives. Raises DeviceError.
     """
-    if not token or len(token) > TOKEN_LENGTH or not token.isascii() or not token.isprintable() or " " in token:
-        raise DeviceError(
-            f"the device token is not one: expected 1 to {TOKEN_LENGTH} printable ASCII characters without blanks, "
-            f"got {len(token)} characters"
-        )
+    check_token(token)
     former = session.scalar(
         select(Device.user_id).where(Device.platform == platform, Device.token == token).with_for_update()
     )
@@ -144,6 +149,17 @@ def devices(session: Session, *, user_id: int | None, limit: int) -> Sequence[tu
     if user_id is not None:
         query = query.where(Device.user_id == user_id)
     return session.execute(query).all()
+
+
+def expire_devices(session: Session, *, unseen_since: datetime, now: datetime, reason: str) -> int:
+    """Disable the phones that were last seen before a moment; returns how many. The console is nobody's phone."""
+    expired = session.scalars(
+        update(Device)
+        .where(Device.disabled_at.is_(None), Device.last_seen_at < unseen_since, Device.platform != "console")
+        .values(disabled_at=now, disabled_reason=reason)
+        .returning(Device.id)
+    )
+    return len(expired.all())
 
 
 def remove_device(session: Session, device_id: int) -> None:

@@ -11,9 +11,11 @@ import pytest
 import redis
 
 from pipeline.settings import Settings, get_settings
+from scripts.embedded_postgres import PostgresServer, find_postgres
 from scripts.embedded_redis import EmbeddedRedis, find_server
 from storage.migrate import upgrade
-from tests.services import PostgresDatabases, PostgresServer, find_postgres, require
+from tests.rabbitmq import RabbitMQServer, find_rabbitmq
+from tests.services import PostgresDatabases, require
 
 DATABASES = ("sqlite", "postgres")
 
@@ -57,6 +59,19 @@ def _redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     require(find_server() is not None, "a redis-server")
     with EmbeddedRedis(tmp_path_factory.mktemp("redis")) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url() -> Iterator[str]:
+    """A RabbitMQ: TEST_RABBITMQ_URL, else one of this test run's own, where the server is installed."""
+    if configured := os.environ.get("TEST_RABBITMQ_URL"):
+        yield configured
+        return
+    program = find_rabbitmq()
+    require(program is not None, "RabbitMQ")
+    assert program is not None
+    with RabbitMQServer(program) as server:
         yield server.url
 
 

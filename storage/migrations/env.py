@@ -5,8 +5,9 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy import text
 
-from storage.models import Base, UTCDateTime
+from storage import models
 from storage.session import open_engine
+from storage.types import UTCDateTime
 
 LOCK_KEY = 4_027_113
 """Any fixed number: two releases that start at once take turns on this advisory lock."""
@@ -24,7 +25,7 @@ def run() -> None:
         with engine.execution_options(crawlpush_writes=True).connect() as connection:
             context.configure(
                 connection=connection,
-                target_metadata=Base.metadata,
+                target_metadata=models.metadata,
                 # SQLite changes a table by copying it; and its transaction then holds the whole migration.
                 render_as_batch=sqlite,
                 transactional_ddl=True,

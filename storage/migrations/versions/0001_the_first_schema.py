@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.CheckConstraint("kind IN ('word', 'substring')", name=op.f("ck_keywords_kind")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_keywords")),
         sa.UniqueConstraint("text", "kind", name=op.f("uq_keywords_text_kind")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "robots_files",
@@ -52,10 +53,15 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("empty_runs", sa.Integer(), server_default="0", nullable=False),
         sa.Column("suspended_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("trouble", sa.String(length=16), nullable=True),
+        sa.Column("trouble_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("good_runs", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("adaptive_interval_s", sa.Integer(), nullable=True),
         sa.Column("skipped_runs", sa.Integer(), server_default="0", nullable=False),
         sa.Column("max_age_s", sa.Integer(), server_default="604800", nullable=False),
         sa.Column("ttl_s", sa.Integer(), server_default="259200", nullable=False),
         sa.Column("match_body", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
+        sa.Column("push", sa.JSON(), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("allow_private", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
         sa.Column("robots_exempt_reason", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sites")),
@@ -121,6 +127,7 @@ def upgrade() -> None:
         sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("disabled_reason", sa.Text(), nullable=True),
+        sa.Column("busy_until", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("platform IN ('fcm', 'apns', 'console')", name=op.f("ck_devices_platform")),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_devices_user_id_users"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_devices")),
@@ -161,14 +168,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subscriptions")),
     )
     with op.batch_alter_table("subscriptions", schema=None) as batch_op:
-        batch_op.create_index("ix_subscriptions_keyword_id_user_id", ["keyword_id", "user_id"], unique=False)
         batch_op.create_index(
-            "ix_subscriptions_site_id_user_id",
-            ["site_id", "user_id"],
+            "ix_subscriptions_in_body",
+            ["keyword_id", "site_id", "user_id"],
             unique=False,
-            sqlite_where=sa.text("keyword_id IS NULL"),
-            postgresql_where=sa.text("keyword_id IS NULL"),
+            sqlite_where=sa.text("match_body"),
+            postgresql_where=sa.text("match_body"),
         )
+        batch_op.create_index("ix_subscriptions_matching", ["keyword_id", "site_id", "user_id"], unique=False)
+        batch_op.create_index(
+            "ix_subscriptions_site_id",
+            ["site_id"],
+            unique=False,
+            sqlite_where=sa.text("site_id IS NOT NULL"),
+            postgresql_where=sa.text("site_id IS NOT NULL"),
+        )
+        batch_op.create_index("ix_subscriptions_user_id", ["user_id"], unique=False)
         batch_op.create_index(
             "uq_subscriptions_keyword",
             ["user_id", "keyword_id"],
@@ -231,6 +246,14 @@ def upgrade() -> None:
         )
         batch_op.create_index("ix_posts_first_seen_at", ["first_seen_at"], unique=False)
         batch_op.create_index("ix_posts_run_id", ["run_id"], unique=False)
+        batch_op.create_index("ix_posts_site_id_id", ["site_id", "id"], unique=False)
+        batch_op.create_index(
+            "ix_posts_with_body",
+            ["first_seen_at"],
+            unique=False,
+            sqlite_where=sa.text("body <> ''"),
+            postgresql_where=sa.text("body <> ''"),
+        )
 
     op.create_table(
         "subscription_exclusions",
@@ -247,12 +270,15 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("subscription_id", "keyword_id", name=op.f("pk_subscription_exclusions")),
     )
+    with op.batch_alter_table("subscription_exclusions", schema=None) as batch_op:
+        batch_op.create_index("ix_subscription_exclusions_keyword_id", ["keyword_id"], unique=False)
+
     op.create_table(
         "notifications",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("post_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("keyword_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("keyword_id", sa.BigInteger(), nullable=True),
         sa.Column("status", sa.String(length=16), server_default="pending", nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -267,9 +293,6 @@ def upgrade() -> None:
             "status IN ('pending', 'sending', 'sent', 'failed', 'skipped')", name=op.f("ck_notifications_status")
         ),
         sa.ForeignKeyConstraint(
-            ["keyword_id"], ["keywords.id"], name=op.f("fk_notifications_keyword_id_keywords"), ondelete="SET NULL"
-        ),
-        sa.ForeignKeyConstraint(
             ["post_id"], ["posts.id"], name=op.f("fk_notifications_post_id_posts"), ondelete="CASCADE"
         ),
         sa.ForeignKeyConstraint(
@@ -279,6 +302,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("post_id", "user_id", name=op.f("uq_notifications_post_id_user_id")),
     )
     with op.batch_alter_table("notifications", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_notifications_failed",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("status = 'failed'"),
+            postgresql_where=sa.text("status = 'failed'"),
+        )
         batch_op.create_index(
             "ix_notifications_pending",
             ["next_attempt_at"],
@@ -313,6 +343,7 @@ def upgrade() -> None:
         sa.Column("provider_id", sa.Text(), nullable=True),
         sa.Column("code", sa.String(length=64), nullable=True),
         sa.Column("detail", sa.Text(), nullable=True),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("status IN ('retry', 'delivered', 'failed')", name=op.f("ck_deliveries_status")),
         sa.ForeignKeyConstraint(
@@ -328,12 +359,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("notification_id", "device_id", name=op.f("uq_deliveries_notification_id_device_id")),
     )
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.create_index("ix_deliveries_at", ["at"], unique=False, postgresql_using="brin")
         batch_op.create_index("ix_deliveries_device_id", ["device_id"], unique=False)
 
 
 def downgrade() -> None:
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.drop_index("ix_deliveries_device_id")
+        batch_op.drop_index("ix_deliveries_at", postgresql_using="brin")
 
     op.drop_table("deliveries")
     with op.batch_alter_table("notifications", schema=None) as batch_op:
@@ -353,10 +386,22 @@ def downgrade() -> None:
             sqlite_where=sa.text("status = 'pending'"),
             postgresql_where=sa.text("status = 'pending'"),
         )
+        batch_op.drop_index(
+            "ix_notifications_failed",
+            sqlite_where=sa.text("status = 'failed'"),
+            postgresql_where=sa.text("status = 'failed'"),
+        )
 
     op.drop_table("notifications")
+    with op.batch_alter_table("subscription_exclusions", schema=None) as batch_op:
+        batch_op.drop_index("ix_subscription_exclusions_keyword_id")
+
     op.drop_table("subscription_exclusions")
     with op.batch_alter_table("posts", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_posts_with_body", sqlite_where=sa.text("body <> ''"), postgresql_where=sa.text("body <> ''")
+        )
+        batch_op.drop_index("ix_posts_site_id_id")
         batch_op.drop_index("ix_posts_run_id")
         batch_op.drop_index("ix_posts_first_seen_at")
         batch_op.drop_index(
@@ -382,12 +427,16 @@ def downgrade() -> None:
             sqlite_where=sa.text("site_id IS NULL"),
             postgresql_where=sa.text("site_id IS NULL"),
         )
+        batch_op.drop_index("ix_subscriptions_user_id")
         batch_op.drop_index(
-            "ix_subscriptions_site_id_user_id",
-            sqlite_where=sa.text("keyword_id IS NULL"),
-            postgresql_where=sa.text("keyword_id IS NULL"),
+            "ix_subscriptions_site_id",
+            sqlite_where=sa.text("site_id IS NOT NULL"),
+            postgresql_where=sa.text("site_id IS NOT NULL"),
         )
-        batch_op.drop_index("ix_subscriptions_keyword_id_user_id")
+        batch_op.drop_index("ix_subscriptions_matching")
+        batch_op.drop_index(
+            "ix_subscriptions_in_body", sqlite_where=sa.text("match_body"), postgresql_where=sa.text("match_body")
+        )
 
     op.drop_table("subscriptions")
     op.drop_table("page_validators")

@@ -2,13 +2,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from storage import claims, notifications
-from storage.claims import Claimed, DeliveryRecord, NotificationRecord
+from storage import claims, notifications, outcomes
+from storage.claims import Claimed
 from storage.models import Delivery, Device, Keyword, Notification, User
 from storage.notifications import Key, Slice
+from storage.outcomes import DeliveryRecord, NotificationRecord
 from storage.session import Database
 from storage.subscriptions import Hit
 from tests.support.builders import NOW, add_site, add_user, found, stored_posts
@@ -43,7 +44,7 @@ def claim(session: Session, keys: Sequence[Key], *, token: str = "mine", now: ob
 def record(
     session: Session, claimed: Sequence[Claimed], status: str, *, token: str = "mine", **values: object
 ) -> set[int]:
-    return claims.record(
+    return outcomes.record(
         session,
         token=token,
         notifications=[NotificationRecord(id=n.id, status=status, **values) for n in claimed],  # type: ignore[arg-type]
@@ -88,6 +89,31 @@ def test_two_fan_outs_of_one_post_at_once_make_each_notification_once(database: 
         list(pool.map(fan_out, (7, 11)))
     with database.reading() as session:
         assert session.scalar(select(func.count()).select_from(Notification)) == 60
+
+
+def test_a_slice_takes_three_statements_whatever_its_size(database: Database) -> None:
+    with database.writing() as session:
+        post_id, hit = a_post_with_readers(session, 40)
+        for size in (1, 30):
+            with counted(session) as statements:
+                assert len(create(session, post_id, hit, after=size, size=size).users) == min(size, 40 - size)
+            assert len(statements) == 3
+
+
+def test_a_slice_in_which_nobody_matches_is_passed_over_and_the_next_one_goes_on(database: Database) -> None:
+    with database.writing() as session:
+        post_id, hit = a_post_with_readers(session, 6)
+        everybody = sorted(session.scalars(select(User.id)))
+        session.execute(update(User).where(User.id.in_(everybody[:4])).values(paused=True))
+        first = create(session, post_id, hit, size=2)
+        assert (list(first.users), first.matched, first.more) == ([], 0, True)
+        seen: list[int] = []
+        cursor, more = first.cursor, first.more
+        while more:
+            part = create(session, post_id, hit, after=cursor, size=2)
+            seen += part.users
+            cursor, more = part.cursor, part.more
+    assert seen == everybody[4:]
 
 
 def test_a_notification_is_claimed_once(database: Database) -> None:
@@ -160,7 +186,7 @@ def test_targets_leave_out_what_is_done_and_what_is_disabled(database: Database)
             notification_id=notification.id, device_id=others[0].id, platform="fcm", status="retry", attempts=2
         )
         pending = NotificationRecord(id=notification.id, status="pending", next_attempt_at=NOW)
-        claims.record(session, token="mine", notifications=[pending], deliveries=[done, again], now=NOW)
+        outcomes.record(session, token="mine", notifications=[pending], deliveries=[done, again], now=NOW)
         (notification,) = claim(session, keys)
         assert notification.reached
         assert [(t.platform, t.attempts) for t in claims.targets(session, [notification.id])] == [("fcm", 2)]
@@ -222,7 +248,7 @@ def test_a_batch_is_claimed_loaded_and_recorded_in_a_fixed_number_of_statements(
             with counted(session) as statements:
                 claimed = claim(session, keys)
                 targets = claims.targets(session, [n.id for n in claimed])
-                claims.record(
+                outcomes.record(
                     session,
                     token="mine",
                     notifications=[NotificationRecord(id=n.id, status="sent") for n in claimed],

@@ -48,9 +48,13 @@ def test_a_refreshed_token_takes_the_place_of_the_old_one(database: Database) ->
 
 @pytest.mark.parametrize("token", ["", "with blank", "토큰", "x" * 2049, "line\nbreak"])
 def test_what_is_no_token_is_refused_and_not_repeated_in_the_error(database: Database, token: str) -> None:
-    with pytest.raises(users.DeviceError) as error, database.writing() as session:
-        user = users.add(session, "minji", timezone="UTC", now=NOW)
-        users.register_device(session, user.id, platform="fcm", token=token, environment=None, now=NOW)
+    def register() -> None:
+        with database.writing() as session:
+            user = users.add(session, "minji", timezone="UTC", now=NOW)
+            users.register_device(session, user.id, platform="fcm", token=token, environment=None, now=NOW)
+
+    with pytest.raises(users.DeviceError) as error:
+        register()
     assert not token or token not in str(error.value)
     with database.reading() as session:
         assert session.scalar(select(func.count()).select_from(User)) == 0

@@ -1,0 +1,128 @@
+"""What storing costs a crawl: pages per second with and without the item pipeline, in turns."""
+
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from os import environ
+from statistics import median
+from threading import Thread
+
+from storage import sites
+from storage.migrate import upgrade
+from storage.session import Database
+
+ROWS = 20
+PAGES = 50
+_ELAPSED = re.compile(r"'elapsed_time_seconds': ([\d.]+)")
+_PAGES_SEEN = re.compile(r"'downloader/response_count': (\d+)")
+
+
+class BenchmarkError(RuntimeError):
+    """A crawl that was to be measured failed."""
+
+
+def measure_store(runs: int = 5) -> dict[str, float]:
+    """Crawl a board of 50 pages with 20 new posts each, on loopback, so many times with storing and without.
+
+    with_pages_s, without_pages_s: pages per second, the medians. cost: the share that storing takes, 0.1 is a tenth.
+    """
+    stored, plain = [], []
+    with tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder, _board() as address:
+        url = f"sqlite:///{folder}/bench.db"
+        settings = _prepare(url)
+        for run in range(runs):
+            plain.append(_pages_per_second(f"{address}/{run}-plain", {}))
+            stored.append(_pages_per_second(f"{address}/{run}", settings))
+    with_it, without = median(stored), median(plain)
+    return {
+        "runs": runs,
+        "pages": PAGES,
+        "with_pages_s": round(with_it, 1),
+        "without_pages_s": round(without, 1),
+        "cost": round(1 - with_it / without, 3),
+    }
+
+
+def _prepare(url: str) -> dict[str, object]:
+    upgrade(url)
+    database = Database(url)
+    now = datetime.now(UTC)
+    with database.writing() as session:
+        site_id = sites.add(session, name="bench", spider="listing", now=now).id
+        run_id = sites.queue_run(session, site_id, trigger="manual", now=now)
+    database.close()
+    return {"CRAWL_DATABASE_URL": url, "CRAWL_SITE_ID": site_id, "CRAWL_RUN_ID": run_id}
+
+
+def _pages_per_second(address: str, settings: dict[str, object]) -> float:
+    arguments = {
+        "url": f"{address}?page=1",
+        "row": "tr.row",
+        "title": "a",
+        "page_template": f"{address}?page={{page}}",
+        "max_pages": PAGES,
+        "timezone": "UTC",
+    }
+    settings = {
+        **settings,
+        "DOWNLOAD_DELAY": 0,
+        "AUTOTHROTTLE_ENABLED": False,
+        "ROBOTSTXT_OBEY": False,
+        "CRAWL_ALLOW_PRIVATE": True,
+        "LOG_LEVEL": "INFO",
+        "STATS_DUMP": True,
+        "EXTENSIONS": '{"scrapy.extensions.corestats.CoreStats": 0}',
+    }
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "spiders.command", "crawl", "listing"),
+            *(word for name, value in arguments.items() for word in ("-a", f"{name}={value}")),
+            *(word for name, value in settings.items() for word in ("-s", f"{name}={value}")),
+        ],
+        env={**environ, "SCRAPY_SETTINGS_MODULE": "spiders.settings"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    elapsed, pages = _ELAPSED.search(done.stderr), _PAGES_SEEN.search(done.stderr)
+    if elapsed is None or pages is None or int(pages[1]) < PAGES:
+        raise BenchmarkError(f"the measured crawl failed: {done.stderr[-500:]}")
+    return PAGES / float(elapsed[1])
+
+
+class _Board(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        page = self.path.replace("?page=", "/")
+        rows = "".join(
+            f'<tr class="row"><td><a href="/post{page}/{number}">Notice {number} of {page}</a>'
+            for number in range(ROWS)
+        )
+        body = f"<!doctype html><meta charset=utf-8><table>{rows}</table>".encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def _board() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Board)
+    thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/board"
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,173 @@
+"""The record of what became of a claimed batch: notifications, deliveries, and what the answers say of devices."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from storage.dialect import insert
+from storage.models import Delivery, Device, Notification
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeliveryRecord:
+    """What became of one attempt on one device."""
+
+    notification_id: int
+    device_id: int
+    platform: str
+    # "retry", "delivered" or "failed".
+    status: str
+    attempts: int
+    provider_id: str | None = None
+    code: str | None = None
+    detail: str | None = None
+    # Status retry: not before this.
+    next_attempt_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotificationRecord:
+    """What becomes of a claimed notification."""
+
+    id: int
+    # "sent", "failed", "skipped", or "pending" again with a time.
+    status: str
+    next_attempt_at: datetime | None = None
+    reason: str | None = None
+    # A wait for a paused channel is nobody's failed attempt.
+    counts: bool = True
+
+
+def record(
+    session: Session,
+    *,
+    token: str,
+    notifications: Sequence[NotificationRecord],
+    deliveries: Sequence[DeliveryRecord],
+    now: datetime,
+) -> set[int]:
+    """Write the outcomes of a batch and return the ids of the notifications that were still ours.
+
+    The outcomes of one whose lease went to somebody else are dropped: they are that one's to record.
+    """
+    held = set(
+        session.scalars(
+            select(Notification.id)
+            .where(Notification.id.in_([n.id for n in notifications]), Notification.lease_token == token)
+            .order_by(Notification.id)
+            .with_for_update()
+        )
+    )
+    rows = [d for d in deliveries if d.notification_id in held]
+    if rows:
+        _record_deliveries(session, rows, now)
+    _record_final(session, [n for n in notifications if n.id in held and n.status != "pending"], now)
+    _record_pending(session, [n for n in notifications if n.id in held and n.status == "pending"])
+    return held
+
+
+def _record_final(session: Session, ours: Sequence[NotificationRecord], now: datetime) -> None:
+    """One statement for each distinct result: nearly all of a batch were sent, and so one for nearly all."""
+    groups: dict[tuple[str, str | None], list[int]] = defaultdict(list)
+    for notification in ours:
+        groups[notification.status, notification.reason].append(notification.id)
+    for (status, reason), ids in groups.items():
+        session.execute(
+            update(Notification)
+            .where(Notification.id.in_(ids))
+            .values(
+                status=status,
+                reason=reason,
+                sent_at=now if status == "sent" else None,
+                enqueued_at=now,
+                lease_token=None,
+                lease_until=None,
+            )
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _record_pending(session: Session, ours: Sequence[NotificationRecord]) -> None:
+    if not ours:
+        return
+    session.connection().execute(
+        update(Notification)
+        .where(Notification.id == bindparam("key"))
+        .values(
+            status="pending",
+            next_attempt_at=func.coalesce(bindparam("due"), Notification.next_attempt_at),
+            # NULL: no message is under way for it; a short tick enqueues it when its time has come.
+            enqueued_at=None,
+            reason=bindparam("why"),
+            attempts=Notification.attempts - bindparam("uncounted"),
+            lease_token=None,
+            lease_until=None,
+        ),
+        [
+            {"key": n.id, "due": n.next_attempt_at, "why": n.reason, "uncounted": 0 if n.counts else 1}
+            for n in sorted(ours, key=lambda n: n.id)
+        ],
+    )
+
+
+def _record_deliveries(session: Session, rows: Sequence[DeliveryRecord], now: datetime) -> None:
+    statement = insert(session, Delivery)
+    new = statement.excluded
+    columns = ("status", "attempts", "provider_id", "code", "detail", "next_attempt_at", "at")
+    # The rows are given apart from the statement: as part of it they would be compiled anew for each batch, which
+    # costs more than all the rest of a record.
+    session.connection().execute(
+        statement.on_conflict_do_update(
+            index_elements=[Delivery.notification_id, Delivery.device_id],
+            set_={name: getattr(new, name) for name in columns},
+        ),
+        [
+            {
+                "notification_id": row.notification_id,
+                "device_id": row.device_id,
+                "platform": row.platform,
+                "status": row.status,
+                "attempts": row.attempts,
+                "provider_id": row.provider_id,
+                "code": row.code,
+                "detail": row.detail,
+                "next_attempt_at": row.next_attempt_at,
+                "at": now,
+            }
+            for row in rows
+        ],
+    )
+
+
+def disable_devices(session: Session, dead: Mapping[int, str], *, now: datetime) -> None:
+    """Disable devices, by id, each with the vendor's reason."""
+    for reason in sorted(set(dead.values())):
+        session.execute(
+            update(Device)
+            .where(
+                Device.id.in_([device_id for device_id, why in dead.items() if why == reason]),
+                Device.disabled_at.is_(None),
+            )
+            .values(disabled_at=now, disabled_reason=reason)
+        )
+
+
+def remember_environments(session: Session, found: Mapping[int, str]) -> None:
+    """Remember in which APNs environment a device's token turned out to live."""
+    for environment in sorted(set(found.values())):
+        ids = [device_id for device_id, name in found.items() if name == environment]
+        session.execute(update(Device).where(Device.id.in_(ids)).values(environment=environment))
+
+
+def slow_devices(session: Session, busy: Mapping[int, datetime]) -> None:
+    """Remember until when the vendor wants nothing more for a device; the longer of two pauses holds."""
+    for device_id, until in sorted(busy.items()):
+        session.execute(
+            update(Device)
+            .where(Device.id == device_id, or_(Device.busy_until.is_(None), Device.busy_until < until))
+            .values(busy_until=until)
+        )

@@ -1,0 +1,143 @@
+"""That every query of the product that meets large tables goes by an index: PostgreSQL's own plans say so."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.orm import Session
+
+from storage import claims, crawl_runs, notifications, overview, posts, retention, subscriptions, users
+from storage.session import Database
+from storage.subscriptions import Hit
+from tests.services import PostgresDatabases
+from tests.support.builders import NOW
+
+LARGE = {"users", "devices", "subscriptions", "keywords", "posts", "notifications", "deliveries", "crawl_runs"}
+LATER = NOW + timedelta(minutes=1)
+OLD = NOW - timedelta(days=30)
+
+SEED = """
+INSERT INTO sites (id, name, spider, params, created_at, next_crawl_at)
+    SELECT n, 'site-' || n, 'listing', '{}', :now, :now FROM generate_series(1, 50) n;
+INSERT INTO crawl_runs (id, site_id, trigger, status, created_at, finished_at, status_counts, finish_reason)
+    SELECT n, 1 + n % 50, 'beat', 'finished', :now, CAST(:now AS timestamptz) - n * interval '1 minute', '{}', 'end'
+    FROM generate_series(1, 20000) n;
+INSERT INTO posts (id, site_id, run_id, external_id, url, title, body, first_seen_at, content_hash, fanout)
+    SELECT n, 1 + n % 50, n, 'id-' || n, 'https://board.test', 'title', CASE WHEN n % 100 = 0 THEN 'body' ELSE '' END,
+        CAST(:now AS timestamptz) - (20000 - n) * interval '1 minute', '', 'done' FROM generate_series(1, 20000) n;
+INSERT INTO users (id, external_id, created_at) SELECT n, 'user-' || n, :now FROM generate_series(1, 20000) n;
+INSERT INTO devices (user_id, platform, token, created_at, last_seen_at)
+    SELECT n, 'fcm', 'token-' || n, :now, :now FROM generate_series(1, 20000) n;
+INSERT INTO keywords (id, text, kind) SELECT n, 'phrase' || n, 'word' FROM generate_series(1, 20000) n;
+INSERT INTO subscriptions (user_id, keyword_id, created_at)
+    SELECT u, 1 + (u * 7 + k * 131) % 20000, :now FROM generate_series(1, 20000) u, generate_series(1, 4) k
+    ON CONFLICT DO NOTHING;
+INSERT INTO subscriptions (user_id, site_id, created_at)
+    SELECT u, 1 + u % 50, :now FROM generate_series(1, 20000, 10) u;
+INSERT INTO notifications (id, post_id, user_id, status, created_at, next_attempt_at, enqueued_at, read_at)
+    SELECT n, 1 + n % 20000, 1 + (n * 17) % 20000, CASE WHEN n % 1000 = 0 THEN 'pending' WHEN n % 1000 = 1 THEN 'failed'
+        WHEN n % 1000 = 2 THEN 'sending' ELSE 'sent' END, CAST(:now AS timestamptz) - (60000 - n) * interval '1 minute',
+        :now, :now, CASE WHEN n % 20 = 0 THEN NULL ELSE CAST(:now AS timestamptz) END
+    FROM generate_series(1, 60000) n ON CONFLICT DO NOTHING;
+INSERT INTO deliveries (notification_id, device_id, platform, status, at)
+    SELECT id, user_id, 'fcm', 'delivered', created_at FROM notifications ORDER BY id;
+SELECT setval(pg_get_serial_sequence('notifications', 'id'), 100000);
+"""
+
+
+@pytest.fixture(scope="module")
+def large(_postgres_databases: PostgresDatabases) -> Iterator[Database]:
+    url = _postgres_databases.create(migrated=True)
+    database = Database(url)
+    with database.writing() as session:
+        for statement in SEED.split(";\n"):
+            if statement.strip():
+                session.execute(text(statement), {"now": NOW})
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE"))
+    yield database
+    database.close()
+    _postgres_databases.drop(url)
+
+
+HIT = Hit(site_id=3, title_ids=range(1, 60), all_ids=range(1, 75), match_body=False)
+KEYS = [(post, 1 + ((post - 1) * 17) % 20_000) for post in range(1, 100)]
+
+QUERIES: dict[str, Callable[[Session], object]] = {
+    "claim": lambda s: claims.claim(s, KEYS, token="t", now=NOW, lease_until=LATER),
+    "targets": lambda s: claims.targets(s, range(1, 30)),
+    "due": lambda s: notifications.due(s, now=NOW, lost_before=NOW, limit=100),
+    "slice": lambda s: notifications.create_slice(s, 5, HIT, after=100, size=200, now=NOW),
+    "window": lambda s: subscriptions.window_end(s, HIT, after=100, size=10),
+    "store posts": lambda s: posts.store(
+        s, site_id=1, run_id=1, found=[posts.FoundPost(external_id="id-50", url="", title="")], now=NOW
+    ),
+    "stranded fan-outs": lambda s: posts.stranded(s, enqueued_before=NOW, now=NOW),
+    "undecided posts": posts.runs_with_undecided_posts,
+    "latest posts": lambda s: posts.latest(s, site_id=7, limit=50),
+    "posts of a run": lambda s: crawl_runs.new_posts(s, 77),
+    "held posts": lambda s: posts.settle(s, 1, now=NOW, release=True),
+    "dead runs": lambda s: crawl_runs.dead(s, now=NOW),
+    "stranded runs": lambda s: crawl_runs.stranded(s, enqueued_before=NOW, now=NOW),
+    "history": lambda s: crawl_runs.recent(s, 3, limit=20),
+    "site states": overview.site_states,
+    "owed": overview.owed,
+    "reasons": lambda s: overview.failure_reasons(s, limit=5),
+    "posts of a day": lambda s: overview.posts_since(s, NOW - timedelta(hours=1)),
+    "pushes of a day": lambda s: overview.pushes_since(s, NOW - timedelta(hours=1)),
+    "badge": lambda s: notifications.unread(s, 5),
+    "mark read": lambda s: notifications.mark_read(s, 5, now=NOW),
+    "notifications of a user": lambda s: notifications.listing(s, user_id=5, limit=50),
+    "notifications that failed": lambda s: notifications.listing(s, status="failed", limit=50),
+    "trace of a post": lambda s: notifications.trace(s, 9),
+    "devices of a user": lambda s: users.devices(s, user_id=5, limit=50),
+    "subscriptions of a user": lambda s: subscriptions.listing(s, user_id=5, limit=50),
+    "prune runs": lambda s: retention.remove_runs(s, 3, before=OLD, limit=100),
+    "prune notifications": lambda s: retention.remove_notifications(s, after=0, before=OLD, limit=100),
+    "prune texts": lambda s: retention.empty_posts(s, before=OLD, limit=100),
+    "prune keywords": lambda s: retention.remove_keywords(s, after=0, limit=100),
+}
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_no_large_table_is_read_from_end_to_end(large: Database, name: str) -> None:
+    found: list[str] = []
+
+    def explain(_connection: Any, cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+        with cursor.connection.cursor() as own:
+            own.execute(f"EXPLAIN (FORMAT JSON) {statement}", parameters[0] if many else parameters)
+            (plan,) = own.fetchone()
+        found.extend(sequential(plan[0]["Plan"]))
+
+    with Session(large.engine) as session:
+        connection = session.connection()
+        event.listen(connection, "before_cursor_execute", explain)
+        QUERIES[name](session)
+        event.remove(connection, "before_cursor_execute", explain)
+        session.rollback()
+    assert found == []
+
+
+def sequential(plan: dict[str, Any]) -> Iterator[str]:
+    """The large tables that a plan reads from end to end."""
+    if plan["Node Type"] == "Seq Scan" and plan["Relation Name"] in LARGE:
+        yield json.dumps({key: value for key, value in plan.items() if key != "Plans"})
+    for part in plan.get("Plans", ()):
+        yield from sequential(part)
+
+
+FOREIGN_KEYS = """
+SELECT con.conrelid::regclass::text, att.attname FROM pg_constraint con
+JOIN pg_attribute att ON att.attrelid = con.conrelid AND att.attnum = con.conkey[1]
+WHERE con.contype = 'f' AND NOT EXISTS (
+    SELECT 1 FROM pg_index ix WHERE ix.indrelid = con.conrelid AND ix.indkey[0] = con.conkey[1]
+    AND (ix.indpred IS NULL OR pg_get_expr(ix.indpred, ix.indrelid) = '(' || att.attname || ' IS NOT NULL)'))
+"""
+
+
+def test_what_is_removed_finds_its_dependents_by_an_index(large: Database) -> None:
+    with large.reading() as session:
+        assert session.execute(text(FOREIGN_KEYS)).all() == []
