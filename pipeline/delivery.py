@@ -2,250 +2,240 @@
 
 import logging
 import random
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import uuid4
 
 from sqlalchemy.orm import Session
 
+from pipeline import attempts as judging
+from pipeline.attempts import Attempt
+from pipeline.channel_faults import ChannelFaults, Fault, is_well, without_blame
 from pipeline.composing import compose
 from pipeline.push.channel import Channel
+from pipeline.push.circuit import CONFIGURATION_CODES
 from pipeline.push.message import Platform
-from pipeline.push.outcome import CHANNEL_WAIT_S, Action, Decision, Outcome, OutcomeKind, decide
+from pipeline.push.outcome import CHANNEL_WAIT_S, Action, Outcome, OutcomeKind
+from pipeline.quota import Quota
 from pipeline.resources import now
-from storage import channels, claims
-from storage.claims import Claimed, DeliveryRecord, NotificationRecord, Target
+from storage import channels, claims, outcomes
+from storage.channels import waits
+from storage.claims import Claimed, PostText, Target
+from storage.models import ChannelState
 from storage.notifications import Key
 from storage.session import Database
 
 logger = logging.getLogger(__name__)
 
-_STATUS = {Action.SENT: "delivered", Action.RETRY: "retry", Action.WAIT: "retry"}
+EACH_LOGGED = 20
+"""Batches larger than this have one line for all that was delivered: a line per push costs more than the push."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Attempt:
-    """One device of one notification, and what is to be done after trying it."""
+@dataclass(kw_only=True)
+class _Batch:
+    """What a claimed batch needs, and what becomes of it."""
 
-    target: Target
-    outcome: Outcome
-    decision: Decision
+    token: str
+    notifications: Mapping[int, Claimed]
+    posts: Mapping[int, PostText]
+    paused: Mapping[str, ChannelState]
+    attempts: list[Attempt] = field(default_factory=list)
+    faults: dict[str, Fault] = field(default_factory=dict)
+    # Paused channels that a probe found well.
+    well: set[str] = field(default_factory=set)
+
+    def of(self, target: Target) -> tuple[Claimed, PostText]:
+        """The notification that a target belongs to, and its post."""
+        notification = self.notifications[target.notification_id]
+        return notification, self.posts[notification.post_id]
+
+    def age_and_ttl(self, target: Target, at: datetime) -> dict[str, float]:
+        """Both in seconds, as the decisions take them."""
+        notification, post = self.of(target)
+        return {"age_s": (at - notification.created_at).total_seconds(), "ttl_s": post.ttl_s}
 
 
 class Deliveries:
     """Delivers batches of notifications in this process; several threads may do so at once."""
 
-    def __init__(self, database: Database, push: Mapping[Platform, Channel], *, lease_s: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        push: Mapping[Platform, Channel],
+        *,
+        lease_s: float,
+        quotas: Mapping[Platform, Quota] | None = None,
+        rand: Callable[[], float] = random.random,
+    ) -> None:
+        """lease_s: how long a claimed batch is ours; requests are cancelled at half of it."""
         self._database = database
         self._channels = push
         self._lease_s = lease_s
+        self._quotas = quotas or {}
+        self._rand = rand
+        self._faults = ChannelFaults()
         self._threads = ThreadPoolExecutor(max_workers=4 * len(push), thread_name_prefix="channel")
 
     def deliver(self, keys: Sequence[Key]) -> dict[Key, str]:
         """Deliver those of the given notifications that are due and free; returns the new status of each of these."""
         at, token = now(), uuid4().hex
         with self._database.writing() as session:
-            claimed = claims.claim(
-                session, keys, token=token, now=at, lease_until=at + timedelta(seconds=self._lease_s)
-            )
+            lease_until = at + timedelta(seconds=self._lease_s)
+            claimed = claims.claim(session, keys, token=token, now=at, lease_until=lease_until)
         if not claimed:
             return {}
         with self._database.reading() as session:
-            posts = claims.post_texts(session, {n.post_id for n in claimed})
-            targets = claims.targets(session, [n.id for n in claimed])
-            paused = {state.name: state for state in channels.paused(session)}
-        by_id = {n.id: n for n in claimed}
-        fresh = [
-            t for t in targets if _age_s(by_id[t.notification_id], at) < posts[by_id[t.notification_id].post_id].ttl_s
-        ]
-        outcomes = self._send(fresh, by_id, posts, {name: state.paused_until for name, state in paused.items()})
-        attempts = [
-            Attempt(
-                target=target,
-                outcome=outcome,
-                decision=decide(
-                    outcome,
-                    target.attempts + 1,
-                    _age_s(by_id[target.notification_id], now()),
-                    posts[by_id[target.notification_id].post_id].ttl_s,
-                    random.random(),  # noqa: S311
-                ),
+            batch = _Batch(
+                token=token,
+                notifications={n.id: n for n in claimed},
+                posts=claims.post_texts(session, {n.post_id for n in claimed}),
+                paused={state.name: state for state in channels.paused(session)},
             )
-            for target, outcome in zip(fresh, outcomes, strict=True)
-        ]
-        expired = {t.notification_id for t in targets} - {t.notification_id for t in fresh}
-        return self._record(claimed, attempts, expired, token, set(paused))
+            targets = claims.targets(session, [n.id for n in claimed])
+        self._try(batch, targets, at)
+        return self._record(batch)
 
-    def _send(
-        self,
-        targets: Sequence[Target],
-        notifications: Mapping[int, Claimed],
-        posts: Mapping[int, claims.PostText],
-        paused: Mapping[str, datetime],
-    ) -> list[Outcome]:
-        """One outcome per target, in their order; the channels work side by side."""
-        waiting: dict[str, list[int]] = defaultdict(list)
-        outcomes: dict[int, Outcome] = {}
-        for index, target in enumerate(targets):
-            waiting[target.platform].append(index)
+    def _try(self, batch: _Batch, targets: Sequence[Target], at: datetime) -> None:
+        """Sort out what may go now, send it over all channels side by side, and judge the answers."""
+        ready: dict[str, list[Target]] = defaultdict(list)
+        for target in targets:
+            times = batch.age_and_ttl(target, at)
+            if times["age_s"] >= times["ttl_s"]:
+                batch.attempts.append(judging.expired(target))
+            elif target.not_before is not None and target.not_before > at:
+                delay = (target.not_before - at).total_seconds()
+                batch.attempts.append(judging.kept_back(target, delay, "the vendor asked to wait", **times))
+            else:
+                ready[target.platform].append(target)
         sending = []
-        for name, indexes in waiting.items():
-            allowed = self._allowed(name, len(indexes), paused)
-            for index in indexes[allowed:]:
-                outcomes[index] = _paused(paused[name])
+        for name, waiting in ready.items():
+            allowed = self._allowed(batch, name, waiting, at)
             if allowed:
-                messages = [
-                    compose(
-                        posts[notifications[targets[i].notification_id].post_id],
-                        notifications[targets[i].notification_id],
-                        targets[i],
-                    )
-                    for i in indexes[:allowed]
-                ]
-                # Cancelled at half of the lease: what is recorded must still be ours.
-                future = self._threads.submit(self._channels[Platform(name)].send, messages, self._lease_s / 2)
-                sending.append((indexes[:allowed], future))
-        for indexes, future in sending:
-            outcomes.update(zip(indexes, future.result(), strict=True))
-        return [outcomes[index] for index in range(len(targets))]
+                sending.append((name, allowed, self._send(batch, name, allowed)))
+        for name, tried, future in sending:
+            self._judge(batch, name, tried, future.result())
 
-    def _allowed(self, name: str, count: int, paused: Mapping[str, datetime]) -> int:
-        """How many messages may go to a channel now: all, none, or one to find out whether a paused one is well."""
-        if name not in paused:
-            return count
-        at = now()
-        if paused[name] > at:
-            return 0
+    def _send(self, batch: _Batch, name: str, targets: Sequence[Target]) -> "Future[list[Outcome]]":
+        messages = []
+        for target in targets:
+            notification, post = batch.of(target)
+            messages.append(compose(post, notification, target))
+        # Cancelled at half of the lease: what is recorded must still be ours.
+        return self._threads.submit(self._channels[Platform(name)].send, messages, self._lease_s / 2)
+
+    def _allowed(self, batch: _Batch, name: str, waiting: Sequence[Target], at: datetime) -> Sequence[Target]:
+        """Those that may go over a channel now; the others are kept back.
+
+        All, as far as the quota goes; none when the channel is paused, or one when it is time to look whether it is
+        well again.
+        """
+        pause = batch.paused.get(name)
+        if pause is not None:
+            count = int(self._takes_probe(name, pause, at))
+            for target in waiting[count:]:
+                delay = judging.paused_delay_s(pause.paused_until, at, self._rand())
+                times = batch.age_and_ttl(target, at)
+                batch.attempts.append(judging.kept_back(target, delay, waits(name, pause.code), **times))
+            return waiting[:count]
+        quota = self._quotas.get(Platform(name))
+        if quota is None:
+            return waiting
+        count = quota.take(len(waiting))
+        for place, target in enumerate(waiting[count:]):
+            times = batch.age_and_ttl(target, at)
+            batch.attempts.append(judging.kept_back(target, quota.delay_s(place), f"{name} quota", **times))
+        return waiting[:count]
+
+    def _takes_probe(self, name: str, pause: ChannelState, at: datetime) -> bool:
+        if pause.paused_until > at:
+            return False
         with self._database.writing() as session:
             until = at + timedelta(seconds=CHANNEL_WAIT_S)
-            return int(channels.take_probe(session, name, now=at, until=until))
+            return channels.take_probe(session, name, now=at, until=until)
 
-    def _record(
-        self,
-        claimed: Sequence[Claimed],
-        attempts: Sequence[Attempt],
-        expired: set[int],
-        token: str,
-        paused: set[str],
-    ) -> dict[Key, str]:
+    def _judge(self, batch: _Batch, name: str, targets: Sequence[Target], answers: list[Outcome]) -> None:
+        """Learn from a channel's answers, and decide on each of them."""
+        at = now()
+        fault = self._faults.learn(name, answers, now=at)
+        if fault is not None:
+            batch.faults[name] = fault
+            answers = without_blame(answers, fault.code)
+        pause = self._pause_meanwhile(batch, name, answers)
+        if pause is not None:
+            answers = without_blame(answers, pause.code)
+            # Only a probe says so: what was on its way when the pause began does not.
+            if name in batch.paused and fault is None and is_well(answers, pause.code):
+                batch.well.add(name)
+        for target, outcome in zip(targets, answers, strict=True):
+            times = batch.age_and_ttl(target, at)
+            batch.attempts.append(judging.attempted(target, outcome, **times, rand=self._rand()))
+
+    def _pause_meanwhile(self, batch: _Batch, name: str, answers: Sequence[Outcome]) -> ChannelState | None:
+        """The channel's pause, looked up again when it matters: another process may have understood a burst first."""
+        if name not in batch.paused and any(
+            o.kind is OutcomeKind.TOKEN_DEAD and o.code in CONFIGURATION_CODES for o in answers
+        ):
+            with self._database.reading() as session:
+                return next((state for state in channels.paused(session) if state.name == name), None)
+        return batch.paused.get(name)
+
+    def _record(self, batch: _Batch) -> dict[Key, str]:
         at = now()
         by_notification: dict[int, list[Attempt]] = defaultdict(list)
-        for attempt in attempts:
+        for attempt in batch.attempts:
             by_notification[attempt.target.notification_id].append(attempt)
-        records = {n.id: summary(n, by_notification[n.id], expired=n.id in expired, now=at) for n in claimed}
+        records = {n.id: judging.summary(n, by_notification[n.id], now=at) for n in batch.notifications.values()}
+        rows = [judging.delivery(attempt, now=at) for attempt in batch.attempts]
+        news = judging.device_news(batch.attempts, now=at)
         with self._database.writing() as session:
-            held = claims.record(
+            held = outcomes.record(
                 session,
-                token=token,
+                token=batch.token,
                 notifications=list(records.values()),
-                deliveries=[_delivery(a) for a in attempts if a.outcome.code != PAUSED],
+                deliveries=[row for row in rows if row is not None],
                 now=at,
             )
-            _record_devices(session, attempts, at)
-            _record_channels(session, attempts, paused, at)
-        _log(claimed, attempts, held)
-        return {(n.post_id, n.user_id): records[n.id].status for n in claimed if n.id in held}
+            outcomes.disable_devices(session, news.dead, now=at)
+            outcomes.remember_environments(session, news.environments)
+            outcomes.slow_devices(session, news.busy)
+            _record_channels(session, batch, at)
+        _log(batch, held)
+        return {(n.post_id, n.user_id): records[n.id].status for n in batch.notifications.values() if n.id in held}
 
 
-PAUSED = "channel_paused"
-
-
-def _paused(until: datetime) -> Outcome:
-    wait = max((until - now()).total_seconds(), 1.0)
-    return Outcome(kind=OutcomeKind.CHANNEL_DOWN, code=PAUSED, retry_after_s=wait)
-
-
-def _age_s(notification: Claimed, at: datetime) -> float:
-    return (at - notification.created_at).total_seconds()
-
-
-def summary(notification: Claimed, attempts: Sequence[Attempt], *, expired: bool, now: datetime) -> NotificationRecord:
-    """What the outcomes on a user's devices make of their notification. Pure.
-
-    It is pending as long as one device may still be reached; sent when any device was; and otherwise failed, or
-    skipped when there was nothing to be done (no device, or too old).
-    """
-    open_ = [a.decision for a in attempts if a.decision.action in {Action.RETRY, Action.WAIT}]
-    if open_:
-        return NotificationRecord(
-            id=notification.id,
-            status="pending",
-            next_attempt_at=now + timedelta(seconds=min(d.delay_s for d in open_)),
-            reason=open_[0].reason,
-            counts=any(d.action is Action.RETRY for d in open_),
-        )
-    if notification.reached or any(a.decision.action is Action.SENT for a in attempts):
-        return NotificationRecord(id=notification.id, status="sent")
-    if not attempts:
-        reason = "too old" if expired else "no device"
-        return NotificationRecord(id=notification.id, status="skipped", reason=reason)
-    if all(a.decision.action is Action.EXPIRED for a in attempts):
-        return NotificationRecord(id=notification.id, status="skipped", reason="too old")
-    return NotificationRecord(id=notification.id, status="failed", reason=attempts[0].decision.reason)
-
-
-def _delivery(attempt: Attempt) -> DeliveryRecord:
-    target, outcome = attempt.target, attempt.outcome
-    return DeliveryRecord(
-        notification_id=target.notification_id,
-        device_id=target.device_id,
-        platform=target.platform,
-        status=_STATUS.get(attempt.decision.action, "failed"),
-        # Waiting for a paused channel is not this device's failure.
-        attempts=target.attempts + (attempt.decision.action is not Action.WAIT),
-        provider_id=outcome.provider_id,
-        code=outcome.code or None,
-        detail=outcome.detail or None,
-    )
-
-
-def _record_devices(session: Session, attempts: Iterable[Attempt], at: datetime) -> None:
-    dead, environments = {}, {}
-    for attempt in attempts:
-        target, outcome = attempt.target, attempt.outcome
-        # The app registered again after the vendor saw the token die: it lives.
-        revived = outcome.dead_since is not None and target.last_seen_at > outcome.dead_since
-        if outcome.kind is OutcomeKind.TOKEN_DEAD and not revived:
-            dead[target.device_id] = outcome.code
-        elif outcome.kind is OutcomeKind.DELIVERED and outcome.environment not in {None, target.environment}:
-            environments[target.device_id] = str(outcome.environment)
-    claims.disable_devices(session, dead, now=at)
-    claims.remember_environments(session, environments)
-
-
-def _record_channels(session: Session, attempts: Iterable[Attempt], paused: set[str], at: datetime) -> None:
-    down: dict[str, Outcome] = {}
-    well: set[str] = set()
-    for attempt in attempts:
-        if attempt.outcome.kind is OutcomeKind.CHANNEL_DOWN and attempt.outcome.code != PAUSED:
-            down[attempt.target.platform] = attempt.outcome
-        elif attempt.outcome.kind is OutcomeKind.DELIVERED:
-            well.add(attempt.target.platform)
-    for name, outcome in sorted(down.items()):
-        until = at + timedelta(seconds=outcome.retry_after_s or CHANNEL_WAIT_S)
-        channels.pause(session, name, code=outcome.code, reason=outcome.detail, now=at, until=until)
-        if name not in paused:
-            fields = {"channel": name, "code": outcome.code, "reason": outcome.detail}
+def _record_channels(session: Session, batch: _Batch, at: datetime) -> None:
+    for name, fault in sorted(batch.faults.items()):
+        until = at + timedelta(seconds=fault.wait_s)
+        channels.pause(session, name, code=fault.code, reason=fault.sentence, now=at, until=until)
+        restored = channels.restore(session, name, code=fault.code, since=fault.since, due=until)
+        if name not in batch.paused or restored:
+            fields = {"channel": name, "code": fault.code, "reason": fault.sentence, "restored_devices": restored}
             logger.error("channel paused", extra={"fields": fields})
-    for name in sorted(paused & (well - down.keys())):
-        if channels.resume(session, name):
-            logger.info("channel resumed", extra={"fields": {"channel": name}})
+    for name in sorted(batch.well):
+        resumed = channels.resume(session, name, now=at)
+        if resumed is not None:
+            fields = {"channel": name, "code": resumed.code, "waiting": resumed.notifications}
+            logger.info("channel resumed", extra={"fields": fields})
 
 
-def _log(claimed: Sequence[Claimed], attempts: Sequence[Attempt], held: set[int]) -> None:
-    by_id = {n.id: n for n in claimed}
-    for attempt in attempts:
-        notification = by_id[attempt.target.notification_id]
-        if notification.id not in held or attempt.outcome.code == PAUSED:
-            continue
-        fields = {"post": notification.post_id, "platform": attempt.target.platform, "user": notification.user}
-        match attempt.decision.action:
-            case Action.SENT:
-                logger.info("push delivered", extra={"fields": fields})
-            case Action.RETRY | Action.WAIT:
-                logger.debug("push waits", extra={"fields": {**fields, "code": attempt.outcome.code}})
-            case _:
-                logger.warning("push failed", extra={"fields": {**fields, "code": attempt.outcome.code}})
+def _log(batch: _Batch, held: set[int]) -> None:
+    """A line for each push that failed; one for each that was delivered, or one for all of them in a large batch."""
+    ours = [a for a in batch.attempts if a.target.notification_id in held]
+    delivered = [a for a in ours if a.decision.action is Action.SENT]
+    if len(delivered) > EACH_LOGGED:
+        logger.info("pushes delivered", extra={"fields": dict(Counter(a.target.platform for a in delivered))})
+        delivered = []
+    for attempt in delivered:
+        logger.info("push delivered", extra={"fields": _fields(batch, attempt)})
+    for attempt in ours:
+        if attempt.decision.action in {Action.FAILED, Action.EXPIRED}:
+            fields = {**_fields(batch, attempt), "code": attempt.decision.reason}
+            logger.warning("push failed", extra={"fields": fields})
+
+
+def _fields(batch: _Batch, attempt: Attempt) -> dict[str, object]:
+    notification, _ = batch.of(attempt.target)
+    return {"post": notification.post_id, "platform": attempt.target.platform, "user": notification.user}

@@ -1,17 +1,24 @@
+import re
 import ssl
+from pathlib import Path
 
 import pytest
+from celery.schedules import crontab
 
 from pipeline.celery import (
     CRAWL_QUEUE,
     FANOUT_QUEUE,
     NOTIFY_QUEUE,
+    app,
+    check_visibility,
     create_app,
     process_type_for,
     process_types,
     redis_options,
 )
 from pipeline.settings import SettingsError, load
+from pipeline.tasks.fanout import WAIT_S
+from pipeline.transient import RETRIES
 
 QUEUES = (CRAWL_QUEUE, FANOUT_QUEUE, NOTIFY_QUEUE)
 
@@ -55,19 +62,21 @@ def test_an_unknown_queue_is_refused_by_name() -> None:
     ],
 )
 def test_each_task_has_its_queue(task: str, queue: str) -> None:
-    app = create_app(load())
-    assert app.amqp.router.route({}, task)["queue"].name == queue
+    made = create_app(load())
+    assert made.amqp.router.route({}, task)["queue"].name == queue
 
 
 def test_upkeep_overtakes_fan_outs_on_their_queue() -> None:
-    app = create_app(load())
+    made = create_app(load())
     # On Redis the smaller number goes first.
-    assert app.amqp.router.route({}, "sweep")["priority"] < app.amqp.router.route({}, "fan_out_post")["priority"]
+    assert made.amqp.router.route({}, "sweep")["priority"] < made.amqp.router.route({}, "fan_out_post")["priority"]
 
 
 def test_every_beat_message_expires_before_the_next_tick() -> None:
     for entry in create_app(load()).conf.beat_schedule.values():
-        assert entry["options"]["expires"] <= entry["schedule"]
+        rule = entry["schedule"]
+        # The one crontab line is hourly.
+        assert entry["options"]["expires"] <= (3600 if isinstance(rule, crontab) else rule)
 
 
 @pytest.mark.parametrize(
@@ -89,3 +98,39 @@ def test_a_certificate_is_checked_unless_that_is_switched_off(
 def test_only_json_is_accepted_and_results_are_ignored() -> None:
     conf = create_app(load()).conf
     assert (list(conf.accept_content), conf.task_serializer, conf.task_ignore_result) == (["json"], "json", True)
+
+
+def test_a_worker_whose_tasks_could_outlive_their_messages_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = process_type_for([CRAWL_QUEUE], load())
+    check_visibility(kind, redis_options(kind), load())
+    with pytest.raises(SettingsError, match=r"crawler may take 180 s, but the broker's visibility_timeout is 60 s"):
+        check_visibility(kind, {"visibility_timeout": 60}, load())
+    monkeypatch.setenv("BROKER_URL", "redis://host/0?visibility_timeout=5")
+    with pytest.raises(SettingsError, match="leave it out"):
+        check_visibility(kind, redis_options(kind), load())
+
+
+def test_on_rabbitmq_upkeep_overtakes_fan_outs_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROKER_URL", "amqp://guest@localhost//")
+    made = create_app(load())
+    # There the larger number goes first, in a queue that was declared with priorities.
+    assert made.amqp.router.route({}, "sweep")["priority"] > made.amqp.router.route({}, "fan_out_post")["priority"]
+    assert made.amqp.queues[FANOUT_QUEUE].queue_arguments == {"x-max-priority": 9}
+    assert not made.conf.broker_transport_options
+
+
+def test_no_task_waits_for_longer_than_a_minute() -> None:
+    assert RETRIES["retry_backoff_max"] <= 60
+    assert RETRIES["max_retries"] is not None
+    assert WAIT_S <= 60
+    for path in Path("pipeline").rglob("*.py"):
+        text = path.read_text()
+        assert not re.search(r"\beta=", text), path
+        for value in re.findall(r"(?:countdown|default_retry_delay|retry_backoff_max)\W+(\d+)", text):
+            assert int(value) <= 60, path
+
+
+def test_every_task_that_beat_sends_is_there() -> None:
+    app.loader.import_default_modules()
+    for entry in app.conf.beat_schedule.values():
+        assert entry["task"] in app.tasks

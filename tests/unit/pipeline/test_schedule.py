@@ -452,3 +452,31 @@ def test_an_adaptive_interval_needs_a_floor_under_its_ceiling(floor):
 
 def test_an_interval_is_a_schedule():
     assert interval_schedule(timedelta(minutes=160)) == parse_schedule("160m")
+
+
+def test_an_adaptive_schedule_is_read_said_and_written():
+    schedule = parse_schedule(" Adaptive 300s - 2h")
+    assert schedule.text == "adaptive 5m-2h"
+    assert parse_schedule(schedule.text) == schedule
+    assert describe(schedule) == "every 5 minutes to every 2 hours, by how often the site posts"
+
+
+def test_an_adaptive_schedule_of_an_unknown_site_runs_as_often_as_it_may():
+    runs = {"after": datetime(2024, 5, 1, 10, 2, tzinfo=UTC), "timezone": "UTC", "jitter_key": "board"}
+    assert next_run(parse_schedule("adaptive 5m-2h"), **runs) == next_run(parse_schedule("5m"), **runs)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("adaptive", "no two ends"),
+        ("adaptive 5m", "no two ends"),
+        ("adaptive 2h-5m", "upside down"),
+        ("adaptive 5m-soon", "'soon'"),
+        ("adaptive 0s-5m", "0"),
+        ("adaptive 5m-31d", "31d"),
+    ],
+)
+def test_a_bad_adaptive_schedule_is_refused_with_the_part_that_is_wrong(text, part):
+    with pytest.raises(ScheduleError, match=part):
+        parse_schedule(text)

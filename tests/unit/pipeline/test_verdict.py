@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipeline.verdict import backoff, health, judge
+from pipeline.verdict import alert, backoff, health, judge
 from storage.crawl_runs import RunFigures, SiteHistory
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -93,8 +93,61 @@ def test_backoff_doubles_up_to_a_day_less_its_jitter(failures: int, rand: float,
 
 
 @pytest.mark.parametrize(
-    ("failures", "empty_runs", "word"),
-    [(0, 0, "well"), (2, 1, "well"), (3, 0, "broken"), (0, 2, "suspect"), (3, 2, "broken")],
+    ("trouble", "failures", "empty_runs", "word"),
+    [
+        (None, 0, 0, "well"),
+        (None, 2, 1, "well"),
+        ("broken", 3, 0, "broken"),
+        ("suspect", 0, 2, "suspect"),
+        ("broken", 0, 0, "recovering"),
+        ("broken", 1, 0, "broken"),
+    ],
 )
-def test_health_in_one_word(failures: int, empty_runs: int, word: str) -> None:
-    assert health(failures=failures, empty_runs=empty_runs) == word
+def test_health_in_one_word(trouble: str | None, failures: int, empty_runs: int, word: str) -> None:
+    assert health(trouble=trouble, failures=failures, empty_runs=empty_runs) == word
+
+
+RUNS = {"F": FAILED, "e": EMPTY, "n": NOT_MODIFIED, "g": FINISHED}
+"""Failed, empty, not modified, good."""
+
+
+def alerts(runs: str) -> list[str]:
+    """What is told about a site with these runs, each with the number of the run that it follows."""
+    history, told = KNOWN, []
+    for number, run in enumerate(runs, 1):
+        verdict = judge(RUNS[run], history, new=0, now=NOW, rand=0)
+        if words := alert(history.trouble, verdict.trouble):
+            told.append(f"{number}: {words}")
+        history = replace(
+            history,
+            failures=verdict.failures,
+            empty_runs=verdict.empty_runs,
+            trouble=verdict.trouble,
+            good_runs=verdict.good_runs,
+            # The last good run has left the history long ago.
+            saw_items=len(told) == 0,
+        )
+    return told
+
+
+@pytest.mark.parametrize(
+    ("runs", "told"),
+    [
+        ("gFFgFFg", []),
+        ("FFFFFFF", ["3: site broken"]),
+        ("FFFgg", ["3: site broken", "5: site recovered"]),
+        # One good run is no recovery, so a site that goes to and fro is told of once.
+        ("FFFgFFFgFFFg", ["3: site broken"]),
+        ("FFFnn", ["3: site broken", "5: site recovered"]),
+        ("ee", ["2: site suspect"]),
+        ("nnenne", ["6: site suspect"]),
+        ("eeeeeeeeee", ["2: site suspect"]),
+        # 304 means that the page is as empty as it was.
+        ("eennnn", ["2: site suspect"]),
+        ("eegg", ["2: site suspect", "4: site recovered"]),
+        ("eeFFFee", ["2: site suspect", "5: site broken", "6: site suspect"]),
+        ("gegegege", []),
+    ],
+)
+def test_one_alert_when_a_site_turns_bad_and_one_when_it_recovers(runs: str, told: list[str]) -> None:
+    assert alerts(runs) == told

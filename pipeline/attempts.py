@@ -1,0 +1,130 @@
+"""What is to be done after trying a device, and what that makes of the user's notification. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from pipeline.push.answers import DEVICE_RATE_CODES
+from pipeline.push.outcome import CHANNEL_WAIT_S, Action, Decision, Outcome, OutcomeKind, decide
+from storage.channels import NO_DEVICE, waits
+from storage.claims import Claimed, Target
+from storage.outcomes import DeliveryRecord, NotificationRecord
+
+PAUSED_SPREAD_S = 240.0
+"""What waits for a paused channel comes back within so many seconds after the next probe, each at another time: one
+of them is the probe, and all of them are due at once when the channel is opened."""
+
+_STATUS = {Action.SENT: "delivered", Action.RETRY: "retry", Action.WAIT: "retry"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One device of one notification, and what is to be done after trying it."""
+
+    target: Target
+    decision: Decision
+    # None: nothing was sent to the device, this time.
+    outcome: Outcome | None = None
+
+
+def attempted(target: Target, outcome: Outcome, *, age_s: float, ttl_s: float, rand: float) -> Attempt:
+    """What a vendor's outcome leads to."""
+    if outcome.kind is OutcomeKind.CHANNEL_DOWN and outcome.retry_after_s is None:
+        outcome = replace(outcome, retry_after_s=CHANNEL_WAIT_S)
+    decision = decide(outcome, target.attempts + 1, age_s, ttl_s, rand)
+    if decision.action is Action.WAIT:
+        decision = replace(decision, reason=waits(target.platform, outcome.code))
+    return Attempt(target=target, outcome=outcome, decision=decision)
+
+
+def kept_back(target: Target, delay_s: float, reason: str, *, age_s: float, ttl_s: float) -> Attempt:
+    """A device to which nothing may be sent yet. It costs it no attempt."""
+    action = Action.EXPIRED if age_s + delay_s >= ttl_s else Action.WAIT
+    return Attempt(target=target, decision=Decision(action=action, delay_s=delay_s, reason=reason))
+
+
+def expired(target: Target) -> Attempt:
+    """A device whose notification nobody wants to see any more."""
+    return Attempt(target=target, decision=Decision(action=Action.EXPIRED, reason="expired"))
+
+
+def paused_delay_s(until: datetime, now: datetime, rand: float) -> float:
+    """How long something waits for a channel that is paused until a time. rand: a number in [0, 1)."""
+    return max((until - now).total_seconds(), 1.0) + PAUSED_SPREAD_S * rand
+
+
+def summary(notification: Claimed, attempts: Sequence[Attempt], *, now: datetime) -> NotificationRecord:
+    """What the outcomes on a user's devices make of their notification.
+
+    It is pending as long as one device may still be reached; sent when any device was; and otherwise failed, or
+    skipped when there was nothing to be done (no device, or too old).
+    """
+    open_ = [a.decision for a in attempts if a.decision.action in {Action.RETRY, Action.WAIT}]
+    if open_:
+        return NotificationRecord(
+            id=notification.id,
+            status="pending",
+            next_attempt_at=now + timedelta(seconds=min(d.delay_s for d in open_)),
+            # All of them, each once: whoever opens a channel finds by it what waits for that channel.
+            reason="; ".join(dict.fromkeys(d.reason for d in open_)),
+            counts=any(d.action is Action.RETRY for d in open_),
+        )
+    if notification.reached or any(a.decision.action is Action.SENT for a in attempts):
+        return NotificationRecord(id=notification.id, status="sent")
+    if not attempts:
+        return NotificationRecord(id=notification.id, status="skipped", reason=NO_DEVICE)
+    if all(a.decision.action is Action.EXPIRED for a in attempts):
+        return NotificationRecord(id=notification.id, status="skipped", reason="too old")
+    reasons = [a.decision.reason for a in attempts if a.decision.action is not Action.EXPIRED]
+    return NotificationRecord(id=notification.id, status="failed", reason=reasons[0])
+
+
+def delivery(attempt: Attempt, *, now: datetime) -> DeliveryRecord | None:
+    """The row about one device; None when nothing was sent to it and nothing is over."""
+    target, outcome, decision = attempt.target, attempt.outcome, attempt.decision
+    if outcome is None and decision.action is Action.WAIT:
+        return None
+    again = decision.action in {Action.RETRY, Action.WAIT}
+    # Waiting for a channel is not this device's failure, and what was not sent is no attempt.
+    counts = outcome is not None and decision.action is not Action.WAIT
+    return DeliveryRecord(
+        notification_id=target.notification_id,
+        device_id=target.device_id,
+        platform=target.platform,
+        status=_STATUS.get(decision.action, "failed"),
+        attempts=target.attempts + counts,
+        provider_id=outcome.provider_id if outcome else None,
+        code=(outcome.code if outcome else decision.reason) or None,
+        detail=(outcome.detail if outcome else None) or None,
+        next_attempt_at=now + timedelta(seconds=decision.delay_s) if again else None,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceNews:
+    """What a batch's answers say of devices, by device id."""
+
+    # The vendor's reason for which a token is dead.
+    dead: dict[int, str]
+    # The APNs environment in which a token turned out to live.
+    environments: dict[int, str]
+    # Until when the vendor wants nothing more for a device.
+    busy: dict[int, datetime]
+
+
+def device_news(attempts: Sequence[Attempt], *, now: datetime) -> DeviceNews:
+    """Which devices are dead, live in the other environment, or want a pause."""
+    news = DeviceNews(dead={}, environments={}, busy={})
+    for attempt in attempts:
+        target, outcome = attempt.target, attempt.outcome
+        if outcome is None:
+            continue
+        # The app registered again after the vendor saw the token die: it lives.
+        revived = outcome.dead_since is not None and target.last_seen_at > outcome.dead_since
+        if outcome.kind is OutcomeKind.TOKEN_DEAD and not revived:
+            news.dead[target.device_id] = outcome.code
+        elif outcome.kind is OutcomeKind.DELIVERED and outcome.environment not in {None, target.environment}:
+            news.environments[target.device_id] = str(outcome.environment)
+        elif outcome.code in DEVICE_RATE_CODES and attempt.decision.action is Action.RETRY:
+            news.busy[target.device_id] = now + timedelta(seconds=attempt.decision.delay_s)
+    return news

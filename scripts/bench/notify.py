@@ -1,0 +1,214 @@
+"""From the queue to the recorded delivery: our notifier, beside an empty task on it, and beside the plain design."""
+
+import importlib
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from redis import Redis
+from sqlalchemy import func, insert, select
+
+from pipeline.resources import now
+from scripts.bench.workers import Servers, cpu_s, drained, servers, wait_until, workers
+from storage import sites
+from storage.models import Device, Notification, Post, User
+from storage.notifications import Key
+from storage.session import Database
+
+ROUNDS = 3
+LONE = 15
+PLAIN_MOST = 300
+PLAIN_PROCESSES = 3
+BODY = (
+    "2026학년도 1학기 교내 장학금 신청 기간과 방법을 다음과 같이 안내하오니 해당 학생은 기한 안에 신청하시기 바랍니다."
+)
+
+
+def measure_notify(*, count: int, latency_ms: float, database: str, processes: int) -> dict[str, Any]:
+    """Send `count` notifications, three times, over FCM to the loopback gateway, which answers after latency_ms.
+
+    per_s: from the first published message to the last recorded delivery, the median of the rounds. noop_per_s: the
+    same workers with an empty task, in turn with it. plain_per_s: one prefork task per user, a new pyfcm client and a
+    commit in each, 3 processes. of_noop, times_plain: our rate beside these. cpu_ms_each: CPU of the worker processes
+    for one notification, noop_cpu_ms_each for one empty task. lone_ms: median of single notifications, published to
+    recorded. lost: notifications that no phone shows. visible_duplicates: what phones show more than once.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder,
+        servers(Path(folder), database, keep=count * (ROUNDS + 2)) as on,
+    ):
+        os.environ.update({name: on.environment[name] for name in ("REDIS_URL", "BROKER_URL", "DATABASE_URL")})
+        os.environ.update({name: on.environment[name] for name in ("ENV_FILE", "DATA_DIR")})
+        on.gateway.set_faults(latency_ms=latency_ms)
+        bench = _Bench(on, count)
+        try:
+            ours = bench.notifier(processes)
+            plain = bench.plain(min(count, PLAIN_MOST))
+            shown = bench.shown()
+        finally:
+            bench.close()
+    per_s, noop_per_s = ours["per_s"], ours["noop_per_s"]
+    return {
+        "count": count,
+        "latency_ms": latency_ms,
+        "database": database,
+        "processes": processes,
+        "per_s": round(per_s),
+        "noop_per_s": round(noop_per_s),
+        "plain_per_s": round(plain, 1),
+        "of_noop": round(per_s / noop_per_s, 2),
+        "times_plain": round(per_s / plain, 1),
+        "cpu_ms_each": round(ours["cpu_ms_each"], 3),
+        "noop_cpu_ms_each": round(ours["noop_cpu_ms_each"], 3),
+        "lone_ms": round(ours["lone_ms"]),
+        **shown,
+    }
+
+
+class _Bench:
+    """The database with its people, and the queue."""
+
+    def __init__(self, on: Servers, count: int) -> None:
+        self._on = on
+        self._count = count
+        self._database = Database(on.environment["DATABASE_URL"])
+        self._redis = Redis.from_url(on.redis_url)
+        self._posts = 0
+        self._owed = 0
+        with self._database.writing() as session:
+            self._site = sites.add(session, name="bench", spider="listing", now=now(), enabled=False).id
+            users = [{"external_id": f"user-{n}", "created_at": now()} for n in range(count)]
+            self._users: list[int] = list(session.scalars(insert(User).returning(User.id), users))
+            at = now()
+            devices = [
+                # As long as FCM's.
+                {"user_id": id_, "platform": "fcm", "token": f"{id_:08d}:APA91b" + "x" * 130, "created_at": at}
+                for id_ in self._users
+            ]
+            session.execute(insert(Device), [{**row, "last_seen_at": at} for row in devices])
+
+    def close(self) -> None:
+        self._redis.close()
+        self._database.close()
+
+    def notifier(self, processes: int) -> dict[str, float]:
+        """Rates of our workers and of an empty task on them, in turn."""
+        command = ("-A", "pipeline", "worker", "-Q", "notify_tasks", "--include", "scripts.bench.noop")
+        with workers(self._on, [(*command, "-n", f"notifier-{n}@bench") for n in range(processes)]) as pids:
+            self._timed("bench_noop", _nothing(200))
+            self._timed("notify_user", self._keys(200))
+            noops, rates, cpu, noop_cpu = [], [], [], []
+            for _ in range(ROUNDS):
+                before = cpu_s(pids)
+                noops.append(self._timed("bench_noop", _nothing(self._count)))
+                noop_cpu.append((cpu_s(pids) - before) / self._count * 1000)
+                keys, before = self._keys(self._count), cpu_s(pids)
+                rates.append(self._timed("notify_user", keys))
+                cpu.append((cpu_s(pids) - before) / self._count * 1000)
+            lone = [1000 / self._timed("notify_user", self._keys(1), every_s=0.002) for _ in range(LONE)]
+        return {
+            "per_s": median(rates),
+            "noop_per_s": median(noops),
+            "cpu_ms_each": median(cpu),
+            "noop_cpu_ms_each": median(noop_cpu),
+            "lone_ms": median(lone),
+        }
+
+    def plain(self, count: int) -> float:
+        """The rate of the plain design."""
+        from scripts.bench.plain import app
+
+        words = (
+            "-A",
+            "scripts.bench.plain",
+            "worker",
+            "-P",
+            "prefork",
+            "-c",
+            str(PLAIN_PROCESSES),
+            "-n",
+            "plain@bench",
+        )
+        with workers(self._on, [words]):
+
+            def publish(keys: Sequence[Key]) -> None:
+                with app.producer_or_acquire() as producer:
+                    for key in keys:
+                        app.send_task("plain_notify", args=key, producer=producer)
+
+            self._measured(publish, self._keys(PLAIN_PROCESSES), recorded=True)
+            return self._measured(publish, self._keys(count), recorded=True)
+
+    def shown(self) -> dict[str, int]:
+        """What went wrong on the phones: everybody should show each post once."""
+        counts = [len(phone["shown"]) for phone in self._on.gateway.phones()]
+        tags = [len({one["tag"] for one in phone["shown"]}) for phone in self._on.gateway.phones()]
+        return {"lost": self._owed - sum(tags), "visible_duplicates": sum(counts) - sum(tags)}
+
+    def _keys(self, count: int) -> list[Key]:
+        """A new post that is owed to the first so many people."""
+        self._posts += 1
+        with self._database.writing() as session:
+            at = now()
+            post = Post(
+                site_id=self._site,
+                external_id=f"post-{self._posts}",
+                url=f"https://board.example/posts/{self._posts}",
+                title=f"{self._posts}번째 장학금 신청 안내",
+                body=BODY,
+                first_seen_at=at,
+                content_hash="",
+                fanout="done",
+            )
+            session.add(post)
+            session.flush()
+            rows = [
+                {"post_id": post.id, "user_id": id_, "created_at": at, "enqueued_at": at, "next_attempt_at": at}
+                for id_ in self._users[:count]
+            ]
+            session.execute(insert(Notification), rows)
+            post_id = post.id
+        self._owed += len(rows)
+        return [(post_id, id_) for id_ in self._users[:count]]
+
+    def _timed(self, task: str, keys: Sequence[Key], *, every_s: float = 0.01) -> float:
+        from pipeline.celery import app
+        from pipeline.publish import publish_many
+
+        # Here too its route must be known.
+        importlib.import_module("scripts.bench.noop")
+        recorded = task == "notify_user"
+        return self._measured(lambda keys: publish_many(app, task, keys), keys, recorded=recorded, every_s=every_s)
+
+    def _measured(
+        self, publish: Callable[[Sequence[Key]], object], keys: Sequence[Key], *, recorded: bool, every_s: float = 0.01
+    ) -> float:
+        """Tasks per second, from the first published message until all are recorded and acknowledged."""
+        began = time.perf_counter()
+        publish(keys)
+        if recorded:
+            wait_until(lambda: self._sent(keys[0][0]) == len(keys), "all sent", self._on, every_s=every_s)
+            took = time.perf_counter() - began
+            wait_until(lambda: drained(self._redis), "all acknowledged", self._on)
+        else:
+            wait_until(lambda: drained(self._redis), "all acknowledged", self._on, every_s=every_s)
+            took = time.perf_counter() - began
+        return len(keys) / took
+
+    def _sent(self, post_id: int) -> int:
+        with self._database.reading() as session:
+            return (
+                session.scalar(
+                    select(func.count()).where(Notification.post_id == post_id, Notification.status == "sent")
+                )
+                or 0
+            )
+
+
+def _nothing(count: int) -> list[Key]:
+    """The arguments of so many empty tasks."""
+    return [(0, number) for number in range(count)]

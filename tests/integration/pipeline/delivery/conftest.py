@@ -1,0 +1,82 @@
+"""The loopback gateway, channels to it, and stories, on both databases."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from pipeline.delivery import Deliveries
+from pipeline.push.channel import Channel
+from pipeline.push.channels import PushConfig, build_channels
+from pipeline.push.message import Platform
+from pipeline.resources import now
+from scripts.gateway.process import GatewayProcess, gateway_process
+from storage import notifications, users
+from storage.models import User
+from storage.notifications import Key
+from storage.session import Database
+from storage.subscriptions import Hit
+from tests.integration.pipeline.delivery.story import Story, StoryFor, token_of
+from tests.support.builders import add_site, found, stored_posts, subscribe
+
+
+@pytest.fixture(scope="module")
+def _gateway() -> Iterator[GatewayProcess]:
+    with gateway_process() as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def gateway(_gateway: GatewayProcess) -> GatewayProcess:
+    _gateway.reset()
+    return _gateway
+
+
+@pytest.fixture(scope="module")
+def push(_gateway: GatewayProcess) -> Iterator[Mapping[Platform, Channel]]:
+    named = {name.lower(): value for name, value in _gateway.environment().items()}
+    built = build_channels(PushConfig(ca_file=named.pop("push_ca_file"), **named))  # type: ignore[arg-type]
+    yield built
+    for channel in built.values():
+        channel.close()
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def story(database: Database, push: Mapping[Platform, Channel]) -> StoryFor:
+    """Makes people (name -> platforms) to whom one post is owed."""
+
+    def make(people: Mapping[str, Sequence[str]], *, posts: int = 1, **options: Any) -> Story:
+        at = now()
+        with database.writing() as session:
+            site = add_site(session, **options.pop("site", {}))
+            for name, platforms in people.items():
+                _user(session, name, platforms)
+            for user in session.scalars(select(User)):
+                subscribe(session, user, None, site_id=site.id)
+            keys: list[Key] = []
+            for number in range(posts):
+                (post_id,) = stored_posts(session, site, [found(number, f"장학 {number} 🎓")])
+                hit = Hit(site_id=site.id, title_ids=[], all_ids=[], match_body=False)
+                made = notifications.create_slice(session, post_id, hit, after=0, size=1000, now=at)
+                keys += [(post_id, user_id) for user_id in made.users]
+        options.setdefault("push", push)
+        return Story(database=database, deliveries=Deliveries(database, lease_s=20.0, **options), keys=keys)
+
+    return make
+
+
+def _user(session: Any, name: str, platforms: Sequence[str]) -> Any:
+    user = users.add(session, name, timezone="UTC", now=now())
+    for platform in platforms:
+        users.register_device(
+            session, user.id, platform=platform, token=token_of(name, platform), environment=None, now=now()
+        )
+    return user

@@ -1,0 +1,139 @@
+"""Channels that are paused and opened again, bursts that are undone, and the quota, on both databases."""
+
+from datetime import timedelta
+from typing import Any
+
+import redis
+from sqlalchemy import update
+
+from pipeline.push.message import Platform
+from pipeline.push.outcome import Outcome, OutcomeKind
+from pipeline.quota import Quota
+from pipeline.resources import now
+from scripts.gateway.process import GatewayProcess
+from storage import channels
+from storage.models import ChannelState, Delivery, Device, Notification
+from tests.integration.pipeline.delivery.story import DELIVERED, MISMATCH, NOT_SET_UP, REFUSED, Scripted, StoryFor, over
+
+
+def test_wrong_credentials_pause_the_channel_and_a_probe_a_minute_finds_out(
+    story: StoryFor, gateway: GatewayProcess
+) -> None:
+    people = story({"minji": ["fcm"], "jun": ["fcm"], "sora": ["fcm"]})
+    gateway.set_faults(refuse=["UNAUTHENTICATED"])
+    assert people.deliver() == ["pending"] * 3
+    (state,) = people.rows(ChannelState)
+    assert (state.name, state.code) == ("fcm", "UNAUTHENTICATED")
+    assert {n.reason for n in people.rows(Notification)} == {"fcm waits: UNAUTHENTICATED"}
+    assert {n.attempts for n in people.rows(Notification)} == {0}
+    # Nothing goes out while the pause lasts
+    refused = gateway.stats()["fcm"]["UNAUTHENTICATED"]
+    people.time_passes(0)
+    with people.database.writing() as session:
+        session.execute(update(Notification).values(next_attempt_at=now()))
+        session.execute(update(Delivery).values(next_attempt_at=None))
+    assert people.deliver() == ["pending"] * 3
+    assert gateway.stats()["fcm"]["UNAUTHENTICATED"] == refused
+    # One probe when it is over (which the channel itself repeats once with a new access token)
+    people.time_passes(400)
+    assert people.deliver() == ["pending"] * 3
+    assert refused < gateway.stats()["fcm"]["UNAUTHENTICATED"] <= refused + 2
+    # The next probe finds it well; the others are due at once
+    gateway.set_faults()
+    people.time_passes(400)
+    assert sorted(people.deliver()) == ["pending", "pending", "sent"]
+    assert people.rows(ChannelState) == []
+    assert people.deliver() == ["sent"] * 2
+    assert all(device.disabled_at is None for device in people.rows(Device))
+
+
+def test_a_channel_that_is_opened_by_hand_sends_at_once_what_waited(story: StoryFor) -> None:
+    channel = Scripted(NOT_SET_UP, NOT_SET_UP)
+    people = story({"minji": ["fcm"], "jun": ["fcm", "console"]}, push=over(channel))
+    assert people.deliver() == ["pending"] * 2
+    assert {n.reason for n in people.rows(Notification)} == {"fcm waits: not_configured"}
+    assert {d.attempts for d in people.rows(Delivery) if d.platform == "fcm"} == {0}
+    with people.database.writing() as session:
+        resumed = channels.resume(session, "fcm", now=now())
+        assert resumed is not None
+        assert resumed.notifications == 2
+        assert channels.resume(session, "fcm", now=now()) is None
+    assert people.deliver() == ["sent"] * 2
+
+
+def test_one_stray_refusal_among_successes_pauses_nothing(story: StoryFor) -> None:
+    channel = Scripted(DELIVERED, REFUSED, DELIVERED)
+    people = story({name: ["fcm"] for name in ("minji", "jun", "sora")}, posts=2, push=over(channel))
+    assert sorted(people.deliver(people.keys[:3])) == ["pending", "sent", "sent"]
+    assert people.rows(ChannelState) == []
+    # Alone in its batch, but a minute has not passed since the last success
+    channel.answers = [REFUSED]
+    assert people.deliver(people.keys[3:4]) == ["pending"]
+    assert people.rows(ChannelState) == []
+    assert people.deliver(people.keys[4:]) == ["sent"] * 2
+
+
+def test_a_burst_of_dead_tokens_is_our_fault_and_what_it_disabled_is_restored(story: StoryFor) -> None:
+    names = [f"user-{number}" for number in range(24)]
+    channel = Scripted(*[MISMATCH] * 24)
+    people = story({name: ["fcm"] for name in names}, push=over(channel))
+    # The first nine are too few to tell
+    assert people.deliver(people.keys[:9]) == ["failed"] * 9
+    assert sum(d.disabled_at is not None for d in people.rows(Device)) == 9
+    # With the next ones it is clear
+    assert people.deliver(people.keys[9:20]) == ["pending"] * 11
+    assert all(d.disabled_at is None for d in people.rows(Device))
+    assert {n.status for n in people.rows(Notification)} == {"pending"}
+    (state,) = people.rows(ChannelState)
+    assert state.code == "SENDER_ID_MISMATCH"
+    assert "service account" in state.reason
+    # Probes with the same answer disable nobody and keep the pause
+    people.time_passes(400)
+    assert set(people.deliver(people.keys)) == {"pending"}
+    assert all(d.disabled_at is None for d in people.rows(Device))
+    assert people.rows(ChannelState)
+    # Mended, everybody gets it
+    channel.answers = []
+    people.time_passes(400)
+    people.deliver()
+    people.deliver()
+    assert {n.status for n in people.rows(Notification)} == {"sent"}
+    assert len({message.token for message in channel.sent}) == 24
+
+
+def test_a_process_that_did_not_know_of_the_pause_disables_nobody(story: StoryFor) -> None:
+    people = story({"minji": ["fcm"], "jun": ["fcm"]}, push=over(Scripted(MISMATCH, DELIVERED)))
+    paused_while_sending = people.deliveries._allowed
+
+    def allowed(*arguments: Any) -> Any:
+        found = paused_while_sending(*arguments)
+        with people.database.writing() as session:
+            channels.pause(
+                session, "fcm", code="SENDER_ID_MISMATCH", reason="r", now=now(), until=now() + timedelta(minutes=1)
+            )
+        return found
+
+    people.deliveries._allowed = allowed  # type: ignore[method-assign]
+    assert sorted(people.deliver()) == ["pending", "sent"]
+    assert all(device.disabled_at is None for device in people.rows(Device))
+    # What was on its way already does not open the channel
+    assert people.rows(ChannelState)
+
+
+def test_third_party_auth_error_stops_no_android(story: StoryFor) -> None:
+    third = Outcome(kind=OutcomeKind.RETRY, code="THIRD_PARTY_AUTH_ERROR", backoff_s=600, answered=True)
+    people = story({f"user-{n}": ["fcm"] for n in range(20)}, push=over(Scripted(*[third] * 15)))
+    assert sorted(people.deliver()) == ["pending"] * 15 + ["sent"] * 5
+    assert people.rows(ChannelState) == []
+
+
+def test_what_goes_beyond_the_quota_waits_without_an_attempt(story: StoryFor, redis_url: str) -> None:
+    channel = Scripted()
+    with redis.Redis.from_url(redis_url) as client:
+        quotas = {Platform.FCM: Quota(client, "fcm", 20)}
+        people = story({f"user-{n}": ["fcm"] for n in range(5)}, push=over(channel), quotas=quotas)
+        assert sorted(people.deliver()) == ["pending"] * 3 + ["sent"] * 2
+    assert len(channel.sent) == 2
+    waiting = [n for n in people.rows(Notification) if n.status == "pending"]
+    assert {(n.reason, n.attempts) for n in waiting} == {("fcm quota", 0)}
+    assert max(people.due_in_s(n) for n in waiting) < 10
