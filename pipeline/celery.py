@@ -3,16 +3,19 @@
 `celery -A pipeline worker|beat|inspect` finds it here. The Procfile shows the processes.
 """
 
+import os
 import ssl
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from celery import Celery, signals
+from celery.schedules import crontab
 from kombu import Queue
 
-from pipeline import logs, startup
+from pipeline import failed_tasks, logs, resources, startup
 from pipeline.child import PreloadError, start_forkserver
 from pipeline.settings import Settings, SettingsError, get_settings
 
@@ -23,15 +26,31 @@ NOTIFY_QUEUE = "notify_tasks"
 UPKEEP_PRIORITY = 0
 """On Redis a smaller number goes first: beat's ticks and the sweep overtake the fan-outs on their queue."""
 FANOUT_PRIORITY = 6
+MAX_PRIORITY = 9
+"""On RabbitMQ a larger number goes first, so there a priority is counted from this one down."""
 
 NOTIFY_LEASE_S = 60.0
 """How long a sender may hold the notifications that it claimed; it cancels its requests at half of that."""
 FANOUT_LEASE_S = 60.0
 """How long one slice of a fan-out may take."""
+REDIS_OPTIONS = {
+    "queue_order_strategy": "priority",
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    # Whoever publishes learns within this many seconds that Redis is away; the database keeps what is owed.
+    "connect_retries_timeout": 2,
+}
+"""What every process, also one that only publishes, tells kombu about Redis."""
 AUTO = "auto"
 """Celery's word for "no concurrency was given"."""
 VISIBILITY_MARGIN_S = 60
-"""Added to a process type's longest task to give its visibility timeout."""
+"""Added to a process type's longest task to give its visibility timeout.
+
+A message's clock starts when it is taken, so it covers also the turn that a message taken ahead waits for. Should that
+be longer, the message is delivered twice and the second finds nothing to do.
+"""
+LEAST_MARGIN_S = 30
+"""A start with less than this between a task's limit and its message's visibility timeout is refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,10 +110,36 @@ def process_type_for(queues: Iterable[str], settings: Settings) -> ProcessType:
     return ProcessType(
         name="+".join(kind.name for kind in types),
         queues=tuple(kind.queues[0] for kind in types),
-        concurrency=max(kind.concurrency for kind in types),
+        # A thread may hold a crawl with its child process: joined to crawls, the pushes make do with few threads.
+        concurrency=2 * settings.crawl_concurrency
+        if CRAWL_QUEUE in wanted
+        else max(kind.concurrency for kind in types),
         prefetch=1,
         longest_task_s=max(kind.longest_task_s for kind in types),
     )
+
+
+def _priority(settings: Settings, priority: int) -> int:
+    return priority if on_redis(settings) else MAX_PRIORITY - priority
+
+
+def on_redis(settings: Settings) -> bool:
+    """Whether Redis carries the messages too, and not only the locks."""
+    return settings.broker.startswith("redis")
+
+
+def check_visibility(kind: ProcessType, options: Mapping[str, Any], settings: Settings) -> None:
+    """Raise SettingsError when Redis would hand a message to somebody else while its task may still run."""
+    if "visibility_timeout" in urlsplit(settings.broker).query:
+        raise SettingsError(
+            "BROKER_URL sets visibility_timeout: leave it out, crawlpush derives it from each process type's limits"
+        )
+    timeout = options.get("visibility_timeout", 0)
+    if timeout < kind.longest_task_s + LEAST_MARGIN_S:
+        raise SettingsError(
+            f"a task of {kind.name} may take {kind.longest_task_s:g} s, but the broker's visibility_timeout is "
+            f"{timeout:g} s: it must be at least {LEAST_MARGIN_S} s longer, or running tasks would be started twice"
+        )
 
 
 def redis_options(kind: ProcessType) -> dict[str, Any]:
@@ -110,9 +155,7 @@ def redis_options(kind: ProcessType) -> dict[str, Any]:
         "unacked_mutex_key": f"unacked_mutex:{kind.name}",
         # Look for messages of dead workers every 10 s; kombu's default of every tenth look makes that 100 s.
         "unacked_restore_throttle": 1,
-        "queue_order_strategy": "priority",
-        "socket_connect_timeout": 5,
-        "socket_keepalive": True,
+        **REDIS_OPTIONS,
     }
 
 
@@ -126,21 +169,25 @@ def tls_options(url: str, settings: Settings) -> dict[str, Any] | None:
 def create_app(settings: Settings) -> Celery:
     """A Celery app for the given settings."""
     app = Celery("pipeline")
-    crawl, fanout, notify = (Queue(name) for name in (CRAWL_QUEUE, FANOUT_QUEUE, NOTIFY_QUEUE))
+    # RabbitMQ keeps priorities only in a queue that was declared with them; Redis takes no notice.
+    with_priorities = None if on_redis(settings) else {"x-max-priority": MAX_PRIORITY}
+    crawl, notify = Queue(CRAWL_QUEUE), Queue(NOTIFY_QUEUE)
+    fanout = Queue(FANOUT_QUEUE, queue_arguments=with_priorities)
     app.conf.update(
         broker_url=settings.broker,
         broker_use_ssl=tls_options(settings.broker, settings),
         broker_connection_retry_on_startup=True,
-        broker_transport_options={"queue_order_strategy": "priority", "socket_connect_timeout": 5},
+        # py-amqp takes no option that it does not know.
+        broker_transport_options=REDIS_OPTIONS if on_redis(settings) else {},
         imports=("pipeline.tasks.crawl", "pipeline.tasks.fanout", "pipeline.tasks.notify", "pipeline.tasks.upkeep"),
         task_queues=(crawl, fanout, notify),
         task_default_queue=FANOUT_QUEUE,
         task_create_missing_queues=False,
         task_routes={
             "crawl_site": {"queue": CRAWL_QUEUE},
-            "fan_out_post": {"queue": FANOUT_QUEUE, "priority": FANOUT_PRIORITY},
+            "fan_out_post": {"queue": FANOUT_QUEUE, "priority": _priority(settings, FANOUT_PRIORITY)},
             "notify_user": {"queue": NOTIFY_QUEUE},
-            "*": {"queue": FANOUT_QUEUE, "priority": UPKEEP_PRIORITY},
+            "*": {"queue": FANOUT_QUEUE, "priority": _priority(settings, UPKEEP_PRIORITY)},
         },
         # JSON and nothing else: whoever can write to Redis must not be able to make a worker run their code.
         task_serializer="json",
@@ -156,7 +203,7 @@ def create_app(settings: Settings) -> Celery:
         timezone="UTC",
         beat_schedule=_beat_schedule(settings),
         # Nothing to remember: what is due stands in the database, and beat only ticks.
-        beat_scheduler="celery.beat:Scheduler",
+        beat_scheduler="pipeline.beat:HeartbeatScheduler",
         beat_max_loop_interval=5,
     )
     return app
@@ -172,6 +219,10 @@ def _beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
             "options": {"expires": settings.tick_s},
         },
         "send-due": {"task": "send_due", "schedule": 5.0, "options": {"expires": 5.0}},
+        "correct-schedules": {"task": "correct_schedules", "schedule": 300.0, "options": {"expires": 300.0}},
+        # At a minute of the clock: an interval would begin anew with each restart of beat.
+        "upkeep": {"task": "upkeep", "schedule": crontab(minute="7"), "options": {"expires": 3000.0}},
+        "prune": {"task": "prune", "schedule": crontab(hour="3", minute="37"), "options": {"expires": 3600.0}},
         "sweep": {"task": "sweep", "schedule": settings.sweep_s, "options": {"expires": settings.sweep_s}},
     }
 
@@ -200,6 +251,14 @@ def _configure_logging(**_: object) -> None:
     logs.configure(get_settings())
 
 
+def _set_transport_options(conf: Any, kind: ProcessType, settings: Settings) -> None:
+    if not on_redis(settings):
+        return
+    options = {**conf.broker_transport_options, **redis_options(kind)}
+    check_visibility(kind, options, settings)
+    conf.broker_transport_options = options
+
+
 @signals.worker_init.connect
 def _prepare_worker(sender: Any, **_: object) -> None:
     """Give a worker the options of its type, and refuse to start one that could do nothing."""
@@ -207,16 +266,26 @@ def _prepare_worker(sender: Any, **_: object) -> None:
     try:
         kind = process_type_for(sender.app.amqp.queues.consume_from, settings)
         startup.check_services(settings)
+        # The web process that shares these cores goes first: nobody waits for a crawl, somebody for a login.
+        os.nice(settings.worker_nice)
+        _set_transport_options(sender.app.conf, kind, settings)
         if CRAWL_QUEUE in kind.queues:
             # Here, because a forkserver must be begun by the main thread, before there are others.
             start_forkserver()
     except (SettingsError, startup.NotReadyError, PreloadError) as error:
         raise _fail(error) from None
     conf = sender.app.conf
-    if settings.broker.startswith("redis"):
-        conf.broker_transport_options = {**conf.broker_transport_options, **redis_options(kind)}
     # What the command line says (-c, --prefetch-multiplier) goes before what is usual for the type.
     if sender.concurrency == AUTO:
         sender.concurrency = kind.concurrency
     if sender.prefetch_multiplier == conf.worker_prefetch_multiplier:
         sender.prefetch_multiplier = kind.prefetch
+
+
+@signals.task_failure.connect
+def _record_failure(sender: Any, exception: BaseException, args: Sequence[Any], **_: object) -> None:
+    """Keep the reason of a task that failed for good; one that is tried again does not come here."""
+    if isinstance(exception, sender.throws):
+        # What a task says it may raise is made good by itself, as a tick's failure is by the next tick.
+        return
+    failed_tasks.record(resources.redis(), sender.name, args, exception)

@@ -64,9 +64,19 @@ class FanOutSettings:
     """The sizes of a fan-out."""
 
     slice_users: int
-    # A fan-out waits while the notify queue is longer than this.
+    # A fan-out that goes on leaves no more messages than this in the notify queue; one that begins, twice as many.
     queue_max: int
     lease_s: float
+
+    def room(self, *, length: int, begun: bool) -> int:
+        """How many users a slice may serve while so many messages wait; 0 to wait for a turn.
+
+        A fan-out that begins has a room of its own, so that the one with ten readers does not wait for room which the
+        one with 500,000 takes whenever there is some. A slice smaller than an eighth is not worth its query.
+        """
+        room = self.queue_max * (1 if begun else 2) - length
+        usual = min(self.slice_users, self.queue_max)
+        return min(usual, room) if room >= max(usual // 8, 1) else 0
 
 
 class FanOuts:
@@ -108,16 +118,15 @@ class FanOuts:
 
     def _serve(self, fan_out: FanOut, token: str) -> SliceEnd:
         post = fan_out.post
-        if self._queue_length() > self._settings.queue_max:
+        size = self._settings.room(length=self._queue_length(), begun=fan_out.cursor > 0)
+        if not size:
             with self._database.writing() as session:
                 posts.hand_back_fan_out(session, post.id, token=token, now=now())
             return SliceEnd.WAIT
         with self._database.reading() as session:
             hit = find(self._matchers.current(session), fan_out)
         with self._database.writing() as session:
-            part = notifications.create_slice(
-                session, post.id, hit, after=fan_out.cursor, size=self._settings.slice_users, now=now()
-            )
+            part = notifications.create_slice(session, post.id, hit, after=fan_out.cursor, size=size, now=now())
         self._publish([(post.id, user_id) for user_id in part.users])
         with self._database.writing() as session:
             if part.more:

@@ -1,12 +1,12 @@
 """Sending task messages: many to one queue at wire speed, each of them an ordinary Celery message."""
 
-import json
 import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import uuid4
 
 from celery import Celery
+from kombu import Queue
 from kombu.exceptions import OperationalError
 from kombu.utils import json as kombu_json
 
@@ -16,7 +16,11 @@ BATCH = 1000
 """Messages per round trip to Redis."""
 
 
-class PublishError(ConnectionError):
+class BrokerError(ConnectionError):
+    """The broker cannot be reached; whoever asked may ask again later."""
+
+
+class PublishError(BrokerError):
     """The broker did not take the messages; some may have arrived. The database still owes them, so nothing is lost."""
 
 
@@ -37,8 +41,13 @@ def publish_many(app: Celery, task: str, arguments: Iterable[Sequence[int]]) -> 
     return sent + (_publish_batch(app, task, batch) if batch else 0)
 
 
+def _broken(app: Celery) -> tuple[type[BaseException], ...]:
+    connection = app.connection_for_write()
+    return (OperationalError, *connection.connection_errors, *connection.channel_errors)
+
+
 def _publish_batch(app: Celery, task: str, batch: Sequence[Sequence[int]]) -> int:
-    broken: tuple[type[BaseException], ...] = (OperationalError, *app.connection_for_write().connection_errors)
+    broken = _broken(app)
     for last in (False, True):
         try:
             with app.producer_or_acquire() as producer:
@@ -54,6 +63,8 @@ def _publish_batch(app: Celery, task: str, batch: Sequence[Sequence[int]]) -> in
 
 def _publish(app: Celery, producer: Any, task: str, batch: Sequence[Sequence[int]]) -> None:
     template = _Template(app, task)
+    # Once per batch: kombu's check whether a queue was declared already costs a third of a message.
+    producer.maybe_declare(template.queue)
     with producer.batch(BATCH):
         for ids in batch:
             template.publish(producer, ids)
@@ -64,54 +75,70 @@ class _Template:
 
     def __init__(self, app: Celery, task: str) -> None:
         options = app.amqp.router.route({}, task)
-        queue = options.pop("queue")
-        message = app.amqp.as_task_v2(uuid4().hex, task, args=(), ignore_result=True)
+        self.queue: Queue = options.pop("queue")
+        message = app.amqp.as_task_v2("", task, args=(), reply_to=app.thread_oid, ignore_result=True)
         self._headers = message.headers
-        self._properties = {**message.properties, **options}
-        self._embed = message.body[2]
-        self._target = {
+        # The JSON of a body is "[arguments, keywords, callbacks]"; the last two are the same in every message.
+        self._body_end = f", {{}}, {kombu_json.dumps(message.body[2])}]"
+        self._options = {
+            **message.properties,
+            **options,
+            "content_type": "application/json",
+            "content_encoding": "utf-8",
             # The default exchange routes by the queue's name, as apply_async does for a direct queue.
             "exchange": "",
-            "routing_key": queue.name,
-            "declare": [queue],
-            "delivery_mode": queue.exchange.delivery_mode or app.conf.task_default_delivery_mode,
+            "routing_key": self.queue.name,
+            "delivery_mode": self.queue.exchange.delivery_mode or app.conf.task_default_delivery_mode,
         }
 
     def publish(self, producer: Any, ids: Sequence[int]) -> None:
         task_id = str(uuid4())
-        arguments = list(ids)
+        arguments = ", ".join(map(str, ids))
+        # A tuple of one has a comma: the representation is what `celery inspect` and Flower show.
+        shown = f"({arguments},)" if len(ids) == 1 else f"({arguments})"
         producer.publish(
-            json.dumps((arguments, {}, self._embed)),
-            content_type="application/json",
-            content_encoding="utf-8",
-            headers={**self._headers, "id": task_id, "root_id": task_id, "argsrepr": repr(tuple(arguments))},
-            **{**self._properties, "correlation_id": task_id},
-            **self._target,
+            f"[[{arguments}]{self._body_end}",
+            headers={**self._headers, "id": task_id, "root_id": task_id, "argsrepr": shown},
+            **{**self._options, "correlation_id": task_id},
         )
 
 
 def queue_length(app: Celery, queue: str) -> int:
-    """How many messages wait in a queue, of all priorities. Raises the transport's connection errors."""
-    with app.connection_or_acquire() as connection:
-        channel: Any = connection.default_channel
-        try:
-            return int(channel.queue_declare(queue, passive=True).message_count)
-        except connection.channel_errors:
-            # On Redis a queue without messages does not exist.
-            return 0
+    """How many messages wait in a queue, of all priorities. Raises BrokerError."""
+    declared = app.amqp.queues[queue]
+    try:
+        with app.connection_or_acquire() as connection:
+            # Declaring a queue that is there already is how AMQP asks for its length; one that is not is made.
+            answer = connection.default_channel.queue_declare(
+                queue, durable=declared.durable, auto_delete=False, arguments=declared.queue_arguments
+            )
+            return int(answer.message_count)
+    except _broken(app) as error:
+        raise BrokerError(f"the broker cannot be asked for the length of {queue}: {error}") from error
 
 
-def oldest_ids(app: Celery, queue: str, *, priority: int = 0) -> tuple[int, ...] | None:
-    """The ids that the oldest waiting message of a queue carries; None when none waits or the broker cannot tell.
+def oldest_ids(app: Celery, task: str, *, limit: int = 1) -> list[tuple[int, ...]]:
+    """The ids in the oldest messages that wait for a task, the oldest first; none when the broker cannot tell.
 
-    Only Redis lets one look at a message without taking it.
+    Only Redis lets one look at a message without taking it. Raises BrokerError.
     """
-    with app.connection_or_acquire() as connection:
-        channel: Any = connection.default_channel
-        if not hasattr(channel, "priority_steps"):
-            return None
-        raw = channel.client.lindex(channel._q_for_pri(queue, priority), -1)
-        if raw is None:
-            return None
-        arguments, _, _ = channel.message_to_python(kombu_json.loads(raw)).decode()
-        return tuple(int(argument) for argument in arguments)
+    route = app.amqp.router.route({}, task)
+    try:
+        with app.connection_or_acquire() as connection:
+            channel: Any = connection.default_channel
+            if not can_look(channel):
+                return []
+            # kombu adds the prefix of all keys to the commands that it uses itself; LRANGE is none of them.
+            key = channel.global_keyprefix + channel._q_for_pri(route["queue"].name, route.get("priority", 0))
+            waiting = [
+                channel.message_to_python(kombu_json.loads(raw)) for raw in channel.client.lrange(key, -limit, -1)
+            ]
+    except _broken(app) as error:
+        raise BrokerError(f"the broker cannot be asked for its oldest {task}: {error}") from error
+    named = (message.decode()[0] for message in reversed(waiting) if message.headers.get("task") == task)
+    return [tuple(int(argument) for argument in arguments) for arguments in named]
+
+
+def can_look(channel: Any) -> bool:
+    """Whether waiting messages can be read without taking them, as on Redis."""
+    return hasattr(channel, "priority_steps")

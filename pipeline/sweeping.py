@@ -12,13 +12,21 @@ from pipeline.crawling import close_run
 from pipeline.resources import now
 from storage import crawl_runs, notifications, posts
 from storage.crawl_runs import RunFigures
-from storage.models import CrawlRun
+from storage.models import CrawlRun, Post
 from storage.session import Database
 
 logger = logging.getLogger(__name__)
 
 GRACE_S = 60.0
-"""A message younger than this may be in a worker's hands: it is not looked for."""
+"""A message younger than this may be in a worker's hands, so it is not called lost.
+
+A notify task holds its message for at most NOTIFY_LEASE_S, which is as long. So what a killed notifier held is sent for
+again 60 to 90 s after it was enqueued (this and a sweep's interval), before Redis gives its messages back after their
+visibility timeout of 120 s; these then find nothing to do. A notifier so slow that its messages wait longer than this
+in its hands is sent for again too, once a minute and only into a queue that is not full: a bounded number of repeats.
+"""
+LOOKED_AT = 20
+"""The oldest messages that are looked at: one of them may be a repeat, whose row was marked as enqueued since."""
 SLICE = 1000
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -28,8 +36,10 @@ class Broker:
     """What the sweep asks of the broker."""
 
     publish: Callable[[str, Iterable[Sequence[int]]], object]
-    # The ids in the oldest message that waits for a task of this name; None when no message waits.
-    oldest: Callable[[str], tuple[int, ...] | None]
+    # The ids in the oldest messages that wait for a task of this name; none when the broker cannot tell.
+    oldest: Callable[[str], Sequence[tuple[int, ...]]]
+    # The last moment at which no message waited for a task of this name: now when none does, None when never seen.
+    empty_at: Callable[[str], datetime | None]
     # How many messages wait for tasks of this name, and how many may before nothing is added.
     length: Callable[[str], int]
     notify_queue_max: int
@@ -53,14 +63,13 @@ def sweep(database: Database, broker: Broker) -> Swept:
     dead, ready = _close_dead_runs(database)
     runs = _stranded_runs(database, broker)
     broker.publish("crawl_site", [(run_id,) for run_id in runs])
-    with database.writing() as session:
-        stranded = posts.stranded(session, enqueued_before=_grace(), now=now())
+    stranded = _stranded_fan_outs(database, broker)
     broker.publish("fan_out_post", [(post_id,) for post_id in [*ready, *stranded]])
     swept = Swept(
         dead_runs=dead,
         runs=len(runs),
         fan_outs=len(stranded),
-        notifications=send_due(database, broker, lost_before=_lost_before(database, broker)),
+        notifications=send_due(database, broker, lost_before=_lost_notifications_before(database, broker)),
     )
     if swept:
         logger.warning("sweep found owed work", extra={"fields": swept.__dict__})
@@ -83,26 +92,56 @@ def send_due(database: Database, broker: Broker, *, lost_before: datetime = LONG
     return count
 
 
-def _grace() -> datetime:
-    return now() - timedelta(seconds=GRACE_S)
+def _lost_before(
+    broker: Broker, task: str, enqueued_at: Callable[[Sequence[tuple[int, ...]]], datetime | None]
+) -> datetime:
+    """Messages for a task that were sent before this moment are gone, and not merely waiting.
+
+    They are older than any in a worker's hands, and than the oldest that waits; where the broker shows no messages,
+    they are older than the last moment its queue was seen empty. `enqueued_at` says when the oldest of some was sent.
+    """
+    grace = now() - timedelta(seconds=GRACE_S)
+    if waiting := broker.oldest(task):
+        # Messages that no row knows say nothing about the age of the queue: better to miss a turn than to add to it.
+        return min(enqueued_at(waiting) or LONG_AGO, grace)
+    return min(broker.empty_at(task) or LONG_AGO, grace)
 
 
-def _lost_before(database: Database, broker: Broker) -> datetime:
-    """Messages sent before this moment are gone: older than the oldest that waits, and than any in a worker's hands."""
-    key = broker.oldest("notify_user")
-    if key is None:
-        return _grace()
+def _lost_notifications_before(database: Database, broker: Broker) -> datetime:
     with database.reading() as session:
-        oldest = notifications.enqueued_at(session, (key[0], key[1]))
-    return min(oldest, _grace()) if oldest else _grace()
+        return _lost_before(
+            broker,
+            "notify_user",
+            lambda waiting: _oldest(notifications.enqueued_at(session, (key[0], key[1])) for key in waiting),
+        )
+
+
+def _stranded_fan_outs(database: Database, broker: Broker) -> list[int]:
+    with database.writing() as session:
+        before = _lost_before(
+            broker,
+            "fan_out_post",
+            lambda waiting: _oldest(_of(session.get(Post, key[0]), "fanout_enqueued_at") for key in waiting),
+        )
+        return posts.stranded(session, enqueued_before=before, now=now())
 
 
 def _stranded_runs(database: Database, broker: Broker) -> list[int]:
-    oldest = broker.oldest("crawl_site")
     with database.writing() as session:
-        waiting = session.get(CrawlRun, oldest[0]) if oldest else None
-        before = min(waiting.enqueued_at, _grace()) if waiting and waiting.enqueued_at else _grace()
+        before = _lost_before(
+            broker,
+            "crawl_site",
+            lambda waiting: _oldest(_of(session.get(CrawlRun, key[0]), "enqueued_at") for key in waiting),
+        )
         return crawl_runs.stranded(session, enqueued_before=before, now=now())
+
+
+def _of(row: Post | CrawlRun | None, column: str) -> datetime | None:
+    return getattr(row, column, None)
+
+
+def _oldest(moments: Iterable[datetime | None]) -> datetime | None:
+    return min(filter(None, moments), default=None)
 
 
 def _close_dead_runs(database: Database) -> tuple[int, list[int]]:

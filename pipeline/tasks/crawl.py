@@ -4,16 +4,17 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any
 
 from celery import Task, signals
-from sqlalchemy.exc import OperationalError
 
-from pipeline import crawling, resources
-from pipeline.celery import app
+from pipeline import crawling, due, resources
+from pipeline.celery import CRAWL_QUEUE, app
 from pipeline.child import CrawlProgress
-from pipeline.publish import PublishError, publish_many
+from pipeline.publish import publish_many
 from pipeline.settings import get_settings
 from pipeline.tasks.fanout import enqueue_fan_outs
+from pipeline.transient import RETRIES, TRANSIENT_ERRORS
 
 logger = logging.getLogger(__name__)
 
@@ -32,16 +33,22 @@ def _stop_crawls(**_: object) -> None:
         stopping.set()
 
 
+@signals.worker_ready.connect
+def _warn_without_contact(sender: Any, **_: object) -> None:
+    if CRAWL_QUEUE in sender.app.amqp.queues.consume_from and (sentence := crawling.missing_contact(get_settings())):
+        logger.warning("no contact in the User-Agent", extra={"fields": {"error": sentence}})
+
+
 @lru_cache(maxsize=1)
 def _crawler() -> crawling.Crawler:
     return crawling.Crawler(get_settings(), resources.database(), resources.redis())
 
 
-@app.task(name="crawl_sites", autoretry_for=(OperationalError, PublishError), max_retries=2, default_retry_delay=2)
+@app.task(name="crawl_sites", autoretry_for=TRANSIENT_ERRORS, max_retries=2, default_retry_delay=2)
 def crawl_sites() -> None:
     """Enqueue one crawl for each site that is due."""
     with resources.database().writing() as session:
-        runs = crawling.claim_due(session)
+        runs = due.claim_due(session)
     enqueue_crawls(runs)
 
 
@@ -50,14 +57,7 @@ def enqueue_crawls(run_ids: Sequence[int]) -> None:
     publish_many(app, "crawl_site", [(run_id,) for run_id in run_ids])
 
 
-@app.task(
-    name="crawl_site",
-    bind=True,
-    autoretry_for=(OperationalError, PublishError),
-    retry_backoff=True,
-    retry_backoff_max=30,
-    max_retries=5,
-)
+@app.task(name="crawl_site", bind=True, **RETRIES)
 def crawl_site(task: Task[..., None], run_id: int) -> None:
     """Do one owed crawl in a child process, and enqueue the fan-outs of what it found."""
     try:

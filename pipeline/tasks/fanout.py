@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
-from sqlalchemy.exc import OperationalError
-
 from pipeline import resources
 from pipeline.celery import FANOUT_LEASE_S, NOTIFY_QUEUE, app
 from pipeline.fanout import FanOuts, FanOutSettings, SliceEnd
-from pipeline.publish import PublishError, publish_many, queue_length
+from pipeline.publish import publish_many, queue_length
 from pipeline.settings import get_settings
+from pipeline.transient import RETRIES
 
 WAIT_S = 1
 """How long a fan-out waits when the notify queue is full."""
@@ -26,13 +25,7 @@ def _fan_outs() -> FanOuts:
     )
 
 
-@app.task(
-    name="fan_out_post",
-    autoretry_for=(OperationalError, PublishError),
-    retry_backoff=True,
-    retry_backoff_max=30,
-    max_retries=10,
-)
+@app.task(name="fan_out_post", **RETRIES)
 def fan_out_post(post_id: int) -> None:
     """Serve the next slice of a post's readers, and go to the back of the queue if there are more."""
     match _fan_outs().next_slice(post_id):

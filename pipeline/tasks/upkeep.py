@@ -3,35 +3,61 @@
 from functools import partial
 
 from celery import Task
-from sqlalchemy.exc import OperationalError
 
-from pipeline import publish, resources, sweeping
-from pipeline.celery import CRAWL_QUEUE, NOTIFY_QUEUE, app
+from pipeline import due, housekeeping, publish, resources, retention, sweeping
+from pipeline.celery import CRAWL_QUEUE, FANOUT_QUEUE, NOTIFY_QUEUE, app
+from pipeline.queue_ages import QueueAges
+from pipeline.resources import now
 from pipeline.settings import get_settings
+from pipeline.transient import TRANSIENT_ERRORS
 
-_QUEUES = {"crawl_site": CRAWL_QUEUE, "notify_user": NOTIFY_QUEUE}
+_QUEUES = {"crawl_site": CRAWL_QUEUE, "fan_out_post": FANOUT_QUEUE, "notify_user": NOTIFY_QUEUE}
 
 
 def broker() -> sweeping.Broker:
     """The broker as the sweep sees it."""
+    ages = QueueAges(resources.redis(), lambda task: publish.queue_length(app, _QUEUES[task]))
     return sweeping.Broker(
         publish=partial(publish.publish_many, app),
-        oldest=lambda task: publish.oldest_ids(app, _QUEUES[task]),
-        length=lambda task: publish.queue_length(app, _QUEUES[task]),
+        oldest=lambda task: publish.oldest_ids(app, task, limit=sweeping.LOOKED_AT),
+        empty_at=ages.empty_at,
+        length=ages.length,
         notify_queue_max=get_settings().notify_queue_max,
     )
 
 
-@app.task(name="sweep", autoretry_for=(OperationalError, publish.PublishError), max_retries=1, default_retry_delay=5)
+@app.task(name="sweep", autoretry_for=TRANSIENT_ERRORS, max_retries=1, default_retry_delay=5)
 def sweep() -> None:
     """Enqueue again what is owed and nobody works on."""
     sweeping.sweep(resources.database(), broker())
 
 
-@app.task(name="send_due")
+# The next tick comes in five seconds, so a retry would be a repeat.
+@app.task(name="send_due", throws=TRANSIENT_ERRORS)
 def send_due() -> None:
     """Enqueue the notifications whose next attempt is due."""
     sweeping.send_due(resources.database(), broker())
+
+
+@app.task(name="correct_schedules", throws=TRANSIENT_ERRORS)
+def correct_schedules() -> None:
+    """Bring back the sites that are due later than their schedules say."""
+    with resources.database().writing() as session:
+        due.correct_schedules(session)
+
+
+@app.task(name="upkeep", throws=TRANSIENT_ERRORS)
+def upkeep() -> None:
+    """Disable devices that nobody uses any more, and say once a day how the day was."""
+    settings = get_settings()
+    housekeeping.expire_devices(resources.database(), days=settings.device_expiry_days)
+    housekeeping.sum_up_day(resources.database(), resources.redis(), zone=settings.display_timezone)
+
+
+@app.task(name="prune", throws=TRANSIENT_ERRORS)
+def prune() -> None:
+    """Remove what is old. Should it take so long that its message comes twice, both remove, and nothing twice."""
+    retention.prune(resources.database(), retention.moments(get_settings(), now()))
 
 
 @app.task(name="debug_task", bind=True)

@@ -1,0 +1,75 @@
+"""Tasks that failed for good, with their reasons, for `crawlpush status`.
+
+The database still owes what they were to do, and the sweep asks for it again; this record says why it does not succeed.
+It is kept in Redis, since the database may be the very thing that was away, and may be lost without harm.
+"""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from pipeline.resources import now
+
+logger = logging.getLogger(__name__)
+
+KEY = "crawlpush:failed_tasks"
+"""A hash: one field per task and reason, so that a reason that a million tasks share takes one line."""
+MOST = 100
+"""Reasons that are kept; further ones are only logged."""
+KEPT = timedelta(days=1)
+REASON_LENGTH = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedTask:
+    """A reason why tasks of one name failed for good."""
+
+    task: str
+    reason: str
+    times: int
+    # The arguments of the latest that did, which are ids, and when that was.
+    ids: tuple[int | str, ...]
+    at: datetime
+
+
+def reason_of(error: BaseException) -> str:
+    """An error in one short line."""
+    said = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {said[0]}"[:REASON_LENGTH] if said else type(error).__name__
+
+
+def record(redis: Redis, task: str, ids: Sequence[Any], error: BaseException) -> None:
+    """Note that a task failed for good. Never raises: a record is not worth a second failure."""
+    reason = reason_of(error)
+    field = f"{task} {reason}"
+    try:
+        raw: Any = redis.hget(KEY, field)
+        if raw is None and int(redis.hlen(KEY)) >= MOST:
+            return
+        times = 1 + (int(json.loads(raw)["times"]) if raw else 0)
+        entry = FailedTask(task=task, reason=reason, times=times, ids=tuple(ids), at=now())
+        redis.hset(KEY, field, json.dumps(asdict(entry), default=_text))
+        redis.expire(KEY, KEPT)
+    except RedisError as trouble:
+        logger.warning("failed task not recorded", extra={"fields": {"task": task, "error": reason_of(trouble)}})
+
+
+def recent(redis: Redis) -> list[FailedTask]:
+    """What failed during the last day, the latest first. Raises redis-py's errors."""
+    raw: Any = redis.hvals(KEY)
+    found = []
+    for entry in map(json.loads, raw):
+        at = datetime.fromisoformat(entry["at"])
+        found.append(FailedTask(**{**entry, "at": at, "ids": tuple(entry["ids"])}))
+    found.sort(key=lambda failed: failed.at, reverse=True)
+    return [failed for failed in found if failed.at > now() - KEPT]
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,191 @@
+"""A post with ten readers that comes during one with many: both posts' progress, and the length of the queue.
+
+Everything is real but the sending: fan-outs on a SQLite database, messages on a Redis, and a consumer that takes as
+many a second as it is told, as notifiers that keep pace do.
+"""
+
+import heapq
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import click
+import redis
+from celery import Celery
+from sqlalchemy import insert
+
+from pipeline.celery import FANOUT_LEASE_S, NOTIFY_QUEUE, create_app
+from pipeline.fanout import FanOuts, FanOutSettings, SliceEnd
+from pipeline.publish import publish_many, queue_length
+from pipeline.resources import now
+from pipeline.settings import get_settings
+from pipeline.tasks.fanout import WAIT_S
+from scripts.embedded_redis import EmbeddedRedis
+from storage import posts, sites
+from storage.migrate import upgrade
+from storage.models import Subscription, User
+from storage.posts import FoundPost
+from storage.session import Database
+
+SMALL = 10
+INSERTED = 5000
+TICK_S = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """The state at a moment."""
+
+    # Seconds since the large fan-out began.
+    at_s: float
+    queue: int
+    large: int
+    small: int
+
+
+class Notifiers:
+    """Takes messages from the queue at a steady rate, and counts them by post."""
+
+    def __init__(self, client: "redis.Redis", per_s: int) -> None:
+        self.client, self.per_s = client, per_s
+        self.taken = {"large": 0, "small": 0}
+        self.samples: list[Sample] = []
+        self.over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        """Begin to take messages."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take no more."""
+        self.over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        began = monotonic()
+        done = 0
+        while not self.over.wait(TICK_S):
+            at = monotonic() - began
+            allowed = int(at * self.per_s) - done
+            raw: Any = self.client.rpop(NOTIFY_QUEUE, allowed) if allowed > 0 else None
+            for message in raw or ():
+                # A body is base64 of JSON; the ids also stand in the header, as Flower shows them.
+                self.taken["large" if b'"argsrepr": "(1, ' in message else "small"] += 1
+            # What was not there to be taken is not made up for.
+            done = int(at * self.per_s)
+            length: Any = self.client.llen(NOTIFY_QUEUE)
+            self.samples.append(Sample(at_s=at, queue=length, **self.taken))
+
+
+def measure_fairness(users: int, per_s: int, *, plot: Path | None = None) -> dict[str, float]:
+    """Fan out to `users`, and after three seconds to ten more, with `per_s` messages taken a second.
+
+    small_s: seconds from the small post's start until its last message was taken. longest_queue: most messages that
+    waited at once. large_s: seconds until the large post's last. `plot`: where to draw all of it, as a PNG.
+    """
+    with tempfile.TemporaryDirectory() as folder, EmbeddedRedis(Path(folder, "redis")) as server:
+        url = f"sqlite:///{folder}/bench.db"
+        upgrade(url)
+        database = Database(url)
+        large, small = _fill(database, users)
+        app = create_app(get_settings().model_copy(update={"broker_url": server.url}))
+        with redis.Redis.from_url(server.url) as client:
+            notifiers = Notifiers(client, per_s)
+            started = _run(app, database, notifiers, {large: 0.0, small: 3.0}, users + SMALL)
+        app.close()
+        database.close()
+    samples = notifiers.samples
+    if plot is not None:
+        draw(samples, plot, per_s=per_s)
+    return {
+        "users": users,
+        "per_s": per_s,
+        "small_s": round(next(s.at_s for s in samples if s.small == SMALL) - started, 2),
+        "large_s": round(next(s.at_s for s in samples if s.large == users), 2),
+        "longest_queue": max(s.queue for s in samples),
+        "queue_max": get_settings().notify_queue_max,
+    }
+
+
+def _run(app: Celery, database: Database, notifiers: Notifiers, starts: dict[int, float], total: int) -> float:
+    """Give the fan-outs their turns, as one dispatcher would; returns when the last of them began."""
+    settings = get_settings()
+    fan_outs = FanOuts(
+        database,
+        FanOutSettings(slice_users=settings.fanout_slice, queue_max=settings.notify_queue_max, lease_s=FANOUT_LEASE_S),
+        queue_length=lambda: queue_length(app, NOTIFY_QUEUE),
+        publish=lambda keys: publish_many(app, "notify_user", keys),
+    )
+    turns = [(at, number, post) for number, (post, at) in enumerate(starts.items())]
+    heapq.heapify(turns)
+    notifiers.start()
+    began, order = monotonic(), len(turns)
+    while turns:
+        at, _, post = heapq.heappop(turns)
+        sleep(max(at - (monotonic() - began), 0))
+        end, order = fan_outs.next_slice(post), order + 1
+        if end in {SliceEnd.MORE, SliceEnd.WAIT}:
+            wait = WAIT_S if end is SliceEnd.WAIT else 0
+            heapq.heappush(turns, (monotonic() - began + wait, order, post))
+    while sum(notifiers.taken.values()) < total:
+        sleep(TICK_S)
+    sleep(2 * TICK_S)
+    notifiers.stop()
+    return max(starts.values())
+
+
+def _fill(database: Database, users: int) -> tuple[int, int]:
+    """Two sites with readers of every post of theirs, and a post on each; returns the posts, ids 1 and 2."""
+    at = now()
+    found = []
+    with database.writing() as session:
+        rows = [{"external_id": f"user-{n}", "created_at": at} for n in range(users + SMALL)]
+        for start in range(0, len(rows), INSERTED):
+            session.execute(insert(User), rows[start : start + INSERTED])
+        for name, first, last in (("large", 1, users), ("small", users + 1, users + SMALL)):
+            site = sites.add(session, name=name, spider="feed", now=at, baseline_done=True, next_crawl_at=at)
+            for start in range(first, last + 1, INSERTED):
+                until = min(start + INSERTED, last + 1)
+                session.execute(
+                    insert(Subscription),
+                    [{"user_id": n, "site_id": site.id, "created_at": at} for n in range(start, until)],
+                )
+            found.append(_post(session, site.id, name))
+    return found[0], found[1]
+
+
+def _post(session: Any, site_id: int, name: str) -> int:
+    at = now()
+    run_id = sites.queue_run(session, site_id, trigger="manual", now=at)
+    if run_id is None:
+        raise click.ClickException(f"the site {name} has a run already")
+    page = FoundPost(external_id=name, url=f"https://{name}.example/", title=name)
+    posts.store(session, site_id=site_id, run_id=run_id, found=[page], now=at)
+    (post,) = posts.of_run(session, run_id, limit=1)
+    post.fanout, post.fanout_enqueued_at = "ready", at
+    return post.id
+
+
+def draw(samples: list[Sample], path: Path, *, per_s: int) -> None:
+    """Draw queue length and progress over time. Raises ClickException without matplotlib."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise click.ClickException("the plot needs matplotlib: pip install 'crawlpush[bench]'") from None
+    figure = Figure(figsize=(9, 6), layout="constrained")
+    queue, progress = figure.subplots(2, 1, sharex=True)
+    times = [s.at_s for s in samples]
+    queue.plot(times, [s.queue for s in samples], color="tab:blue")
+    queue.set_ylabel("messages that wait")
+    queue.set_title(f"A post with ten readers comes during one with many; {per_s} messages a second are taken")
+    for name, color in (("large", "tab:gray"), ("small", "tab:red")):
+        counts = [getattr(s, name) for s in samples]
+        progress.plot(times, [100 * count / counts[-1] for count in counts], color=color, label=f"the {name} post")
+    progress.set_ylabel("% of readers served")
+    progress.set_xlabel("seconds")
+    progress.legend()
+    figure.savefig(path, dpi=100)

@@ -1,0 +1,149 @@
+"""Drills: what may go away goes away in the middle of a fan-out, and everybody gets the post once all the same."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import redis
+from sqlalchemy import select, update
+from sqlalchemy.engine import make_url
+
+from storage.models import CrawlRun, Notification, Post
+from tests.acceptance.installation import Installation, installed
+from tests.support.builders import add_user
+from tests.support.proxy import Proxy
+
+# A drill that goes wrong waits for what really takes a minute: the sweep's patience.
+pytestmark = pytest.mark.timeout(300)
+
+READERS = 300
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+PHRASE = "특강초청"
+"""A phrase that stands in the board's only post, and in none that it makes itself."""
+
+
+def prepare(installation: Installation, *, slice_users: int = READERS, latency_ms: int = 0) -> None:
+    """One post that is new, readers of it, and a sweep every second."""
+    installation.add_board("board", "--schedule", "1h", "--notify-existing")
+    with installation.database.writing() as session:
+        for number in range(READERS):
+            add_user(session, f"user-{number}", PHRASE, platform="fcm")
+    installation.gateway.set_faults(latency_ms=latency_ms)
+    installation.environment |= {"FANOUT_SLICE": str(slice_users), "SWEEP_S": "1", "NOTIFY_CONCURRENCY": "16"}
+
+
+def through(proxy: Proxy, url: str) -> str:
+    return make_url(url).set(port=proxy.port).render_as_string(hide_password=False)
+
+
+@contextmanager
+def redis_behind_proxy(installation: Installation) -> Iterator[Proxy]:
+    """The processes reach Redis through a proxy, so that it can be held, or come back on another port."""
+    with Proxy(make_url(installation.redis.url).port or 0) as proxy:
+        installation.environment["REDIS_URL"] = re.sub(r":\d+/0$", f":{proxy.port}/0", installation.redis.url)
+        yield proxy
+        installation.close()
+
+
+def count(installation: Installation, *, status: str | None = None) -> int:
+    with installation.database.reading() as session:
+        rows = session.scalars(select(Notification.status)).all()
+    return len(rows) if status is None else rows.count(status)
+
+
+def a_minute_passes(installation: Installation) -> None:
+    """Leases of the dead end, and messages that did not come count as lost."""
+    with installation.database.writing() as session:
+        session.execute(update(Notification).where(Notification.status == "sending").values(lease_until=LONG_AGO))
+        session.execute(update(Notification).where(Notification.status == "pending").values(enqueued_at=LONG_AGO))
+        session.execute(update(Post).where(Post.fanout_lease_until.is_not(None)).values(fanout_lease_until=LONG_AGO))
+        session.execute(update(Post).values(fanout_enqueued_at=LONG_AGO))
+        session.execute(update(CrawlRun).where(CrawlRun.status == "queued").values(enqueued_at=LONG_AGO))
+
+
+def expect_everybody_served_once(installation: Installation) -> None:
+    def served() -> bool:
+        return count(installation, status="sent") == READERS
+
+    installation.wait_until(served, "everybody's push", seconds=120)
+    assert count(installation) == READERS
+    assert sorted(installation.shown().values()) == [1] * READERS
+
+
+def test_redis_forgets_everything_in_the_middle_of_a_fan_out(sqlite_installation: Installation) -> None:
+    installation = sqlite_installation
+    prepare(installation, slice_users=50, latency_ms=50)
+    installation.start()
+    installation.wait_until(lambda: installation.sends() >= 20, "the first pushes")
+    with redis.Redis.from_url(installation.redis.url) as client:
+        client.flushall()
+    a_minute_passes(installation)
+    expect_everybody_served_once(installation)
+
+
+@pytest.mark.parametrize(
+    ("passing", "moment"),
+    [
+        (0, "between the commit and the first message"),
+        pytest.param(3, "in the middle of a slice", marks=pytest.mark.full),
+    ],
+)
+def test_the_dispatcher_is_killed(sqlite_installation: Installation, passing: int, moment: str) -> None:
+    installation = sqlite_installation
+    prepare(installation)
+    with redis_behind_proxy(installation) as proxy:
+        # Given a dispatcher that has committed its slice and cannot go on with the messages
+        proxy.hold_at(b'"task": "notify_user"', passing=passing)
+        installation.start()
+        assert proxy.wait_until_held(60), moment
+        assert count(installation) == READERS
+        # When it is killed there
+        installation.kill("dispatcher")
+        installation.wait_until(lambda: passing == 0 or count(installation, status="sent"), "the part that was sent")
+        assert count(installation, status="sent") < READERS
+        # Then the next one goes on
+        installation.start("dispatcher")
+        a_minute_passes(installation)
+        expect_everybody_served_once(installation)
+
+
+@pytest.mark.full
+def test_redis_is_stopped_and_started(sqlite_installation: Installation) -> None:
+    installation = sqlite_installation
+    prepare(installation, slice_users=50, latency_ms=50)
+    with redis_behind_proxy(installation) as proxy:
+        installation.start()
+        installation.wait_until(lambda: installation.sends() >= 20, "the first pushes")
+        password = make_url(installation.redis.url).password
+        proxy.cut()
+        installation.redis.stop()
+        time.sleep(2)
+        installation.redis.start()
+        with redis.Redis.from_url(installation.redis.url) as client:
+            client.config_set("requirepass", password)
+        proxy.target = make_url(installation.redis.url).port or 0
+        proxy.mend()
+        a_minute_passes(installation)
+        expect_everybody_served_once(installation)
+
+
+@pytest.mark.full
+def test_the_database_is_away_for_ten_seconds(postgres_url: str, tmp_path: Path) -> None:
+    with (
+        Proxy(make_url(postgres_url).port or 0) as proxy,
+        installed(tmp_path, postgres_url, posts=[f"처음부터 있던 {PHRASE}"]) as installation,
+    ):
+        prepare(installation, slice_users=50, latency_ms=50)
+        installation.environment["DATABASE_URL"] = through(proxy, postgres_url)
+        installation.start()
+        installation.wait_until(lambda: installation.sends() >= 20, "the first pushes")
+        proxy.cut()
+        time.sleep(10)
+        proxy.mend()
+        a_minute_passes(installation)
+        expect_everybody_served_once(installation)
+        installation.close()
