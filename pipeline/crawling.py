@@ -11,13 +11,14 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from pipeline import locks, verdict
+from pipeline import due, locks, verdict
 from pipeline.child import CrawlOrder, CrawlProgress, CrawlReport, PreloadError, run_child
 from pipeline.resources import now
-from pipeline.schedule import ScheduleError, next_run, parse_schedule
 from pipeline.settings import Settings
 from storage import crawl_runs, sites
 from storage.crawl_runs import RunFigures
@@ -81,7 +82,12 @@ class Crawler:
             site = session.get_one(Site, run.site_id)
             order = self._order(session, run, site)
         lease = locks.Lease(self._redis, f"host:{host_of(site)}", RUN_LEASE_S)
-        if not lease.acquire():
+        try:
+            is_free = lease.acquire()
+        except RedisError:
+            self._hand_back(run_id, owner)
+            raise
+        if not is_free:
             self._hand_back(run_id, owner)
             raise HostBusyError(f"another site of {host_of(site)} is being crawled")
         try:
@@ -191,40 +197,47 @@ def close_run(
     """Close a locked run by the one rule: the number of its new posts, their fate, and those to fan out now."""
     at = now()
     new = crawl_runs.new_posts(session, run.id)
+    history = crawl_runs.history(session, run)
     # S311: the jitter of a backoff is not a secret.
     judged = verdict.judge(
         figures,
-        crawl_runs.history(session, run),
+        history,
         new=new,
         now=at,
         retry_after_s=retry_after_s,
         rand=random.random(),  # noqa: S311
     )
     ready = crawl_runs.close(session, run, figures, judged, new=new, now=at)
+    site = session.get_one(Site, run.site_id)
+    due.adapt(session, site, at)
+    _announce(session, verdict.alert(history.trouble, judged.trouble), site, figures)
     return new, judged.fanout, tuple(ready)
 
 
-def claim_due(session: Session) -> list[int]:
-    """Queue a run for each site that is due, and return the runs' ids."""
-    at = now()
-    return sites.claim_due(session, now=at, next_run=lambda site: next_crawl(site, at))
+def _announce(session: Session, words: str | None, site: Site, figures: RunFigures) -> None:
+    """Log that a site turned bad or recovered, once, and only if the transaction that says so is committed."""
+    if words is None:
+        return
+    fields = {"site": site.name, "reason": figures.finish_reason, "failures": site.failures}
+    level = logging.INFO if site.trouble is None else logging.WARNING
+
+    def log(_: Session) -> None:
+        logger.log(level, words, extra={"fields": fields})
+
+    event.listen(session, "after_commit", log, once=True)
 
 
-def next_crawl(site: Site, at: datetime) -> datetime:
-    """When a site that is crawled now is due again."""
-    try:
-        return next_run(
-            parse_schedule(site.schedule),
-            after=at,
-            timezone=site.timezone,
-            last_run=site.next_crawl_at,
-            jitter_key=site.name,
-            active_hours=site.active_hours,
-        )
-    except ScheduleError as error:
-        # One bad line, written past the command that checks it, must not stop every other site.
-        logger.error("schedule not understood", extra={"fields": {"site": site.name, "error": str(error)}})  # noqa: TRY400
-        return at + timedelta(days=1)
+def missing_contact(settings: Settings) -> str | None:
+    """What is wrong with our User-Agent, in a sentence with the way out; None when nothing is.
+
+    A deployment, which is what uses PostgreSQL, must tell the sites whom to write to.
+    """
+    if settings.crawl_contact or not settings.database.startswith("postgres"):
+        return None
+    return (
+        "CRAWL_CONTACT is not set: the sites that are crawled cannot reach you. "
+        "Set it to a mail or web address; it becomes part of the User-Agent"
+    )
 
 
 def host_of(site: Site) -> str:

@@ -1,12 +1,18 @@
 """Redis: the connection, and named locks that end by themselves when their owner dies."""
 
+import os
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from redis import Redis
-from redis.exceptions import LockError
+from redis.exceptions import LockError, RedisError
 
 from pipeline.settings import Settings
 
@@ -25,6 +31,13 @@ class HeldElsewhereError(RuntimeError):
     """Somebody else holds the lock."""
 
 
+class UnknownLockError(LookupError):
+    """There is no lock of that name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no lock {name!r}: `crawlpush locks list` shows the names")
+
+
 class Lease:
     """A named lock that we hold for some seconds and may extend."""
 
@@ -36,21 +49,27 @@ class Lease:
 
     def acquire(self) -> bool:
         """Take the lock if it is free, without waiting."""
-        return bool(self._lock.acquire(blocking=False))
+        return bool(self._lock.acquire(blocking=False, token=Owner.this_process().token()))
 
     def renew(self) -> bool:
-        """Hold it for its full time again from now; False when it was lost."""
+        """Hold it for its full time again from now; False when it was lost, or nobody can tell.
+
+        One that Redis forgot is taken again, if nobody else has it by then.
+        """
         try:
-            # Not extend(), which adds to what is left and so lets a dead owner's lock live ever longer.
-            return bool(self._lock.reacquire())
-        except LockError:
+            try:
+                # Not extend(), which adds to what is left and so lets a dead owner's lock live ever longer.
+                return bool(self._lock.reacquire())
+            except LockError:
+                return self.acquire()
+        except RedisError:
             return False
 
     def release(self) -> None:
-        """Give it back; one that was lost already is nobody's business any more."""
+        """Give it back; one that was lost already is nobody's business any more, and ends by itself."""
         try:
             self._lock.release()
-        except LockError:
+        except RedisError:
             return
 
 
@@ -64,3 +83,114 @@ def held(redis: Redis, name: str, *, seconds: float) -> Iterator[Lease]:
         yield lease
     finally:
         lease.release()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """The process that holds a lock."""
+
+    host: str
+    # The boot of the machine and the container's own numbering of processes: only there the pid means anything.
+    place: str
+    pid: int
+    # When the process started, as the kernel counts it: a pid is given out again. Empty where nobody tells.
+    started: str
+
+    @classmethod
+    def this_process(cls) -> "Owner":
+        """We ourselves."""
+        pid = os.getpid()
+        return cls(host=socket.gethostname(), place=_place(), pid=pid, started=_process_start(pid))
+
+    def token(self) -> str:
+        """The lock's value in Redis, each time another one."""
+        return " ".join((self.host or "-", self.place, str(self.pid), self.started or "-", uuid4().hex))
+
+    @classmethod
+    def of_token(cls, token: str) -> "Owner | None":
+        """Whose token this is; None when it says nothing of its owner."""
+        try:
+            host, place, pid, started, _ = token.split(" ")
+            return cls(host=host, place=place, pid=int(pid), started="" if started == "-" else started)
+        except ValueError:
+            return None
+
+    def is_alive(self) -> bool | None:
+        """Whether the process still runs; None when that cannot be seen from here, in another machine or container."""
+        if (self.host, self.place) != (socket.gethostname(), _place()):
+            return None
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        return not self.started or _process_start(self.pid) == self.started
+
+
+@lru_cache(maxsize=1)
+def _place() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{Path('/proc/self/ns/pid').readlink()}".replace(" ", "")
+    except OSError:
+        return "-"
+
+
+def _process_start(pid: int) -> str:
+    """Clock ticks from boot to the start of a process: the 22nd field of proc(5)'s stat. Empty without /proc."""
+    try:
+        # The second field is the program's name in brackets, which may hold blanks and brackets itself.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockState:
+    """A lock that somebody holds."""
+
+    name: str
+    owner: Owner | None
+    # Until it ends by itself; None for one that never does.
+    seconds_left: float | None
+
+    @property
+    def state(self) -> str:
+        """Whether its owner is alive, dead, or cannot be seen from here."""
+        alive = self.owner.is_alive() if self.owner else None
+        return "unknown" if alive is None else "alive" if alive else "dead"
+
+
+def all_locks(redis: Redis) -> list[LockState]:
+    """Every lock that is held, by name."""
+    found = []
+    for key in sorted(redis.scan_iter(f"{PREFIX}*", count=1000)):
+        token, left = redis.get(key), redis.pttl(key)
+        # It may have ended since it was listed.
+        if isinstance(token, bytes) and isinstance(left, int) and left != _GONE:
+            owner = Owner.of_token(token.decode(errors="replace"))
+            seconds = left / 1000 if left >= 0 else None
+            found.append(LockState(name=key.decode().removeprefix(PREFIX), owner=owner, seconds_left=seconds))
+    return found
+
+
+_GONE = -2
+"""PTTL's answer for a key that is not there."""
+
+
+def force_release(redis: Redis, name: str) -> None:
+    """Take a lock away from whoever holds it. Raises UnknownLockError."""
+    if not redis.delete(PREFIX + name):
+        raise UnknownLockError(name)
+
+
+def release_dead(redis: Redis) -> list[str]:
+    """Release the locks whose owners' processes are gone, and return their names.
+
+    Owners that cannot be seen from here are left alone: their locks end by themselves.
+    """
+    dead = [lock.name for lock in all_locks(redis) if lock.state == "dead"]
+    for name in dead:
+        redis.delete(PREFIX + name)
+    return dead

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pipeline.schedule_parsing import (
     ActiveHours,
+    Adaptive,
     LocalCrontab,
     Schedule,
     ScheduleError,
@@ -23,6 +24,7 @@ from pipeline.schedule_parsing import (
 from pipeline.schedule_words import describe
 
 __all__ = [
+    "Adaptive",
     "Schedule",
     "ScheduleError",
     "adaptive_interval",
@@ -75,7 +77,8 @@ def next_run(
     if isinstance(rule, LocalCrontab):
         _check_reachable(schedule, rule, hours)
         return _within(hours, after, zone, lambda moment: _next_crontab(rule, moment, zone))
-    interval = rule
+    # Whoever knows how often the site posts asks for the interval of the moment; without that, as often as it may be.
+    interval = rule.floor if isinstance(rule, Adaptive) else rule
     fraction = _fraction(jitter_key) if jitter_key else 0.0
     # In whole seconds, so that the times read well.
     origin = _EPOCH + timedelta(seconds=int(fraction * interval.total_seconds())) if jitter_key else last_run or after

@@ -54,17 +54,25 @@ class LocalCrontab(crontab):
         return datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Adaptive:
+    """An interval that follows how often a site posts, between the shortest and the longest."""
+
+    floor: timedelta
+    ceiling: timedelta
+
+
 @dataclass(frozen=True)
 class Schedule:
     """When a site is due, as a person wrote it, and what that means: an interval, or a line as Celery reads it."""
 
     text: str
-    rule: LocalCrontab | timedelta = field(compare=False, repr=False)
+    rule: LocalCrontab | timedelta | Adaptive = field(compare=False, repr=False)
 
 
 @lru_cache(maxsize=1024)
 def parse_schedule(text: str) -> Schedule:
-    """Read an interval ("90s", "5m", "2h", "1d") or a crontab line of five fields.
+    """Read an interval ("90s", "5m", "2h", "1d"), a crontab line of five fields, or "adaptive 5m-2h".
 
     The line may use the whole of Celery's crontab language, and besides 7 for Sunday and crontab(5)'s nicknames
     (@hourly, @daily, ...). Raises ScheduleError.
@@ -79,6 +87,8 @@ def parse_schedule(text: str) -> Schedule:
             raise ScheduleError(f"the schedule {text!r} is not known: of this sort there are {', '.join(NICKNAMES)}")
         return Schedule(text, _crontab(NICKNAMES[text].split()))
     fields = text.split(" ")
+    if fields[0] == "adaptive":
+        return _adaptive(text)
     if len(fields) == 1:
         return interval_schedule(_interval(text))
     if len(fields) != 5:
@@ -87,6 +97,17 @@ def parse_schedule(text: str) -> Schedule:
             '(minute, hour, day of month, month, weekday), an interval looks like "5m"'
         )
     return Schedule(text, _crontab(fields))
+
+
+def _adaptive(text: str) -> Schedule:
+    floor, separator, ceiling = text.removeprefix("adaptive").strip().partition("-")
+    if not separator:
+        raise ScheduleError(f'the schedule {text!r} has no two ends: write the shortest and longest, "adaptive 5m-2h"')
+    rules = [interval_schedule(_interval(end.strip())).rule for end in (floor, ceiling)]
+    shortest, longest = (rule for rule in rules if isinstance(rule, timedelta))
+    if shortest > longest:
+        raise ScheduleError(f"the schedule {text!r} is upside down: the shorter interval comes first")
+    return Schedule(f"adaptive {shorthand(shortest)}-{shorthand(longest)}", Adaptive(floor=shortest, ceiling=longest))
 
 
 def interval_schedule(interval: timedelta) -> Schedule:

@@ -4,7 +4,7 @@ from calendar import day_name, month_name
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from pipeline.schedule_parsing import LocalCrontab, Schedule
+from pipeline.schedule_parsing import Adaptive, LocalCrontab, Schedule
 
 # More times of day than this are told as hours.
 _MAX_TIMES = 6
@@ -20,13 +20,19 @@ _UNITS = (
 def describe(schedule: Schedule) -> str:
     """What a schedule means: "every 5 minutes", "at 03:00 and 04:00, on Thursday and Friday"."""
     rule = schedule.rule
+    if isinstance(rule, Adaptive):
+        return f"{_interval(rule.floor)} to {_interval(rule.ceiling)}, by how often the site posts"
     if not isinstance(rule, LocalCrontab):
-        return next(_every(rule // size, unit) for unit, size in _UNITS if not rule % size)
+        return _interval(rule)
     times, days = _times(rule), _days(rule)
     months = "in " + _listed(_spans(rule.month_of_year, [*month_name])) if len(rule.month_of_year) < 12 else ""
     if times.startswith("at ") and not days and "minute" not in times:
         times += " every day"
     return ", ".join(part for part in (times, days, months) if part)
+
+
+def _interval(interval: timedelta) -> str:
+    return next(_every(interval // size, unit) for unit, size in _UNITS if not interval % size)
 
 
 def _every(count: int, unit: str) -> str:

@@ -12,6 +12,8 @@ BROKEN_AFTER = 3
 """Failed runs in a row that make a site broken."""
 SUSPECT_AFTER = 2
 """Finished runs in a row without any item, where there used to be some, that make a site suspect."""
+GOOD_RUNS = 2
+"""Good runs in a row after which a site in trouble has recovered: one alone may be luck, and would alert anew."""
 FIRST_BACKOFF = timedelta(minutes=1)
 LONGEST_BACKOFF = timedelta(days=1)
 
@@ -31,14 +33,18 @@ def judge(
     """
     saw_items = figures.ok and figures.items_seen > 0
     failures = 0 if figures.ok else history.failures + 1
+    empty_runs = _empty_runs(figures, history)
+    good_runs = _good_runs(figures, history)
     return Verdict(
         fanout=_fanout(history, new),
         silent_before=now - timedelta(seconds=history.max_age_s),
         # Only a finished run that saw items is a baseline: a page that could not be read shows nothing of the site.
         baseline_done=history.baseline_done or saw_items,
         failures=failures,
-        empty_runs=_empty_runs(figures, history),
+        empty_runs=empty_runs,
         suspended_until=_suspended_until(failures, now, rand, retry_after_s),
+        trouble=_trouble(history.trouble, failures=failures, empty_runs=empty_runs, good_runs=good_runs),
+        good_runs=good_runs,
     )
 
 
@@ -61,7 +67,7 @@ def _empty_runs(figures: RunFigures, history: SiteHistory) -> int:
     # A 304 says that nothing changed, and a failed run says nothing of the rows.
     if not figures.ok or figures.not_modified:
         return history.empty_runs
-    if figures.items_seen or not history.saw_items:
+    if figures.items_seen or not (history.saw_items or history.empty_runs):
         return 0
     return history.empty_runs + 1
 
@@ -72,8 +78,35 @@ def backoff(failures: int, rand: float) -> timedelta:
     return timedelta(seconds=min(doubled, LONGEST_BACKOFF.total_seconds()) * (1 - rand / 2))
 
 
-def health(*, failures: int, empty_runs: int) -> str:
-    """What `status` calls a site: well, suspect (its rows vanished) or broken (its crawls fail)."""
+def _good_runs(figures: RunFigures, history: SiteHistory) -> int:
+    """Good runs in a row; they are counted up to what a recovery takes."""
+    if not figures.ok:
+        return 0
+    if figures.not_modified:
+        # The site answers, so it is not broken; of its rows this says nothing.
+        good = history.empty_runs == 0
+    else:
+        good = figures.items_seen > 0 or not (history.saw_items or history.empty_runs)
+    return min(history.good_runs + 1, GOOD_RUNS) if good else 0
+
+
+def _trouble(before: str | None, *, failures: int, empty_runs: int, good_runs: int) -> str | None:
     if failures >= BROKEN_AFTER:
         return "broken"
-    return "suspect" if empty_runs >= SUSPECT_AFTER else "well"
+    if empty_runs >= SUSPECT_AFTER:
+        return "suspect"
+    return before if good_runs < GOOD_RUNS else None
+
+
+def alert(before: str | None, after: str | None) -> str | None:
+    """What to tell when a site's trouble changes: the one event of a turn to the bad, or of the recovery."""
+    if before == after:
+        return None
+    return f"site {after}" if after else "site recovered"
+
+
+def health(*, trouble: str | None, failures: int, empty_runs: int) -> str:
+    """What `status` calls a site: well, suspect (its rows vanished), broken (its crawls fail), or recovering."""
+    if trouble is None:
+        return "well"
+    return trouble if failures or empty_runs else "recovering"

@@ -1,66 +1,33 @@
 """`crawlpush sites`."""
 
-import re
 import shlex
 from typing import Any
-from zoneinfo import available_timezones
 
 import click
 
+from pipeline.due import adapt, schedule_of
 from pipeline.resources import now
 from pipeline.schedule import describe, next_runs, parse_schedule
 from pipeline.settings import get_settings
 from scripts import trial
 from scripts.output import json_option, local_time, open_database, show_record, show_rows
+from scripts.site_definitions import add, export_sites, import_sites, list_ready_made, set_site
+from scripts.site_options import PARAM_OPTIONS, changed, definition_options, trial_of
+from scripts.site_push import push
 from scripts.status import health
-from spiders.params import FeedParams, ListingParams
+from spiders.definitions import SiteDefinition
 from storage import crawl_runs, overview, posts
 from storage import sites as stored
 from storage.models import Site
-
-NAME = re.compile(r"[\w.-]{1,64}")
-DURATION = re.compile(r"(\d+)([smhd])")
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-PARAMS: dict[str, type[ListingParams] | type[FeedParams]] = {"listing": ListingParams, "feed": FeedParams}
-
-
-class Duration(click.ParamType[int]):
-    """A length of time such as 90s, 5m, 12h or 7d, in seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Seconds, from text or from a default that is a number already."""
-        if isinstance(value, int):
-            return value
-        found = DURATION.fullmatch(value)
-        if found is None:
-            self.fail(f"{value!r} is not a length of time such as 90s, 5m, 12h or 7d", param, ctx)
-        return int(found[1]) * SECONDS[found[2]]
-
-
-def definition_options(command: Any) -> Any:
-    """The options that say how a site is read, shared by `add` and `try`."""
-    for option in (
-        click.option("--robots-exempt", metavar="REASON", help="Ignore robots.txt, and why you may."),
-        click.option("--allow-private", is_flag=True, help="The site is on this machine or in a private network."),
-        click.option("--timezone", default="UTC", show_default=True, help="The site's IANA time zone."),
-        click.option("-p", "--param", "pairs", multiple=True, metavar="NAME=VALUE", help="Any other parameter."),
-        click.option("--next", "next_", metavar="SELECTOR", help="The link to the next page."),
-        click.option("--pinned", metavar="SELECTOR", help="What marks a pinned row."),
-        click.option("--author", metavar="SELECTOR", help="The author, inside the row."),
-        click.option("--date", metavar="SELECTOR", help="The date, inside the row."),
-        click.option("--link", metavar="SELECTOR", help="The link, inside the row; default: the title's."),
-        click.option("--title", metavar="SELECTOR", help="The title, inside the row."),
-        click.option("--row", metavar="SELECTOR", help="What repeats for each post of a listing."),
-    ):
-        command = option(command)
-    return command
 
 
 @click.group()
 def sites() -> None:
     """The boards and feeds that are watched."""
+
+
+for command in (add, set_site, export_sites, import_sites, list_ready_made, push):
+    sites.add_command(command)
 
 
 @sites.command("list")
@@ -84,57 +51,7 @@ def list_sites(*, as_json: bool) -> None:
     show_rows(rows, as_json=as_json, empty="no sites yet: `crawlpush sites add NAME --spider listing --url URL ...`")
 
 
-@sites.command()
-@click.argument("name")
-@click.option("--spider", default="listing", show_default=True, help="listing, feed, or one of spiders/sites.")
-@click.option("--url", required=True, help="The page or feed to watch.")
-@definition_options
-@click.option("--schedule", default="5m", show_default=True, help='An interval, or a crontab line such as "0 9 * * *".')
-@click.option("--active-hours", help='Crawl only then, such as "08:00-22:00", in the site\'s time zone.')
-@click.option("--max-age", type=Duration(), default="7d", show_default=True, help="Older posts are pushed to nobody.")
-@click.option("--ttl", type=Duration(), default="3d", show_default=True, help="How long a notice is worth sending.")
-@click.option("--match-body", is_flag=True, help="Look for phrases in the body too.")
-@click.option("--notify-existing", is_flag=True, help="Push what the first crawl finds, instead of a silent baseline.")
-@click.option("--no-check", is_flag=True, help="Do not fetch the page first.")
-def add(name: str, spider: str, url: str, *, no_check: bool, notify_existing: bool, **options: Any) -> None:
-    """Add a site, after fetching its page once to see that posts are found there.
-
-    The first crawl is a silent baseline: what stands there already is stored and pushed to nobody.
-    """
-    if not NAME.fullmatch(name):
-        raise click.ClickException(f"{name!r} is not a site's name: 1 to 64 letters, digits, dots, dashes, underscores")
-    definition = _definition(spider, url, options)
-    next_runs(
-        parse_schedule(options["schedule"]),
-        after=now(),
-        timezone=definition.timezone,
-        active_hours=options["active_hours"],
-    )
-    database = open_database()
-    with database.reading() as session:
-        if any(site.name == name for site in stored.all_sites(session)):
-            raise stored.DuplicateSiteError(name)
-    seen = f", {len(trial.found_posts(definition, get_settings()))} posts on the page" if not no_check else ""
-    with database.writing() as session:
-        stored.add(
-            session,
-            name=name,
-            spider=spider,
-            now=now(),
-            params=dict(definition.params),
-            timezone=definition.timezone,
-            allow_private=definition.allow_private,
-            robots_exempt_reason=options["robots_exempt"],
-            schedule=options["schedule"],
-            active_hours=options["active_hours"],
-            max_age_s=options["max_age"],
-            ttl_s=options["ttl"],
-            match_body=options["match_body"],
-            baseline_done=notify_existing,
-            next_crawl_at=now(),
-        )
-    first = "the first crawl pushes what it finds" if notify_existing else "the first crawl is a silent baseline"
-    click.echo(f"site {name} added{seen}; {describe(parse_schedule(options['schedule']))}, and {first}")
+_NO_PARAMS = {"pairs": (), **{f"param_{name}": None for name in PARAM_OPTIONS}}
 
 
 @sites.command("try")
@@ -148,21 +65,15 @@ def try_url(url: str, spider: str | None, *, as_json: bool, **options: Any) -> N
     Without --spider, propose a definition: find the feed, or guess the rows of a board.
     """
     settings = get_settings()
+    definition = SiteDefinition(name="trial", spider=spider or "propose", params={"url": url})
     if spider:
-        found = trial.found_posts(_definition(spider, url, options), settings)
+        definition = changed(definition, options)
+        found = trial.found_posts(trial_of(definition), settings)
         rows = [{"title": p.title, "published": p.published_at, "author": p.author, "url": p.url} for p in found]
         show_rows(rows, as_json=as_json, empty="")
         return
-    proposed = trial.proposal(
-        trial.Definition(
-            spider="propose",
-            params={"url": url},
-            timezone=options["timezone"],
-            allow_private=options["allow_private"],
-            obey_robots=options["robots_exempt"] is None,
-        ),
-        settings,
-    )
+    # What the page is read by is still to be found out; how it may be fetched is not.
+    proposed = trial.proposal(trial_of(changed(definition, {**options, **_NO_PARAMS})), settings)
     if as_json:
         show_record(proposed.__dict__, as_json=True)
         return
@@ -183,7 +94,7 @@ def _command(proposed: trial.Proposal, options: dict[str, Any]) -> str:
         for line in (value if isinstance(value, list) else [value])
     )
     private = " --allow-private" if options["allow_private"] else ""
-    zone = f" --timezone {options['timezone']}" if options["timezone"] != "UTC" else ""
+    zone = f" --timezone {options['timezone']}" if options["timezone"] else ""
     return (
         f"crawlpush sites add NAME --spider {proposed.spider} --url {_quoted(proposed.params['url'])}"
         f"{zone}{private} {params}".rstrip()
@@ -192,33 +103,6 @@ def _command(proposed: trial.Proposal, options: dict[str, Any]) -> str:
 
 def _quoted(value: object) -> str:
     return shlex.quote(str(value))
-
-
-def _definition(spider: str, url: str, options: dict[str, Any]) -> trial.Definition:
-    """Check how a site is to be read. Raises ParamsError and click's errors with the parameter's name."""
-    zone = options["timezone"]
-    if zone not in available_timezones():
-        raise click.ClickException(f"{zone!r} is not an IANA time zone such as Asia/Seoul or UTC")
-    params: dict[str, Any] = {"url": url}
-    for name in ("row", "title", "link", "date", "author", "pinned"):
-        params[name] = options[name]
-    params["next"] = options["next_"]
-    for pair in options["pairs"]:
-        name, separator, value = pair.partition("=")
-        if not separator:
-            raise click.ClickException(f"--param {pair!r} is not of the form NAME=VALUE")
-        # Given twice, a parameter is a list.
-        params[name] = f"{params[name]}\n{value}" if params.get(name) else value
-    params = {name: value for name, value in params.items() if value}
-    if spider in PARAMS:
-        PARAMS[spider].from_mapping({**params, "timezone": zone})
-    return trial.Definition(
-        spider=spider,
-        params=params,
-        timezone=zone,
-        allow_private=options["allow_private"],
-        obey_robots=options["robots_exempt"] is None,
-    )
 
 
 @sites.command()
@@ -233,9 +117,11 @@ def show(name: str, *, as_json: bool) -> None:
     record = {
         "name": site.name,
         "health": health(state),
+        "in_trouble_since": site.trouble_since,
         "spider": site.spider,
         "params": site.params,
         "schedule": f"{site.schedule} ({describe(parse_schedule(site.schedule))})",
+        "adaptive_now": describe(schedule_of(site)) if site.schedule.startswith("adaptive") else None,
         "next_runs": _next_runs(site, count=5),
         "suspended_until": site.suspended_until,
         "timezone": site.timezone,
@@ -263,9 +149,10 @@ def show(name: str, *, as_json: bool) -> None:
 def _next_runs(site: Site, *, count: int) -> list[str]:
     if not site.enabled:
         return []
-    first = [site.next_crawl_at] if site.next_crawl_at else []
+    due = stored.due_at(site)
+    first = [due] if due else []
     later = next_runs(
-        parse_schedule(site.schedule),
+        schedule_of(site),
         after=max([now(), *first]),
         timezone=site.timezone,
         last_run=site.next_crawl_at,
@@ -273,34 +160,47 @@ def _next_runs(site: Site, *, count: int) -> list[str]:
         active_hours=site.active_hours,
         count=count - len(first),
     )
-    return [local_time(at) for at in [*first, *later]]
+    return [local_time(at, site.timezone) for at in [*first, *later]]
 
 
 @sites.command()
 @click.argument("name")
 @click.argument("schedule")
 @click.option("--active-hours", help='Crawl only then, such as "08:00-22:00"; "" for always.')
-def schedule(name: str, schedule: str, active_hours: str | None) -> None:
-    """Change a site's schedule; it takes effect at the next tick, without a restart."""
+@click.option("--floor", help="Of an adaptive schedule: the shortest interval, such as 5m.")
+@click.option("--ceiling", help="Of an adaptive schedule: the longest interval, such as 2h.")
+def schedule(name: str, schedule: str, active_hours: str | None, floor: str | None, ceiling: str | None) -> None:
+    """Change a site's schedule; it takes effect at the next tick, without a restart.
+
+    An interval ("5m"), a crontab line ("0 9 * * mon-fri"), or one that follows how often the site posts, between two
+    intervals ("adaptive 5m-2h").
+    """
+    if floor or ceiling:
+        if schedule.strip().lower() != "adaptive" or not (floor and ceiling):
+            raise click.UsageError("--floor and --ceiling belong together, and to the schedule `adaptive`")
+        schedule = f"adaptive {floor}-{ceiling}"
     parsed = parse_schedule(schedule)
+    at = now()
     with open_database().writing() as session:
         site = stored.by_name(session, name)
-        site.schedule = schedule
+        site.schedule = parsed.text
         if active_hours is not None:
             site.active_hours = active_hours or None
+        adapt(session, site, at)
         times = next_runs(
-            parsed,
-            after=now(),
+            schedule_of(site),
+            after=at,
             timezone=site.timezone,
             last_run=None,
             jitter_key=site.name,
             active_hours=site.active_hours,
             count=5,
         )
-        site.next_crawl_at = times[0]
-    click.echo(f"{name}: {describe(parsed)}. The next runs:")
-    for at in times:
-        click.echo(f"  {local_time(at)}")
+        site.next_crawl_at = times[0] if site.enabled else None
+    off = "" if site.enabled else ", but the site is not watched (`crawlpush sites enable`)"
+    click.echo(f"{name}: {describe(parsed)}{off}. The next runs:")
+    for moment in times:
+        click.echo(f"  {local_time(moment, site.timezone)}")
 
 
 @sites.command()

@@ -9,8 +9,10 @@ import click
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
-from pipeline import verdict
+from pipeline import failed_tasks, heartbeat, verdict
+from pipeline.locks import open_redis
 from pipeline.resources import now
+from pipeline.settings import get_settings
 from scripts.output import json_option, local_time, open_database
 from storage import channels, overview
 from storage.overview import SiteState
@@ -49,6 +51,8 @@ def gather() -> dict[str, Any]:
             ],
         }
     report["queues"] = _queues()
+    report["failed_tasks"] = _failed_tasks()
+    report["beat_problem"] = beat_problem()
     report["needs_a_person"] = needs_a_person(report)
     return report
 
@@ -73,12 +77,12 @@ def _site(state: SiteState) -> dict[str, Any]:
 
 
 def health(state: SiteState) -> str:
-    """One word for a site: off, held, broken, suspect, new or well."""
+    """One word for a site: off, held, broken, suspect, recovering, new or well."""
     if not state.site.enabled:
         return "off"
     if state.held_posts:
         return "held"
-    word = verdict.health(failures=state.site.failures, empty_runs=state.site.empty_runs)
+    word = verdict.health(trouble=state.site.trouble, failures=state.site.failures, empty_runs=state.site.empty_runs)
     return "new" if word == "well" and not state.site.baseline_done else word
 
 
@@ -95,11 +99,30 @@ def _queues() -> dict[str, int | None]:
     return lengths
 
 
+def beat_problem() -> str | None:
+    """What is wrong with beat; None when nothing is, or when Redis, where its heartbeat stands, does not answer."""
+    try:
+        with open_redis(get_settings()) as redis:
+            return heartbeat.problem(heartbeat.beats(redis), now())
+    except (RedisError, OSError):
+        return None
+
+
+def _failed_tasks() -> list[dict[str, Any]]:
+    try:
+        with open_redis(get_settings()) as redis:
+            return [failed.__dict__ for failed in failed_tasks.recent(redis)]
+    except (RedisError, OSError):
+        # That Redis is away is said of the queues.
+        return []
+
+
 def needs_a_person(report: Mapping[str, Any]) -> bool:
     """Whether something will not get well by itself."""
     return (
         any(site["health"] in {"held", "broken", "suspect"} for site in report["sites"])
         or bool(report["paused_channels"])
+        or bool(report["beat_problem"])
         or None in report["queues"].values()
     )
 
@@ -121,12 +144,23 @@ def lines(report: Mapping[str, Any]) -> list[str]:
     )
     said += [f"  failed because of {reason}: {count}" for reason, count in report["failed"].items()]
     said.append("queues: " + ", ".join(f"{q} {_length(n)}" for q, n in report["queues"].items()))
+    if report["beat_problem"]:
+        said.append(report["beat_problem"])
+    said += [_failed_task_line(failed) for failed in report["failed_tasks"]]
     for channel in report["paused_channels"]:
         said.append(
             f"channel {channel['channel']} is paused since {_when(channel['since'])}: {channel['code']} "
             f"{channel['reason']} (`crawlpush channels resume {channel['channel']}`)"
         )
     return said
+
+
+def _failed_task_line(failed: Mapping[str, Any]) -> str:
+    ids = ", ".join(map(str, failed["ids"]))
+    return (
+        f"task failed for good {failed['times']} times, last {_when(failed['at'])}: {failed['task']}({ids}), "
+        f"{failed['reason']} (the sweep asks for it again)"
+    )
 
 
 def _site_line(site: Mapping[str, Any]) -> str:
