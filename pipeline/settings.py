@@ -95,17 +95,33 @@ class Settings(BaseSettings):
     crawl_max_pages: int = Field(20, ge=1, le=1000, description="Pages that one crawl may fetch.")
     crawl_delay_s: float = Field(1.0, ge=0, le=60, description="Pause between two requests to one host.")
 
+    worker_nice: int = Field(
+        10, ge=0, le=19, description="How far workers step back behind other processes of the machine (nice)."
+    )
     tick_s: float = Field(15, ge=1, le=60, description="How often beat looks for sites that are due.")
     sweep_s: float = Field(30, ge=1, le=600, description="How often beat looks for owed work that nobody does.")
+    device_expiry_days: int = Field(
+        270, ge=30, description="Days after which a device that its app has not registered again gets no more pushes."
+    )
     fanout_slice: int = Field(2000, ge=1, le=20_000, description="Users that one slice of a fan-out serves.")
     notify_queue_max: int = Field(
         2000, ge=1, description="Length of notify_tasks above which fan-outs wait, about two seconds of sending."
     )
     notify_concurrency: int = Field(100, ge=1, le=1000, description="Tasks that one notifier runs at once.")
+    retention_runs_days: int = Field(30, ge=1, description="Days after which finished crawl runs are removed.")
+    retention_notifications_days: int = Field(
+        90, ge=1, description="Days after which notifications that are over are removed, with their deliveries."
+    )
+    retention_post_texts_days: int = Field(
+        0, ge=0, description="Days after which the texts of posts are emptied; 0: never. The posts stay known."
+    )
     subscriptions_per_user: int = Field(100, ge=1, description="Limit of subscriptions a user may have.")
 
     fcm_service_account_file: Path | None = Field(None, description="Google's service account key (JSON).")
     fcm_endpoint: Endpoint = Field("https://fcm.googleapis.com", description="FCM HTTP v1.")
+    fcm_quota_per_minute: int = Field(
+        600_000, ge=1, description="Messages a minute that your Firebase project may send, all processes together."
+    )
     apns_key_file: Path | None = Field(None, description="Apple's provider key (.p8).")
     apns_key_id: str = Field("", description="The key's ten-character id.")
     apns_team_id: str = Field("", description="Your ten-character team id.")

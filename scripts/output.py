@@ -66,11 +66,11 @@ def show_record(record: Row, *, as_json: bool) -> None:
         click.echo(f"{name.replace('_', ' '):<{width}}  {_text(value)}")
 
 
-def local_time(at: datetime | None) -> str:
-    """A moment in the configured time zone, to the second."""
+def local_time(at: datetime | None, zone: str | None = None) -> str:
+    """A moment in a time zone, by default the configured one, to the second."""
     if at is None:
         return "-"
-    return at.astimezone(ZoneInfo(get_settings().display_timezone)).strftime("%Y-%m-%d %H:%M:%S %Z")
+    return at.astimezone(ZoneInfo(zone or get_settings().display_timezone)).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def shortened_token(token: str) -> str:

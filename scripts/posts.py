@@ -1,13 +1,12 @@
 """`crawlpush posts`."""
 
-from collections import Counter
-
 import click
 
 from pipeline.resources import now
 from scripts.output import json_option, limit_option, open_database, show_record, show_rows
 from storage import notifications, sites
 from storage import posts as stored
+from storage.models import CrawlRun
 
 
 @click.group()
@@ -41,13 +40,15 @@ def list_posts(site: str | None, limit: int, *, as_json: bool) -> None:
 
 @posts.command()
 @click.argument("post", type=int)
+@click.option("--limit", type=click.IntRange(0), default=10, show_default=True, help="Show so many users.")
 @json_option
-def show(post: int, *, as_json: bool) -> None:
-    """Trace one post: the crawl that found it, whom it matched, and what became of each push."""
+def show(post: int, limit: int, *, as_json: bool) -> None:
+    """Trace one post: the crawl that found it, the phrases that hit, whom it matched, and the outcome per device."""
     with open_database().reading() as session:
         found, site = stored.by_id(session, post)
-        owed = notifications.listing(session, post_id=post, limit=1000)
-    outcomes = Counter(outcome for row in owed for outcome in row.devices)
+        run = session.get(CrawlRun, found.run_id) if found.run_id else None
+        trace = notifications.trace(session, post)
+        users = notifications.listing(session, post_id=post, limit=limit) if limit else []
     record = {
         "post": found.id,
         "site": site,
@@ -57,11 +58,13 @@ def show(post: int, *, as_json: bool) -> None:
         "published": found.published_at,
         "first_seen": found.first_seen_at,
         "crawl_run": found.run_id,
+        "crawl": f"{run.trigger}, {run.status} ({run.finish_reason})" if run else "removed by retention",
         "fanout": found.fanout,
         "users": found.matched_users,
-        "phrases": sorted({row.phrase for row in owed if row.phrase}),
-        "notifications": dict(Counter(row.status for row in owed)),
-        "devices": dict(outcomes),
+        "phrases": {phrase or "(every post)": count for phrase, count in trace.phrases.items()},
+        "notifications": trace.statuses,
+        "devices": trace.devices,
+        "newest": [f"{row.user}: {row.status}; {', '.join(row.devices) or 'no device tried'}" for row in users],
     }
     show_record(record, as_json=as_json)
 

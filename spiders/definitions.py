@@ -25,8 +25,9 @@ from spiders.params import FeedParams, ListingParams, ParamsError
 from spiders.toml_text import toml_table
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
-_DURATION: Final = re.compile(r"(\d{1,6})\s*([smhdw])")
+_DURATION: Final = re.compile(r"(\d{1,9})\s*([smhdw])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_LONGEST: Final = 3_650 * 86_400
 _PARAMS: Final[Mapping[str, type[ListingParams] | type[FeedParams]]] = {
     "listing": ListingParams,
     "feed": FeedParams,
@@ -43,7 +44,10 @@ def seconds(duration: str) -> int:
     found = _DURATION.fullmatch(duration.strip())
     if found is None:
         raise ValueError(f"{duration!r} is no duration: write a number and s, m, h, d or w, such as 7d")
-    return int(found[1]) * _SECONDS[found[2]]
+    count = int(found[1]) * _SECONDS[found[2]]
+    if not 0 < count <= _LONGEST:
+        raise ValueError(f"{duration!r} is not possible: a duration is from 1s to 3650d")
+    return count
 
 
 def duration(count: int) -> str:
@@ -147,8 +151,7 @@ def parse_definitions(text: str, source: str = "sites.toml") -> dict[str, SiteDe
 
 def _definition(name: str, table: Any, source: str) -> SiteDefinition:
     where = f"{source}: site {name!r}"
-    if not _NAME.fullmatch(name):
-        raise DefinitionError(f"{where}: a name is at most 64 small letters, digits, dots, dashes and underscores")
+    check_name(name, where)
     if not isinstance(table, dict):
         raise DefinitionError(f"{where}: must be a table, [sites.{name}]")
     for key in table:
@@ -163,6 +166,14 @@ def _definition(name: str, table: Any, source: str) -> SiteDefinition:
     definition = SiteDefinition(name=name, spider=spider, params=_params(table, where), **values)
     check_params(definition, where)
     return definition
+
+
+def check_name(name: str, where: str = "") -> None:
+    """Raise DefinitionError for what cannot be a site's name."""
+    if not _NAME.fullmatch(name):
+        raise DefinitionError(
+            f"{where or f'site {name!r}'}: a name is at most 64 small letters, digits, dots, dashes and underscores"
+        )
 
 
 def _values(table: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from spiders.orders import Order
 from spiders.params import FeedParams, ListingParams
 from spiders.pipelines import found_post
 from storage import sites
-from storage.models import Base
+from storage.models import metadata
 from storage.posts import store
 from storage.session import Database
 
@@ -105,7 +105,7 @@ def perform(order: Order, folder: Path, connection: socket.socket) -> NoReturn:
 
 def _prepare(url: str) -> int:
     database = Database(url)
-    Base.metadata.create_all(database.engine)
+    metadata.create_all(database.engine)
     now = datetime.now(UTC)
     with database.writing() as session:
         site = sites.add(session, name="rehearsal", spider="listing", now=now)

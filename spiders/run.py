@@ -160,7 +160,7 @@ class Run:
         self._reactor.getThreadPool().adjustPoolsize(0, settings.getint("REACTOR_THREADPOOL_MAXSIZE"))
         self._recorder.on_progress = lambda figures: self._channel.send("progress", figures)
         self._crawler.signals.connect(self._spider_closed, signals.spider_closed)
-        self._crawler.crawl(**self._order.params, timezone=self._order.timezone).addErrback(self._failed)
+        self._crawler.crawl(**{**self._order.params, "timezone": self._order.timezone}).addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:
         logger.error("the spider could not start", exc_info=failure.value)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -22,6 +23,89 @@ def crawl(runs: int, *, as_json: bool) -> None:
     from scripts.bench.crawl import measure_crawl
 
     _show(measure_crawl(runs=runs), as_json=as_json)
+
+
+@bench.command()
+@click.option("--count", type=click.IntRange(10, 100_000), default=5000, show_default=True, help="A round.")
+@click.option("--latency-ms", type=click.FloatRange(0, 10_000), default=50, show_default=True, help="Of the gateway.")
+@click.option("--database", type=click.Choice(["sqlite", "postgres"]), default="sqlite", show_default=True)
+@click.option("--processes", type=click.IntRange(1, 64), default=2, show_default=True, help="Notifiers.")
+@json_option
+def notify(count: int, latency_ms: float, database: str, processes: int, *, as_json: bool) -> None:
+    """Notifications from the queue to the recorded delivery, beside an empty task and beside the plain design."""
+    from scripts.bench.notify import measure_notify
+
+    figures = measure_notify(count=count, latency_ms=latency_ms, database=database, processes=processes)
+    _show(figures, as_json=as_json)
+
+
+@bench.command()
+@click.option("--subscriptions", type=click.IntRange(10, 20_000_000), default=1_000_000, show_default=True)
+@click.option("--distinct", type=click.IntRange(10, 1_000_000), default=100_000, show_default=True, help="Phrases.")
+@json_option
+def match(subscriptions: int, distinct: int, *, as_json: bool) -> None:
+    """Who gets a post, on a PostgreSQL of its own, beside a LIKE per subscription. A million takes some minutes."""
+    from scripts.bench.match import measure_match
+
+    _show(measure_match(subscriptions, distinct), as_json=as_json)
+
+
+@bench.command()
+@click.option("--seconds", type=click.FloatRange(2, 600), default=15, show_default=True, help="Of each measurement.")
+@click.option("--sites", type=click.IntRange(1, 10_000), default=500, show_default=True)
+@click.option("--users", type=click.IntRange(1, 1_000_000), default=10_000, show_default=True)
+@json_option
+def neighbour(seconds: float, sites: int, users: int, *, as_json: bool) -> None:
+    """The 95th percentile of a small web process on the same cores, without the pipeline and beside it."""
+    from scripts.bench.neighbour import measure_neighbour
+
+    _show(measure_neighbour(seconds=seconds, site_count=sites, users=users), as_json=as_json)
+
+
+@bench.command()
+@click.option("--users", type=click.IntRange(1, 1_000_000), default=100_000, show_default=True)
+@json_option
+def fanout(users: int, *, as_json: bool) -> None:
+    """Publishing one notify_user message per user, beside apply_async in a loop."""
+    from scripts.bench.fanout import measure_fanout
+
+    _show(measure_fanout(users), as_json=as_json)
+
+
+@bench.command()
+@click.option(
+    "--users", type=click.IntRange(1, 1_000_000), default=50_000, show_default=True, help="Of the large post."
+)
+@click.option(
+    "--per-s", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="Messages taken a second."
+)
+@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw it into this PNG.")
+@json_option
+def fairness(users: int, per_s: int, plot: Path | None, *, as_json: bool) -> None:
+    """A post with ten readers that comes three seconds after one with many."""
+    from scripts.bench.fairness import measure_fairness
+
+    _show(measure_fairness(users, per_s, plot=plot), as_json=as_json)
+
+
+@bench.command()
+@click.option("--count", type=click.IntRange(100, 1_000_000), default=20_000, show_default=True, help="Of each vendor.")
+@json_option
+def gateway(count: int, *, as_json: bool) -> None:
+    """What the loopback push gateway sustains."""
+    from scripts.bench.gateway import measure_gateway
+
+    _show(measure_gateway(count), as_json=as_json)
+
+
+@bench.command()
+@click.option("--runs", type=click.IntRange(1, 100), default=5, show_default=True)
+@json_option
+def store(runs: int, *, as_json: bool) -> None:
+    """Pages per second of a crawl that stores what it finds, beside one that does not."""
+    from scripts.bench.store import measure_store
+
+    _show(measure_store(runs), as_json=as_json)
 
 
 def _show(figures: Mapping[str, Any], *, as_json: bool) -> None:

@@ -12,7 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import redis
+
+from pipeline.celery import create_app
 from pipeline.matching import parse_phrase
+from pipeline.settings import get_settings
 from scripts.board.process import BoardProcess, board_process
 from scripts.embedded_redis import EmbeddedRedis
 from scripts.gateway.process import GatewayProcess, gateway_process
@@ -54,16 +58,20 @@ class Installation:
     def start(self, *names: str) -> None:
         """Start processes of the Procfile, each in a session of its own, and wait until the workers are ready."""
         for name in names or PROCESSES:
-            with self.log(name).open("ab") as log:
-                self._running[name] = subprocess.Popen(
-                    ["/bin/sh", "-c", "exec " + procfile_commands(ROOT / "Procfile", (name,))[name]],
-                    cwd=ROOT,
-                    env=self.environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
+            self.start_command(name, procfile_commands(ROOT / "Procfile", (name,))[name])
+
+    def start_command(self, name: str, command: str) -> None:
+        """Start a process of another command than the Procfile's, in a session of its own."""
+        with self.log(name).open("ab") as log:
+            self._running[name] = subprocess.Popen(
+                ["/bin/sh", "-c", "exec " + command],
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def wait_until(self, condition: Callable[[], object], what: str, *, seconds: float = 40.0) -> None:
         """Wait for a condition; fail with `what`, and what the processes said, when it does not come true."""
@@ -76,6 +84,15 @@ class Installation:
         return "\n".join(
             f"--- {log.stem}\n{log.read_text(errors='replace')[-2000:]}" for log in self.folder.glob("*.log")
         )
+
+    def wait_until_ready(self) -> None:
+        """Wait until each worker answers on its queue: before that, a signal would just end it."""
+        app = create_app(get_settings())
+        app.conf.broker_url = self.redis.url
+        with redis.Redis.from_url(self.redis.url) as client:
+            for queue in app.amqp.queues:
+                app.send_task("debug_task", (queue,), queue=queue)
+                self.wait_until(lambda key=f"crawlpush:debug:{queue}": client.exists(key), f"a worker on {queue}")
 
     def log(self, name: str) -> Path:
         """Where a process' output goes."""
@@ -104,6 +121,7 @@ class Installation:
         for process in self._running.values():
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        self._running.clear()
         self.database.close()
 
     def command(self, *arguments: str, code: int = 0) -> str:

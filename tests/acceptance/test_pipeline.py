@@ -89,6 +89,7 @@ def test_every_process_stops_within_four_seconds_of_a_signal_to_all(sqlite_insta
     installation = sqlite_installation
     installation.add_board("board", "--schedule", "1s")
     installation.start()
+    installation.wait_until_ready()
     installation.wait_until(lambda: finished_runs(installation) >= 1, "a crawl")
     groups = {installation.pid(name) for name in PROCESSES}
     began = time.monotonic()

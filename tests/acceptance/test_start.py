@@ -61,11 +61,11 @@ class Start:
                     return found
             seen = len(self.lines)
             try:
-                line = self._arriving.get(timeout=deadline - time.monotonic())
+                arrived = self._arriving.get(timeout=deadline - time.monotonic())
             except (queue.Empty, ValueError):
-                line = None
-            assert line is not None, f"no line with {pattern!r} in:\n" + "\n".join(self.lines)
-            self.lines.append(line)
+                arrived = None
+            assert arrived is not None, f"no line with {pattern!r} in:\n{self.text}"
+            self.lines.append(arrived)
 
     def everything(self) -> list[psutil.Process]:
         """The launcher and all that it has started."""

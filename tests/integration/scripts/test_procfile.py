@@ -2,6 +2,7 @@
 
 import io
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,15 +16,15 @@ import pytest
 from scripts import procfile
 from scripts.procfile import Ending, ProcessGroup, procfile_commands
 
-WAIT = f'{sys.executable} -c "import time; print(1, flush=True); time.sleep(60)"'
+WAIT = f'{shlex.quote(sys.executable)} -c "import time; print(1, flush=True); time.sleep(60)"'
 STUBBORN = (
-    f'{sys.executable} -c "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); '
+    f'{shlex.quote(sys.executable)} -c "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); '
     'print(1, flush=True); time.sleep(60)"'
 )
 POLITE = (
-    f'{sys.executable} -c "import signal, sys, time; '
-    "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.5), print('goodbye', flush=True), sys.exit())); "
-    "print('ready', flush=True); time.sleep(60)\""
+    f'{shlex.quote(sys.executable)} -c "import signal, time; '
+    "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]); print('ready', flush=True); "
+    "signal.sigwait([signal.SIGTERM]); time.sleep(0.5); print('goodbye')\""
 )
 RUN_AND_BE_KILLED = """\
 import os, sys

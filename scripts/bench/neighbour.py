@@ -1,0 +1,205 @@
+"""Whether a web process on the same cores notices the pipeline: the question from which crawlpush began."""
+
+import http.client
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from statistics import median, quantiles
+from threading import Thread
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.orm import Session
+
+from pipeline.celery import create_app
+from pipeline.publish import publish_many
+from pipeline.settings import get_settings
+from scripts.bench.workers import ROOT, servers, wait_until, workers
+from storage import crawl_runs, posts, sites, subscriptions
+from storage.crawl_runs import RunFigures, Verdict
+from storage.models import CrawlRun, Device, Notification, Subscription, User
+from storage.posts import FoundPost
+from storage.session import Database
+from storage.subscriptions import KeywordText
+
+HOSTS = 50
+"""Loopback addresses that the sites are spread over, since one host is crawled by one crawl at a time."""
+INTERVAL_S = 300
+REQUEST_EVERY_S = 0.05
+PAGE = "".join(
+    f"<tr class=row><td><a href='/post/{n}'>Post {n} 공지</a><td class=date>2026-01-02</tr>" for n in range(20)
+)
+
+
+def measure_neighbour(*, seconds: float = 30, site_count: int = 500, users: int = 10_000) -> dict[str, float]:
+    """Give the 95th percentile of a login's latency without the pipeline and beside it, in milliseconds.
+
+    Beside means: `site_count` sites crawled every five minutes each, and a post fanned out and pushed to `users`
+    phones. crawls and pushes say how much of that was done while the neighbour was measured.
+    """
+    with tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder, ExitStack() as stack:
+        port = stack.enter_context(_web())
+        _latencies(port, 2)  # the first requests warm up
+        alone = _latencies(port, seconds)
+        on = stack.enter_context(servers(Path(folder), "sqlite", keep=users))
+        board_port = stack.enter_context(_boards())
+        database = Database(on.environment["DATABASE_URL"])
+        stack.callback(database.close)
+        post_id = _fill(database, board_port, site_count, users)
+        # The gateway stands for the vendors, whose machines are elsewhere.
+        os.setpriority(os.PRIO_PROCESS, on.gateway.pid, 19)
+        app = create_app(get_settings())
+        app.conf.update(broker_url=on.redis_url)
+        celery = ["-A", "pipeline"]
+        kinds = (("crawl_tasks", "crawler"), ("fanout_tasks", "dispatcher"), ("notify_tasks", "notifier"))
+        commands = [[*celery, "worker", "-Q", queue, "-n", f"{name}@%h"] for queue, name in kinds]
+        with workers(on, [*commands, [*celery, "beat"]]):
+            wait_until(lambda: _finished(database) > 0, "the first crawl", on)
+            before = _finished(database), _sent(database)
+            publish_many(app, "fan_out_post", [(post_id,)])
+            wait_until(lambda: _sent(database) > before[1], "the first push", on)
+            beside = _latencies(port, seconds)
+            crawls, pushes = _finished(database) - before[0], _sent(database) - before[1]
+    p95_alone, p95_beside = (quantiles(each, n=20)[-1] for each in (alone, beside))
+    return {
+        "seconds": seconds,
+        "p95_alone_ms": round(1000 * p95_alone, 2),
+        "p95_beside_ms": round(1000 * p95_beside, 2),
+        "ratio": round(p95_beside / p95_alone, 3),
+        "median_alone_ms": round(1000 * median(alone), 2),
+        "median_beside_ms": round(1000 * median(beside), 2),
+        "crawls": crawls,
+        "pushes": pushes,
+    }
+
+
+@contextmanager
+def _web() -> Iterator[int]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scripts.bench.web"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _latencies(port: int, seconds: float) -> list[float]:
+    """Seconds that each request took, at a steady pace."""
+    found = []
+    end = time.perf_counter() + seconds
+    while (began := time.perf_counter()) < end:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection.request("GET", "/login")
+        connection.getresponse().read()
+        connection.close()
+        took = time.perf_counter() - began
+        found.append(took)
+        time.sleep(max(0.0, REQUEST_EVERY_S - took))
+    return found
+
+
+@contextmanager
+def _boards() -> Iterator[int]:
+    """A board on each of the loopback addresses 127.0.0.2 and up, all on one port."""
+
+    class Board(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b"" if self.path == "/robots.txt" else f"<!doctype html><table>{PAGE}</table>".encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    with ExitStack() as stack:
+        port = 0
+        for number in range(HOSTS):
+            server = stack.enter_context(ThreadingHTTPServer((f"127.0.0.{number + 2}", port), Board))
+            port = server.server_address[1]
+            Thread(target=server.serve_forever, daemon=True).start()
+            stack.callback(server.shutdown)
+        yield port
+
+
+def _fill(database: Database, port: int, site_count: int, users: int) -> int:
+    """Sites that are due one after the other, and a post with its readers; returns the post's id."""
+    at = datetime.now(UTC)
+    with database.writing() as session:
+        for number in range(site_count):
+            sites.add(
+                session,
+                name=f"site-{number}",
+                spider="listing",
+                now=at,
+                params={
+                    "url": f"http://127.0.0.{number % HOSTS + 2}:{port}/board/{number}",
+                    "row": "tr.row",
+                    "title": "a",
+                    "date": ".date",
+                },
+                schedule=f"{INTERVAL_S}s",
+                allow_private=True,
+                next_crawl_at=at + timedelta(seconds=INTERVAL_S * number / site_count),
+            )
+        word = KeywordText(text="공지사항", kind="substring")
+        keyword_id = subscriptions.keyword_ids(session, [word])[word]
+        numbers = range(1, users + 1)
+        rows = [{"id": n, "external_id": str(n), "created_at": at, "timezone": "UTC", "paused": False} for n in numbers]
+        session.execute(insert(User), rows)
+        session.execute(
+            insert(Device),
+            [
+                {"user_id": n, "platform": "fcm", "token": f"token-{n}", "created_at": at, "last_seen_at": at}
+                for n in numbers
+            ],
+        )
+        session.execute(
+            insert(Subscription),
+            [{"user_id": n, "keyword_id": keyword_id, "match_body": False, "created_at": at} for n in numbers],
+        )
+        return _ready_post(session, at)
+
+
+def _ready_post(session: Session, at: datetime) -> int:
+    site = sites.add(session, name="news", spider="feed", now=at, enabled=False)
+    run_id = sites.queue_run(session, site.id, trigger="bench", now=at)
+    assert run_id is not None
+    run = crawl_runs.claim(session, run_id, owner="bench", now=at, lease_until=at)
+    assert run is not None
+    found = FoundPost(external_id="1", url="https://news.test/1", title="오늘의 공지사항")
+    posts.store(session, site_id=site.id, run_id=run_id, found=[found], now=at)
+    verdict = Verdict(
+        fanout="ready",
+        silent_before=at - timedelta(days=7),
+        baseline_done=True,
+        failures=0,
+        empty_runs=0,
+        suspended_until=None,
+    )
+    figures = RunFigures(finish_reason="finished", ok=True, items_seen=1)
+    (post_id,) = crawl_runs.close(session, run, figures, verdict, new=1, now=at)
+    return post_id
+
+
+def _finished(database: Database) -> int:
+    with database.reading() as session:
+        query = select(func.count()).select_from(CrawlRun).where(CrawlRun.status == "finished")
+        return (session.scalar(query) or 0) - 1
+
+
+def _sent(database: Database) -> int:
+    with database.reading() as session:
+        query = select(func.count()).select_from(Notification).where(Notification.status == "sent")
+        return session.scalar(query) or 0
