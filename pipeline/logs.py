@@ -30,7 +30,11 @@ class HumanFormatter(logging.Formatter):
         level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
         fields = " ".join(f"{name}={_shown(value)}" for name, value in _fields(record).items())
         line = f"{at} {level}{_one_line(record.getMessage())}" + (f": {fields}" if fields else "")
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        if not record.exc_info:
+            return line
+        # Indented and cleaned line by line: what a page put into an exception must not look like a line of ours.
+        trace = "\n".join(f"    {_one_line(part)}" for part in self.formatException(record.exc_info).splitlines())
+        return f"{line}\n{trace}"
 
 
 class JSONFormatter(logging.Formatter):

@@ -117,22 +117,25 @@ def _lost_notifications_before(database: Database, broker: Broker) -> datetime:
 
 
 def _stranded_fan_outs(database: Database, broker: Broker) -> list[int]:
-    with database.writing() as session:
+    # Looked up before the transaction that writes: on SQLite nobody else writes while that one waits for the broker.
+    with database.reading() as session:
         before = _lost_before(
             broker,
             "fan_out_post",
             lambda waiting: _oldest(_of(session.get(Post, key[0]), "fanout_enqueued_at") for key in waiting),
         )
+    with database.writing() as session:
         return posts.stranded(session, enqueued_before=before, now=now())
 
 
 def _stranded_runs(database: Database, broker: Broker) -> list[int]:
-    with database.writing() as session:
+    with database.reading() as session:
         before = _lost_before(
             broker,
             "crawl_site",
             lambda waiting: _oldest(_of(session.get(CrawlRun, key[0]), "enqueued_at") for key in waiting),
         )
+    with database.writing() as session:
         return crawl_runs.stranded(session, enqueued_before=before, now=now())
 
 

@@ -4,6 +4,7 @@ To add a command: write it with click in a module of this package, and name it i
 """
 
 import importlib
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import click
@@ -71,10 +72,22 @@ class Commands(click.Group):
             raise
 
 
+def _version() -> str:
+    try:
+        return version("crawlpush")
+    except PackageNotFoundError:
+        # A platform that installs the requirements only, as Heroku does, runs us from the source.
+        return "from source"
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="crawlpush")
+@click.version_option(_version(), prog_name="crawlpush")
 def main() -> None:
     """Watches boards and feeds, and pushes each new post to the phones of the people whose keywords it matches, once.
 
     Settings come from the environment or a .env file: docs/configuration.md lists them.
     """
+
+
+if __name__ == "__main__":
+    main(prog_name="crawlpush")

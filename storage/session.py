@@ -43,7 +43,10 @@ def open_engine(url: str, *, pool_size: int = 5) -> Engine:
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
         if parsed.database and parsed.database != ":memory:":
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            # It will hold device tokens, so a new file, and a folder that is made for it, are its owner's alone.
+            path = Path(parsed.database)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(mode=0o600)
         engine = create_engine(parsed, pool_size=pool_size, max_overflow=64, hide_parameters=True)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

@@ -54,6 +54,7 @@ class Sender(Generic[K, R]):
 
         Raises SenderClosedError after close(). The same key in one batch is processed once, for all who asked.
         """
+        hash(key)  # a key that cannot be one is its sender's fault, and must not reach the threads
         future: Future[R] = Future()
         with self._lock:
             if self._closed:

@@ -13,6 +13,7 @@ from pipeline.celery import CRAWL_QUEUE, app
 from pipeline.child import CrawlProgress
 from pipeline.publish import publish_many
 from pipeline.settings import get_settings
+from pipeline.tasks.arguments import require_ids
 from pipeline.tasks.fanout import enqueue_fan_outs
 from pipeline.transient import RETRIES, TRANSIENT_ERRORS
 
@@ -60,6 +61,7 @@ def enqueue_crawls(run_ids: Sequence[int]) -> None:
 @app.task(name="crawl_site", bind=True, **RETRIES)
 def crawl_site(task: Task[..., None], run_id: int) -> None:
     """Do one owed crawl in a child process, and enqueue the fan-outs of what it found."""
+    require_ids(run_id=run_id)
     try:
         end = run_crawl(run_id, stop=stopping, hand_back=True)
     except crawling.HostBusyError:

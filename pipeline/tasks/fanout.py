@@ -8,6 +8,7 @@ from pipeline.celery import FANOUT_LEASE_S, NOTIFY_QUEUE, app
 from pipeline.fanout import FanOuts, FanOutSettings, SliceEnd
 from pipeline.publish import publish_many, queue_length
 from pipeline.settings import get_settings
+from pipeline.tasks.arguments import require_ids
 from pipeline.transient import RETRIES
 
 WAIT_S = 1
@@ -28,6 +29,7 @@ def _fan_outs() -> FanOuts:
 @app.task(name="fan_out_post", **RETRIES)
 def fan_out_post(post_id: int) -> None:
     """Serve the next slice of a post's readers, and go to the back of the queue if there are more."""
+    require_ids(post_id=post_id)
     match _fan_outs().next_slice(post_id):
         case SliceEnd.MORE:
             enqueue_fan_outs([post_id])

@@ -13,6 +13,7 @@ from pipeline.push.sender import Sender
 from pipeline.push_settings import push_config
 from pipeline.quota import Quota
 from pipeline.settings import get_settings
+from pipeline.tasks.arguments import require_ids
 from pipeline.transient import TRANSIENT_ERRORS
 from storage.notifications import Key
 
@@ -42,6 +43,7 @@ def _sender() -> Sender[Key, str | None]:
 )
 def notify_user(post_id: int, user_id: int) -> None:
     """Push one post to one user's devices, unless that was done or is being done already."""
+    require_ids(post_id=post_id, user_id=user_id)
     try:
         _sender().submit((post_id, user_id)).result(timeout=NOTIFY_LEASE_S)
     except TimeoutError:

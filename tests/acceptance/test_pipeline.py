@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from pipeline.celery import create_app
 from pipeline.publish import publish_many, queue_length
 from pipeline.settings import get_settings
-from storage.models import CrawlRun, Notification, Site
+from storage.models import CrawlRun, Notification, Post, Site
 from tests.acceptance.installation import PROCESSES, Installation, token_of
 from tests.support.builders import add_user
 
@@ -145,9 +145,11 @@ def age_what_is_owed(installation: Installation) -> None:
     with installation.database.writing() as session:
         session.execute(update(Notification).where(Notification.status == "sending").values(lease_until=before))
         session.execute(update(Notification).where(Notification.status != "sent").values(enqueued_at=before))
+        held = {"fanout_enqueued_at": before, "fanout_lease_until": before}
+        session.execute(update(Post).where(Post.fanout == "ready").values(held))
 
 
-@pytest.mark.parametrize("victim", ["notifier", "dispatcher"])
+@pytest.mark.parametrize("victim", ["notifier", pytest.param("dispatcher", marks=pytest.mark.full)])
 def test_a_killed_worker_costs_nobody_a_push(installation: Installation, victim: str) -> None:
     # Given forty readers, small slices, and a gateway that takes its time
     installation.add_board("board", "--schedule", "1h", "--notify-existing")

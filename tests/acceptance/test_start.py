@@ -169,6 +169,7 @@ def with_suppressed_terminate(process: psutil.Process) -> None:
         return
 
 
+@pytest.mark.full
 def test_a_second_start_goes_on_where_the_first_one_stopped(tmp_path: Path) -> None:
     for expected in ("fate=silent", r"new=\d+$"):
         with started(tmp_path) as start:
@@ -213,6 +214,7 @@ def wait_for_children(start: Start, words: str) -> list[psutil.Process]:
 
 
 @linux_only
+@pytest.mark.full
 def test_nothing_is_left_when_the_start_itself_is_killed(tmp_path: Path) -> None:
     with started(tmp_path) as start:
         start.wait_for("crawl finished")

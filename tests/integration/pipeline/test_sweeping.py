@@ -74,15 +74,20 @@ def sent(queues: Queues, task: str = "notify_user") -> list[tuple[int, ...]]:
     return sorted(ids for name, ids in queues.sent if name == task)
 
 
+def from_now(columns: dict[str, object]) -> dict[str, object]:
+    """The times of a table, which are written as distances, counted from now and not from when the tests were read."""
+    return {name: now() + value if isinstance(value, timedelta) else value for name, value in columns.items()}
+
+
 @pytest.mark.parametrize(
     ("columns", "is_sent_for"),
     [
         ({"enqueued_at": None}, True),
         ({}, True),
-        ({"enqueued_at": now() + LONG}, False),
-        ({"status": "sending", "lease_until": now() - LONG, "lease_token": "dead"}, True),
-        ({"status": "sending", "lease_until": now() + LONG, "lease_token": "alive"}, False),
-        ({"enqueued_at": None, "next_attempt_at": now() + timedelta(hours=1)}, False),
+        ({"enqueued_at": LONG}, False),
+        ({"status": "sending", "lease_until": -LONG, "lease_token": "dead"}, True),
+        ({"status": "sending", "lease_until": LONG, "lease_token": "alive"}, False),
+        ({"enqueued_at": None, "next_attempt_at": timedelta(hours=1)}, False),
         ({"status": "sent"}, False),
         ({"status": "failed"}, False),
         ({"status": "skipped"}, False),
@@ -100,7 +105,7 @@ def sent(queues: Queues, task: str = "notify_user") -> list[tuple[int, ...]]:
     ],
 )
 def test_what_is_sent_for(database: Database, queues: Queues, columns: dict[str, object], is_sent_for: bool) -> None:
-    keys = owed(database, columns)
+    keys = owed(database, from_now(columns))
     sweeping.sweep(database, queues.broker())
     assert sent(queues) == (keys if is_sent_for else [])
 
@@ -170,19 +175,19 @@ def ready_post(database: Database, **columns: object) -> int:
 @pytest.mark.parametrize(
     ("columns", "is_sent_for"),
     [
-        ({"fanout_enqueued_at": now() - LONG}, True),
-        ({"fanout_enqueued_at": now() + LONG}, False),
-        ({"fanout_enqueued_at": now() - LONG, "fanout_token": "x", "fanout_lease_until": now() - LONG}, True),
-        ({"fanout_enqueued_at": now() - LONG, "fanout_token": "x", "fanout_lease_until": now() + LONG}, False),
-        ({"fanout_enqueued_at": now() - LONG, "fanout": "done"}, False),
-        ({"fanout_enqueued_at": now() - LONG, "fanout": "held"}, False),
+        ({"fanout_enqueued_at": -LONG}, True),
+        ({"fanout_enqueued_at": LONG}, False),
+        ({"fanout_enqueued_at": -LONG, "fanout_token": "x", "fanout_lease_until": -LONG}, True),
+        ({"fanout_enqueued_at": -LONG, "fanout_token": "x", "fanout_lease_until": LONG}, False),
+        ({"fanout_enqueued_at": -LONG, "fanout": "done"}, False),
+        ({"fanout_enqueued_at": -LONG, "fanout": "held"}, False),
     ],
     ids=["its message is lost", "its message is young", "its dispatcher died", "its dispatcher lives", "done", "held"],
 )
 def test_which_fan_outs_are_sent_for(
     database: Database, queues: Queues, columns: dict[str, object], is_sent_for: bool
 ) -> None:
-    post = ready_post(database, **columns)
+    post = ready_post(database, **from_now(columns))
     sweeping.sweep(database, queues.broker())
     assert sent(queues, "fan_out_post") == ([(post,)] if is_sent_for else [])
     assert not sweeping.sweep(database, queues.broker())
