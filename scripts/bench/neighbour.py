@@ -9,10 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median, quantiles
-from threading import Thread
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
@@ -20,6 +18,7 @@ from sqlalchemy.orm import Session
 from pipeline.celery import create_app
 from pipeline.publish import publish_many
 from pipeline.settings import get_settings
+from scripts.bench.web import HOSTS
 from scripts.bench.workers import ROOT, servers, wait_until, workers
 from storage import crawl_runs, posts, sites, subscriptions
 from storage.crawl_runs import RunFigures, Verdict
@@ -28,13 +27,8 @@ from storage.posts import FoundPost
 from storage.session import Database
 from storage.subscriptions import KeywordText
 
-HOSTS = 50
-"""Loopback addresses that the sites are spread over, since one host is crawled by one crawl at a time."""
 INTERVAL_S = 300
 REQUEST_EVERY_S = 0.05
-PAGE = "".join(
-    f"<tr class=row><td><a href='/post/{n}'>Post {n} 공지</a><td class=date>2026-01-02</tr>" for n in range(20)
-)
 
 
 def measure_neighbour(*, seconds: float = 30, site_count: int = 500, users: int = 10_000) -> dict[str, float]:
@@ -44,11 +38,11 @@ def measure_neighbour(*, seconds: float = 30, site_count: int = 500, users: int 
     phones. crawls and pushes say how much of that was done while the neighbour was measured.
     """
     with tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder, ExitStack() as stack:
-        port = stack.enter_context(_web())
+        port = stack.enter_context(_server("login"))
         _latencies(port, 2)  # the first requests warm up
         alone = _latencies(port, seconds)
         on = stack.enter_context(servers(Path(folder), "sqlite", keep=users))
-        board_port = stack.enter_context(_boards())
+        board_port = stack.enter_context(_server("boards"))
         database = Database(on.environment["DATABASE_URL"])
         stack.callback(database.close)
         post_id = _fill(database, board_port, site_count, users)
@@ -80,13 +74,18 @@ def measure_neighbour(*, seconds: float = 30, site_count: int = 500, users: int 
 
 
 @contextmanager
-def _web() -> Iterator[int]:
+def _server(kind: str) -> Iterator[int]:
+    """A server of scripts.bench.web in a process of its own, so that it does not share our interpreter; its port."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "scripts.bench.web"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-m", "scripts.bench.web", kind], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     try:
         assert process.stdout is not None
-        yield int(process.stdout.readline())
+        port = int(process.stdout.readline())
+        if kind == "boards":
+            # The boards stand for other people's machines, as the gateway does.
+            os.setpriority(os.PRIO_PROCESS, process.pid, 19)
+        yield port
     finally:
         process.kill()
         process.communicate()
@@ -105,32 +104,6 @@ def _latencies(port: int, seconds: float) -> list[float]:
         found.append(took)
         time.sleep(max(0.0, REQUEST_EVERY_S - took))
     return found
-
-
-@contextmanager
-def _boards() -> Iterator[int]:
-    """A board on each of the loopback addresses 127.0.0.2 and up, all on one port."""
-
-    class Board(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = b"" if self.path == "/robots.txt" else f"<!doctype html><table>{PAGE}</table>".encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    with ExitStack() as stack:
-        port = 0
-        for number in range(HOSTS):
-            server = stack.enter_context(ThreadingHTTPServer((f"127.0.0.{number + 2}", port), Board))
-            port = server.server_address[1]
-            Thread(target=server.serve_forever, daemon=True).start()
-            stack.callback(server.shutdown)
-        yield port
 
 
 def _fill(database: Database, port: int, site_count: int, users: int) -> int:

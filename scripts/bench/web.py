@@ -1,38 +1,71 @@
-"""The neighbour: a small web process whose every answer costs some milliseconds of CPU, as a login does."""
+"""The servers of `bench neighbour`: a login that costs CPU, and the boards that are crawled meanwhile."""
 
 import hashlib
 import sys
 import threading
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 ROUNDS = 8_000
 """Of the password hash: about four milliseconds on a machine of today."""
+HOSTS = 50
+"""Loopback addresses that the boards are spread over, since one host is crawled by one crawl at a time."""
+ROWS = "".join(f"<tr class=row><td><a href='/post/{n}'>Post {n} 공지</a><td class=date>2026-01-02" for n in range(20))
 
 
-class Login(BaseHTTPRequestHandler):
-    """Hashes a password for each request."""
+class Page(BaseHTTPRequestHandler):
+    """Answers every request with what `body` gives."""
 
     def do_GET(self) -> None:
-        """Answer with the hash."""
-        body = hashlib.pbkdf2_hmac("sha256", b"password", b"salt", ROUNDS).hex().encode()
+        """Answer."""
+        body = self.body()
         self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def body(self) -> bytes:
+        """The answer."""
+        raise NotImplementedError
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Say nothing."""
 
 
-def main() -> None:
-    """Serve on a free port, which goes to standard output, until standard input ends."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Login) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        sys.stdout.write(f"{server.server_address[1]}\n")
+class Login(Page):
+    """Hashes a password for each request."""
+
+    def body(self) -> bytes:
+        """The hash."""
+        return hashlib.pbkdf2_hmac("sha256", b"password", b"salt", ROUNDS).hex().encode()
+
+
+class Board(Page):
+    """Shows the same twenty posts."""
+
+    def body(self) -> bytes:
+        """The page; robots.txt forbids nothing."""
+        return b"" if self.path == "/robots.txt" else f"<!doctype html><table>{ROWS}</table>".encode()
+
+
+KINDS = {"login": (Login, ["127.0.0.1"]), "boards": (Board, [f"127.0.0.{number + 2}" for number in range(HOSTS)])}
+
+
+def main(kind: str) -> None:
+    """Serve on one free port, which goes to standard output, until standard input ends."""
+    page, addresses = KINDS[kind]
+    with ExitStack() as stack:
+        port = 0
+        for address in addresses:
+            server = stack.enter_context(ThreadingHTTPServer((address, port), page))
+            port = server.server_address[1]
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            stack.callback(server.shutdown)
+        sys.stdout.write(f"{port}\n")
         sys.stdout.flush()
         sys.stdin.read()
-        server.shutdown()
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])
