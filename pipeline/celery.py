@@ -3,7 +3,9 @@
 `celery -A pipeline worker|beat|inspect` finds it here. The Procfile shows the processes.
 """
 
+import atexit
 import os
+import signal
 import ssl
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -257,6 +259,17 @@ def _set_transport_options(conf: Any, kind: ProcessType, settings: Settings) -> 
     options = {**conf.broker_transport_options, **redis_options(kind)}
     check_visibility(kind, options, settings)
     conf.broker_transport_options = options
+
+
+@signals.worker_init.connect
+@signals.beat_init.connect
+def _end_once(**_: object) -> None:
+    """Let a second signal, which honcho and Heroku may send, find a process that is already ending in peace.
+
+    Python puts the default handlers back while it ends, so that a late SIGTERM would make a clean end look like a kill.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        atexit.register(signal.signal, number, signal.SIG_IGN)
 
 
 @signals.worker_init.connect
