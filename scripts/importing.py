@@ -8,7 +8,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,22 +115,10 @@ def import_records(
     """Import records, and keep `outcome` up to date; `go_on` adds to what an earlier import refused."""
     side = _SideFile(outcome, keep=go_on)
     try:
-        for batch in _ahead(_checked(importer, batch) for batch in _batches(lines)):
+        for batch in _batches(lines):
             _import_batch(database, importer, batch, outcome, side, dry_run=dry_run)
     finally:
         side.close()
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Batch:
-    """Lines that are read and checked."""
-
-    entries: Sequence[Any]
-    # The line of each entry.
-    lines: Sequence[int]
-    # Lines that cannot be stored, and why.
-    problems: Mapping[int, str]
-    last_line: int
 
 
 def _batches(lines: Iterator[records.Record]) -> Iterator[list[records.Record]]:
@@ -145,7 +132,15 @@ def _batches(lines: Iterator[records.Record]) -> Iterator[list[records.Record]]:
         yield batch
 
 
-def _checked(importer: Importer, batch: Sequence[records.Record]) -> _Batch:
+def _import_batch(
+    database: Database,
+    importer: Importer,
+    batch: Sequence[records.Record],
+    outcome: Outcome,
+    side: "_SideFile",
+    *,
+    dry_run: bool,
+) -> None:
     entries, lines, problems = [], [], {}
     for record in batch:
         try:
@@ -156,35 +151,13 @@ def _checked(importer: Importer, batch: Sequence[records.Record]) -> _Batch:
             problems[record.line] = str(error)
         else:
             lines.append(record.line)
-    return _Batch(entries=entries, lines=lines, problems=problems, last_line=batch[-1].line)
-
-
-def _ahead(batches: Iterator[_Batch]) -> Iterator[_Batch]:
-    """The same batches, each made in a second thread while the database is busy with the one before."""
-    with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
-        coming = reader.submit(next, batches, None)
-        while (batch := coming.result()) is not None:
-            coming = reader.submit(next, batches, None)
-            yield batch
-
-
-def _import_batch(
-    database: Database,
-    importer: Importer,
-    batch: _Batch,
-    outcome: Outcome,
-    side: "_SideFile",
-    *,
-    dry_run: bool,
-) -> None:
-    stored = Stored(added=0, rejected={})
-    if batch.entries:
-        stored = _store(database, importer, batch.entries, dry_run=dry_run)
+    stored = _store(database, importer, entries, dry_run=dry_run) if entries else Stored(added=0, rejected={})
+    problems.update({lines[at]: reason for at, reason in stored.rejected.items()})
     # After the commit: what the side file names is what was not stored.
-    side.write({**batch.problems, **{batch.lines[at]: reason for at, reason in stored.rejected.items()}})
-    outcome.read += len(batch.lines) + len(batch.problems)
+    side.write(problems)
+    outcome.read += len(batch)
     outcome.added += stored.added
-    outcome.last_line = batch.last_line
+    outcome.last_line = batch[-1].line
 
 
 def _store(database: Database, importer: Importer, entries: Sequence[Any], *, dry_run: bool) -> Stored:
