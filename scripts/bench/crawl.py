@@ -6,15 +6,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
 
 from pipeline.child import CrawlOrder, CrawlReport, forkserver_pid, run_child, start_forkserver, stop_forkserver
+from scripts.bench.web import Page, serving
 from storage import sites
 from storage.migrate import upgrade
 from storage.session import Database
@@ -37,8 +37,8 @@ def measure_crawl(runs: int = 7) -> dict[str, float]:
     child_wall_s, scrapy_wall_s: from the start to the end. private_mb: memory that the child shares with nobody (USS).
     forkserver_start_s, forkserver_mb: what the forkserver costs, once: seconds until it is ready, resident memory.
     """
-    with tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder, _page() as url:
-        order = _order(url, f"sqlite:///{folder}/bench.db")
+    with tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder, serving(_Board) as origin:
+        order = _order(f"{origin}/board", f"sqlite:///{folder}/bench.db")
         began = time.perf_counter()
         start_forkserver()
         start_s = time.perf_counter() - began
@@ -148,36 +148,15 @@ def _order(url: str, database_url: str) -> CrawlOrder:
     )
 
 
-class _Board(BaseHTTPRequestHandler):
+class _Board(Page):
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:
+    def body(self) -> bytes:
         if self.path == "/robots.txt":
-            body = b"User-agent: *\nDisallow: /private\n"
-        else:
-            cells = '<tr class="row"><td><a href="/post?id={n}">Notice {n} 공지</a><td class="date">2026-01-02 03:04'
-            rows = "".join(cells.format(n=number) for number in range(ROWS))
-            body = f"<!doctype html><meta charset=utf-8><table>{rows}</table>".encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def _page() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Board)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/board"
-    finally:
-        server.shutdown()
-        server.server_close()
+            return b"User-agent: *\nDisallow: /private\n"
+        cells = '<tr class="row"><td><a href="/post?id={n}">Notice {n} 공지</a><td class="date">2026-01-02 03:04'
+        rows = "".join(cells.format(n=number) for number in range(ROWS))
+        return f"<!doctype html><meta charset=utf-8><table>{rows}</table>".encode()
 
 
 def _cpu_s(pid: int | None) -> float:

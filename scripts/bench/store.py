@@ -4,14 +4,11 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from os import environ
 from statistics import median
-from threading import Thread
 
+from scripts.bench.web import Page, serving
 from storage import sites
 from storage.migrate import upgrade
 from storage.session import Database
@@ -32,12 +29,12 @@ def measure_store(runs: int = 5) -> dict[str, float]:
     with_pages_s, without_pages_s: pages per second, the medians. cost: the share that storing takes, 0.1 is a tenth.
     """
     stored, plain = [], []
-    with tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder, _board() as address:
+    with tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder, serving(_Board) as origin:
         url = f"sqlite:///{folder}/bench.db"
         settings = _prepare(url)
         for run in range(runs):
-            plain.append(_pages_per_second(f"{address}/{run}-plain", {}))
-            stored.append(_pages_per_second(f"{address}/{run}", settings))
+            plain.append(_pages_per_second(f"{origin}/board/{run}-plain", {}))
+            stored.append(_pages_per_second(f"{origin}/board/{run}", settings))
     with_it, without = median(stored), median(plain)
     return {
         "runs": runs,
@@ -96,33 +93,13 @@ def _pages_per_second(address: str, settings: dict[str, object]) -> float:
     return PAGES / float(elapsed[1])
 
 
-class _Board(BaseHTTPRequestHandler):
+class _Board(Page):
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:
+    def body(self) -> bytes:
         page = self.path.replace("?page=", "/")
         rows = "".join(
             f'<tr class="row"><td><a href="/post{page}/{number}">Notice {number} of {page}</a>'
             for number in range(ROWS)
         )
-        body = f"<!doctype html><meta charset=utf-8><table>{rows}</table>".encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def _board() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Board)
-    thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/board"
-    finally:
-        server.shutdown()
-        server.server_close()
+        return f"<!doctype html><meta charset=utf-8><table>{rows}</table>".encode()

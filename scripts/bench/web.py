@@ -1,9 +1,10 @@
-"""The servers of `bench neighbour`: a login that costs CPU, and the boards that are crawled meanwhile."""
+"""The pages that benchmarks serve on loopback; and the servers of `bench neighbour`, each a process of its own."""
 
 import hashlib
 import sys
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 ROUNDS = 8_000
@@ -47,6 +48,18 @@ class Board(Page):
     def body(self) -> bytes:
         """The page; robots.txt forbids nothing."""
         return b"" if self.path == "/robots.txt" else f"<!doctype html><table>{ROWS}</table>".encode()
+
+
+@contextmanager
+def serving(page: type[Page]) -> Iterator[str]:
+    """Serve a page on a free port, from threads of this process; its origin."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), page)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 KINDS = {"login": (Login, ["127.0.0.1"]), "boards": (Board, [f"127.0.0.{number + 2}" for number in range(HOSTS)])}
