@@ -1,4 +1,4 @@
-"""Firebase Cloud Messaging, HTTP v1: one request per message over one pooled aiohttp session.
+"""Firebase Cloud Messaging, HTTP v1: one request per message over one pool of kept connections.
 
 pyfcm supplies the credentials, the end point and the form of the payload. Its own requests are not used: they sleep and
 repeat themselves without bound on Retry-After, its urllib3 session sends a POST again by itself after a timeout or a
@@ -9,14 +9,14 @@ import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
-import aiohttp
-from aiohttp.abc import AbstractStreamWriter
 from pyfcm import FCMNotification
 
 from pipeline.push.access_token import AccessTokens, TokenError
 from pipeline.push.answers import classify_fcm, short_text
 from pipeline.push.credentials import load_service_account, tls_context
+from pipeline.push.http1 import Pool, Request
 from pipeline.push.loop import LoopClosedError, LoopInterruptedError, LoopThread
 from pipeline.push.message import Message, PayloadTooLargeError, fit
 from pipeline.push.outcome import Outcome, OutcomeKind
@@ -25,12 +25,6 @@ from pipeline.push.payload import fcm_payload
 logger = logging.getLogger(__name__)
 
 ENDPOINT = "https://fcm.googleapis.com"
-MAX_ANSWER_BYTES = 65_536
-"""An answer has some hundred bytes; whatever is longer is not one, and is not read to its end."""
-KEEPALIVE_S = 50.0
-"""Idle connections are dropped here before the vendor drops them: a POST on a dying connection is an unknown."""
-CONNECT_TIMEOUT_S = 5.0
-
 _CLOSED = Outcome(kind=OutcomeKind.RETRY, code="closed", detail="the process is stopping")
 _INTERRUPTED = Outcome(kind=OutcomeKind.UNKNOWN, code="interrupted", detail="the process is stopping")
 _NOT_SENT = Outcome(kind=OutcomeKind.RETRY, code="not_sent", detail="the time was up before the message's turn came")
@@ -58,13 +52,14 @@ class FCMChannel:
         load_service_account(service_account_file)
         self._client = FCMNotification(service_account_file=service_account_file)
         self._client.FCM_END_POINT_BASE = endpoint.rstrip("/") + "/v1/projects"
-        self._url: str = self._client.fcm_end_point
+        self._path = urlsplit(self._client.fcm_end_point).path
+        self._endpoint = endpoint
         self._tls = tls_context(ca_file)
         self._tokens = AccessTokens(self._client.credentials, ca_file)
         self._timeout_s = timeout_s
         self._connections = connections
         self._loop = LoopThread("push-fcm")
-        self._session: aiohttp.ClientSession | None = None
+        self._pool: Pool | None = None
 
     def send(self, messages: Sequence[Message], deadline_s: float, *, validate_only: bool = False) -> list[Outcome]:
         """Send a batch; see Channel.send. With validate_only FCM checks the message and shows nothing."""
@@ -82,13 +77,13 @@ class FCMChannel:
     def close(self) -> None:
         """Close the connections and end the thread."""
 
-        async def close_session() -> None:
-            if self._session is not None:
-                await self._session.close()
+        async def close_pool() -> None:
+            if self._pool is not None:
+                self._pool.close()
 
-        if self._session is not None:
+        if self._pool is not None:
             try:
-                self._loop.run(close_session(), 2.0)
+                self._loop.run(close_pool(), 2.0)
             except (LoopClosedError, LoopInterruptedError, TimeoutError):
                 logger.debug("push connections not closed in time")
         self._loop.close()
@@ -119,11 +114,11 @@ class FCMChannel:
             except PayloadTooLargeError as error:
                 outcomes[index] = Outcome(kind=OutcomeKind.REJECTED, code="payload_too_large", detail=str(error))
                 continue
-            body = _Body(payload)
+            request = Request(path=self._path, headers={}, body=payload)
             try:
-                outcomes[index] = await self._send_one(body)
+                outcomes[index] = await self._send_one(request)
             except asyncio.CancelledError:
-                outcomes[index] = _lost("timeout", "no answer by the deadline") if body.sent else _NOT_SENT
+                outcomes[index] = _lost("timeout", "no answer by the deadline") if request.sent else _NOT_SENT
                 raise
 
     def _encode(self, message: Message, validate_only: bool) -> bytes:
@@ -140,79 +135,34 @@ class FCMChannel:
         )
         return encoded
 
-    async def _send_one(self, body: "_Body") -> Outcome:
+    async def _send_one(self, request: Request) -> Outcome:
         """Send one message; once more after a 401, which is certain not to have been handled."""
         try:
             token = await self._tokens.get()
-            outcome = await self._post(body, token)
+            outcome = await self._post(request, token)
             if outcome.code == "UNAUTHENTICATED":
                 renewed = await self._tokens.get(instead_of=token)
                 if renewed != token:
-                    body = _Body(body.payload)
-                    outcome = await self._post(body, renewed)
+                    outcome = await self._post(request, renewed)
         except TokenError as error:
             return error.outcome
         return outcome
 
-    async def _post(self, body: "_Body", token: str) -> Outcome:
-        session = self._open_session()
-        headers = {"Authorization": f"Bearer {token}"}
+    async def _post(self, request: Request, token: str) -> Outcome:
+        request.sent = False
+        request.headers = {
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/json",
+            "Accept-Encoding": "identity",
+        }
+        if self._pool is None:
+            # Here, because a pool belongs to an event loop.
+            self._pool = Pool(self._endpoint, tls=self._tls, connections=self._connections)
         try:
-            async with session.post(self._url, data=body, headers=headers, allow_redirects=False) as response:
-                answer = await _read(response)
-                return classify_fcm(response.status, response.headers, answer, datetime.now(UTC))
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            return _network_outcome(error, sent=body.sent)
-
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=self._connections,
-                    ssl=self._tls,
-                    ttl_dns_cache=300,
-                    keepalive_timeout=KEEPALIVE_S,
-                ),
-                timeout=aiohttp.ClientTimeout(total=self._timeout_s, sock_connect=CONNECT_TIMEOUT_S),
-                headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-        return self._session
-
-
-class _Body(aiohttp.BytesPayload):
-    """A request body that remembers whether any of it may have left: before that, a failure is certainly harmless."""
-
-    sent = False
-
-    def __init__(self, payload: bytes) -> None:
-        super().__init__(payload, content_type="application/json")
-        self.payload = payload
-
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        self.sent = True
-        await super().write(writer)
-
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        self.sent = True
-        await super().write_with_length(writer, content_length)
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """The answer's body, as much as came of it: a cut off error still has its status."""
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async for chunk in response.content.iter_any():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size >= MAX_ANSWER_BYTES:
-                response.close()
-                break
-    except (aiohttp.ClientError, OSError):
-        if not chunks and response.status == 200:
-            raise
-    return b"".join(chunks)
+            answer = await self._pool.post(request, self._timeout_s)
+        except (OSError, ValueError) as error:
+            return _network_outcome(error, sent=request.sent)
+        return classify_fcm(answer.status, answer.headers, answer.body, datetime.now(UTC))
 
 
 def _network_outcome(error: Exception, *, sent: bool) -> Outcome:
