@@ -20,6 +20,7 @@ from kombu import Queue
 from pipeline import failed_tasks, logs, resources, startup
 from pipeline.child import PreloadError, start_forkserver
 from pipeline.settings import Settings, SettingsError, get_settings
+from pipeline.transport import bulk_transport
 
 CRAWL_QUEUE = "crawl_tasks"
 FANOUT_QUEUE = "fanout_tasks"
@@ -253,12 +254,15 @@ def _configure_logging(**_: object) -> None:
     logs.configure(get_settings())
 
 
-def _set_transport_options(conf: Any, kind: ProcessType, settings: Settings) -> None:
+def _set_transport(conf: Any, kind: ProcessType, settings: Settings) -> None:
     if not on_redis(settings):
         return
     options = {**conf.broker_transport_options, **redis_options(kind)}
     check_visibility(kind, options, settings)
     conf.broker_transport_options = options
+    # Long tasks come one at a time, and there kombu's own way costs nothing.
+    if kind.queues == (NOTIFY_QUEUE,) and settings.notify_transport == "bulk":
+        conf.broker_transport = bulk_transport(settings.broker)
 
 
 @signals.worker_init.connect
@@ -281,7 +285,7 @@ def _prepare_worker(sender: Any, **_: object) -> None:
         startup.check_services(settings)
         # The web process that shares these cores goes first: nobody waits for a crawl, somebody for a login.
         os.nice(settings.worker_nice)
-        _set_transport_options(sender.app.conf, kind, settings)
+        _set_transport(sender.app.conf, kind, settings)
         if CRAWL_QUEUE in kind.queues:
             # Here, because a forkserver must be begun by the main thread, before there are others.
             start_forkserver()

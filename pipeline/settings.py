@@ -108,6 +108,9 @@ class Settings(BaseSettings):
         2000, ge=1, description="Length of notify_tasks above which fan-outs wait, about two seconds of sending."
     )
     notify_concurrency: int = Field(100, ge=1, le=1000, description="Tasks that one notifier runs at once.")
+    notify_transport: Literal["bulk", "stock"] = Field(
+        "bulk", description="How notifiers read Redis: many messages at once, or one by one with kombu's own transport."
+    )
     retention_runs_days: int = Field(30, ge=1, description="Days after which finished crawl runs are removed.")
     retention_notifications_days: int = Field(
         90, ge=1, description="Days after which notifications that are over are removed, with their deliveries."

@@ -1,0 +1,362 @@
+"""A Redis transport for kombu that takes and acknowledges messages in bulk. The notifiers read their queue with it.
+
+kombu's own transport spends two thirds of a worker's time on two round trips per message: one to note that it is
+unacknowledged, one to acknowledge it, each with a new client object. Here one script takes as many messages as the
+prefetch count allows and notes them, and one transaction acknowledges all that were acknowledged within a few
+milliseconds. Queues, unacknowledged messages and their keys look as kombu's own do: either side's producers and
+consumers, and either side's restoring of lost messages, can stand on the other end.
+
+It leans on the inside of kombu's Redis transport, so it is used with the versions in KOMBU_VERSIONS alone
+(`usable()`); tests/integration/pipeline/transport/ shows on both transports what must not differ.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from queue import Empty
+from time import monotonic, time
+from typing import TYPE_CHECKING, Any, cast
+
+from kombu.exceptions import OperationalError
+from kombu.transport import redis, virtual
+from kombu.utils.json import loads
+from kombu.utils.scheduling import priority_cycle
+from redis import Redis
+from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
+
+KOMBU_VERSIONS = frozenset({"5.7.0"})
+"""The versions whose inside was read and tested: Channel._brpop_start, _brpop_read, _get, _queue_cycle, _q_for_pri and
+conn_or_acquire, QoS.append, ack, restore_unacked_once and _delivered, and Transport.register_with_event_loop."""
+
+TAKE_MAX = 200
+"""Most messages that one script takes: more would make the other clients of Redis wait for it."""
+ACK_MAX = 200
+ACK_DELAY_S = 0.01
+"""An acknowledgement waits for others for so long, or until there are ACK_MAX of them. What a process that dies in this
+time had not sent is delivered again after the visibility timeout, as with kombu's own transport."""
+LOOK_S = 0.25
+"""How long an idle consumer waits at one list before it looks at its other ones (queues, priorities)."""
+UNREADABLE_KEPT = 100
+UNREADABLE_SUFFIX = ":unreadable"
+"""What is no message is set aside in a list of this name, the newest UNREADABLE_KEPT of each queue."""
+
+TAKE = """
+-- KEYS: the hash and the index of unacknowledged messages, then the lists to take from, the most urgent first.
+-- ARGV: how many at most, the time, the suffix and the length of the lists of what cannot be read, and for each list
+-- the number of its group: lists of one group are taken from in turn.
+-- Returns the number of what could not be read; then, for each that was taken, its list's place, its tag, and itself.
+local wanted, taken = tonumber(ARGV[1]), {0}
+local function take(place)
+    local raw = redis.call('RPOP', KEYS[place])
+    if not raw then return false end
+    local readable, message = pcall(cjson.decode, raw)
+    local properties = readable and type(message) == 'table' and message.properties
+    local info = type(properties) == 'table' and properties.delivery_info
+    local tag = info and properties.delivery_tag
+    if type(info) ~= 'table' or type(tag) ~= 'string'
+        or type(info.exchange) ~= 'string' or type(info.routing_key) ~= 'string' then
+        redis.call('LPUSH', KEYS[place] .. ARGV[3], raw)
+        redis.call('LTRIM', KEYS[place] .. ARGV[3], 0, tonumber(ARGV[4]) - 1)
+        taken[1] = taken[1] + 1
+        return true
+    end
+    redis.call('ZADD', KEYS[2], ARGV[2], tag)
+    redis.call('HSET', KEYS[1], tag,
+        '[' .. raw .. ', ' .. cjson.encode(info.exchange) .. ', ' .. cjson.encode(info.routing_key) .. ']')
+    taken[#taken + 1] = place - 3
+    taken[#taken + 1] = tag
+    taken[#taken + 1] = raw
+    wanted = wanted - 1
+    return true
+end
+local first = 3
+while first <= #KEYS and wanted > 0 do
+    local last = first
+    while last < #KEYS and ARGV[last + 3] == ARGV[first + 2] do last = last + 1 end
+    local found = true
+    while found and wanted > 0 do
+        found = false
+        for place = first, last do
+            if wanted > 0 and take(place) then found = true end
+        end
+    end
+    first = last + 1
+end
+return taken
+"""
+
+
+if TYPE_CHECKING:
+    # kombu's stubs know little of the inside that is leaned on here.
+    class Mixin(Any): ...  # type: ignore[misc]  # noqa: D101
+
+    class _KombuQoS(Any): ...  # type: ignore[misc]
+
+    class _KombuChannel: ...
+
+    class _KombuSentinelChannel: ...
+
+    class _KombuTransport: ...
+
+    class _KombuSentinelTransport: ...
+
+else:
+    Mixin = object
+    _KombuQoS = redis.QoS
+    _KombuChannel, _KombuSentinelChannel = redis.Channel, redis.SentinelChannel
+    _KombuTransport, _KombuSentinelTransport = redis.Transport, redis.SentinelTransport
+
+
+class QoS(_KombuQoS):
+    """Which messages are unacknowledged: noted by the script that took them, acknowledged many at once."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Tags that a script has noted as unacknowledged already, on their way to append().
+        self.noted: set[str] = set()
+        self._acknowledged: list[str] = []
+        self._oldest_at = 0.0
+
+    def append(self, message: Any, delivery_tag: str) -> None:
+        """Count a message as unacknowledged, and note it in Redis unless the script that took it did."""
+        if delivery_tag in self.noted:
+            self.noted.discard(delivery_tag)
+            virtual.QoS.append(self, message, delivery_tag)
+        else:
+            super().append(message, delivery_tag)
+
+    def ack(self, delivery_tag: str) -> None:
+        """Acknowledge a message, together with others that come soon; its place in the prefetch count is free then."""
+        if not self._acknowledged:
+            self._oldest_at = monotonic()
+            self.channel.flush_soon()
+        self._acknowledged.append(delivery_tag)
+        if len(self._acknowledged) >= ACK_MAX:
+            self.flush()
+
+    def flush(self, *, older_than_s: float = 0.0) -> None:
+        """Send the acknowledgements that wait, if the oldest has waited for so long."""
+        if not self._acknowledged or monotonic() - self._oldest_at < older_than_s:
+            return
+        tags = self._acknowledged[:]
+        with self.channel.conn_or_acquire() as client, client.pipeline() as pipe:
+            pipe.zrem(self.unacked_index_key, *tags).hdel(self.unacked_key, *tags).execute()
+        # Only now: what could not be sent is sent with the next ones.
+        del self._acknowledged[: len(tags)]
+        for tag in tags:
+            virtual.QoS.ack(self, tag)
+
+    def restore_unacked_once(self, stderr: Any = None) -> None:
+        """Send what waits before the rest is given back: a clean stop repeats nothing."""
+        self.channel.flush()
+        # What was taken and, because something broke, not delivered.
+        for tag in self.noted:
+            self._delivered.setdefault(tag, None)
+        self.noted.clear()
+        super().restore_unacked_once(stderr)
+
+
+class BulkMixin(Mixin):
+    """What a channel does in bulk, on top of kombu's Redis channel or its Sentinel one."""
+
+    QoS = QoS
+    _bulk_client: Redis | None = None
+    _shared_client: Any = None
+    _no_ack_queues: frozenset[str] = frozenset()
+
+    @contextmanager
+    def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
+        """One client for all that this channel does: clients share a pool, and making one costs as much as using it."""
+        if client is None:
+            if self._shared_client is None or self._shared_client.connection_pool is not self.pool:
+                self._shared_client = self._create_client()
+            client = self._shared_client
+        yield client
+
+    def basic_consume(self, queue: str, no_ack: bool, *args: Any, **kwargs: Any) -> Any:
+        """See kombu."""
+        if no_ack:
+            self._no_ack_queues |= {queue}
+        else:
+            self._no_ack_queues -= {queue}
+        return super().basic_consume(queue, no_ack, *args, **kwargs)
+
+    def flush_soon(self) -> None:
+        """Have the waiting acknowledgements sent by the event loop; without one, the next look at a queue does it."""
+        loop = getattr(self.connection, "loop", None)
+        if loop is not None:
+            loop.call_later(ACK_DELAY_S, self.flush)
+
+    def flush(self, older_than_s: float = 0.0) -> None:
+        """Send the acknowledgements that wait; what cannot be sent waits for the next time."""
+        if self.connection is None:
+            return
+        try:
+            self.qos.flush(older_than_s=older_than_s)
+        except self.connection_errors as error:
+            # Whoever waits for messages finds out as well that the connection is gone, and makes a new one.
+            logger.warning("acknowledgements not sent", extra={"fields": {"error": type(error).__name__}})
+
+    def _brpop_start(self, timeout: float | None = None) -> None:
+        """Wait at a list without taking anything.
+
+        BLMOVE from a list's end to the same end changes nothing and answers as soon as there is a message, so that a
+        process that dies before it has read the answer took nothing with it, as it would with kombu's BRPOP.
+        """
+        del timeout
+        # Without an event loop there is no timer either.
+        self.flush(ACK_DELAY_S)
+        queues = self._queue_cycle.consume(len(self.active_queues))
+        if not queues:
+            return
+        key = self.global_keyprefix + queues[0]
+        self._queue_cycle.rotate(queues[0])
+        self._in_poll = self.client.connection
+        self._brpop_sent_at = monotonic()
+        self.client.connection.send_command("BLMOVE", key, key, "RIGHT", "RIGHT", LOOK_S)
+
+    def _brpop_read(self, **options: Any) -> bool:
+        """Read the answer to the wait, then take what the prefetch count allows."""
+        try:
+            try:
+                self.client.parse_response(self.client.connection, "BLMOVE", **options)
+            except self.connection_errors:
+                self.client.connection.disconnect()
+                raise
+        finally:
+            self._in_poll = None
+            self._flush_brpop_reauth()
+        allowed = self.qos.can_consume_max_estimate()
+        taken = self._take(self._queue_cycle.consume(len(self.active_queues)), TAKE_MAX if allowed is None else allowed)
+        for queue, tag, raw in taken:
+            self._deliver_taken(queue, tag, raw)
+        if not taken:
+            raise Empty
+        return True
+
+    def _deliver_taken(self, queue: str, tag: str, raw: bytes) -> None:
+        try:
+            self.connection._deliver(loads(raw), queue)
+        except (OSError, RedisError, OperationalError):
+            # Not the message's fault: it is given back with the others when the connection is closed.
+            raise
+        except Exception as error:
+            # Whoever can write to Redis must not be able to end a worker, nor to hand it the same message for ever.
+            self._set_aside(queue, tag, raw, error)
+        else:
+            if queue in self._no_ack_queues:
+                self.qos.ack(tag)
+        finally:
+            self.qos.noted.discard(tag)
+
+    def _get(self, queue: str) -> dict[str, Any]:
+        """One message of one queue, for basic_get()."""
+        with self.conn_or_acquire() as client:
+            self._maybe_update_queues_expire(client, queue)
+        for _, tag, raw in self._take([queue], 1):
+            try:
+                return cast(dict[str, Any], loads(raw))
+            except ValueError as error:
+                self._set_aside(queue, tag, raw, error)
+        raise Empty
+
+    def _take(self, queues: Sequence[str], count: int) -> list[tuple[str, str, bytes]]:
+        """Take up to so many messages from these queues and note them as unacknowledged, in one step on the server.
+
+        Returns the queue, the delivery tag and the bytes of each.
+        """
+        if not queues or count <= 0:
+            return []
+        in_turn = not isinstance(self._queue_cycle, priority_cycle)
+        sources = [(queue, pri) for pri in self.priority_steps for queue in queues]
+        groups = [pri if in_turn else place for place, (_, pri) in enumerate(sources)]
+        keys = [self.unacked_key, self.unacked_index_key, *(self._q_for_pri(*source) for source in sources)]
+        unreadable, *found = self._take_script(
+            keys=[self.global_keyprefix + key for key in keys],
+            args=[min(count, TAKE_MAX), time(), UNREADABLE_SUFFIX, UNREADABLE_KEPT, *groups],
+        )
+        if unreadable:
+            logger.error(
+                "set aside what is no message", extra={"fields": {"count": unreadable, "queues": ",".join(queues)}}
+            )
+        taken = [
+            (sources[place][0], tag.decode(), raw)
+            for place, tag, raw in zip(found[::3], found[1::3], found[2::3], strict=True)
+        ]
+        self.qos.noted.update(tag for _, tag, _ in taken)
+        return taken
+
+    def _set_aside(self, queue: str, tag: str, raw: bytes, error: Exception) -> None:
+        """Keep a message that cannot be delivered where a person can look at it, and forget it otherwise."""
+        logger.error(
+            "set aside a message that cannot be delivered",
+            extra={"fields": {"queue": queue, "error": type(error).__name__}},
+        )
+        aside = queue + UNREADABLE_SUFFIX
+        with self.conn_or_acquire() as client, client.pipeline() as pipe:
+            pipe.lpush(aside, raw)
+            pipe.execute_command("LTRIM", self.global_keyprefix + aside, 0, UNREADABLE_KEPT - 1)
+            pipe.zrem(self.unacked_index_key, tag).hdel(self.unacked_key, tag).execute()
+        virtual.QoS.ack(self.qos, tag)
+
+    def _take_script(self, keys: Sequence[str], args: Sequence[Any]) -> list[Any]:
+        # Not the client of conn_or_acquire(): with a global prefix, that one adds it to a script's first key alone.
+        if self._bulk_client is None or self._bulk_client.connection_pool is not self.pool:
+            self._bulk_client = Redis(connection_pool=self.pool)
+            self._script = self._bulk_client.register_script(TAKE)
+        return cast(list[Any], self._script(keys=keys, args=args))
+
+
+class Channel(BulkMixin, _KombuChannel):
+    """A channel to one Redis server."""
+
+
+class SentinelChannel(BulkMixin, _KombuSentinelChannel):
+    """A channel to the server that Sentinel names."""
+
+
+class LoopMixin(Mixin):
+    """Remembers the worker's event loop, for timers."""
+
+    loop: Any = None
+
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        """See kombu."""
+        self.loop = loop
+        super().register_with_event_loop(connection, loop)
+
+
+class Transport(LoopMixin, _KombuTransport):
+    """Reads one Redis server, plain or over TLS."""
+
+    Channel = Channel
+
+
+class SentinelTransport(LoopMixin, _KombuSentinelTransport):
+    """Reads the Redis server that Sentinel names."""
+
+    Channel = SentinelChannel
+
+
+TRANSPORTS = {
+    "redis": f"{__name__}:Transport",
+    "rediss": f"{__name__}:Transport",
+    "sentinel": f"{__name__}:SentinelTransport",
+}
+"""The scheme of a broker's URL, and the name of the transport that reads such a broker in bulk."""
+
+
+def bulk_transport(broker_url: str) -> str | None:
+    """The name of the transport that reads this broker in bulk; None where kombu's own has to do."""
+    name = TRANSPORTS.get(broker_url.partition("://")[0])
+    kombu = version("kombu")
+    if name is not None and kombu not in KOMBU_VERSIONS:
+        logger.warning(
+            "messages are taken one by one: this version of kombu was not tested",
+            extra={"fields": {"kombu": kombu, "tested": ",".join(sorted(KOMBU_VERSIONS))}},
+        )
+        return None
+    return name
