@@ -9,6 +9,7 @@ from pipeline.push.outcome import CHANNEL_WAIT_S, Action, Decision, Outcome, Out
 from storage.channels import NO_DEVICE, waits
 from storage.claims import Claimed, Target
 from storage.outcomes import DeliveryRecord, NotificationRecord
+from storage.pauses import OPERATOR
 
 PAUSED_SPREAD_S = 240.0
 """What waits for a paused channel comes back within so many seconds after the next probe, each at another time: one
@@ -25,6 +26,8 @@ class Attempt:
     decision: Decision
     # None: nothing was sent to the device, this time.
     outcome: Outcome | None = None
+    # The operator's pause that it waits for.
+    hold: str | None = None
 
 
 def attempted(target: Target, outcome: Outcome, *, age_s: float, ttl_s: float, rand: float) -> Attempt:
@@ -41,6 +44,15 @@ def kept_back(target: Target, delay_s: float, reason: str, *, age_s: float, ttl_
     """A device to which nothing may be sent yet. It costs it no attempt."""
     action = Action.EXPIRED if age_s + delay_s >= ttl_s else Action.WAIT
     return Attempt(target=target, decision=Decision(action=action, delay_s=delay_s, reason=reason))
+
+
+def held(target: Target, hold: str, *, age_s: float, ttl_s: float) -> Attempt:
+    """A device to which an operator lets nothing go.
+
+    The end of the pause makes it due; until then nobody looks at it again before its time to live is over.
+    """
+    decision = Decision(action=Action.WAIT, delay_s=ttl_s - age_s, reason=waits(hold, OPERATOR))
+    return Attempt(target=target, decision=decision, hold=hold)
 
 
 def expired(target: Target) -> Attempt:

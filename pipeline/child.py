@@ -12,11 +12,10 @@ import contextlib
 import json
 import logging
 import select
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from pipeline.crawl_order import CrawlOrder, CrawlProgress, CrawlReport, cause_of_death, report_of
 from pipeline.forkserver import Child, Exit, ForkRefusedError, ForkServer, PreloadError
@@ -77,10 +76,17 @@ def forkserver_pid() -> int | None:
     return _forkserver.pid
 
 
+class Stop(Protocol):
+    """Whether a crawl is to end early: an event, or several."""
+
+    def is_set(self) -> bool:
+        """True from the moment on at which it is to end."""
+
+
 def run_child(
     order: CrawlOrder,
     *,
-    stop: threading.Event,
+    stop: Stop,
     on_progress: Callable[[CrawlProgress], None] | None = None,
 ) -> CrawlReport:
     """Crawl in a child process, and return when it is over.
@@ -106,7 +112,7 @@ class _Watch:
         self,
         order: CrawlOrder,
         child: Child,
-        stop: threading.Event,
+        stop: Stop,
         on_progress: Callable[[CrawlProgress], None] | None,
     ) -> None:
         self._order = order

@@ -5,7 +5,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -20,7 +20,7 @@ from pipeline import due, locks, verdict
 from pipeline.child import CrawlOrder, CrawlProgress, CrawlReport, PreloadError, run_child
 from pipeline.resources import now
 from pipeline.settings import Settings
-from storage import crawl_runs, sites
+from storage import crawl_runs, pauses, sites
 from storage.crawl_runs import RunFigures
 from storage.models import CrawlRun, Site
 from storage.session import Database
@@ -53,6 +53,17 @@ class CrawlEnd:
     handed_back: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Stop:
+    """What ends one crawl early: the stop of its caller, which may be for all crawls, or one for this crawl alone."""
+
+    everything: threading.Event
+    this_crawl: threading.Event = field(default_factory=threading.Event)
+
+    def is_set(self) -> bool:
+        return self.everything.is_set() or self.this_crawl.is_set()
+
+
 class Crawler:
     """Runs crawls in this process. Each call of `crawl` may come from a thread of its own."""
 
@@ -69,9 +80,10 @@ class Crawler:
         hand_back: bool,
         on_progress: Callable[[CrawlProgress], None] | None = None,
     ) -> CrawlEnd | None:
-        """Do an owed crawl; None when the run is over or in somebody else's hands.
+        """Do an owed crawl; None when the run is over, in somebody else's hands, or paused.
 
-        `stop` ends it early: with `hand_back` the run returns to the queue, else it is closed with what it has.
+        `stop` ends it early, and so does a pause of the site's crawls within HEARTBEAT_S: with `hand_back` the run
+        returns to the queue, else it is closed with what it has.
         Raises HostBusyError, with the run back in the queue, when its host is being crawled.
         """
         owner = uuid4().hex
@@ -90,9 +102,10 @@ class Crawler:
         if not is_free:
             self._hand_back(run_id, owner)
             raise HostBusyError(f"another site of {host_of(site)} is being crawled")
+        either = _Stop(everything=stop)
         try:
-            with self._heartbeat(run_id, owner, lease, stop):
-                report = run_child(order, stop=stop, on_progress=on_progress)
+            with self._heartbeat(order, owner, lease, either.this_crawl):
+                report = run_child(order, stop=either, on_progress=on_progress)
         except PreloadError as error:
             report = CrawlReport(finish_reason="start_error", ok=False, first_error=str(error))
         finally:
@@ -138,8 +151,8 @@ class Crawler:
             crawl_runs.hand_back(session, run_id, owner=owner, now=now())
 
     @contextmanager
-    def _heartbeat(self, run_id: int, owner: str, lease: locks.Lease, stop: threading.Event) -> Iterator[None]:
-        """Keep the run's and the host's leases alive; stop the crawl when the run is not ours any more."""
+    def _heartbeat(self, order: CrawlOrder, owner: str, lease: locks.Lease, stop: threading.Event) -> Iterator[None]:
+        """Keep the run's and the host's leases alive; stop the crawl when it is not ours any more, or paused."""
         over = threading.Event()
 
         def beat() -> None:
@@ -149,16 +162,20 @@ class Crawler:
                 try:
                     with self._database.writing() as session:
                         until = _lease_end()
-                        held = crawl_runs.extend(session, run_id, owner=owner, lease_until=until)
+                        held = crawl_runs.extend(session, order.run_id, owner=owner, lease_until=until)
+                        paused = pauses.is_crawl_paused(session, order.site_id)
                     held_until = until
                 except OperationalError:
-                    held = now() < held_until
+                    held, paused = now() < held_until, False
                 if not held:
-                    logger.warning("crawl lost its lease", extra={"fields": {"run": run_id}})
+                    logger.warning("crawl lost its lease", extra={"fields": {"run": order.run_id}})
+                if paused:
+                    logger.info("crawl paused", extra={"fields": {"site": order.site_name}})
+                if paused or not held:
                     stop.set()
                     return
 
-        thread = threading.Thread(target=beat, name=f"heartbeat-{run_id}", daemon=True)
+        thread = threading.Thread(target=beat, name=f"heartbeat-{order.run_id}", daemon=True)
         thread.start()
         try:
             yield

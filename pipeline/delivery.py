@@ -5,7 +5,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -21,11 +21,12 @@ from pipeline.push.message import Platform
 from pipeline.push.outcome import CHANNEL_WAIT_S, Action, Outcome, OutcomeKind
 from pipeline.quota import Quota
 from pipeline.resources import now
-from storage import channels, claims, outcomes
+from storage import channels, claims, outcomes, pauses
 from storage.channels import waits
 from storage.claims import Claimed, PostText, Target
 from storage.models import ChannelState
 from storage.notifications import Key
+from storage.outcomes import NotificationRecord
 from storage.session import Database
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ class _Batch:
     notifications: Mapping[int, Claimed]
     posts: Mapping[int, PostText]
     paused: Mapping[str, ChannelState]
+    # What an operator paused: "push", or channels.
+    held: frozenset[str] = frozenset()
     attempts: list[Attempt] = field(default_factory=list)
     faults: dict[str, Fault] = field(default_factory=dict)
     # Paused channels that a probe found well.
@@ -51,6 +54,15 @@ class _Batch:
         """The notification that a target belongs to, and its post."""
         notification = self.notifications[target.notification_id]
         return notification, self.posts[notification.post_id]
+
+    def hold(self, target: Target) -> str | None:
+        """The operator's pause that a target waits for, if any."""
+        if self.held:
+            for name in ("push", target.platform):
+                if name in self.held:
+                    return name
+        _, post = self.of(target)
+        return pauses.site_hold(post.site) if post.held else None
 
     def age_and_ttl(self, target: Target, at: datetime) -> dict[str, float]:
         """Both in seconds, as the decisions take them."""
@@ -88,11 +100,13 @@ class Deliveries:
         if not claimed:
             return {}
         with self._database.reading() as session:
+            closed = pauses.closed(session)
             batch = _Batch(
                 token=token,
                 notifications={n.id: n for n in claimed},
                 posts=claims.post_texts(session, {n.post_id for n in claimed}),
-                paused={state.name: state for state in channels.paused(session)},
+                paused=closed.faulty,
+                held=closed.held,
             )
             targets = claims.targets(session, [n.id for n in claimed])
         self._try(batch, targets, at)
@@ -105,6 +119,8 @@ class Deliveries:
             times = batch.age_and_ttl(target, at)
             if times["age_s"] >= times["ttl_s"]:
                 batch.attempts.append(judging.expired(target))
+            elif (hold := batch.hold(target)) is not None:
+                batch.attempts.append(judging.held(target, hold, **times))
             elif target.not_before is not None and target.not_before > at:
                 delay = (target.not_before - at).total_seconds()
                 batch.attempts.append(judging.kept_back(target, delay, "the vendor asked to wait", **times))
@@ -191,6 +207,7 @@ class Deliveries:
         rows = [judging.delivery(attempt, now=at) for attempt in batch.attempts]
         news = judging.device_news(batch.attempts, now=at)
         with self._database.writing() as session:
+            records |= _freed(session, batch, records, at)
             held = outcomes.record(
                 session,
                 token=batch.token,
@@ -204,6 +221,16 @@ class Deliveries:
             _record_channels(session, batch, at)
         _log(batch, held)
         return {(n.post_id, n.user_id): records[n.id].status for n in batch.notifications.values() if n.id in held}
+
+
+def _freed(
+    session: Session, batch: _Batch, records: Mapping[int, NotificationRecord], at: datetime
+) -> dict[int, NotificationRecord]:
+    """The records, by notification, of those whose pause ended while we had them: nothing would wake these later."""
+    holds = {attempt.hold for attempt in batch.attempts if attempt.hold is not None}
+    lifted = pauses.lifted(session, holds) if holds else set()
+    freed = {attempt.target.notification_id for attempt in batch.attempts if attempt.hold in lifted}
+    return {number: replace(records[number], next_attempt_at=at) for number in freed}
 
 
 def _record_channels(session: Session, batch: _Batch, at: datetime) -> None:

@@ -28,6 +28,8 @@ COMMANDS = {
     "channels": "scripts.channels:channels",
     "push": "scripts.push:push",
     "doctor": "scripts.doctor:doctor",
+    "pause": "scripts.pausing:pause",
+    "resume": "scripts.pausing:resume",
     "sweep": "scripts.sweep:sweep",
     "schedule": "scripts.schedule:schedule",
     "locks": "scripts.locks:locks",

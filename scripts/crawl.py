@@ -15,7 +15,8 @@ from pipeline.child import CrawlProgress
 from pipeline.resources import now
 from pipeline.settings import get_settings
 from scripts.output import json_option, open_database, show_rows
-from storage import posts, sites
+from scripts.pausing import still_paused
+from storage import pauses, posts, sites
 
 HOST_WAIT_S = 2.0
 
@@ -36,6 +37,9 @@ def crawl(site: str, *, queue: bool, as_json: bool) -> None:
     database = open_database()
     with database.reading() as session:
         site_id = sites.by_name(session, site).id
+        holding = [p for p in pauses.in_force(session) if p.scope.activity == "crawl" and p.scope.site in {None, site}]
+    if holding:
+        raise click.ClickException("; ".join(still_paused(pause) for pause in holding))
     startup.check_redis(get_settings())
     with database.writing() as session:
         run_id = sites.queue_run(session, site_id, trigger="manual", now=now())

@@ -14,8 +14,10 @@ from pipeline.locks import open_redis
 from pipeline.resources import now
 from pipeline.settings import get_settings
 from scripts.output import json_option, local_time, open_database
-from storage import channels, overview
+from scripts.pausing import still_paused
+from storage import channels, overview, pauses
 from storage.overview import SiteState
+from storage.pauses import Paused, Scope
 
 
 @click.command()
@@ -48,6 +50,10 @@ def gather() -> dict[str, Any]:
             "paused_channels": [
                 {"channel": c.name, "since": c.paused_at, "code": c.code, "reason": c.reason}
                 for c in channels.paused(session)
+            ],
+            "pauses": [
+                {"activity": p.scope.activity, "site": p.scope.site, "channel": p.scope.channel, "since": p.since}
+                for p in pauses.in_force(session)
             ],
         }
     report["queues"] = _queues()
@@ -152,6 +158,9 @@ def lines(report: Mapping[str, Any]) -> list[str]:
             f"channel {channel['channel']} is paused since {_when(channel['since'])}: {channel['code']} "
             f"{channel['reason']} (`crawlpush channels resume {channel['channel']}`)"
         )
+    for paused in report["pauses"]:
+        scope = Scope(activity=paused["activity"], site=paused["site"], channel=paused["channel"])
+        said.append(still_paused(Paused(scope=scope, since=paused["since"])))
     return said
 
 

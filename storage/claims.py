@@ -41,6 +41,8 @@ class PostText:
     ttl_s: int
     # What the site changes about its messages (pipeline.push_template).
     push: Mapping[str, Any] = field(default_factory=dict)
+    # An operator paused the pushes of its site.
+    held: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,13 +142,25 @@ def claim(
 def post_texts(session: Session, post_ids: Collection[int]) -> dict[int, PostText]:
     """What messages about the given posts say, by post id."""
     rows = session.execute(
-        select(Post.id, Site.name, Post.url, Post.title, Post.body, Post.author, Site.ttl_s, Site.push)
+        select(
+            Post.id, Site.name, Post.url, Post.title, Post.body, Post.author, Site.ttl_s, Site.push, Site.push_paused_at
+        )
         .join(Site, Site.id == Post.site_id)
         .where(Post.id.in_(post_ids))
     )
     return {
-        post_id: PostText(id=post_id, site=site, url=url, title=title, body=body, author=author, ttl_s=ttl_s, push=push)
-        for post_id, site, url, title, body, author, ttl_s, push in rows
+        post_id: PostText(
+            id=post_id,
+            site=site,
+            url=url,
+            title=title,
+            body=body,
+            author=author,
+            ttl_s=ttl_s,
+            push=push,
+            held=paused_at is not None,
+        )
+        for post_id, site, url, title, body, author, ttl_s, push, paused_at in rows
     }
 
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage.models import CrawlRun, Post, Site
+from storage.pauses import crawls_paused
 
 HISTORY_RUNS = 20
 """How many finished runs make a site's history."""
@@ -64,7 +65,7 @@ class Verdict:
 
 
 def claim(session: Session, run_id: int, *, owner: str, now: datetime, lease_until: datetime) -> CrawlRun | None:
-    """Take a queued run, or a running one whose lease ran out; None when somebody else has it or it is over."""
+    """Take a queued run, or a running one whose lease ran out; None when it is over, somebody else's, or paused."""
     claimed = session.scalar(
         update(CrawlRun)
         .where(
@@ -73,6 +74,7 @@ def claim(session: Session, run_id: int, *, owner: str, now: datetime, lease_unt
                 CrawlRun.status == "queued",
                 and_(CrawlRun.status == "running", CrawlRun.lease_until < now),
             ),
+            ~_is_paused(),
         )
         .values(
             status="running",
@@ -83,6 +85,10 @@ def claim(session: Session, run_id: int, *, owner: str, now: datetime, lease_unt
         .returning(CrawlRun.id)
     )
     return None if claimed is None else session.get_one(CrawlRun, claimed)
+
+
+def _is_paused() -> ColumnElement[bool]:
+    return CrawlRun.site_id.in_(select(Site.id).where(crawls_paused()))
 
 
 def extend(session: Session, run_id: int, *, owner: str, lease_until: datetime) -> bool:
@@ -220,6 +226,7 @@ def dead(session: Session, *, now: datetime) -> Sequence[CrawlRun]:
 def stranded(session: Session, *, enqueued_before: datetime, now: datetime) -> list[int]:
     """Queued runs whose message is long overdue, marked as enqueued now; the caller sends a message for each.
 
+    Not those that are paused: the end of the pause sends for them.
     A message from the future is overdue too: it was sent by a clock that has been set right since.
     """
     return list(
@@ -228,6 +235,7 @@ def stranded(session: Session, *, enqueued_before: datetime, now: datetime) -> l
             .where(
                 CrawlRun.status == "queued",
                 or_(CrawlRun.enqueued_at < enqueued_before, CrawlRun.enqueued_at > now + CLOCK_TOLERANCE),
+                ~_is_paused(),
             )
             .values(enqueued_at=now)
             .returning(CrawlRun.id)

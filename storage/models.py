@@ -67,6 +67,9 @@ class Site(Base):
     # Loopback and private addresses are refused unless the site says so; robots.txt is obeyed unless a reason is given.
     allow_private: Mapped[bool] = mapped_column(server_default=text("false"))
     robots_exempt_reason: Mapped[str | None]
+    # An operator paused this site's crawls, or the pushes of its posts (storage.pauses).
+    crawl_paused_at: Mapped[datetime | None]
+    push_paused_at: Mapped[datetime | None]
 
 
 class PageValidator(Base):
@@ -335,3 +338,15 @@ class ChannelState(Base):
     paused_until: Mapped[datetime]
     code: Mapped[str] = mapped_column(String(64))
     reason: Mapped[str]
+
+
+class Pause(Base):
+    """What an operator paused everywhere: "crawl", "push", or the pushes of the channel of this name.
+
+    It stays until the operator ends it, apart from the pauses in `channels`, which a probe ends.
+    """
+
+    __tablename__ = "pauses"
+
+    name: Mapped[str] = mapped_column(String(16), primary_key=True)
+    paused_at: Mapped[datetime]

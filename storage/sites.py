@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from storage.dialect import insert
 from storage.models import CrawlRun, PageValidator, Post, RobotsFile, Site
+from storage.pauses import crawls_paused
 
 
 class UnknownSiteError(LookupError):
@@ -63,6 +64,7 @@ def remove(session: Session, name: str) -> int:
 def claim_due(session: Session, *, now: datetime, next_run: Callable[[Site], datetime]) -> list[int]:
     """Move each due site on to its next run and insert a queued run for it; returns the new runs' ids.
 
+    A site whose crawls are paused stays due, so that it is crawled once when the pause ends.
     A site whose last run is unfinished gets none, which is counted on the site. Two callers at once claim a site
     once: on PostgreSQL by row locks, on SQLite because writers take turns.
     """
@@ -72,6 +74,7 @@ def claim_due(session: Session, *, now: datetime, next_run: Callable[[Site], dat
             Site.enabled,
             Site.next_crawl_at <= now,
             or_(Site.suspended_until.is_(None), Site.suspended_until <= now),
+            ~crawls_paused(),
         )
         .order_by(Site.next_crawl_at)
         .with_for_update(skip_locked=True)

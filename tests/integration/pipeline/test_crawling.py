@@ -3,6 +3,8 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,12 +12,13 @@ from redis import Redis
 from sqlalchemy import select
 
 from pipeline import crawling, sweeping
-from pipeline.child import CrawlOrder, CrawlReport
+from pipeline.child import CrawlOrder, CrawlReport, Stop
 from pipeline.crawling import Crawler, HostBusyError
 from pipeline.resources import now
 from pipeline.settings import Settings, load
-from storage import crawl_runs, sites
+from storage import crawl_runs, pauses, sites
 from storage.models import CrawlRun, Site
+from storage.pauses import Scope
 from storage.session import Database
 from tests.support.builders import add_site
 
@@ -123,6 +126,64 @@ def test_a_second_crawl_of_a_running_site_is_refused_even_when_redis_forgets_eve
         child.may_end.set()
         thread.join()
     assert child.most_at_once == 1
+
+
+def _pause(database: Database, run: int) -> None:
+    with database.writing() as session:
+        assert pauses.begin(session, Scope(activity="crawl", site="a"), now=now())
+
+
+def _lose_lease(database: Database, run: int) -> None:
+    with database.writing() as session:
+        session.get_one(CrawlRun, run).owner = "somebody else"
+
+
+@pytest.mark.parametrize(("end", "status"), [(_pause, "queued"), (_lose_lease, "running")])
+def test_a_crawl_that_is_paused_or_lost_ends_and_the_worker_s_others_go_on(
+    database: Database,
+    redis: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    end: Callable[[Database, int], None],
+    status: str,
+) -> None:
+    # Given a worker with two crawls, and a child that crawls until it is told to stop
+    with database.writing() as session:
+        for name in "ab":
+            add_site(session, name, params={**URL, "url": f"https://{name}.test"})
+    runs = {name: queue(database, name) or 0 for name in "ab"}
+    began, may_end = threading.Semaphore(0), threading.Event()
+
+    def child(order: CrawlOrder, *, stop: Stop, **_: object) -> CrawlReport:
+        began.release()
+        while not (stop.is_set() or may_end.wait(0.01)):
+            pass
+        return replace(GOOD, finish_reason="stopped", ok=False) if stop.is_set() else GOOD
+
+    monkeypatch.setattr(crawling, "run_child", child)
+    monkeypatch.setattr(crawling, "HEARTBEAT_S", 0.05)
+    crawler, worker_stops = Crawler(load(), database, redis), threading.Event()
+    with ThreadPoolExecutor() as threads:
+        crawls = {
+            name: threads.submit(crawler.crawl, run, stop=worker_stops, hand_back=True) for name, run in runs.items()
+        }
+        for _ in runs:
+            assert began.acquire(timeout=20)
+
+        # When one of them must end
+        end(database, runs["a"])
+        ended = crawls["a"].result(20)
+        assert ended is not None
+        assert ended.handed_back
+
+        # Then the other goes on to its own end
+        assert not worker_stops.is_set()
+        assert not crawls["b"].done()
+        may_end.set()
+        finished = crawls["b"].result(20)
+    assert finished is not None
+    assert finished.report == GOOD
+    with database.reading() as session:
+        assert session.get_one(CrawlRun, runs["a"]).status == status
 
 
 def test_a_redis_that_is_gone_hands_the_run_back(database: Database, child: Child) -> None:

@@ -89,6 +89,8 @@ LISTING = ("sites", "add", "x", "--spider", "listing", "--row", "tr", "--title",
         (("posts", "refan", "7"), "no post 7"),
         (("notifications", "read", "nobody"), "no user 'nobody'"),
         (("match", "--title", "x", "--site", "nowhere"), "no site named 'nowhere'"),
+        (("pause", "crawl", "--site", "nowhere"), "no site named 'nowhere'"),
+        (("resume", "all", "--site", "nowhere"), "no site named 'nowhere'"),
     ],
 )
 def test_a_mistake_gets_one_sentence_and_changes_nothing(

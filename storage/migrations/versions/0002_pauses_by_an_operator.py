@@ -1,0 +1,26 @@
+"""Pauses by an operator."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "pauses",
+        sa.Column("name", sa.String(length=16), nullable=False),
+        sa.Column("paused_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_pauses")),
+    )
+    op.add_column("sites", sa.Column("crawl_paused_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("sites", sa.Column("push_paused_at", sa.DateTime(timezone=True), nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column("sites", "push_paused_at")
+    op.drop_column("sites", "crawl_paused_at")
+    op.drop_table("pauses")
