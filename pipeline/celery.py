@@ -4,6 +4,7 @@
 """
 
 import atexit
+import logging
 import os
 import signal
 import ssl
@@ -19,8 +20,11 @@ from kombu import Queue
 
 from pipeline import failed_tasks, logs, resources, startup
 from pipeline.child import PreloadError, start_forkserver
+from pipeline.exposure import exposed_files
 from pipeline.settings import Settings, SettingsError, get_settings
 from pipeline.transport import bulk_transport
+
+logger = logging.getLogger(__name__)
 
 CRAWL_QUEUE = "crawl_tasks"
 FANOUT_QUEUE = "fanout_tasks"
@@ -297,6 +301,12 @@ def _prepare_worker(sender: Any, **_: object) -> None:
         sender.concurrency = kind.concurrency
     if sender.prefetch_multiplier == conf.worker_prefetch_multiplier:
         sender.prefetch_multiplier = kind.prefetch
+
+
+@signals.worker_ready.connect
+def _warn_of_exposed_files(**_: object) -> None:
+    for exposed in exposed_files(get_settings()):
+        logger.warning("secrets may be read by others", extra={"fields": {"error": exposed.sentence}})
 
 
 @signals.task_failure.connect

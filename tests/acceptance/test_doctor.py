@@ -1,0 +1,34 @@
+"""`crawlpush doctor` beside the processes of the Procfile."""
+
+import json
+
+from tests.acceptance.installation import Installation
+
+
+def test_a_healthy_installation_passes_and_a_queue_whose_worker_died_is_named(
+    sqlite_installation: Installation,
+) -> None:
+    installation = sqlite_installation
+    installation.start()
+    installation.wait_until_ready()
+    installation.wait_until(lambda: _levels(installation, code=None)["beat"] == {"ok"}, "beat's heartbeat")
+    levels = _levels(installation, code=0)
+    assert levels["queues"] == {"ok"}
+    assert not [name for name, found in levels.items() if "fail" in found]
+
+    installation.kill("notifier")
+    found = json.loads(installation.command("doctor", "--json", "--no-clock", "--wait", "2", code=1))
+    said = {row["sentence"].partition(":")[0]: row for row in found if row["check"] == "queues"}
+    assert {queue: row["level"] for queue, row in said.items()} == {
+        "crawl_tasks": "ok",
+        "fanout_tasks": "ok",
+        "notify_tasks": "fail",
+    }
+    assert "notifier" in said["notify_tasks"]["sentence"]
+
+
+def _levels(installation: Installation, *, code: int | None) -> dict[str, set[str]]:
+    levels: dict[str, set[str]] = {}
+    for row in json.loads(installation.command("doctor", "--json", "--no-clock", code=code)):
+        levels.setdefault(row["check"], set()).add(row["level"])
+    return levels

@@ -1,0 +1,80 @@
+"""What the doctor makes of what it sees."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.push.channels import Level
+from scripts.checks.machine import room
+from scripts.checks.queues import round_trip
+from scripts.checks.services import eviction, persistence, skew
+
+
+@pytest.mark.parametrize(
+    ("memory", "level", "words"),
+    [
+        ({"maxmemory_policy": "noeviction", "maxmemory": 5}, Level.OK, "refuses"),
+        ({"maxmemory_policy": "noeviction", "maxmemory": 0}, Level.OK, "refuses"),
+        ({"maxmemory_policy": "allkeys-lru", "maxmemory": 5}, Level.FAIL, "config set maxmemory-policy noeviction"),
+        ({"maxmemory_policy": "volatile-ttl", "maxmemory": 0}, Level.WARN, "should it ever"),
+        ({}, Level.WARN, "unknown"),
+    ],
+)
+def test_a_redis_that_forgets_when_it_is_full_is_found(memory: dict[str, object], level: Level, words: str) -> None:
+    finding = eviction(memory)
+    assert finding.level is level
+    assert words in finding.sentence
+
+
+@pytest.mark.parametrize(
+    ("aof", "save", "messages", "level", "words"),
+    [
+        (1, "", True, Level.OK, "keeps what it has"),
+        (0, "3600 1", True, Level.WARN, "only its last snapshot"),
+        (0, "", True, Level.WARN, "forgets every message"),
+        (0, None, True, Level.WARN, "may forget"),
+        (0, "", False, Level.OK, "locks alone"),
+    ],
+)
+def test_what_a_restart_of_redis_leaves_is_said(
+    aof: int, save: str | None, messages: bool, level: Level, words: str
+) -> None:
+    finding = persistence({"aof_enabled": aof}, save, messages=messages)
+    assert finding.level is level
+    assert words in finding.sentence
+
+
+@pytest.mark.parametrize(
+    ("seconds", "level", "words"),
+    [
+        (0.3, Level.OK, "agrees"),
+        (-5, Level.WARN, "5 s behind that of Redis"),
+        (40, Level.FAIL, "40 s ahead of that of Redis"),
+    ],
+)
+def test_clocks_that_disagree_are_found(seconds: float, level: Level, words: str) -> None:
+    finding = skew("Redis", seconds)
+    assert finding.level is level
+    assert words in finding.sentence
+
+
+@pytest.mark.parametrize(
+    ("answer", "readers", "level", "words"),
+    [
+        ("notifier@a", (), Level.OK, "notifier@a answers"),
+        (None, ("notifier@a",), Level.WARN, "notifier@a reads it"),
+        (None, (), Level.FAIL, "start the Procfile's notifier process"),
+    ],
+)
+def test_a_queue_without_a_worker_is_told_from_one_whose_worker_is_busy(
+    answer: str | None, readers: tuple[str, ...], level: Level, words: str
+) -> None:
+    finding = round_trip("notify_tasks", "notifier", answer=answer, readers=readers, wait_s=5, waiting=7)
+    assert finding.level is level
+    assert words in finding.sentence
+    assert finding.sentence.startswith("notify_tasks: ")
+
+
+@pytest.mark.parametrize(("free", "level"), [(5000, Level.OK), (999, Level.WARN), (199, Level.FAIL)])
+def test_a_disk_that_is_nearly_full_is_found(free: int, level: Level) -> None:
+    assert room(Path("/data"), free).level is level
