@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from sqlalchemy.engine import make_url
 
 from pipeline import heartbeat
 from pipeline.settings import Settings
@@ -20,12 +21,15 @@ from scripts.embedded_redis import EmbeddedRedis, find_server
 from scripts.procfile import procfile_commands
 from tests.acceptance.installation import PROCESSES, ROOT
 from tests.services import require
+from tests.support.certificates import self_signed
+from tests.support.proxy import Proxy
 
 DEPLOY = ROOT / "deploy"
 UNITS = DEPLOY / "systemd"
 CELERY = str(Path(sys.executable).with_name("celery"))
 PROGRAMS = "/opt/crawlpush/.venv/bin/"
 QUEUES = {"crawler": "crawl_tasks", "notificator": "notify_tasks", "dispatcher": "fanout_tasks"}
+HEROKU_KILLS_AFTER_S = 30
 MOST_EXPOSED = 2.0
 """Of ten, by `systemd-analyze security`; a service without any protection has 9.6."""
 
@@ -148,6 +152,42 @@ def environment(sqlite_url: str, tmp_path: Path) -> Iterator[dict[str, str]]:
         }
 
 
+def test_the_procfile_runs_with_the_urls_that_heroku_gives(
+    environment: dict[str, str], empty_postgres_url: str, tmp_path: Path
+) -> None:
+    # Given a database of another scheme's name, and a Redis behind a certificate that nobody vouches for
+    _, tls = self_signed(tmp_path, "redis.example")
+    port = make_url(environment["REDIS_URL"]).port
+    assert port is not None
+    secured = str(Proxy(port, tls).port)
+    environment |= {
+        "DATABASE_URL": re.sub(r"^postgresql(\+\w+)?:", "postgres:", empty_postgres_url),
+        "REDIS_URL": environment["REDIS_URL"].replace("redis://", "rediss://").replace(f":{port}", f":{secured}"),
+        "PORT": "8000",
+    }
+    # When nothing else is said, then the certificate is refused, in a sentence
+    _run("/bin/sh", "-c", _procfile("release").partition("&&")[0], environment=environment)
+    refused = _run("/bin/sh", "-c", _procfile("dispatcher"), environment=environment, code=1)
+    assert "certificate verify failed" in refused
+    assert "Traceback" not in refused
+
+    # When it is accepted by a setting, then the release step and a worker do their work, and SIGTERM ends it in time
+    environment["REDIS_TLS_INSECURE"] = "true"
+    _run("/bin/sh", "-c", _procfile("release"), environment=environment)
+    with subprocess.Popen(["/bin/sh", "-c", "exec " + _procfile("dispatcher")], cwd=ROOT, env=environment) as worker:
+        try:
+            _wait_until(lambda: _answers(environment))
+        finally:
+            worker.terminate()
+            assert worker.wait(HEROKU_KILLS_AFTER_S) == 0
+
+
+def _answers(environment: dict[str, str]) -> bool:
+    command = (sys.executable, "-m", "scripts.cli", "doctor", "--json", "--no-clock", "--wait", "3")
+    found = json.loads(_run(*command, environment=environment, code=1))
+    return any(row["sentence"].startswith("fanout_tasks: dispatcher@") and row["level"] == "ok" for row in found)
+
+
 def _multi_environment() -> dict[str, str]:
     lines = (DEPLOY / "celery-multi" / "celery.env").read_text().splitlines()
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
@@ -224,8 +264,7 @@ def _wait_until(condition: Callable[[], object], seconds: float = 40.0) -> None:
 def test_supervisor_starts_and_stops_every_process(environment: dict[str, str], tmp_path: Path) -> None:
     # Given the configuration file, with this checkout, this user, and a control socket of this test
     supervisord = shutil.which("supervisord", path=environment["PATH"])
-    if supervisord is None:
-        pytest.skip("needs supervisord")
+    assert supervisord is not None
     control = [str(Path(supervisord).with_name("supervisorctl")), "-c", str(tmp_path / "supervisord.conf")]
     text = (DEPLOY / "supervisor" / "crawlpush.conf").read_text()
     text = text.replace(PROGRAMS, f"{Path(sys.executable).parent}/").replace("/opt/crawlpush", str(ROOT))

@@ -1,6 +1,7 @@
 """A TCP proxy on loopback that can be cut, mended, and held at a word: a server that goes away, as clients see it."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,10 +12,11 @@ CHUNK = 16_384
 
 
 class Proxy:
-    """Forwards connections to a server whose port may change."""
+    """Forwards connections to a server whose port may change; with `tls`, a client must speak TLS."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self.target = port
+        self._tls = tls
         self._hold: Callable[[bytes], bool] = lambda _: False
         self._held = threading.Event()
         self._connections: set[socket.socket] = set()
@@ -67,6 +69,8 @@ class Proxy:
             except OSError:
                 return
             try:
+                if self._tls is not None:
+                    client = self._tls.wrap_socket(client, server_side=True)
                 server = socket.create_connection(("127.0.0.1", self.target), timeout=5)
             except OSError:
                 client.close()
