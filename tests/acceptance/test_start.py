@@ -1,5 +1,6 @@
 """`scripts/start`: one command runs everything, says what happens, and takes everything down again."""
 
+import ipaddress
 import json
 import os
 import queue
@@ -142,6 +143,11 @@ def test_the_demo_crawls_fans_out_and_pushes_until_every_process_is_signalled_tw
         posts_and_users = [(row["post"], row["user"]) for row in notifications]
         assert len(posts_and_users) == len(set(posts_and_users))
 
+        # Nobody but this machine can reach any of its servers
+        addresses = listening(start.everything())
+        assert addresses
+        assert {ipaddress.ip_address(address).is_loopback for address in addresses} == {True}
+
         # A second start in the same folder is refused in one sentence
         with started(data_dir) as second:
             assert second.end() == 1
@@ -160,6 +166,12 @@ def test_the_demo_crawls_fans_out_and_pushes_until_every_process_is_signalled_tw
         assert "is killed" not in start.text
         assert "Traceback" not in start.text
         assert not (data_dir / "embedded.env").exists()
+
+
+def listening(processes: list[psutil.Process]) -> list[str]:
+    """The addresses that processes listen on."""
+    connections = [c for process in processes for c in process.net_connections("inet")]
+    return [c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN]
 
 
 def with_suppressed_terminate(process: psutil.Process) -> None:
