@@ -45,10 +45,10 @@ def sum_up_day(database: Database, redis: Redis, *, zone: str) -> bool:
             "sites": len(states),
             "in_trouble": sum(state.site.trouble is not None for state in states),
             "held": sum(state.held_posts for state in states),
-            "posts": overview.posts_since(session, since),
-            "delivered": sum(n for what, n in pushes.items() if what.endswith(" delivered")),
-            "failed": sum(n for what, n in pushes.items() if what.endswith(" failed")),
-            "pending": overview.owed(session).pending,
+            "posts": overview.posts_since(session, since).count,
+            "delivered": sum(n.count for what, n in pushes.items() if what.endswith(" delivered")),
+            "failed": sum(n.count for what, n in pushes.items() if what.endswith(" failed")),
+            "pending": overview.owed(session).pending.count,
         }
     logger.info("daily summary", extra={"fields": fields})
     return True

@@ -126,7 +126,7 @@ def oldest_ids(app: Celery, task: str, *, limit: int = 1) -> list[tuple[int, ...
     try:
         with app.connection_or_acquire() as connection:
             channel: Any = connection.default_channel
-            if not can_look(channel):
+            if not _can_look(channel):
                 return []
             # kombu adds the prefix of all keys to the commands that it uses itself; LRANGE is none of them.
             key = channel.global_keyprefix + channel._q_for_pri(route["queue"].name, route.get("priority", 0))
@@ -139,6 +139,14 @@ def oldest_ids(app: Celery, task: str, *, limit: int = 1) -> list[tuple[int, ...
     return [tuple(int(argument) for argument in arguments) for arguments in named]
 
 
-def can_look(channel: Any) -> bool:
-    """Whether waiting messages can be read without taking them, as on Redis."""
+def shows_messages(app: Celery) -> bool:
+    """Whether the broker lets one read waiting messages without taking them, as Redis does. Raises BrokerError."""
+    try:
+        with app.connection_or_acquire() as connection:
+            return _can_look(connection.default_channel)
+    except _broken(app) as error:
+        raise BrokerError(f"the broker cannot be reached: {error}") from error
+
+
+def _can_look(channel: Any) -> bool:
     return hasattr(channel, "priority_steps")

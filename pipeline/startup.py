@@ -22,8 +22,7 @@ def check_database(settings: Settings) -> None:
     except NotMigratedError as error:
         raise NotReadyError(str(error)) from None
     except OperationalError as error:
-        cause = str(error.orig).strip().splitlines()[0]
-        raise NotReadyError(f"the database of DATABASE_URL cannot be reached: {cause}") from None
+        raise NotReadyError(database_sentence(error)) from None
 
 
 def check_redis(settings: Settings) -> None:
@@ -35,6 +34,12 @@ def check_redis(settings: Settings) -> None:
         raise NotReadyError(redis_sentence(error)) from None
     if tuple(int(part) for part in version.split(".")[:2]) < LEAST_REDIS:
         raise NotReadyError(f"Redis {version} is too old: crawlpush needs 6.2 or later")
+
+
+def database_sentence(error: Exception) -> str:
+    """What to tell a person whose database is not there."""
+    cause = str(getattr(error, "orig", error)).strip().splitlines()[0]
+    return f"the database of DATABASE_URL cannot be reached: {cause}"
 
 
 def redis_sentence(error: Exception) -> str:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pipeline.crawling import close_run
+from pipeline.queue_ages import oldest_sent_at
 from pipeline.resources import now
 from storage import crawl_runs, notifications, posts
 from storage.crawl_runs import RunFigures
-from storage.models import CrawlRun, Post
 from storage.session import Database
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def sweep(database: Database, broker: Broker) -> Swept:
         dead_runs=dead,
         runs=len(runs),
         fan_outs=len(stranded),
-        notifications=send_due(database, broker, lost_before=_lost_notifications_before(database, broker)),
+        notifications=send_due(database, broker, lost_before=_lost_before(database, broker, "notify_user")),
     )
     if swept:
         logger.warning("sweep found owed work", extra={"fields": swept.__dict__})
@@ -92,59 +92,31 @@ def send_due(database: Database, broker: Broker, *, lost_before: datetime = LONG
     return count
 
 
-def _lost_before(
-    broker: Broker, task: str, enqueued_at: Callable[[Sequence[tuple[int, ...]]], datetime | None]
-) -> datetime:
+def _lost_before(database: Database, broker: Broker, task: str) -> datetime:
     """Messages for a task that were sent before this moment are gone, and not merely waiting.
 
     They are older than any in a worker's hands, and than the oldest that waits; where the broker shows no messages,
-    they are older than the last moment its queue was seen empty. `enqueued_at` says when the oldest of some was sent.
+    they are older than the last moment its queue was seen empty.
     """
     grace = now() - timedelta(seconds=GRACE_S)
     if waiting := broker.oldest(task):
-        # Messages that no row knows say nothing about the age of the queue: better to miss a turn than to add to it.
-        return min(enqueued_at(waiting) or LONG_AGO, grace)
+        with database.reading() as session:
+            # Messages that no row knows say nothing about the queue's age: better to miss a turn than to add to it.
+            return min(oldest_sent_at(session, task, waiting) or LONG_AGO, grace)
     return min(broker.empty_at(task) or LONG_AGO, grace)
-
-
-def _lost_notifications_before(database: Database, broker: Broker) -> datetime:
-    with database.reading() as session:
-        return _lost_before(
-            broker,
-            "notify_user",
-            lambda waiting: _oldest(notifications.enqueued_at(session, (key[0], key[1])) for key in waiting),
-        )
 
 
 def _stranded_fan_outs(database: Database, broker: Broker) -> list[int]:
     # Looked up before the transaction that writes: on SQLite nobody else writes while that one waits for the broker.
-    with database.reading() as session:
-        before = _lost_before(
-            broker,
-            "fan_out_post",
-            lambda waiting: _oldest(_of(session.get(Post, key[0]), "fanout_enqueued_at") for key in waiting),
-        )
+    before = _lost_before(database, broker, "fan_out_post")
     with database.writing() as session:
         return posts.stranded(session, enqueued_before=before, now=now())
 
 
 def _stranded_runs(database: Database, broker: Broker) -> list[int]:
-    with database.reading() as session:
-        before = _lost_before(
-            broker,
-            "crawl_site",
-            lambda waiting: _oldest(_of(session.get(CrawlRun, key[0]), "enqueued_at") for key in waiting),
-        )
+    before = _lost_before(database, broker, "crawl_site")
     with database.writing() as session:
         return crawl_runs.stranded(session, enqueued_before=before, now=now())
-
-
-def _of(row: Post | CrawlRun | None, column: str) -> datetime | None:
-    return getattr(row, column, None)
-
-
-def _oldest(moments: Iterable[datetime | None]) -> datetime | None:
-    return min(filter(None, moments), default=None)
 
 
 def _close_dead_runs(database: Database) -> tuple[int, list[int]]:

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from storage.crawl_runs import RunFigures, SiteHistory, Verdict
+from storage.models import Site
 
 FLOOD_POSTS = 20
 """A run with at most this many new posts is never held."""
@@ -110,3 +111,17 @@ def health(*, trouble: str | None, failures: int, empty_runs: int) -> str:
     if trouble is None:
         return "well"
     return trouble if failures or empty_runs else "recovering"
+
+
+HEALTHS = ("well", "new", "off", "held", "broken", "suspect", "recovering")
+"""What health_of says."""
+
+
+def health_of(site: Site, *, held_posts: int) -> str:
+    """One word for a site as it stands: off, held, broken, suspect, recovering, new or well."""
+    if not site.enabled:
+        return "off"
+    if held_posts:
+        return "held"
+    word = health(trouble=site.trouble, failures=site.failures, empty_runs=site.empty_runs)
+    return "new" if word == "well" and not site.baseline_done else word

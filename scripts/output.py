@@ -78,6 +78,11 @@ def shortened_token(token: str) -> str:
     return f"{token[:4]}…{token[-2:]}" if len(token) > 8 else "…"
 
 
+def printable(text: str) -> str:
+    """A text on one line. What a page says may hold escape sequences; a terminal must not obey them."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def _text(value: Any) -> str:
     match value:
         case None:
@@ -87,8 +92,7 @@ def _text(value: Any) -> str:
         case datetime():
             return local_time(value)
         case str():
-            # What a page says may hold escape sequences; a terminal must not obey them.
-            return "".join(c if c.isprintable() else " " for c in value)
+            return printable(value)
         case Mapping():
             return ", ".join(f"{key}={_text(item)}" for key, item in value.items()) or "-"
         case Sequence():

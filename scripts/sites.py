@@ -9,12 +9,12 @@ from pipeline.due import adapt, schedule_of
 from pipeline.resources import now
 from pipeline.schedule import describe, next_runs, parse_schedule
 from pipeline.settings import get_settings
+from pipeline.verdict import health_of
 from scripts import trial
 from scripts.output import json_option, local_time, open_database, show_record, show_rows
 from scripts.site_definitions import add, export_sites, import_sites, list_ready_made, set_site
 from scripts.site_options import PARAM_OPTIONS, changed, definition_options, trial_of
 from scripts.site_push import push
-from scripts.status import health
 from spiders.definitions import SiteDefinition
 from storage import crawl_runs, overview, posts
 from storage import sites as stored
@@ -39,7 +39,7 @@ def list_sites(*, as_json: bool) -> None:
             {
                 "name": state.site.name,
                 "spider": state.site.spider,
-                "health": health(state),
+                "health": health_of(state.site, held_posts=state.held_posts),
                 "schedule": state.site.schedule,
                 "last_crawl": state.last_run.finished_at if state.last_run else None,
                 "next_crawl": state.site.next_crawl_at,
@@ -116,7 +116,7 @@ def show(name: str, *, as_json: bool) -> None:
         runs = crawl_runs.recent(session, site.id, limit=5)
     record = {
         "name": site.name,
-        "health": health(state),
+        "health": health_of(state.site, held_posts=state.held_posts),
         "in_trouble_since": site.trouble_since,
         "spider": site.spider,
         "params": site.params,

@@ -1,16 +1,63 @@
-"""What `status` shows: counts over the tables, each one statement."""
+"""What `status` and the metrics show: each one statement, whose cost does not grow with the tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, func, literal, select, text
 from sqlalchemy.orm import Session
 
-from storage.models import CrawlRun, Delivery, Device, Keyword, Notification, Post, Site, Subscription, User
+from storage.models import (
+    RUN_UNFINISHED,
+    CrawlRun,
+    Delivery,
+    Device,
+    Keyword,
+    Notification,
+    Post,
+    Site,
+    Subscription,
+    User,
+)
+from storage.types import Base
 
 POSTS_COUNTED = 1_000
 """Up to so many posts of a site are counted."""
+COUNTED = 100_000
+"""Up to so many rows are counted one by one, which takes some hundredths of a second."""
+PUSHES_COUNTED = 1_000_000
+"""The same of the deliveries of a time, which only a look at each sorts by platform."""
+FAILURES_COUNTED = 10_000
+"""The reasons of so many failures, the latest, are counted."""
+
+
+class Precision(StrEnum):
+    """How well a number is known."""
+
+    EXACT = "exact"
+    # The count was given up there.
+    AT_LEAST = "at least"
+    # What PostgreSQL's planner believes, as of its last look at the table.
+    ABOUT = "about"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amount:
+    """How many there are, and how well that is known."""
+
+    count: int
+    precision: Precision = Precision.EXACT
+
+    def __str__(self) -> str:
+        match self.precision:
+            case Precision.EXACT:
+                return f"{self.count:,}"
+            case Precision.AT_LEAST:
+                return f"{self.count:,}+"
+            case Precision.ABOUT:
+                return f"about {self.count:,}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,66 +95,103 @@ def site_states(session: Session, *, name: str | None = None) -> list[SiteState]
     ]
 
 
-def counts(session: Session) -> dict[str, int]:
+def held_posts(session: Session) -> Mapping[int, int]:
+    """How many posts of each site are held, by the site's id; sites without any are left out."""
+    rows = session.execute(select(Post.site_id, func.count()).where(Post.fanout == "held").group_by(Post.site_id))
+    return dict(rows.tuples().all())
+
+
+def counts(session: Session) -> dict[str, Amount]:
     """How many users, enabled devices, subscriptions and distinct phrases there are."""
     return {
-        "users": session.scalar(select(func.count()).select_from(User)) or 0,
-        "devices": session.scalar(select(func.count()).select_from(Device).where(Device.disabled_at.is_(None))) or 0,
-        "subscriptions": session.scalar(select(func.count()).select_from(Subscription)) or 0,
-        "phrases": session.scalar(select(func.count()).select_from(Keyword)) or 0,
+        "users": _rows(session, User),
+        "devices": _counted(session, select(Device.id).where(Device.disabled_at.is_(None))),
+        "subscriptions": _rows(session, Subscription),
+        "phrases": _rows(session, Keyword),
     }
 
 
-def posts_since(session: Session, since: datetime) -> int:
-    """How many posts were first seen after a moment."""
-    return session.scalar(select(func.count()).select_from(Post).where(Post.first_seen_at > since)) or 0
+def _counted(session: Session, query: Select[Any]) -> Amount:
+    """How many rows a query finds, of which hardly more than COUNTED are looked at."""
+    some = query.limit(COUNTED + 1).subquery()
+    count = session.scalar(select(func.count()).select_from(some)) or 0
+    return Amount(count=count) if count <= COUNTED else Amount(count=COUNTED, precision=Precision.AT_LEAST)
 
 
-def pushes_since(session: Session, since: datetime) -> Mapping[str, int]:
-    """How many pushes were tried after a moment, by platform and outcome."""
-    rows = session.execute(
-        select(Delivery.platform, Delivery.status, func.count())
-        .where(Delivery.at > since)
-        .group_by(Delivery.platform, Delivery.status)
-        .order_by(Delivery.platform, Delivery.status)
+def _rows(session: Session, table: type[Base]) -> Amount:
+    """How many rows a table has: counted when they are few, else what the planner believes where there is one."""
+    amount = _counted(session, select(literal(1)).select_from(table))
+    if amount.precision is Precision.EXACT or session.get_bind().dialect.name != "postgresql":
+        return amount
+    believed = session.scalar(
+        text("SELECT reltuples::bigint FROM pg_class WHERE oid = CAST(:name AS regclass)"),
+        {"name": table.__tablename__},
     )
-    return {f"{platform} {status}": count for platform, status, count in rows}
+    # A table that was never analysed has none, and one that grew since has too few.
+    return Amount(count=believed, precision=Precision.ABOUT) if believed and believed > amount.count else amount
+
+
+def posts_since(session: Session, since: datetime) -> Amount:
+    """How many posts were first seen after a moment."""
+    return _counted(session, select(Post.id).where(Post.first_seen_at > since))
+
+
+def pushes_since(session: Session, since: datetime) -> Mapping[str, Amount]:
+    """How many pushes were tried after a moment, by platform and outcome."""
+    some = select(Delivery.platform, Delivery.status).where(Delivery.at > since).limit(PUSHES_COUNTED).subquery()
+    rows = session.execute(
+        select(some.c.platform, some.c.status, func.count())
+        .group_by(some.c.platform, some.c.status)
+        .order_by(some.c.platform, some.c.status)
+    ).all()
+    all_seen = sum(count for _, _, count in rows) < PUSHES_COUNTED
+    precision = Precision.EXACT if all_seen else Precision.AT_LEAST
+    return {f"{platform} {status}": Amount(count=count, precision=precision) for platform, status, count in rows}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Owed:
     """What is owed and not done yet."""
 
-    pending: int
-    oldest_pending: datetime | None
-    sending: int
-    failed: int
-    fan_outs: int
-    runs: int
+    pending: Amount
+    # Since when the pending notification that has been due for longest is due; it may lie ahead.
+    due_since: datetime | None
+    sending: Amount
+    failed: Amount
+    fan_outs: Amount
+    runs: Amount
 
 
 def owed(session: Session) -> Owed:
     """What is owed at this moment."""
-    pending, oldest = session.execute(
-        select(func.count(), func.min(Notification.created_at)).where(Notification.status == "pending")
-    ).one()
+
+    def of_status(status: str) -> Select[Any]:
+        return select(Notification.id).where(Notification.status == status)
+
     return Owed(
-        pending=pending,
-        oldest_pending=oldest,
-        sending=session.scalar(select(func.count()).where(Notification.status == "sending")) or 0,
-        failed=session.scalar(select(func.count()).where(Notification.status == "failed")) or 0,
-        fan_outs=session.scalar(select(func.count()).where(Post.fanout == "ready")) or 0,
-        runs=session.scalar(select(func.count()).where(or_(CrawlRun.status == "queued", CrawlRun.status == "running")))
-        or 0,
+        pending=_counted(session, of_status("pending")),
+        due_since=session.scalar(
+            select(Notification.next_attempt_at)
+            .where(Notification.status == "pending")
+            .order_by(Notification.next_attempt_at)
+            .limit(1)
+        ),
+        sending=_counted(session, of_status("sending")),
+        failed=_counted(session, of_status("failed")),
+        fan_outs=_counted(session, select(Post.id).where(Post.fanout == "ready")),
+        runs=_counted(session, select(CrawlRun.id).where(CrawlRun.status.in_(RUN_UNFINISHED))),
     )
 
 
 def failure_reasons(session: Session, *, limit: int) -> Sequence[tuple[str | None, int]]:
-    """Why notifications failed, the most frequent reason first."""
-    return session.execute(
-        select(Notification.reason, func.count())
+    """Why the latest FAILURES_COUNTED notifications failed, the most frequent reason first."""
+    latest = (
+        select(Notification.reason)
         .where(Notification.status == "failed")
-        .group_by(Notification.reason)
-        .order_by(func.count().desc())
-        .limit(limit)
+        .order_by(Notification.id.desc())
+        .limit(FAILURES_COUNTED)
+        .subquery()
+    )
+    return session.execute(
+        select(latest.c.reason, func.count()).group_by(latest.c.reason).order_by(func.count().desc()).limit(limit)
     ).all()

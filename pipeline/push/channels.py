@@ -66,6 +66,15 @@ def build_channels(config: PushConfig, token_store: ProviderTokenStore | None = 
     }
 
 
+def configured(config: PushConfig) -> list[Platform]:
+    """The platforms that were given credentials, or need none."""
+    return [
+        *([Platform.FCM] if config.fcm_service_account_file else []),
+        *([Platform.APNS] if not _missing_apns(config) else []),
+        Platform.CONSOLE,
+    ]
+
+
 def check_credentials(config: PushConfig) -> list[Finding]:
     """Look at every credentials setting and file without any network, and say in words what is right and wrong."""
     findings: list[Finding] = []

@@ -4,19 +4,17 @@ from functools import partial
 
 from celery import Task
 
-from pipeline import due, housekeeping, publish, resources, retention, sweeping
-from pipeline.celery import CRAWL_QUEUE, FANOUT_QUEUE, NOTIFY_QUEUE, app
-from pipeline.queue_ages import QueueAges
+from pipeline import due, housekeeping, observing, publish, resources, retention, sweeping
+from pipeline.celery import app
+from pipeline.metrics import recording
 from pipeline.resources import now
 from pipeline.settings import get_settings
 from pipeline.transient import TRANSIENT_ERRORS
 
-_QUEUES = {"crawl_site": CRAWL_QUEUE, "fan_out_post": FANOUT_QUEUE, "notify_user": NOTIFY_QUEUE}
-
 
 def broker() -> sweeping.Broker:
     """The broker as the sweep sees it."""
-    ages = QueueAges(resources.redis(), lambda task: publish.queue_length(app, _QUEUES[task]))
+    ages = observing.queue_ages(app, resources.redis())
     return sweeping.Broker(
         publish=partial(publish.publish_many, app),
         oldest=lambda task: publish.oldest_ids(app, task, limit=sweeping.LOOKED_AT),
@@ -29,7 +27,7 @@ def broker() -> sweeping.Broker:
 @app.task(name="sweep", autoretry_for=TRANSIENT_ERRORS, max_retries=1, default_retry_delay=5)
 def sweep() -> None:
     """Enqueue again what is owed and nobody works on."""
-    sweeping.sweep(resources.database(), broker())
+    recording.swept(sweeping.sweep(resources.database(), broker()))
 
 
 # The next tick comes in five seconds, so a retry would be a repeat.

@@ -200,7 +200,7 @@ def test_a_queued_crawl_is_a_message_for_a_crawler(run: Run, board: BoardProcess
     assert "queued" in run("crawl", "board", "--queue").output
     with database.reading() as session:
         assert session.scalars(select(CrawlRun.status)).all() == ["queued"]
-    assert json.loads(run("status", "--json", code=1).output)["queues"]["crawl_tasks"] == 1
+    assert json.loads(run("status", "--json", code=1).output)["queues"]["crawl_tasks"]["length"] == 1
     assert "already" in refused(run, "crawl", "board")
 
 
