@@ -21,6 +21,8 @@ from kombu import Queue
 from pipeline import failed_tasks, logs, resources, startup
 from pipeline.child import PreloadError, start_forkserver
 from pipeline.exposure import exposed_files
+from pipeline.metrics.catalogue import FAILED_TASKS
+from pipeline.metrics.counters import counters
 from pipeline.settings import Settings, SettingsError, get_settings
 from pipeline.transport import bulk_transport
 
@@ -316,3 +318,4 @@ def _record_failure(sender: Any, exception: BaseException, args: Sequence[Any], 
         # What a task says it may raise is made good by itself, as a tick's failure is by the next tick.
         return
     failed_tasks.record(resources.redis(), sender.name, args, exception)
+    counters().add(FAILED_TASKS, sender.name)

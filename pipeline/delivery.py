@@ -31,6 +31,8 @@ from storage.session import Database
 
 logger = logging.getLogger(__name__)
 
+Tally = Mapping[tuple[str, Action, datetime], int]
+"""Attempts of a batch, by platform, by what was decided, and by when their post was first seen."""
 EACH_LOGGED = 20
 """Batches larger than this have one line for all that was delivered: a line per push costs more than the push."""
 
@@ -81,13 +83,18 @@ class Deliveries:
         lease_s: float,
         quotas: Mapping[Platform, Quota] | None = None,
         rand: Callable[[], float] = random.random,
+        on_recorded: Callable[[Tally, datetime], None] = lambda _tally, _at: None,
     ) -> None:
-        """lease_s: how long a claimed batch is ours; requests are cancelled at half of it."""
+        """lease_s: how long a claimed batch is ours; requests are cancelled at half of it.
+
+        on_recorded: told once per batch what was recorded, and when.
+        """
         self._database = database
         self._channels = push
         self._lease_s = lease_s
         self._quotas = quotas or {}
         self._rand = rand
+        self._on_recorded = on_recorded
         self._faults = ChannelFaults()
         self._threads = ThreadPoolExecutor(max_workers=4 * len(push), thread_name_prefix="channel")
 
@@ -220,6 +227,7 @@ class Deliveries:
             outcomes.slow_devices(session, news.busy)
             _record_channels(session, batch, at)
         _log(batch, held)
+        self._on_recorded(_tally(batch, held), at)
         return {(n.post_id, n.user_id): records[n.id].status for n in batch.notifications.values() if n.id in held}
 
 
@@ -246,6 +254,11 @@ def _record_channels(session: Session, batch: _Batch, at: datetime) -> None:
         if resumed is not None:
             fields = {"channel": name, "code": resumed.code, "waiting": resumed.notifications}
             logger.info("channel resumed", extra={"fields": fields})
+
+
+def _tally(batch: _Batch, held: set[int]) -> Tally:
+    ours = (a for a in batch.attempts if a.target.notification_id in held)
+    return Counter((a.target.platform, a.decision.action, batch.of(a.target)[1].first_seen_at) for a in ours)
 
 
 def _log(batch: _Batch, held: set[int]) -> None:

@@ -89,11 +89,14 @@ class FanOuts:
         *,
         queue_length: Callable[[], int],
         publish: Callable[[Sequence[tuple[int, int]]], object],
+        on_matched: Callable[[int], None] = lambda _: None,
     ) -> None:
+        """on_matched: told how many users each slice matched, once its messages are out."""
         self._database = database
         self._settings = settings
         self._queue_length = queue_length
         self._publish = publish
+        self._on_matched = on_matched
         self._matchers = MatcherCache()
 
     def next_slice(self, post_id: int) -> SliceEnd:
@@ -128,6 +131,7 @@ class FanOuts:
         with self._database.writing() as session:
             part = notifications.create_slice(session, post.id, hit, after=fan_out.cursor, size=size, now=now())
         self._publish([(post.id, user_id) for user_id in part.users])
+        self._on_matched(part.matched)
         with self._database.writing() as session:
             if part.more:
                 posts.advance_fan_out(session, post.id, token=token, cursor=part.cursor, users=part.matched, now=now())

@@ -25,6 +25,7 @@ COMMANDS = {
     "notifications": "scripts.notifications:notifications",
     "match": "scripts.match:match",
     "status": "scripts.status:status",
+    "metrics": "scripts.metrics:metrics",
     "channels": "scripts.channels:channels",
     "push": "scripts.push:push",
     "doctor": "scripts.doctor:doctor",

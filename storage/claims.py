@@ -39,6 +39,7 @@ class PostText:
     body: str
     author: str
     ttl_s: int
+    first_seen_at: datetime
     # What the site changes about its messages (pipeline.push_template).
     push: Mapping[str, Any] = field(default_factory=dict)
     # An operator paused the pushes of its site.
@@ -143,7 +144,16 @@ def post_texts(session: Session, post_ids: Collection[int]) -> dict[int, PostTex
     """What messages about the given posts say, by post id."""
     rows = session.execute(
         select(
-            Post.id, Site.name, Post.url, Post.title, Post.body, Post.author, Site.ttl_s, Site.push, Site.push_paused_at
+            Post.id,
+            Site.name,
+            Post.url,
+            Post.title,
+            Post.body,
+            Post.author,
+            Site.ttl_s,
+            Post.first_seen_at,
+            Site.push,
+            Site.push_paused_at,
         )
         .join(Site, Site.id == Post.site_id)
         .where(Post.id.in_(post_ids))
@@ -157,10 +167,11 @@ def post_texts(session: Session, post_ids: Collection[int]) -> dict[int, PostTex
             body=body,
             author=author,
             ttl_s=ttl_s,
+            first_seen_at=first_seen_at,
             push=push,
             held=paused_at is not None,
         )
-        for post_id, site, url, title, body, author, ttl_s, push, paused_at in rows
+        for post_id, site, url, title, body, author, ttl_s, first_seen_at, push, paused_at in rows
     }
 
 

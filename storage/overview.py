@@ -98,7 +98,7 @@ def site_states(session: Session, *, name: str | None = None) -> list[SiteState]
 def held_posts(session: Session) -> Mapping[int, int]:
     """How many posts of each site are held, by the site's id; sites without any are left out."""
     rows = session.execute(select(Post.site_id, func.count()).where(Post.fanout == "held").group_by(Post.site_id))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def counts(session: Session) -> dict[str, Amount]:

@@ -11,6 +11,7 @@ from celery import Task, signals
 from pipeline import crawling, due, resources
 from pipeline.celery import CRAWL_QUEUE, app
 from pipeline.child import CrawlProgress
+from pipeline.metrics import recording
 from pipeline.publish import publish_many
 from pipeline.settings import get_settings
 from pipeline.tasks.arguments import require_ids
@@ -83,6 +84,7 @@ def run_crawl(
     if end is None or end.handed_back:
         return end
     enqueue_fan_outs(end.ready)
+    recording.crawl(end)
     report = end.report
     fields = {
         "site": end.site,

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pipeline import resources
 from pipeline.celery import FANOUT_LEASE_S, NOTIFY_QUEUE, app
 from pipeline.fanout import FanOuts, FanOutSettings, SliceEnd
+from pipeline.metrics import recording
 from pipeline.publish import publish_many, queue_length
 from pipeline.settings import get_settings
 from pipeline.tasks.arguments import require_ids
@@ -23,6 +24,7 @@ def _fan_outs() -> FanOuts:
         FanOutSettings(slice_users=settings.fanout_slice, queue_max=settings.notify_queue_max, lease_s=FANOUT_LEASE_S),
         queue_length=lambda: queue_length(app, NOTIFY_QUEUE),
         publish=lambda keys: publish_many(app, "notify_user", keys),
+        on_matched=recording.matched,
     )
 
 

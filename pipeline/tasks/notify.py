@@ -6,6 +6,7 @@ from functools import lru_cache
 from pipeline import resources
 from pipeline.celery import NOTIFY_LEASE_S, app
 from pipeline.delivery import Deliveries
+from pipeline.metrics import recording
 from pipeline.provider_tokens import RedisTokenStore
 from pipeline.push.channels import build_channels
 from pipeline.push.message import Platform
@@ -29,6 +30,7 @@ def _sender() -> Sender[Key, str | None]:
         build_channels(push_config(settings), RedisTokenStore(redis)),
         lease_s=NOTIFY_LEASE_S,
         quotas={Platform.FCM: Quota(redis, "fcm", settings.fcm_quota_per_minute)},
+        on_recorded=recording.pushed,
     )
     return Sender(lambda keys: {**dict.fromkeys(keys), **deliveries.deliver(keys)})
 

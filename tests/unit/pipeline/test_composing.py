@@ -21,6 +21,7 @@ def composed(*, phrase: str | None = "장학", push: dict[str, object] | None = 
         "body": "금요일까지",
         "author": "",
         "ttl_s": 600,
+        "first_seen_at": NOW,
         "push": push or {},
         **post,
     }
