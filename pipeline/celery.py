@@ -221,7 +221,10 @@ def create_app(settings: Settings) -> Celery:
 def _beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
     # A tick that was not taken before the next one is worthless: without `expires` an hour without a dispatcher
     # would leave a heap of them.
+    every = settings.alert_s
+    alert = {"alert": {"task": "alert", "schedule": every, "options": {"expires": every}}}
     return {
+        **(alert if settings.alert_destinations else {}),
         "crawl-sites": {
             "task": "crawl_sites",
             "schedule": settings.tick_s,

@@ -5,6 +5,7 @@ the servers it runs itself (embedded.env), the default here. docs/configuration.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -51,6 +52,12 @@ def _endpoint(url: str) -> str:
     return url.rstrip("/")
 
 
+def _alert_urls(urls: str) -> str:
+    if not all(re.match(r"\w[\w+-]*://.", url) for url in urls.split()):
+        raise ValueError("Apprise URLs such as mailto://... or slack://..., separated by blanks, are expected")
+    return urls
+
+
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 RedisURL = Annotated[str, AfterValidator(_redis_url)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
@@ -94,6 +101,15 @@ class Settings(BaseSettings):
     crawl_max_bytes: int = Field(8_000_000, ge=10_000, description="Largest page that is read, in bytes.")
     crawl_max_pages: int = Field(20, ge=1, le=1000, description="Pages that one crawl may fetch.")
     crawl_delay_s: float = Field(1.0, ge=0, le=60, description="Pause between two requests to one host.")
+
+    alert_urls: Annotated[str, AfterValidator(_alert_urls)] = Field(
+        "", repr=False, description="Where alerts to the operators go: Apprise URLs, separated by blanks."
+    )
+    alert_s: float = Field(30, ge=1, le=600, description="How often is looked for what the operators should hear of.")
+    alert_backlog_s: float = Field(
+        600, ge=10, description="Age of a queue's oldest message, in seconds, above which the operators hear of it."
+    )
+    sentry_dsn: str = Field("", repr=False, description="Where Sentry takes errors; default: nowhere.")
 
     worker_nice: int = Field(
         10, ge=0, le=19, description="How far workers step back behind other processes of the machine (nice)."
@@ -147,6 +163,11 @@ class Settings(BaseSettings):
         return self.broker_url or self.redis_url
 
     @property
+    def alert_destinations(self) -> tuple[str, ...]:
+        """The URLs of ALERT_URLS."""
+        return tuple(self.alert_urls.split())
+
+    @property
     def user_agent(self) -> str:
         """What we tell the sites that we are."""
         contact = f"; +{self.crawl_contact}" if self.crawl_contact else ""
@@ -166,7 +187,7 @@ class Settings(BaseSettings):
         return init_settings, env_settings, dotenv_settings
 
 
-SECRETS = frozenset({"database_url", "redis_url", "broker_url"})
+SECRETS = frozenset({"database_url", "redis_url", "broker_url", "alert_urls", "sentry_dsn"})
 """Settings whose value may hold a password, so that an error about them does not repeat it."""
 
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "match": "scripts.match:match",
     "status": "scripts.status:status",
     "metrics": "scripts.metrics:metrics",
+    "alerts": "scripts.alerts:alerts",
     "channels": "scripts.channels:channels",
     "push": "scripts.push:push",
     "doctor": "scripts.doctor:doctor",

@@ -2,9 +2,10 @@
 
 from functools import partial
 
-from celery import Task
+from celery import Task, signals
 
 from pipeline import due, housekeeping, observing, publish, resources, retention, sweeping
+from pipeline.alerts import watching
 from pipeline.celery import app
 from pipeline.metrics import recording
 from pipeline.resources import now
@@ -56,6 +57,19 @@ def upkeep() -> None:
 def prune() -> None:
     """Remove what is old. Should it take so long that its message comes twice, both remove, and nothing twice."""
     retention.prune(resources.database(), retention.moments(get_settings(), now()))
+
+
+# The next look makes good what this one could not.
+@app.task(name="alert", throws=TRANSIENT_ERRORS)
+def alert() -> None:
+    """Tell the operators what changed."""
+    watching.look(resources.database(), resources.redis(), get_settings(), beat_ticks=True)
+
+
+@signals.worker_ready.connect
+def _watch_for_alerts(**_: object) -> None:
+    if get_settings().alert_destinations:
+        watching.start_thread(resources.database(), resources.redis(), get_settings())
 
 
 @app.task(name="debug_task", bind=True)

@@ -1,0 +1,65 @@
+"""How things stand, for the alerts: sites, floods, channels, beat, and how old the queues' messages are."""
+
+from redis import Redis
+
+from pipeline import heartbeat, observing
+from pipeline.alerts.deciding import Condition, Facts
+from pipeline.celery import app
+from pipeline.publish import BrokerError
+from pipeline.resources import now
+from storage import channels, overview, sites
+from storage.session import Database
+
+FALLS_BELOW = 0.5
+"""A backlog is over when the oldest message is younger than this part of the bound."""
+
+
+def gather(database: Database, redis: Redis, *, backlog_s: float, beat_ticks: bool) -> Facts:
+    """Look at everything. Raises what the database or Redis raises; a broker that is away makes backlogs unknown.
+
+    beat_ticks: the caller was called by beat, which therefore lives, whatever Redis has forgotten.
+    """
+    conditions: dict[str, Condition] = {}
+    with database.reading() as session:
+        held = overview.held_posts(session)
+        watched = [site for site in sites.all_sites(session) if site.enabled]
+        for site in watched:
+            if site.trouble:
+                why = f"{site.failures} failed crawls" if site.failures else f"{site.empty_runs} crawls without a post"
+                sentence = f"site {site.name} is {site.trouble}: {why}; see `crawlpush sites show {site.name}`"
+                conditions[f"site {site.name}"] = Condition(state=site.trouble, sentence=sentence)
+            if count := held.get(site.id):
+                sentence = (
+                    f"site {site.name}: {count} posts are held, far more than usual; "
+                    f"`crawlpush sites release {site.name}` or drop"
+                )
+                conditions[f"flood {site.name}"] = Condition(state="held", sentence=sentence)
+        for channel in channels.paused(session):
+            sentence = f"channel {channel.name} is paused: {channel.code} {channel.reason}"
+            conditions[f"channel {channel.name}"] = Condition(state="paused", sentence=sentence)
+    problem = None if beat_ticks else heartbeat.problem(heartbeat.beats(redis), now())
+    if problem:
+        conditions["beat"] = Condition(state="stale", sentence=problem)
+    unknown = set()
+    try:
+        conditions |= _backlogs(database, redis, backlog_s)
+    except BrokerError:
+        unknown.add("backlog")
+    return Facts(conditions=conditions, unknown=frozenset(unknown), sites=frozenset(site.name for site in watched))
+
+
+def _backlogs(database: Database, redis: Redis, bound_s: float) -> dict[str, Condition]:
+    at = now()
+    ages = {
+        state.name: state.age_s(at)
+        for state in (observing.queue_state(app, database, redis, task) for task in observing.TASKS)
+    }
+    return {
+        f"backlog {name}": Condition(
+            state="late",
+            sentence=f"the oldest message of {name} has waited for {age / 60:.0f} minutes; see `crawlpush status`",
+            begins=age > bound_s,
+        )
+        for name, age in ages.items()
+        if age > bound_s * FALLS_BELOW
+    }

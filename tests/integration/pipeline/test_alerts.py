@@ -1,0 +1,148 @@
+"""Alerts through Apprise to a real HTTP receiver on loopback."""
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from redis import Redis
+from sqlalchemy import update
+
+from pipeline.alerts.sending import Letter, send
+from pipeline.alerts.watching import look
+from pipeline.celery import app
+from pipeline.resources import now
+from pipeline.settings import Settings
+from storage import channels
+from storage.models import Site
+from storage.session import Database
+from tests.support.builders import add_site
+
+
+class Receiver:
+    """Takes what json:// sends, or refuses it."""
+
+    def __init__(self) -> None:
+        self.letters: list[str] = []
+        self.status = 200
+        self.is_slow = threading.Event()
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if receiver.status == 200:
+                    receiver.letters.append(json.loads(body)["message"])
+                self.send_response(receiver.status)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"json://127.0.0.1:{self._server.server_port}/S3CRET"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def receivers() -> Iterator[tuple[Receiver, Receiver]]:
+    made = Receiver(), Receiver()
+    yield made
+    for receiver in made:
+        receiver.close()
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    made = Database(database_url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def redis(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Redis]:
+    monkeypatch.setattr(app.conf, "broker_url", redis_url)
+    with Redis.from_url(redis_url) as client:
+        yield client
+
+
+def test_each_change_is_told_once_to_each_destination_also_to_one_that_was_away(
+    database: Database, redis: Redis, receivers: tuple[Receiver, Receiver]
+) -> None:
+    here, away = receivers
+    settings = Settings(alert_urls=f"{here.url} {away.url}")
+
+    def looked() -> tuple[list[str], list[str]]:
+        look(database, redis, settings, beat_ticks=True)
+        told = here.letters[:], away.letters[:]
+        here.letters.clear()
+        away.letters.clear()
+        return told
+
+    # Given nothing wrong, nobody hears anything
+    assert looked() == ([], [])
+
+    # When a site breaks while one destination refuses, the other is told, once
+    with database.writing() as session:
+        add_site(session, "board", trouble="broken", failures=3)
+    away.status = 500
+    broken = "site board is broken: 3 failed crawls; see `crawlpush sites show board`"
+    assert looked() == ([broken], [])
+    assert looked() == ([], [])
+
+    # And when that one is back, it is told too
+    away.status = 200
+    assert looked() == ([], [broken])
+
+    # When the site recovers and a channel is paused, that is one letter
+    with database.writing() as session:
+        session.execute(update(Site).values(trouble=None, failures=0))
+        channels.pause(session, "fcm", code="X", reason="why.", now=now(), until=now() + timedelta(minutes=1))
+    both = "channel fcm is paused: X why.\nsite board recovered"
+    assert looked() == ([both], [both])
+
+    # And a Redis that forgets everything costs one repeated letter
+    redis.flushdb()
+    assert looked() == (["channel fcm is paused: X why."],) * 2
+    assert looked() == ([], [])
+
+
+def test_many_processes_that_look_at_once_send_one_letter(
+    database: Database, redis: Redis, receivers: tuple[Receiver, Receiver]
+) -> None:
+    settings = Settings(alert_urls=receivers[0].url)
+    with database.writing() as session:
+        add_site(session, "board", trouble="suspect", empty_runs=2)
+    threads = [
+        threading.Thread(target=look, args=(database, redis, settings), kwargs={"beat_ticks": False}) for _ in range(5)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (letter,) = receivers[0].letters
+    assert "site board is suspect" in letter
+    assert "beat is not running" in letter
+
+
+def test_a_destination_that_hangs_or_makes_no_sense_is_a_reason_without_secrets(
+    receivers: tuple[Receiver, Receiver],
+) -> None:
+    receivers[0].status = 500
+    refused, senseless = send(
+        [
+            Letter(url=receivers[0].url, title="t", body="b"),
+            Letter(url="nosuch://S3CRET", title="t", body="b"),
+        ]
+    )
+    assert (refused.scheme, refused.ok, senseless.ok) == ("json", False, False)
+    assert refused.reason
+    assert "S3CRET" not in refused.reason + senseless.reason
+    (late,) = send([Letter(url=receivers[1].url, title="t", body="b")], timeout_s=0.01)
+    assert (late.ok, late.reason) == (False, "not within 0.01 s")
