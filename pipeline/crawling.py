@@ -16,7 +16,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from pipeline import due, locks, verdict
+from pipeline import due, locks, logs, verdict
 from pipeline.child import CrawlOrder, CrawlProgress, CrawlReport, PreloadError, run_child
 from pipeline.resources import now
 from pipeline.settings import Settings
@@ -104,7 +104,7 @@ class Crawler:
             raise HostBusyError(f"another site of {host_of(site)} is being crawled")
         either = _Stop(everything=stop)
         try:
-            with self._heartbeat(order, owner, lease, either.this_crawl):
+            with logs.bound(site=site.name), self._heartbeat(order, owner, lease, either.this_crawl):
                 report = run_child(order, stop=either, on_progress=on_progress)
         except PreloadError as error:
             report = CrawlReport(finish_reason="start_error", ok=False, first_error=str(error))
@@ -168,7 +168,8 @@ class Crawler:
                 except OperationalError:
                     held, paused = now() < held_until, False
                 if not held:
-                    logger.warning("crawl lost its lease", extra={"fields": {"run": order.run_id}})
+                    fields = {"run": order.run_id, "site": order.site_name}
+                    logger.warning("crawl lost its lease", extra={"fields": fields})
                 if paused:
                     logger.info("crawl paused", extra={"fields": {"site": order.site_name}})
                 if paused or not held:

@@ -140,7 +140,8 @@ class FanOuts:
         if part.more:
             return SliceEnd.MORE
         users = post.matched_users + part.matched
-        logger.info("post fanned out", extra={"fields": {"post": post.id, "title": post.title, "users": users}})
+        # Not its title: who reads the logs may not be who may read the site.
+        logger.info("post fanned out", extra={"fields": {"post": post.id, "site": fan_out.site, "users": users}})
         return SliceEnd.DONE
 
 

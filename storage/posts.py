@@ -89,6 +89,7 @@ class FanOut:
     """A post whose fan-out we hold."""
 
     post: Post
+    site: str
     match_body: bool
     cursor: int
 
@@ -109,7 +110,7 @@ def claim_fan_out(session: Session, post_id: int, *, token: str, now: datetime, 
         return None
     post = session.get_one(Post, post_id)
     site = session.get_one(Site, post.site_id)
-    return FanOut(post=post, match_body=site.match_body, cursor=post.fanout_cursor)
+    return FanOut(post=post, site=site.name, match_body=site.match_body, cursor=post.fanout_cursor)
 
 
 def advance_fan_out(session: Session, post_id: int, *, token: str, cursor: int, users: int, now: datetime) -> bool:
