@@ -18,7 +18,7 @@ from celery import Celery, signals
 from celery.schedules import crontab
 from kombu import Queue
 
-from pipeline import failed_tasks, logs, resources, startup
+from pipeline import errors, failed_tasks, logs, resources, startup
 from pipeline.child import PreloadError, start_forkserver
 from pipeline.exposure import exposed_files
 from pipeline.metrics.catalogue import FAILED_TASKS
@@ -283,6 +283,13 @@ def _end_once(**_: object) -> None:
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         atexit.register(signal.signal, number, signal.SIG_IGN)
+
+
+@signals.worker_init.connect
+@signals.beat_init.connect
+def _send_errors(**_: object) -> None:
+    """Before a task is prepared to be run, since Sentry's integration wraps how that is done."""
+    errors.start(get_settings())
 
 
 @signals.worker_init.connect
