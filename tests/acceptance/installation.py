@@ -87,10 +87,14 @@ class Installation:
 
     def wait_until_ready(self) -> None:
         """Wait until each worker answers on its queue: before that, a signal would just end it."""
+        self.wait_until_ready_on(*create_app(get_settings()).amqp.queues)
+
+    def wait_until_ready_on(self, *queues: str) -> None:
+        """Wait until somebody answers on each of the given queues."""
         app = create_app(get_settings())
         app.conf.broker_url = self.redis.url
         with redis.Redis.from_url(self.redis.url) as client:
-            for queue in app.amqp.queues:
+            for queue in queues:
                 app.send_task("debug_task", (queue,), queue=queue)
                 self.wait_until(lambda key=f"crawlpush:debug:{queue}": client.exists(key), f"a worker on {queue}")
 

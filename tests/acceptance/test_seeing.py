@@ -1,0 +1,168 @@
+"""What the operators see of running processes: logs, metrics, alerts, Sentry, Flower."""
+
+import json
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import brotli
+import pytest
+from sqlalchemy import select
+
+from pipeline.celery import create_app
+from pipeline.settings import get_settings
+from scripts.embedded_redis import free_port
+from storage.models import Notification
+from tests.acceptance.installation import PROCESSES, Installation, token_of
+
+PHRASE = "특강초청"
+
+
+@contextmanager
+def receiver() -> Iterator[tuple[str, list[bytes]]]:
+    """A loopback HTTP server that keeps what is posted to it: its address without the scheme, and the bodies."""
+    bodies: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            # Sentry's SDK compresses with Brotli where that is installed, as the lock has it.
+            bodies.append(brotli.decompress(body) if self.headers.get("Content-Encoding") == "br" else body)
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_port}", bodies
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def sent(installation: Installation) -> bool:
+    with installation.database.reading() as session:
+        return session.scalars(select(Notification.status)).all() == ["sent"]
+
+
+def test_logs_are_json_without_secrets_and_metrics_count_what_happened(sqlite_installation: Installation) -> None:
+    # Given JSON logs, and a user with a dead and a living phone
+    installation = sqlite_installation
+    installation.environment["LOG_FORMAT"] = "json"
+    installation.environment["LOG_LEVEL"] = "DEBUG"
+    installation.add_board("board", "--schedule", "1h", "--notify-existing")
+    installation.add_user("minji", PHRASE, "fcm", "apns")
+    installation.gateway.set_faults(dead_tokens=[token_of("minji", "fcm")])
+    installation.start()
+    installation.wait_until(lambda: sent(installation), "the push", seconds=90)
+    wanted = [
+        'crawlpush_crawls_total{outcome="finished"} 1.0',
+        'crawlpush_pushes_total{outcome="failed",platform="fcm"} 1.0',
+        'crawlpush_pushes_total{outcome="sent",platform="apns"} 1.0',
+        'crawlpush_post_to_push_seconds_bucket{le="+Inf"} 1.0',
+        "crawlpush_notifications_total 1.0",
+        'crawlpush_new_posts_total{fate="ready"} 11.0',
+        'crawlpush_up{server="broker"} 1.0',
+    ]
+
+    # Then the exporter has what the processes counted
+    def missing() -> list[str]:
+        # The order of labels is nobody's business.
+        shown = {_sorted_labels(line) for line in installation.command("metrics", "show").splitlines()}
+        return [line for line in wanted if _sorted_labels(line) not in shown]
+
+    installation.wait_until(lambda: not missing(), "the counts in Redis", seconds=90)
+
+    # And every line of every process is an object with an event, of which none holds a secret or a title
+    codes = installation.terminate()
+    assert set(codes.values()) == {0}
+    secrets = [token_of("minji", platform) for platform in ("fcm", "apns")]
+    secrets += [installation.redis.url.partition("@")[0].rpartition(":")[2], PHRASE]
+    for name in PROCESSES:
+        text = installation.log(name).read_text()
+        assert not [secret for secret in secrets if secret in text], name
+        entries = [json.loads(line) for line in text.splitlines()]
+        assert all(entry["event"] for entry in entries)
+        if name == "crawler":
+            (finished,) = [entry for entry in entries if entry["event"] == "crawl finished"]
+            assert (finished["task"], finished["site"]) == ("crawl_site", "board")
+            assert finished["task_id"]
+
+
+def _sorted_labels(line: str) -> tuple[str, ...]:
+    return tuple(sorted(line.replace("{", " ").replace("}", " ").replace(",", " ").split()))
+
+
+def test_the_workers_tell_that_beat_has_stopped_and_that_it_is_back(sqlite_installation: Installation) -> None:
+    installation = sqlite_installation
+    with receiver() as (address, bodies):
+        installation.environment |= {"ALERT_URLS": f"json://{address}/S3CRET", "ALERT_S": "1"}
+
+        def told(text: str) -> Callable[[], bool]:
+            return lambda: any(text in json.loads(body)["message"] for body in bodies)
+
+        assert "json: sent" in installation.command("alerts", "test")
+        installation.start("dispatcher", "notifier", "beat")
+        installation.wait_until_ready_on("fanout_tasks", "notify_tasks")
+        installation.kill("beat")
+        # A heartbeat that is half a minute old is stale.
+        installation.wait_until(told("beat"), "the alert", seconds=90)
+        installation.start("beat")
+        installation.wait_until(told("beat runs again"), "the end of it", seconds=60)
+        # A change is one letter, whoever looked.
+        letters = [json.loads(body)["message"] for body in bodies]
+        assert sum("heartbeat" in letter for letter in letters) == 1
+        assert sum("runs again" in letter for letter in letters) == 1
+    assert "S3CRET" not in "".join(installation.log(name).read_text() for name in ("dispatcher", "notifier"))
+
+
+def test_sentry_gets_a_failed_task_without_its_payload_and_messages_pass(sqlite_installation: Installation) -> None:
+    # Given workers with a DSN, and a message whose argument is no id
+    installation = sqlite_installation
+    with receiver() as (address, bodies):
+        installation.environment["SENTRY_DSN"] = f"http://public@{address}/1"
+        installation.add_board("board", "--schedule", "1h", "--notify-existing")
+        installation.add_user("minji", PHRASE, "fcm")
+        installation.start()
+        app = create_app(get_settings())
+        app.conf.broker_url = installation.redis.url
+        app.send_task("notify_user", ("S3CRET" * 20, 1))
+
+        # Then Sentry hears of it, and the pushes go out as ever
+        installation.wait_until(lambda: any(b"BadMessageError" in body for body in bodies), "the event")
+        installation.wait_until(lambda: sent(installation), "the push")
+        everything = b"\n".join(bodies).decode(errors="replace")
+        for secret in ("S3CRET", token_of("minji", "fcm"), PHRASE):
+            assert secret not in everything
+        assert set(installation.terminate().values()) == {0}
+
+
+@pytest.mark.full
+def test_flower_shows_a_worker_on_each_of_the_three_queues(sqlite_installation: Installation) -> None:
+    pytest.importorskip("flower")
+    installation = sqlite_installation
+    installation.environment |= {"PORT": str(free_port()), "FLOWER_UNAUTHENTICATED_API": "true"}
+    installation.start(*PROCESSES, "flower")
+    installation.wait_until_ready()
+    url = f"http://127.0.0.1:{installation.environment['PORT']}/api/workers?refresh=true"
+
+    def queues() -> set[str]:
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                workers = json.load(answer)
+        except OSError:
+            time.sleep(0.5)
+            return set()
+        return {queue["name"] for worker in workers.values() for queue in worker.get("active_queues", ())}
+
+    installation.wait_until(lambda: queues() == {"crawl_tasks", "fanout_tasks", "notify_tasks"}, "all queues")
