@@ -4,15 +4,15 @@ Storing a batch again changes nothing. Two that store the same rows at once take
 then keywords, then the rest, each sorted), so that one waits for the other and neither fails.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import bindparam, delete, func, or_, select, tuple_, update
+from sqlalchemy import CTE, BigInteger, Boolean, String, delete, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from storage.dialect import insert
+from storage.given import given, given_values, insert_from
 from storage.models import Device, Site, Subscription, SubscriptionExclusion, User
 from storage.subscriptions import KeywordText, keyword_ids
 
@@ -62,7 +62,7 @@ def store_users(session: Session, entries: Sequence[UserEntry], *, now: datetime
     added = _add_users(session, list(latest.values()), now=now)
     there = session.execute(
         select(User.external_id, User.id, User.timezone, User.paused)
-        .where(User.external_id.in_(latest))
+        .where(User.external_id.in_(given_values(session, "names", latest, String())))
         .order_by(User.id)
         .with_for_update(key_share=True)
     )
@@ -71,13 +71,12 @@ def store_users(session: Session, entries: Sequence[UserEntry], *, now: datetime
         entry = latest[name]
         values = (entry.timezone or timezone, paused if entry.paused is None else entry.paused)
         if values != (timezone, paused):
-            changed.append({"key": user_id, "zone": values[0], "pause": values[1]})
+            changed.append({"id": user_id, "timezone": values[0], "paused": values[1]})
     if changed:
-        session.connection().execute(
-            update(User)
-            .where(User.id == bindparam("key"))
-            .values(timezone=bindparam("zone"), paused=bindparam("pause")),
-            changed,
+        rows = given(session, "changed", changed, {"id": BigInteger(), "timezone": String(), "paused": Boolean()})
+        session.execute(
+            update(User).where(User.id == rows.c.id).values(timezone=rows.c.timezone, paused=rows.c.paused),
+            execution_options=_UNSEEN,
         )
     return Stored(added=added, rejected={})
 
@@ -88,8 +87,23 @@ def store_devices(session: Session, entries: Sequence[DeviceEntry], *, add_users
     latest = {(e.platform, e.token): e for at, e in enumerate(entries) if at not in rejected}
     if not latest:
         return Stored(added=0, rejected=rejected)
-    statement = insert(session, Device)
-    created = session.connection().execute(
+    rows = given(
+        session,
+        "entries",
+        [
+            {
+                "user_id": users[entry.user],
+                "platform": entry.platform,
+                "token": entry.token,
+                "environment": entry.environment,
+            }
+            for entry in latest.values()
+        ],
+        {"user_id": BigInteger(), "platform": String(), "token": String(), "environment": String()},
+    )
+    order = ("platform", "token")
+    statement = insert_from(session, Device, rows, order_by=order, created_at=now, last_seen_at=now)
+    created = session.execute(
         statement.on_conflict_do_update(
             index_elements=[Device.platform, Device.token],
             set_={
@@ -99,18 +113,7 @@ def store_devices(session: Session, entries: Sequence[DeviceEntry], *, add_users
                 "disabled_at": None,
                 "disabled_reason": None,
             },
-        ).returning(Device.created_at),
-        [
-            {
-                "user_id": users[entry.user],
-                "platform": entry.platform,
-                "token": entry.token,
-                "environment": entry.environment,
-                "created_at": now,
-                "last_seen_at": now,
-            }
-            for _, entry in sorted(latest.items())
-        ],
+        ).returning(Device.created_at)
     )
     return Stored(added=sum(at == now for at in created.scalars()), rejected=rejected)
 
@@ -150,6 +153,9 @@ def store_subscriptions(
     return Stored(added=len(added) - len(over), rejected=rejected)
 
 
+_UNSEEN = {"synchronize_session": False}
+"""For changes of rows that the session holds no objects of."""
+
 _Key = tuple[int, int | None, int | None]
 """What makes a subscription one: the ids of its user, keyword and site."""
 
@@ -157,21 +163,19 @@ _Key = tuple[int, int | None, int | None]
 def _add_users(session: Session, entries: Sequence[UserEntry], *, now: datetime) -> int:
     if not entries:
         return 0
-    known = set(session.scalars(select(User.external_id).where(User.external_id.in_([e.user for e in entries]))))
-    rows = [
-        {
-            "external_id": entry.user,
-            "timezone": entry.timezone or "UTC",
-            "paused": bool(entry.paused),
-            "created_at": now,
-        }
-        for entry in sorted(entries, key=lambda entry: entry.user)
+    names = given_values(session, "names", [entry.user for entry in entries], String())
+    known = set(session.scalars(select(User.external_id).where(User.external_id.in_(names))))
+    new = [
+        {"external_id": entry.user, "timezone": entry.timezone or "UTC", "paused": bool(entry.paused)}
+        for entry in entries
         if entry.user not in known
     ]
-    if not rows:
+    if not new:
         return 0
-    statement = insert(session, User).on_conflict_do_nothing(index_elements=[User.external_id]).returning(User.id)
-    return len(session.connection().execute(statement, rows).all())
+    rows = given(session, "entries", new, {"external_id": String(), "timezone": String(), "paused": Boolean()})
+    statement = insert_from(session, User, rows, order_by=("external_id",), created_at=now)
+    added = session.execute(statement.on_conflict_do_nothing(index_elements=[User.external_id]).returning(User.id))
+    return len(added.all())
 
 
 def _users_of(
@@ -184,7 +188,7 @@ def _users_of(
     # Two imports that add to one user's subscriptions must count them one after the other, else the limit leaks.
     rows = session.execute(
         select(User.external_id, User.id)
-        .where(User.external_id.in_(wanted))
+        .where(User.external_id.in_(given_values(session, "names", wanted, String())))
         .order_by(User.id)
         .with_for_update(key_share=True)
     )
@@ -196,45 +200,45 @@ def _add_subscriptions(
     session: Session, latest: Mapping[_Key, tuple[int, SubscriptionEntry]], *, now: datetime
 ) -> dict[_Key, int]:
     """Insert those that are new and return their ids."""
-    rows: list[dict[str, Any]] = [
-        {
-            "user_id": key[0],
-            "keyword_id": key[1],
-            "site_id": key[2],
-            "match_body": latest[key][1].match_body,
-            "created_at": now,
-        }
-        for key in sorted(latest, key=_sort_key)
-    ]
-    if not rows:
+    if not latest:
         return {}
+    rows = given(
+        session,
+        "entries",
+        [
+            {"user_id": user_id, "keyword_id": keyword_id, "site_id": site_id, "match_body": entry.match_body}
+            for (user_id, keyword_id, site_id), (_, entry) in latest.items()
+        ],
+        {"user_id": BigInteger(), "keyword_id": BigInteger(), "site_id": BigInteger(), "match_body": Boolean()},
+    )
+    # In any order: whoever inserts for a user holds the user's row.
     statement = (
-        insert(session, Subscription)
+        insert_from(session, Subscription, rows, created_at=now)
         .on_conflict_do_nothing()
         .returning(Subscription.user_id, Subscription.keyword_id, Subscription.site_id, Subscription.id)
     )
-    inserted = session.connection().execute(statement, rows)
+    inserted = session.execute(statement)
     return {(user_id, keyword_id, site_id): number for user_id, keyword_id, site_id, number in inserted}
-
-
-def _sort_key(key: _Key) -> tuple[int, int, int]:
-    return (key[0], key[1] or 0, key[2] or 0)
 
 
 def _over_limit(session: Session, added: Mapping[_Key, int], positions: Mapping[_Key, int], *, limit: int) -> set[_Key]:
     """Take back what passes the limit of a user, the last entries first, and return their keys."""
+    theirs: dict[int, list[_Key]] = defaultdict(list)
+    for key in added:
+        theirs[key[0]].append(key)
     counts = session.execute(
         select(Subscription.user_id, func.count())
-        .where(Subscription.user_id.in_({user_id for user_id, _, _ in added}))
+        .where(Subscription.user_id.in_(given_values(session, "users", theirs, BigInteger())))
         .group_by(Subscription.user_id)
         .having(func.count() > limit)
-    ).all()
+    )
     over: set[_Key] = set()
     for user_id, count in counts:
-        theirs = sorted((key for key in added if key[0] == user_id), key=lambda key: positions[key])
-        over.update(theirs[max(0, len(theirs) - (count - limit)) :])
+        newest_last = sorted(theirs[user_id], key=lambda key: positions[key])
+        over.update(newest_last[max(0, len(newest_last) - (count - limit)) :])
     if over:
-        session.execute(delete(Subscription).where(Subscription.id.in_([added[key] for key in over])))
+        gone = given_values(session, "gone", [added[key] for key in over], BigInteger())
+        session.execute(delete(Subscription).where(Subscription.id.in_(gone)), execution_options=_UNSEEN)
     return over
 
 
@@ -249,7 +253,9 @@ def _settle(
     for value in (True, False):
         turned = [number for key, (number, body) in there.items() if body != value == entries[key].match_body]
         if turned:
-            session.execute(update(Subscription).where(Subscription.id.in_(turned)).values(match_body=value))
+            numbers = given_values(session, "turned", turned, BigInteger())
+            turn = update(Subscription).where(Subscription.id.in_(numbers)).values(match_body=value)
+            session.execute(turn, execution_options=_UNSEEN)
     ids = {
         **{key: added[key] for key in entries if key in added},
         **{key: number for key, (number, _) in there.items()},
@@ -258,23 +264,32 @@ def _settle(
     exclusion = (SubscriptionExclusion.subscription_id, SubscriptionExclusion.keyword_id)
     present = set()
     if there:
-        old = [number for number, _ in there.values()]
+        old = given_values(session, "old", [number for number, _ in there.values()], BigInteger())
         rows = session.execute(select(*exclusion).where(SubscriptionExclusion.subscription_id.in_(old)))
         present = {(number, keyword_id) for number, keyword_id in rows}
     if gone := present - wanted:
-        session.execute(delete(SubscriptionExclusion).where(tuple_(*exclusion).in_(sorted(gone))))
+        pairs = select(*_exclusions(session, gone).c)
+        session.execute(delete(SubscriptionExclusion).where(tuple_(*exclusion).in_(pairs)), execution_options=_UNSEEN)
     if new := wanted - present:
-        session.connection().execute(
-            insert(session, SubscriptionExclusion).on_conflict_do_nothing(),
-            [{"subscription_id": number, "keyword_id": keyword_id} for number, keyword_id in sorted(new)],
-        )
+        statement = insert_from(session, SubscriptionExclusion, _exclusions(session, new))
+        session.execute(statement.on_conflict_do_nothing())
+
+
+def _exclusions(session: Session, pairs: Iterable[tuple[int, int]]) -> CTE:
+    return given(
+        session,
+        "pairs",
+        [{"subscription_id": number, "keyword_id": keyword_id} for number, keyword_id in pairs],
+        {"subscription_id": BigInteger(), "keyword_id": BigInteger()},
+    )
 
 
 def _existing(session: Session, keys: Sequence[_Key]) -> dict[_Key, tuple[int, bool]]:
     """The ids of subscriptions, and whether they look in the body."""
     if not keys:
         return {}
-    wanted = set(keys)
+    user_ids = given_values(session, "users", {user_id for user_id, _, _ in keys}, BigInteger())
+    phrases = given_values(session, "phrases", {keyword_id for _, keyword_id, _ in keys if keyword_id}, BigInteger())
     rows = session.execute(
         select(
             Subscription.user_id,
@@ -283,12 +298,9 @@ def _existing(session: Session, keys: Sequence[_Key]) -> dict[_Key, tuple[int, b
             Subscription.id,
             Subscription.match_body,
         ).where(
-            Subscription.user_id.in_({user_id for user_id, _, _ in wanted}),
-            or_(
-                Subscription.keyword_id.in_({keyword_id for _, keyword_id, _ in wanted if keyword_id}),
-                Subscription.keyword_id.is_(None),
-            ),
+            Subscription.user_id.in_(user_ids),
+            or_(Subscription.keyword_id.in_(phrases), Subscription.keyword_id.is_(None)),
         )
     )
     found = {(row.user_id, row.keyword_id, row.site_id): (row.id, row.match_body) for row in rows}
-    return {key: found[key] for key in wanted if key in found}
+    return {key: found[key] for key in keys if key in found}

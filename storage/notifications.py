@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, case, delete, func, literal, or_, select, update
+from sqlalchemy import and_, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from storage.dialect import insert
+from storage.given import insert_from
 from storage.models import Delivery, Keyword, Notification, Post, Site, User
 from storage.subscriptions import Hit, matching_users, window_end
 
@@ -41,17 +41,8 @@ def create_slice(session: Session, post_id: int, hit: Hit, *, after: int, size: 
     if not count:
         return Slice(users=(), cursor=cursor, matched=0, more=more)
     users = matching_users(session, hit, after=after, upto=cursor).subquery("users")
-    statement = insert(session, Notification).from_select(
-        ["post_id", "user_id", "keyword_id", "created_at", "enqueued_at", "next_attempt_at"],
-        # WHERE true: without it SQLite would read the ON of ON CONFLICT as the ON of a join.
-        select(
-            literal(post_id),
-            users.c.user_id,
-            users.c.keyword_id,
-            literal(now, Notification.created_at.type),
-            literal(now, Notification.created_at.type),
-            literal(now, Notification.created_at.type),
-        ).where(literal(value=True)),
+    statement = insert_from(
+        session, Notification, users, post_id=post_id, created_at=now, enqueued_at=now, next_attempt_at=now
     )
     waiting = session.scalars(
         statement.on_conflict_do_update(

@@ -1,6 +1,5 @@
 """Keywords and subscriptions: who wants to hear of what, and who that makes for a post."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Select,
+    String,
     and_,
     delete,
     exists,
@@ -19,13 +19,13 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    text,
     union_all,
 )
 from sqlalchemy import insert as insert_rows
 from sqlalchemy.orm import Session
 
-from storage.dialect import insert, is_sqlite
+from storage.dialect import insert
+from storage.given import Types, given, given_values, insert_from
 from storage.models import Keyword, Site, Subscription, SubscriptionExclusion, User
 
 
@@ -56,14 +56,14 @@ def keyword_ids(session: Session, phrases: Iterable[KeywordText]) -> dict[Keywor
 
     They are locked until the transaction ends, against retention, which removes what nobody uses.
     """
-    missing = sorted(set(phrases), key=lambda phrase: (phrase.text, phrase.kind))
+    missing = list(set(phrases))
     found = _locked_keywords(session, missing)
     # One that somebody else inserts or removes at this moment needs another round.
     while missing := [phrase for phrase in missing if phrase not in found]:
-        session.connection().execute(
-            insert(session, Keyword).on_conflict_do_nothing(index_elements=[Keyword.text, Keyword.kind]),
-            [{"text": phrase.text, "kind": phrase.kind} for phrase in missing],
-        )
+        rows = [{"text": phrase.text, "kind": phrase.kind} for phrase in missing]
+        new = given(session, "new", rows, {"text": String(), "kind": String()})
+        statement = insert_from(session, Keyword, new, order_by=("text", "kind"))
+        session.execute(statement.on_conflict_do_nothing(index_elements=[Keyword.text, Keyword.kind]))
         found |= _locked_keywords(session, missing)
     return found
 
@@ -73,7 +73,7 @@ def _locked_keywords(session: Session, phrases: Sequence[KeywordText]) -> dict[K
         return {}
     rows = session.execute(
         select(Keyword.text, Keyword.kind, Keyword.id)
-        .where(Keyword.text.in_({phrase.text for phrase in phrases}))
+        .where(Keyword.text.in_(given_values(session, "texts", {phrase.text for phrase in phrases}, String())))
         .order_by(Keyword.id)
         .with_for_update(read=True, key_share=True)
     )
@@ -311,29 +311,16 @@ def _ranges(hit: Hit, hits: CTE) -> list[_Range]:
 
 
 def _hits(session: Session, hit: Hit) -> CTE:
-    """The phrases of the post as a table: keyword_id, in_title, for_all, and the rank in which they stand in the post.
-
-    All of them are one parameter: however many there are, the statement is the same, and compiled once.
-    """
+    """The phrases of the post as a table; the rank is where they stand in the post."""
     title = set(hit.title_ids)
     rows = [
         {"keyword_id": key, "in_title": key in title, "for_all": key in title or hit.match_body, "rank": rank}
         for rank, key in enumerate(dict.fromkeys([*hit.title_ids, *hit.all_ids]))
     ]
-    query = text(_HITS_ON_SQLITE if is_sqlite(session) else _HITS_ON_POSTGRESQL).bindparams(hits=json.dumps(rows))
-    return query.columns(keyword_id=BigInteger, in_title=Boolean, for_all=Boolean, rank=Integer).cte("hits")
+    return given(session, "hits", rows, _HITS)
 
 
-_HITS_ON_POSTGRESQL = """
-    SELECT keyword_id, in_title, for_all, rank
-    FROM json_to_recordset(CAST(:hits AS json))
-        AS hit (keyword_id bigint, in_title boolean, for_all boolean, rank integer)
-"""
-_HITS_ON_SQLITE = """
-    SELECT json_extract(value, '$.keyword_id') AS keyword_id, json_extract(value, '$.in_title') AS in_title,
-           json_extract(value, '$.for_all') AS for_all, json_extract(value, '$.rank') AS rank
-    FROM json_each(:hits)
-"""
+_HITS: Types = {"keyword_id": BigInteger(), "in_title": Boolean(), "for_all": Boolean(), "rank": Integer()}
 
 
 def _wanted(query: Select[int, int], hit: Hit, hits: CTE, *, after: int, upto: int | None) -> Select[int, int]:

@@ -1,0 +1,52 @@
+"""Rows that come with a statement: a table made of one parameter.
+
+However many rows there are, the statement is the same, so it is compiled and parsed once; a parameter for each value
+of thousands of rows costs the client several times what the rows cost the database.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import CTE, Select, literal, select, text
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.sql.selectable import FromClause
+from sqlalchemy.types import TypeEngine
+
+from storage.dialect import insert, is_sqlite
+
+Types = Mapping[str, TypeEngine[Any]]
+
+
+def given(session: Session, name: str, rows: Sequence[Mapping[str, Any]], types: Types) -> CTE:
+    """A table called `name` with the given rows, whose columns have the given types; values are what JSON can say."""
+    if is_sqlite(session):
+        columns = ", ".join(f"json_extract(value, '$.{column}') AS {column}" for column in types)
+        query = f"SELECT {columns} FROM json_each(:{name})"  # noqa: S608 - names are the code's own
+    else:
+        dialect = session.get_bind().dialect
+        columns = ", ".join(f"{column} {kind.compile(dialect)}" for column, kind in types.items())
+        query = f"SELECT * FROM json_to_recordset(CAST(:{name} AS json)) AS record ({columns})"  # noqa: S608
+    return text(query).bindparams(**{name: json.dumps(rows)}).columns(**types).cte(name)
+
+
+def given_values(session: Session, name: str, values: Iterable[Any], kind: TypeEngine[Any]) -> Select[Any]:
+    """The given values as a subquery for IN."""
+    return select(given(session, name, [{"value": value} for value in values], {"value": kind}).c.value)
+
+
+def insert_from(
+    session: Session, table: type[DeclarativeBase], rows: FromClause, *, order_by: Sequence[str] = (), **same: Any
+) -> Any:
+    """INSERT .. SELECT of all columns of `rows`, and of values that are the same in each; it knows ON CONFLICT.
+
+    Two that insert the same rows at once wait for each other, and never both at once, if both go in the same order.
+    """
+    target = table.__table__.c
+    query = (
+        select(*rows.c, *(literal(value, target[name].type).label(name) for name, value in same.items()))
+        # WHERE true: without it SQLite would read the ON of ON CONFLICT as the ON of a join.
+        .where(literal(value=True))
+        .order_by(*(rows.c[name] for name in order_by))
+    )
+    return insert(session, table).from_select([*(column.name for column in rows.c), *same], query)
