@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 from pipeline.matching import Matcher
 from pipeline.resources import now
 from storage import notifications, posts, subscriptions
+from storage.matching import Hit
 from storage.posts import FanOut
 from storage.session import Database
-from storage.subscriptions import Hit, KeywordsVersion
+from storage.subscriptions import KeywordsVersion
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import click
 from pipeline.fanout import find_in
 from pipeline.matching import Matcher
 from scripts.output import json_option, open_database, show_record
-from storage import sites, subscriptions
+from storage import matching, sites, subscriptions
 
 
 @click.command()
@@ -20,8 +20,8 @@ def match(title: str, body: str, site: str | None, *, as_json: bool) -> None:
         matcher = Matcher(subscriptions.keywords(session))
         hit = find_in(matcher, title, body, site_id=row.id if row else 0, match_body=bool(row and row.match_body))
         record = {
-            "users": subscriptions.count_matching(session, hit),
+            "users": matching.count_matching(session, hit),
             "phrases": subscriptions.texts(session, [*hit.title_ids, *hit.all_ids]),
-            "sample": subscriptions.sample_matching(session, hit, limit=10),
+            "sample": matching.sample_matching(session, hit, limit=10),
         }
     show_record(record, as_json=as_json)

@@ -8,7 +8,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CTE, Select, literal, select, text
+from sqlalchemy import CTE, Select, String, bindparam, literal, select, text
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.sql.selectable import FromClause
 from sqlalchemy.types import TypeEngine
@@ -20,14 +21,21 @@ Types = Mapping[str, TypeEngine[Any]]
 
 def given(session: Session, name: str, rows: Sequence[Mapping[str, Any]], types: Types) -> CTE:
     """A table called `name` with the given rows, whose columns have the given types; values are what JSON can say."""
-    if is_sqlite(session):
+    return table_of(name, types, sqlite=is_sqlite(session), rows=json.dumps(rows))
+
+
+def table_of(name: str, types: Types, *, sqlite: bool, rows: str | None = None) -> CTE:
+    """The same, for a statement that is built once: the rows, as JSON, are its parameter `name`."""
+    if sqlite:
         columns = ", ".join(f"json_extract(value, '$.{column}') AS {column}" for column in types)
         query = f"SELECT {columns} FROM json_each(:{name})"  # noqa: S608 - names are the code's own
     else:
-        dialect = session.get_bind().dialect
-        columns = ", ".join(f"{column} {kind.compile(dialect)}" for column, kind in types.items())
+        columns = ", ".join(f"{column} {kind.compile(_POSTGRESQL)}" for column, kind in types.items())
         query = f"SELECT * FROM json_to_recordset(CAST(:{name} AS json)) AS record ({columns})"  # noqa: S608
-    return text(query).bindparams(**{name: json.dumps(rows)}).columns(**types).cte(name)
+    return text(query).bindparams(bindparam(name, rows, String)).columns(**types).cte(name)
+
+
+_POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def given_values(session: Session, name: str, values: Iterable[Any], kind: TypeEngine[Any]) -> Select[Any]:

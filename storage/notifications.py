@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, case, delete, func, or_, select, update
+from sqlalchemy import BigInteger, and_, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from storage.given import insert_from
+from storage.given import given, insert_from
+from storage.matching import EVERYBODY, Hit, matching_users, window_end
 from storage.models import Delivery, Keyword, Notification, Post, Site, User
-from storage.subscriptions import Hit, matching_users, window_end
 
 Key = tuple[int, int]
 """What a notify_user message carries: (post id, user id)."""
@@ -33,14 +33,17 @@ def create_slice(session: Session, post_id: int, hit: Hit, *, after: int, size: 
     whose notification is still waiting, so that nobody is left out and nobody who was served is sent for again.
     """
     end = window_end(session, hit, after=after, size=size)
-    matched = matching_users(session, hit, after=after, upto=end, limit=size).subquery("slice")
-    last, count = session.execute(select(func.max(matched.c.user_id), func.count())).one()
+    matched = matching_users(session, hit, after=after, upto=EVERYBODY if end is None else end, limit=size)
+    count = len(matched)
     # A full slice ends with its last user. One that is not full has seen all users up to the end of its window.
-    cursor = last if count == size else end if end is not None else last or after
+    last = matched[-1].user_id if matched else after
+    cursor = last if count == size or end is None else end
     more = count == size or end is not None
     if not count:
         return Slice(users=(), cursor=cursor, matched=0, more=more)
-    users = matching_users(session, hit, after=after, upto=cursor).subquery("users")
+    # They are given to the next statement, not looked for again: a slice fits in memory, and matching costs more.
+    rows = [{"user_id": user_id, "keyword_id": keyword_id} for user_id, keyword_id in matched]
+    users = given(session, "users", rows, {"user_id": BigInteger(), "keyword_id": BigInteger()})
     statement = insert_from(
         session, Notification, users, post_id=post_id, created_at=now, enqueued_at=now, next_attempt_at=now
     )

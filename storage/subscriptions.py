@@ -5,27 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import (
-    CTE,
-    BigInteger,
-    Boolean,
-    ColumnElement,
-    Integer,
-    Select,
     String,
-    and_,
     delete,
-    exists,
     func,
-    literal,
-    or_,
     select,
-    union_all,
 )
 from sqlalchemy import insert as insert_rows
 from sqlalchemy.orm import Session
 
 from storage.dialect import insert
-from storage.given import Types, given, given_values, insert_from
+from storage.given import given, given_values, insert_from
 from storage.models import Keyword, Site, Subscription, SubscriptionExclusion, User
 
 
@@ -214,142 +203,6 @@ def listing(session: Session, *, user_id: int | None, limit: int) -> list[Subscr
         )
         for subscription, user, text, kind, site in rows
     ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hit:
-    """What the matcher found in a post: the phrases of its title, and those of title and body together."""
-
-    site_id: int
-    title_ids: Sequence[int]
-    all_ids: Sequence[int]
-    # The site's own setting: phrases are looked for in the body too, whatever the subscription says.
-    match_body: bool
-
-
-def window_end(session: Session, hit: Hit, *, after: int, size: int) -> int | None:
-    """The user id up to which a slice of `size` users has to look; None: to the end.
-
-    It is where the first of the ranges that are read has so many further subscriptions. A slice that looks no further
-    costs what it finds, however many users come after it.
-    """
-    hits = _hits(session, hit)
-    ends = []
-    for part in _ranges(hit, hits):
-        nth = (
-            select(Subscription.user_id)
-            .where(*part.conditions, Subscription.user_id > after)
-            .order_by(Subscription.user_id)
-            .offset(size - 1)
-            .limit(1)
-        )
-        if part.phrases is None:
-            ends.append(select(nth.scalar_subquery().label("end")))
-        else:
-            ends.append(select(nth.correlate(hits).scalar_subquery().label("end")).where(part.phrases))
-    end: int | None = session.scalar(select(func.min(union_all(*ends).subquery("ends").c.end)))
-    return end
-
-
-def matching_users(
-    session: Session, hit: Hit, *, after: int, upto: int | None = None, limit: int | None = None
-) -> Select[int, int | None]:
-    """A SELECT of (user_id, keyword_id) of the users a post matches, in the order of their ids, one row per user.
-
-    `keyword_id` is the phrase that stands first in the post, NULL when only a subscription to the whole site hit.
-    Only index ranges of subscriptions that match are read, from `after` (exclusive) to `upto` (inclusive).
-    """
-    hits = _hits(session, hit)
-    parts = []
-    for part in _ranges(hit, hits):
-        rank = literal(_AFTER_ALL) if part.phrases is None else hits.c.rank
-        query = select(Subscription.user_id.label("user_id"), rank.label("rank")).where(*part.conditions)
-        if part.phrases is not None:
-            query = query.select_from(Subscription, hits).where(part.phrases)
-        parts.append(_wanted(query, hit, hits, after=after, upto=upto))
-    matched = union_all(*parts).subquery("matched")
-    first = (
-        select(matched.c.user_id, func.min(matched.c.rank).label("rank"))
-        .group_by(matched.c.user_id)
-        .order_by(matched.c.user_id)
-        .limit(limit)
-        .subquery("first")
-    )
-    named = hits.alias("named")
-    return (
-        select(first.c.user_id, named.c.keyword_id)
-        .select_from(first)
-        .outerjoin(named, named.c.rank == first.c.rank)
-        .order_by(first.c.user_id)
-    )
-
-
-_AFTER_ALL = 2**31 - 1
-"""The rank of a subscription to every post of a site: any phrase says more."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Range:
-    """Subscriptions that match, as one index range for each phrase (or a single one), in the order of user ids."""
-
-    # Which of the post's phrases are looked up in it; None: none, it is the subscriptions to every post of the site.
-    phrases: ColumnElement[bool] | None
-    conditions: tuple[ColumnElement[bool], ...]
-
-
-def _ranges(hit: Hit, hits: CTE) -> list[_Range]:
-    same = Subscription.keyword_id == hits.c.keyword_id
-    any_site, this_site = Subscription.site_id.is_(None), Subscription.site_id == hit.site_id
-    ranges = [_Range(phrases=None, conditions=(Subscription.keyword_id.is_(None), this_site))]
-    for site in (any_site, this_site):
-        ranges += [
-            _Range(phrases=hits.c.for_all, conditions=(same, site)),
-            # A phrase that is only in the body is for those who look there.
-            _Range(phrases=~hits.c.for_all, conditions=(same, site, and_(Subscription.match_body))),
-        ]
-    return ranges
-
-
-def _hits(session: Session, hit: Hit) -> CTE:
-    """The phrases of the post as a table; the rank is where they stand in the post."""
-    title = set(hit.title_ids)
-    rows = [
-        {"keyword_id": key, "in_title": key in title, "for_all": key in title or hit.match_body, "rank": rank}
-        for rank, key in enumerate(dict.fromkeys([*hit.title_ids, *hit.all_ids]))
-    ]
-    return given(session, "hits", rows, _HITS)
-
-
-_HITS: Types = {"keyword_id": BigInteger(), "in_title": Boolean(), "for_all": Boolean(), "rank": Integer()}
-
-
-def _wanted(query: Select[int, int], hit: Hit, hits: CTE, *, after: int, upto: int | None) -> Select[int, int]:
-    """Without the users who are paused, and the subscriptions that a phrase of the post silences."""
-    silenced = (
-        exists()
-        .where(
-            SubscriptionExclusion.subscription_id == Subscription.id,
-            SubscriptionExclusion.keyword_id == hits.c.keyword_id,
-        )
-        .correlate(Subscription)
-    )
-    if not hit.match_body:
-        silenced = silenced.where(or_(hits.c.in_title, Subscription.match_body))
-    query = query.join(User, User.id == Subscription.user_id).where(
-        Subscription.user_id > after, User.paused.is_(False), ~silenced
-    )
-    return query if upto is None else query.where(Subscription.user_id <= upto)
-
-
-def count_matching(session: Session, hit: Hit) -> int:
-    """How many users a post matches."""
-    return session.scalar(select(func.count()).select_from(matching_users(session, hit, after=0).subquery())) or 0
-
-
-def sample_matching(session: Session, hit: Hit, *, limit: int) -> list[str]:
-    """The external ids of the first users that a post matches."""
-    matched = matching_users(session, hit, after=0, limit=limit).subquery()
-    return list(session.scalars(select(User.external_id).join(matched, matched.c.user_id == User.id).order_by(User.id)))
 
 
 def texts(session: Session, keyword_ids: Sequence[int]) -> list[str]:

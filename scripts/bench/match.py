@@ -20,6 +20,7 @@ from scripts.embedded_postgres import PostgresServer, find_postgres
 from scripts.importing import Outcome, import_records
 from scripts.subscriptions import subscription_importer
 from storage import posts, sites, subscriptions
+from storage.matching import matching_users
 from storage.migrate import upgrade
 from storage.models import Post
 from storage.posts import FoundPost
@@ -31,7 +32,8 @@ SLICE = 2_000
 """What FANOUT_SLICE is by default."""
 SMALL, LARGE = 1_000, 100_000
 SMALL_PHRASE, LARGE_PHRASE = "thousandfold", "hundredthousandfold"
-RUNS = 7
+RUNS, LONG_RUNS = 15, 3
+"""Of how many runs the figures are the medians; the import is one run."""
 # As PostgreSQL is by default, so that a commit is one; only the memory is what a small server gives it.
 OPTIONS = ("shared_buffers=512MB", "max_wal_size=4GB", "max_connections=20")
 
@@ -48,7 +50,7 @@ def measure_match(count: int = 1_000_000, distinct: int = 100_000) -> dict[str, 
     the phrases and the users of a post that small_users want. like_ms: the same by a LIKE per subscription. ratio: how
     many times longer that takes.
     rows_1k_ms, rows_100k_s: from post id to committed notification rows for small_users and large_users. memory_mb:
-    by how much the latter let the process grow.
+    by how much the latter let the process grow. All but the import are medians of several runs.
     """
     programs = find_postgres()
     if programs is None:
@@ -78,19 +80,18 @@ def _measure(database: Database, count: int, distinct: int) -> dict[str, float]:
         began = time.perf_counter()
         rows = subscriptions.keywords(session)
         load_s = time.perf_counter() - began
-        began = time.perf_counter()
-        matcher = Matcher(rows)
-        build_s = time.perf_counter() - began
+    build_s = _median_ms([lambda: Matcher(rows)] * LONG_RUNS) / 1000
+    matcher = Matcher(rows)
     found = list(corpus.posts(100, wanted, seed=2))
     match_ms = _median_ms([lambda p=post: matcher.find(p.title, p.body) for post in found])  # type: ignore[misc]
     few = [corpus.BenchPost(title=f"{SMALL_PHRASE} {number}", body="") for number in range(RUNS)]
     find_ms = _median_ms([lambda p=post: _who(database, matcher, p) for post in few])  # type: ignore[misc]
-    like_ms = _median_ms([lambda p=post: _who_plainly(database, p) for post in few[:3]])  # type: ignore[misc]
+    like_ms = _median_ms([lambda p=post: _who_plainly(database, p) for post in few[:LONG_RUNS]])  # type: ignore[misc]
     small = [f"{SMALL_PHRASE} {number}" for number in range(RUNS + 1)]
     fan_outs = _FanOuts(database)
     times = [fan_outs.seconds(title, found[0].body) for title in small]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    large_s = fan_outs.seconds(LARGE_PHRASE, found[0].body)
+    large_s = median(fan_outs.seconds(f"{LARGE_PHRASE} {number}", found[0].body) for number in range(LONG_RUNS))
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     return {
         "subscriptions": count,
@@ -152,7 +153,7 @@ def _median_ms(calls: list[Callable[[], object]]) -> float:
 def _who(database: Database, matcher: Matcher, post: corpus.BenchPost) -> int:
     with database.reading() as session:
         hit = find_in(matcher, post.title, post.body, site_id=0, match_body=True)
-        return len(session.execute(subscriptions.matching_users(session, hit, after=0)).all())
+        return len(matching_users(session, hit, after=0))
 
 
 def _who_plainly(database: Database, post: corpus.BenchPost) -> int:

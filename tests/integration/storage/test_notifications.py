@@ -7,11 +7,11 @@ from sqlalchemy.orm import Session
 
 from storage import claims, notifications, outcomes
 from storage.claims import Claimed
+from storage.matching import Hit
 from storage.models import Delivery, Device, Keyword, Notification, User
 from storage.notifications import Key, Slice
 from storage.outcomes import DeliveryRecord, NotificationRecord
 from storage.session import Database
-from storage.subscriptions import Hit
 from tests.support.builders import NOW, add_site, add_user, found, stored_posts
 from tests.support.statements import counted
 

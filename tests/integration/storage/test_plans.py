@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
-from storage import claims, crawl_runs, notifications, overview, posts, retention, subscriptions, users
+from storage import claims, crawl_runs, matching, notifications, overview, posts, retention, subscriptions, users
+from storage.matching import Hit
 from storage.session import Database
-from storage.subscriptions import Hit
 from tests.services import PostgresDatabases
 from tests.support.builders import NOW
 
@@ -71,7 +71,7 @@ QUERIES: dict[str, Callable[[Session], object]] = {
     "targets": lambda s: claims.targets(s, range(1, 30)),
     "due": lambda s: notifications.due(s, now=NOW, lost_before=NOW, limit=100),
     "slice": lambda s: notifications.create_slice(s, 5, HIT, after=100, size=200, now=NOW),
-    "window": lambda s: subscriptions.window_end(s, HIT, after=100, size=10),
+    "window": lambda s: matching.window_end(s, HIT, after=100, size=10),
     "store posts": lambda s: posts.store(
         s, site_id=1, run_id=1, found=[posts.FoundPost(external_id="id-50", url="", title="")], now=NOW
     ),

@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 from pipeline import retention as pipeline_retention
 from pipeline.retention import prunable, prune
 from storage import claims, crawl_runs, notifications, posts, retention, subscriptions
+from storage.matching import Hit
 from storage.models import CrawlRun, Delivery, Keyword, Notification, Post, Subscription, User
 from storage.retention import Moments
 from storage.session import Database
-from storage.subscriptions import Hit
 from tests.support.builders import NOW, add_site, add_user, found, keyword, stored_posts, subscribe
 
 AFTER = NOW + timedelta(hours=1)

@@ -3,10 +3,10 @@ from sqlalchemy import select
 
 from pipeline.fanout import find_in
 from pipeline.matching import Matcher
-from storage import subscriptions, users
+from storage import matching, subscriptions, users
+from storage.matching import Hit, matching_users
 from storage.models import Keyword, Subscription, User
 from storage.session import Database
-from storage.subscriptions import Hit, matching_users
 from tests.support.builders import NOW, add_site, add_user, keyword, subscribe
 
 
@@ -18,7 +18,7 @@ def who(database: Database, title: str, body: str = "", *, site: str = "board", 
         matcher = Matcher(subscriptions.keywords(session))
         site_id = sites.by_name(session, site).id
         hit = find_in(matcher, title, body, site_id=site_id, match_body=match_body)
-        return subscriptions.sample_matching(session, hit, limit=100)
+        return matching.sample_matching(session, hit, limit=100)
 
 
 def test_a_phrase_reaches_the_users_who_subscribed_to_it(database: Database) -> None:
@@ -92,7 +92,7 @@ def test_a_user_with_several_hits_is_one_row_with_the_phrase_that_stands_first(d
         add_user(session, "minji", "장학", "신청", "학기")
         ids = {text: number for number, text in session.execute(select(Keyword.id, Keyword.text))}
         hit = Hit(site_id=site.id, title_ids=[ids["신청"], ids["장학"]], all_ids=list(ids.values()), match_body=True)
-        rows = session.execute(matching_users(session, hit, after=0)).all()
+        rows = matching_users(session, hit, after=0)
     assert [keyword_id for _, keyword_id in rows] == [ids["신청"]]
 
 
@@ -104,7 +104,7 @@ def test_slices_follow_each_other_without_gap_or_repeat(database: Database) -> N
         ids = list(session.scalars(select(Keyword.id)))
         hit = Hit(site_id=site.id, title_ids=ids, all_ids=ids, match_body=False)
         seen: list[int] = []
-        while rows := session.execute(matching_users(session, hit, after=seen[-1] if seen else 0, limit=4)).all():
+        while rows := matching_users(session, hit, after=seen[-1] if seen else 0, limit=4):
             seen += [user_id for user_id, _ in rows]
         assert seen == sorted(session.scalars(select(User.id)))
 
@@ -119,7 +119,7 @@ def test_a_post_that_hits_very_many_phrases_still_reaches_everybody(database: Da
         session.add(Subscription(user_id=user.id, keyword_id=last, created_at=NOW))
         session.flush()
         hit = Hit(site_id=site.id, title_ids=sorted(ids.values()), all_ids=sorted(ids.values()), match_body=False)
-        assert session.execute(matching_users(session, hit, after=0)).all() == [(user.id, last)]
+        assert matching_users(session, hit, after=0) == [(user.id, last)]
 
 
 def test_subscribing_twice_is_one_subscription_with_the_latest_exclusions(database: Database) -> None:

@@ -2,9 +2,9 @@ import pytest
 from sqlalchemy import func, select
 
 from storage import notifications, users
+from storage.matching import Hit
 from storage.models import Device, Notification, Subscription, User
 from storage.session import Database
-from storage.subscriptions import Hit
 from tests.support.builders import NOW, add_site, add_user, found, stored_posts
 
 

@@ -13,10 +13,10 @@ from pipeline.push.message import Platform
 from pipeline.resources import now
 from scripts.gateway.process import GatewayProcess, gateway_process
 from storage import notifications, users
+from storage.matching import Hit
 from storage.models import User
 from storage.notifications import Key
 from storage.session import Database
-from storage.subscriptions import Hit
 from tests.integration.pipeline.delivery.story import Story, StoryFor, token_of
 from tests.support.builders import add_site, found, stored_posts, subscribe
 
