@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, exists, func, or_, select, tuple_, update
+from sqlalchemy import BigInteger, and_, exists, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
+from storage.given import given, given_values
 from storage.models import Delivery, Device, Keyword, Notification, Post, Site, User
 from storage.notifications import Key
 
@@ -71,10 +72,16 @@ def claim(
     repeat. The rows are locked in the order of their ids and locked ones are passed over, so that two batches never
     wait for each other.
     """
+    wanted = given(
+        session,
+        "wanted",
+        [{"post_id": post_id, "user_id": user_id} for post_id, user_id in keys],
+        {"post_id": BigInteger(), "user_id": BigInteger()},
+    )
     free = (
         select(Notification.id)
         .where(
-            tuple_(Notification.post_id, Notification.user_id).in_(list(keys)),
+            tuple_(Notification.post_id, Notification.user_id).in_(select(wanted.c.post_id, wanted.c.user_id)),
             or_(
                 and_(Notification.status == "pending", Notification.next_attempt_at <= now),
                 and_(Notification.status == "sending", Notification.lease_until < now),
@@ -100,7 +107,7 @@ def claim(
     unread = (
         select(Notification.user_id, func.count().label("unread"))
         .where(Notification.status == "sent", Notification.read_at.is_(None))
-        .where(Notification.user_id.in_({user_id for _, user_id in keys}))
+        .where(Notification.user_id.in_(given_values(session, "readers", {user for _, user in keys}, BigInteger())))
         .group_by(Notification.user_id)
         .subquery()
     )
@@ -121,7 +128,7 @@ def claim(
         .join(User, User.id == Notification.user_id)
         .outerjoin(Keyword, Keyword.id == Notification.keyword_id)
         .outerjoin(unread, unread.c.user_id == Notification.user_id)
-        .where(Notification.id.in_(claimed))
+        .where(Notification.id.in_(given_values(session, "claimed", claimed, BigInteger())))
         .order_by(Notification.id)
     )
     return [
@@ -192,7 +199,7 @@ def targets(session: Session, notification_ids: Collection[int]) -> list[Target]
         .join(Device, Device.user_id == Notification.user_id)
         .outerjoin(Delivery, and_(Delivery.notification_id == Notification.id, Delivery.device_id == Device.id))
         .where(
-            Notification.id.in_(notification_ids),
+            Notification.id.in_(given_values(session, "claimed", notification_ids, BigInteger())),
             Device.disabled_at.is_(None),
             or_(Delivery.id.is_(None), Delivery.status == "retry"),
         )

@@ -6,6 +6,8 @@ of thousands of rows costs the client several times what the rows cost the datab
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import CTE, Select, String, bindparam, literal, select, text
@@ -20,8 +22,20 @@ Types = Mapping[str, TypeEngine[Any]]
 
 
 def given(session: Session, name: str, rows: Sequence[Mapping[str, Any]], types: Types) -> CTE:
-    """A table called `name` with the given rows, whose columns have the given types; values are what JSON can say."""
-    return table_of(name, types, sqlite=is_sqlite(session), rows=json.dumps(rows))
+    """A table called `name` with the given rows, whose columns have the given types.
+
+    Values are what JSON can say, and moments.
+    """
+    sqlite = is_sqlite(session)
+    return table_of(name, types, sqlite=sqlite, rows=json.dumps(rows, default=partial(_moment, sqlite=sqlite)))
+
+
+def _moment(value: Any, *, sqlite: bool) -> str:
+    """A moment as UTCDateTime stores it."""
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise TypeError(f"no moment with a time zone: {value!r}")
+    utc = value.astimezone(UTC)
+    return utc.replace(tzinfo=None).isoformat(" ", "microseconds") if sqlite else utc.isoformat()
 
 
 def table_of(name: str, types: Types, *, sqlite: bool, rows: str | None = None) -> CTE:

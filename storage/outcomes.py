@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import BigInteger, Select, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from storage.dialect import insert
+from storage.given import given, given_values, insert_from
 from storage.models import Delivery, Device, Notification
 
 
@@ -42,6 +43,9 @@ class NotificationRecord:
     counts: bool = True
 
 
+_DELIVERY_TYPES = {f.name: Delivery.__table__.c[f.name].type for f in fields(DeliveryRecord)}
+
+
 def record(
     session: Session,
     *,
@@ -57,7 +61,7 @@ def record(
     held = set(
         session.scalars(
             select(Notification.id)
-            .where(Notification.id.in_([n.id for n in notifications]), Notification.lease_token == token)
+            .where(Notification.id.in_(_ids(session, [n.id for n in notifications])), Notification.lease_token == token)
             .order_by(Notification.id)
             .with_for_update()
         )
@@ -78,7 +82,7 @@ def _record_final(session: Session, ours: Sequence[NotificationRecord], now: dat
     for (status, reason), ids in groups.items():
         session.execute(
             update(Notification)
-            .where(Notification.id.in_(ids))
+            .where(Notification.id.in_(_ids(session, ids)))
             .values(
                 status=status,
                 reason=reason,
@@ -114,32 +118,20 @@ def _record_pending(session: Session, ours: Sequence[NotificationRecord]) -> Non
     )
 
 
+def _ids(session: Session, ids: Sequence[int]) -> Select[Any]:
+    return given_values(session, "ids", ids, BigInteger())
+
+
 def _record_deliveries(session: Session, rows: Sequence[DeliveryRecord], now: datetime) -> None:
-    statement = insert(session, Delivery)
+    table = given(session, "outcomes", [row.__dict__ for row in rows], _DELIVERY_TYPES)
+    statement = insert_from(session, Delivery, table, at=now)
     new = statement.excluded
-    columns = ("status", "attempts", "provider_id", "code", "detail", "next_attempt_at", "at")
-    # The rows are given apart from the statement: as part of it they would be compiled anew for each batch, which
-    # costs more than all the rest of a record.
-    session.connection().execute(
+    changed = ("status", "attempts", "provider_id", "code", "detail", "next_attempt_at", "at")
+    session.execute(
         statement.on_conflict_do_update(
             index_elements=[Delivery.notification_id, Delivery.device_id],
-            set_={name: getattr(new, name) for name in columns},
-        ),
-        [
-            {
-                "notification_id": row.notification_id,
-                "device_id": row.device_id,
-                "platform": row.platform,
-                "status": row.status,
-                "attempts": row.attempts,
-                "provider_id": row.provider_id,
-                "code": row.code,
-                "detail": row.detail,
-                "next_attempt_at": row.next_attempt_at,
-                "at": now,
-            }
-            for row in rows
-        ],
+            set_={name: getattr(new, name) for name in changed},
+        )
     )
 
 
