@@ -1,6 +1,6 @@
 """The gateway's admin listener: plain HTTP on loopback, JSON for programs and one page for people."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from html import escape
 from typing import Any
 
@@ -39,15 +39,6 @@ def admin_application(state: GatewayState, set_faults: Callable[[Faults], None])
             raise web.HTTPBadRequest(text="since is the number of a message, such as 0.\n")
         return web.json_response(state.record.received(int(since)))
 
-    async def phones(_request: web.Request) -> web.Response:
-        return web.json_response(state.record.phones())
-
-    async def stats(_request: web.Request) -> web.Response:
-        return web.json_response(gateway_stats(state))
-
-    async def show_faults(_request: web.Request) -> web.Response:
-        return web.json_response(state.plan.faults.to_json())
-
     async def change_faults(request: web.Request) -> web.Response:
         try:
             faults = Faults.from_json(await read_json(request))
@@ -71,14 +62,24 @@ def admin_application(state: GatewayState, set_faults: Callable[[Faults], None])
         [
             web.get("/", page),
             web.get("/admin/received", received),
-            web.get("/admin/phones", phones),
-            web.get("/admin/stats", stats),
-            web.get("/admin/faults", show_faults),
+            web.get("/admin/phones", _showing(state.record.phones)),
+            web.get("/admin/shown", _showing(state.record.shown)),
+            web.get("/admin/stats", _showing(lambda: gateway_stats(state))),
+            web.get("/admin/faults", _showing(lambda: state.plan.faults.to_json())),
             web.post("/admin/faults", change_faults),
             web.post("/admin/reset", reset),
         ]
     )
     return application
+
+
+def _showing(value: Callable[[], Any]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Return a handler that answers with the value of the moment."""
+
+    async def handler(_request: web.Request) -> web.Response:
+        return web.json_response(value())
+
+    return handler
 
 
 def gateway_stats(state: GatewayState) -> dict[str, Any]:

@@ -192,6 +192,17 @@ class PushRecord:
             return [phone.to_json() for phone in phones]
         return [phone.to_json() for phone in islice(reversed(phones), newest)]
 
+    def shown(self) -> list[tuple[str, str, str, int]]:
+        """Return all notifications that phones show, in short: platform, token, title, how often it was sent."""
+        rows = []
+        for phone in self._phones.values():
+            text = fcm_text if phone.platform == "fcm" else apns_text
+            rows += [
+                (phone.platform, phone.token, text(shown.last.message())[0], shown.sends)
+                for shown in phone.shown.values()
+            ]
+        return rows
+
     def stats(self) -> dict[str, Any]:
         """Return the counters; `replaced` counts the sends that replaced what a phone already showed."""
         seen = self._shown + self.forgotten
