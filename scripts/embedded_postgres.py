@@ -107,8 +107,12 @@ class PostgresServer:
         if made.returncode:
             raise ServiceError(f"initdb failed: {made.stdout.decode(errors='replace')}")
         self._port = free_port()
+        self.resume()
+
+    def resume(self) -> None:
+        """Start the server again after `halt`, with the same data and address. Raises ServiceError."""
         options = (f"port={self._port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", *self._options)
-        with (self._folder / "log").open("wb") as log:
+        with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [self._programs / "postgres", "-D", "data", *(word for o in options for word in ("-c", o))],
                 cwd=self._folder,
@@ -122,16 +126,21 @@ class PostgresServer:
             )
         self._wait_until_ready(self._process)
 
+    def halt(self, *, at_once: bool = False) -> None:
+        """End the server and keep its data: in order, or at once, so that it must recover at its next start."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(signal.SIGQUIT if at_once else signal.SIGINT)  # "immediate" and "fast shutdown"
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGQUIT)
+            process.wait(STOP_SECONDS)
+
     def stop(self) -> None:
         """End the server and remove its folder. Safe to call twice, and after a start that failed."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGINT)  # "fast shutdown"
-            try:
-                self._process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.send_signal(signal.SIGQUIT)
-                self._process.wait(STOP_SECONDS)
-            self._process = None
+        self.halt()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self) -> Self:

@@ -64,8 +64,11 @@ class EmbeddedRedis:
     the next start. Start it from the main thread: on Linux the server ends with the thread that started it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, keep_address: bool = False) -> None:
+        """keep_address: have the same port and password at every start of this object, for clients that know them."""
         self._folder = folder
+        self._keep_address = keep_address
+        self._address: tuple[int, str] | None = None
         self._lock = FolderLock(folder / "lock")
         self._configuration = folder / "redis.conf"
         self._log = folder / "redis.log"
@@ -120,6 +123,17 @@ class EmbeddedRedis:
         self._configuration.unlink(missing_ok=True)
         self._lock.release()
 
+    def kill(self, *, lose_data: bool = False) -> None:
+        """End the server as a crash does; with `lose_data` its disk is gone too. `start` starts it again."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+        if lose_data:
+            shutil.rmtree(self._folder / "appendonlydir", ignore_errors=True)
+            (self._folder / "appendonly.aof").unlink(missing_ok=True)
+        self._lock.release()
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -143,7 +157,7 @@ class EmbeddedRedis:
 
     def _start_on_free_port(self, server: Path) -> None:
         for _ in range(PORT_TRIES):
-            port, password = free_port(), secrets.token_hex(24)
+            port, password = self._address or (free_port(), secrets.token_hex(24))
             self._configuration.unlink(missing_ok=True)
             self._configuration.touch(mode=0o600)
             self._configuration.write_text(CONFIGURATION.format(port=port, password=password))
@@ -158,6 +172,8 @@ class EmbeddedRedis:
                     start_new_session=True,
                 )
             if self._wait_until_ready(self._process):
+                if self._keep_address:
+                    self._address = (port, password)
                 return
             self._process = None
         raise EmbeddedRedisError(f"The embedded Redis found no free port in {PORT_TRIES} tries.")

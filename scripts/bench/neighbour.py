@@ -19,7 +19,8 @@ from pipeline.celery import create_app
 from pipeline.publish import publish_many
 from pipeline.settings import get_settings
 from scripts.bench.web import HOSTS
-from scripts.bench.workers import ROOT, servers, wait_until, workers
+from scripts.bench.workers import wait_until, workers
+from scripts.isolated import ROOT, servers
 from storage import crawl_runs, posts, sites, subscriptions
 from storage.crawl_runs import RunFigures, Verdict
 from storage.models import CrawlRun, Device, Notification, Subscription, User

@@ -13,7 +13,8 @@ from redis import Redis
 from sqlalchemy import func, insert, select
 
 from pipeline.resources import now
-from scripts.bench.workers import Servers, cpu_s, drained, servers, wait_until, workers
+from scripts.bench.workers import cpu_s, drained, wait_until, workers
+from scripts.isolated import Servers, servers
 from storage import sites
 from storage.models import Device, Notification, Post, User
 from storage.notifications import Key
