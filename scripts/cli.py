@@ -40,6 +40,7 @@ COMMANDS = {
     "gateway": "scripts.gateway.command:gateway",
     "board": "scripts.board.command:board",
     "bench": "scripts.bench.command:bench",
+    "drill": "scripts.drill.command:drill",
 }
 """Where each command lives. They are imported when they are called, so that `--help` and small commands stay quick."""
 

@@ -1,0 +1,290 @@
+"""A drill from its begin to its facts: start everything, let it go wrong, heal it, wait, and look at the phones."""
+
+import heapq
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import OperationalError
+
+from scripts.board.process import BoardProcess, board_process
+from scripts.drill import database as questions
+from scripts.drill.crew import Crawls, Crew
+from scripts.drill.database import Progress
+from scripts.drill.mischief import Mischief
+from scripts.drill.people import SITES, Notice, Person, expected, notices, number_of, population
+from scripts.drill.plan import PROCESSES, Kind, Mishap, Plan
+from scripts.drill.verdict import Facts, Shown, Verdict, judge, lost
+from scripts.drill.view import View
+from scripts.isolated import Servers, servers
+from storage.session import Database
+
+TICK_S = 0.03
+ASK_S = 1.0
+"""How often the gateway and the database are asked how far the product is."""
+START_S = 90.0
+PATIENCE_S = 600.0
+"""From the healing until what is still owed counts as lost: leases and visibility timeouts of a minute or two, and the
+waits of a delivery that failed often, are by design."""
+LATE_S = 30.0
+"""A mishap whose victim does not appear for so long is left out."""
+UNREAD_MOST = 12
+"""No more posts than this stand on the boards unread: more at once would be a flood, which is held for approval."""
+SETTINGS = {"TICK_S": "1", "SWEEP_S": "5", "CRAWL_DELAY_S": "0.3", "CRAWL_CONTACT": "drill@crawlpush.example"}
+"""What a drill needs otherwise than a deployment; whoever sets these in the environment knows better."""
+USUAL_FAULTS: Mapping[str, Any] = {"latency_ms": 30, "jitter_ms": 30}
+EXPLAINED = 50
+"""So many of the lost are looked up in the database."""
+
+
+class DrillError(RuntimeError):
+    """The drill itself could not be done."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a drill found."""
+
+    plan: Plan
+    notifications: int
+    verdict: Verdict
+    done: Mapping[Kind, int]
+    # Processes that ended without being told to, and how often.
+    ended: Mapping[str, int]
+    seconds: float
+    # From the healing until nothing was owed.
+    healed_s: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the plan, which the seed tells."""
+        return {
+            "seed": self.plan.seed,
+            "notifications": self.notifications,
+            "kills": self.done[Kind.KILL],
+            "terminations": self.done[Kind.TERMINATE],
+            "redis_losses": self.done[Kind.REDIS],
+            "database_losses": self.done[Kind.DATABASE] + self.done[Kind.DISK],
+            "gateway_faults": self.done[Kind.GATEWAY],
+            **asdict(self.verdict),
+            "ended_by_themselves": dict(self.ended),
+            "seconds": round(self.seconds),
+            "healed_s": round(self.healed_s),
+        }
+
+
+def run_drill(plan: Plan, *, users: int, database: str, folder: Path, view: View) -> Result:
+    """Do a drill in a folder; raises DrillError when it does not even begin."""
+    people = population(plan.seed, users)
+    appearing = notices(plan.seed, len(plan.posts_at_s))
+    wanted = expected(people, appearing)
+    (folder / "plan.json").write_text(json.dumps(plan.to_json(), indent=1, ensure_ascii=False))
+    view.plan(plan, users=users, notifications=len(wanted), database=database)
+    with (
+        servers(folder, database, keep=2 * len(wanted) + 10_000) as on,
+        _boards() as boards,
+        closing(Database(on.database_url, pool_size=1)) as opened,
+    ):
+        return _Drill(plan, people, appearing, wanted, on, boards, opened, view).run()
+
+
+@contextmanager
+def _boards() -> Iterator[dict[str, BoardProcess]]:
+    with ExitStack() as stack:
+        yield {site: stack.enter_context(board_process(every=0)) for site in SITES}
+
+
+def _site_params(boards: Mapping[str, BoardProcess]) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Spider and parameters of each board; on hosts of different names, so that they are crawled side by side."""
+    listing = {**boards["board"].listing_params(), "next": "a.next", "max_pages": 3}
+    listing.pop("timezone")
+    return {
+        "board": ("listing", listing),
+        "feed": ("feed", {"url": boards["feed"].feed_url.replace("127.0.0.1", "localhost")}),
+    }
+
+
+class _Drill:
+    def __init__(
+        self,
+        plan: Plan,
+        people: list[Person],
+        appearing: list[Notice],
+        wanted: set[tuple[int, str]],
+        on: Servers,
+        boards: Mapping[str, BoardProcess],
+        database: Database,
+        view: View,
+    ) -> None:
+        self._plan, self._people, self._wanted = plan, people, wanted
+        self._waiting = list(zip(plan.posts_at_s, appearing, strict=True))[::-1]
+        self._appeared: list[Notice] = []
+        self._on, self._boards, self._database, self._view = on, boards, database, view
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+        slices = {"FANOUT_SLICE": str(max(50, len(people) // 5))}
+        self._crew = Crew(on, {**SETTINGS, **slices, **on.environment, "PATH": path, "PYTHONUNBUFFERED": "1"})
+        self._crawls = Crawls()
+        dead = [phone.token for person in people for phone in person.phones if phone.dead]
+        self._mischief = Mischief(
+            on, self._crew, self._crawls, database, usual_faults={**USUAL_FAULTS, "dead_tokens": dead}
+        )
+        self._began = time.monotonic()
+        self._origin = self._began
+        self._asked_at = 0.0
+        self._progress = Progress(stored=0, open_posts=0, owed=0)
+
+    def run(self) -> Result:
+        try:
+            self._start()
+            self._let_it_go_wrong()
+            healed_at = time.monotonic()
+            self._heal()
+            self._wait_until_nothing_is_owed()
+            healed_s = time.monotonic() - healed_at
+        finally:
+            self._crew.close()
+            self._mischief.heal()
+        facts = self._facts()
+        verdict = judge(facts)
+        result = Result(
+            plan=self._plan,
+            notifications=len(self._wanted),
+            verdict=verdict,
+            done=self._mischief.done,
+            ended=self._crew.ended,
+            seconds=time.monotonic() - self._began,
+            healed_s=healed_s,
+        )
+        self._write_findings(facts, result)
+        return result
+
+    def _start(self) -> None:
+        questions.fill(self._database, self._people, _site_params(self._boards))
+        self._mischief.calm_gateway()
+        self._crew.start(*PROCESSES)
+        deadline = time.monotonic() + START_S
+        while questions.crawled(self._database) != set(SITES):
+            if time.monotonic() > deadline:
+                raise DrillError(
+                    f"nothing was crawled within {START_S:g} s: see the logs in {self._on.folder}"
+                )
+            self._look()
+        self._origin = time.monotonic()
+        self._say("everything runs")
+
+    def _let_it_go_wrong(self) -> None:
+        order = iter(range(10**9))
+        begin = [(mishap.at_s, next(order), mishap) for mishap in self._plan.mishaps]
+        end: list[tuple[float, int, Mishap]] = []
+        while begin or end or self._waiting:
+            self._look()
+            at = self._at()
+            while end and end[0][0] <= at:
+                mishap = heapq.heappop(end)[2]
+                self._mischief.end(mishap)
+                self._say(f"over: {mishap.kind}")
+            for entry in [entry for entry in begin if entry[0] <= at]:
+                mishap = entry[2]
+                if self._mischief.begin(mishap):
+                    begin.remove(entry)
+                    self._say(str(mishap))
+                    if self._mischief.lasts(mishap):
+                        heapq.heappush(end, (self._at() + mishap.seconds, next(order), mishap))
+                elif at > mishap.at_s + LATE_S:
+                    begin.remove(entry)
+                    self._say(f"left out: {mishap}")
+            self._publish()
+
+    def _at(self) -> float:
+        return time.monotonic() - self._origin
+
+    def _look(self) -> None:
+        """What is done all the time."""
+        time.sleep(TICK_S)
+        self._crew.look()
+        self._crawls.look(self._crew.pid("crawler"))
+        if time.monotonic() >= self._asked_at + ASK_S:
+            self._asked_at = time.monotonic()
+            if not self._mischief.database_away:
+                try:
+                    self._progress = questions.progress(self._database)
+                except OperationalError as error:
+                    self._say(f"the drill's own question failed: {error.orig}")
+            self._view.progress(
+                at_s=self._at(),
+                appeared=len(self._appeared),
+                shown=self._on.gateway.stats()["shown"],
+                done=self._mischief.done,
+            )
+
+    def _publish(self) -> None:
+        """Let the next post appear when it is time, unless the boards are full of unread ones."""
+        if not self._waiting or self._waiting[-1][0] > self._at():
+            return
+        if len(self._appeared) - self._progress.stored < UNREAD_MOST:
+            _, notice = self._waiting.pop()
+            self._boards[notice.site].add_post(notice.title)
+            self._appeared.append(notice)
+
+    def _heal(self) -> None:
+        self._mischief.heal()
+        for site in SITES:
+            questions.set_schedule(self._database, site, "5s")
+        self._say("everything is healed")
+
+    def _wait_until_nothing_is_owed(self) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        quiet = 0
+        last = self._asked_at
+        while quiet < 3:
+            if time.monotonic() > deadline:
+                self._say(f"still owed after {PATIENCE_S:g} s: {self._progress}")
+                return
+            self._look()
+            if self._asked_at != last:
+                last = self._asked_at
+                now = self._progress
+                settled = now.stored >= len(self._appeared) and not now.open_posts and not now.owed
+                quiet = quiet + 1 if settled else 0
+        self._say("nothing is owed any more")
+
+    def _facts(self) -> Facts:
+        shown = [
+            Shown(post=number_of(title), token=token, sends=sends)
+            for _, token, title, sends in self._on.gateway.shown()
+        ]
+        stats = self._on.gateway.stats()
+        return Facts(
+            expected=frozenset(self._wanted),
+            shown=shown,
+            dead_refused=stats["fcm"].get("UNREGISTERED", 0) + stats["apns"].get("Unregistered", 0),
+            dead_known=questions.dead_devices(self._database),
+            recorded=questions.recorded_attempts(self._database, {s.token for s in shown if s.sends > 1}),
+            appeared=frozenset(notice.number for notice in self._appeared),
+            stored=questions.stored_posts(self._database),
+            runs=questions.runs(self._database),
+            strays=self._crawls.strays,
+            in_flight=self._mischief.in_flight,
+        )
+
+    def _write_findings(self, facts: Facts, result: Result) -> None:
+        """For whoever looks for the cause of a failure: the counts, and what the database says of what was lost."""
+        numbered = {notice.number: notice for notice in self._appeared}
+        missing = lost(facts)
+        findings = {
+            **result.to_json(),
+            "lost_examples": [
+                questions.explain(self._database, numbered.get(number), token) for number, token in missing[:EXPLAINED]
+            ],
+        }
+        (self._on.folder / "findings.json").write_text(json.dumps(findings, indent=1, ensure_ascii=False))
+
+    def _say(self, what: str) -> None:
+        with (self._on.folder / "journal.log").open("a") as journal:
+            journal.write(f"{time.strftime('%H:%M:%S')} {self._at():7.1f} s  {what}\n")
+        self._view.say(self._at(), what)
