@@ -24,8 +24,11 @@ MOST_POSTS = 500
     "--minutes", type=click.FloatRange(0.1, 600), default=0.5, show_default=True, help="How long things go wrong."
 )
 @click.option("--database", type=click.Choice(["sqlite", "postgres"]), default="sqlite", show_default=True)
+@click.option("--keep", is_flag=True, help="Keep the folder with logs, plan and findings in any case.")
 @json_option
-def drill(users: int, posts: int, seed: int | None, minutes: float, database: str, *, as_json: bool) -> None:
+def drill(
+    users: int, posts: int, seed: int | None, minutes: float, database: str, *, keep: bool, as_json: bool
+) -> None:
     """Kill, flush, stop and disturb a copy of everything, then see whether each phone shows each post once.
 
     Everything is real and nobody's: databases, Redis, boards, push gateway and the Procfile's processes run on
@@ -51,7 +54,7 @@ def drill(users: int, posts: int, seed: int | None, minutes: float, database: st
             view.verdict(result)
         failed = result.verdict.failed
     finally:
-        if failed:
+        if failed or keep:
             click.echo(f"Logs, plan and findings are kept in {folder}", err=True)
         else:
             shutil.rmtree(folder, ignore_errors=True)

@@ -51,9 +51,10 @@ class Crew:
             words = ["/bin/sh", "-c", f"exec {command}"]
             self._running[name] = spawn(words, self._environment, self._folder / f"{name}.log")
 
-    def look(self) -> None:
-        """Notice who ended, kill who does not end, and start who is due."""
+    def look(self) -> list[str]:
+        """Notice who ended, kill who does not end, and start who is due; returns who ended by itself, and its words."""
         now = time.monotonic()
+        surprises = []
         for name, process in list(self._running.items()):
             if process.poll() is not None:
                 del self._running[name]
@@ -61,6 +62,7 @@ class Crew:
                 wait_s = self._wait_s.pop(name, None)
                 if wait_s is None:
                     self.ended[name] = self.ended.get(name, 0) + 1
+                    surprises.append(f"{name} ended with code {process.returncode}: {self._last_words(name)}")
                 if name in PROCESSES:
                     self._start_at[name] = now + (AGAIN_S if wait_s is None else wait_s)
             elif now > self._kill_at.get(name, now):
@@ -70,6 +72,11 @@ class Crew:
             if now >= at:
                 del self._start_at[name]
                 self.start(name)
+        return surprises
+
+    def _last_words(self, name: str) -> str:
+        log = (self._folder / f"{name}.log").read_text(errors="replace")
+        return next((line for line in reversed(log.splitlines()) if line.strip()), "it said nothing")
 
     def pid(self, name: str) -> int | None:
         """The process id of a process that runs and was not told to end."""

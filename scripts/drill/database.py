@@ -169,6 +169,23 @@ def recorded_attempts(database: Database, tokens: Collection[str]) -> dict[Pair,
     return found
 
 
+def slowest(database: Database, limit: int) -> list[tuple[Pair, float]]:
+    """The notifications that took longest from their row to the last of their sends, with the seconds."""
+    with database.reading() as session:
+        rows = session.execute(
+            select(Post.title, Device.token, Notification.created_at, Notification.sent_at)
+            .join(Post, Post.id == Notification.post_id)
+            .join(Device, Device.user_id == Notification.user_id)
+            .where(Notification.status == "sent")
+        )
+        took = [
+            ((number, token), (sent_at - created_at).total_seconds())
+            for title, token, created_at, sent_at in rows
+            if sent_at is not None and (number := number_of(title))
+        ]
+    return sorted(took, key=lambda each: -each[1])[:limit]
+
+
 def explain(database: Database, notice: Notice | None, token: str) -> dict[str, Any]:
     """What the database says of one post on one phone, for whoever looks for the cause; without the token."""
     with database.reading() as session:

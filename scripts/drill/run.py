@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from scripts.drill.database import Progress
 from scripts.drill.mischief import Mischief
 from scripts.drill.people import SITES, Notice, Person, expected, notices, number_of, population
 from scripts.drill.plan import PROCESSES, Kind, Mishap, Plan
-from scripts.drill.verdict import Facts, Shown, Verdict, judge, lost
+from scripts.drill.verdict import Facts, Pair, Shown, Verdict, judge, lost
 from scripts.drill.view import View
 from scripts.isolated import Servers, servers
 from storage.session import Database
@@ -60,6 +60,8 @@ class Result:
     seconds: float
     # From the healing until nothing was owed.
     healed_s: float
+    # From a notification's row to its last send, the longest.
+    slowest_s: float
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the plan, which the seed tells."""
@@ -75,6 +77,7 @@ class Result:
             "ended_by_themselves": dict(self.ended),
             "seconds": round(self.seconds),
             "healed_s": round(self.healed_s),
+            "slowest_s": round(self.slowest_s),
         }
 
 
@@ -151,6 +154,7 @@ class _Drill:
             self._mischief.heal()
         facts = self._facts()
         verdict = judge(facts)
+        slowest = questions.slowest(self._database, EXPLAINED)
         result = Result(
             plan=self._plan,
             notifications=len(self._wanted),
@@ -159,8 +163,9 @@ class _Drill:
             ended=self._crew.ended,
             seconds=time.monotonic() - self._began,
             healed_s=healed_s,
+            slowest_s=slowest[0][1] if slowest else 0.0,
         )
-        self._write_findings(facts, result)
+        self._write_findings(result, lost=lost(facts), slowest=[pair for pair, _ in slowest])
         return result
 
     def _start(self) -> None:
@@ -170,9 +175,7 @@ class _Drill:
         deadline = time.monotonic() + START_S
         while questions.crawled(self._database) != set(SITES):
             if time.monotonic() > deadline:
-                raise DrillError(
-                    f"nothing was crawled within {START_S:g} s: see the logs in {self._on.folder}"
-                )
+                raise DrillError(f"nothing was crawled within {START_S:g} s: see the logs in {self._on.folder}")
             self._look()
         self._origin = time.monotonic()
         self._say("everything runs")
@@ -206,7 +209,8 @@ class _Drill:
     def _look(self) -> None:
         """What is done all the time."""
         time.sleep(TICK_S)
-        self._crew.look()
+        for surprise in self._crew.look():
+            self._say(surprise)
         self._crawls.look(self._crew.pid("crawler"))
         if time.monotonic() >= self._asked_at + ASK_S:
             self._asked_at = time.monotonic()
@@ -272,16 +276,15 @@ class _Drill:
             in_flight=self._mischief.in_flight,
         )
 
-    def _write_findings(self, facts: Facts, result: Result) -> None:
-        """For whoever looks for the cause of a failure: the counts, and what the database says of what was lost."""
+    def _write_findings(self, result: Result, **examples: Sequence[Pair]) -> None:
+        """For whoever looks for the cause of a failure: the counts, and what the database says of some."""
         numbered = {notice.number: notice for notice in self._appeared}
-        missing = lost(facts)
-        findings = {
-            **result.to_json(),
-            "lost_examples": [
-                questions.explain(self._database, numbered.get(number), token) for number, token in missing[:EXPLAINED]
-            ],
-        }
+        findings: dict[str, Any] = result.to_json()
+        for name, pairs in examples.items():
+            explained = [
+                questions.explain(self._database, numbered.get(post), token) for post, token in pairs[:EXPLAINED]
+            ]
+            findings[f"{name}_examples"] = explained
         (self._on.folder / "findings.json").write_text(json.dumps(findings, indent=1, ensure_ascii=False))
 
     def _say(self, what: str) -> None:
