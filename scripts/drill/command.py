@@ -17,8 +17,8 @@ MOST_POSTS = 500
 
 
 @click.command()
-@click.option("--users", type=click.IntRange(1, 1_000_000), default=300, show_default=True)
-@click.option("--posts", type=click.IntRange(1, MOST_POSTS), default=12, show_default=True)
+@click.option("--users", type=click.IntRange(1, 1_000_000), default=500, show_default=True)
+@click.option("--posts", type=click.IntRange(1, MOST_POSTS), default=16, show_default=True)
 @click.option("--seed", type=click.IntRange(0), help="The same seed makes the same plan; without it, a new one.")
 @click.option(
     "--minutes", type=click.FloatRange(0.1, 600), default=0.5, show_default=True, help="How long things go wrong."

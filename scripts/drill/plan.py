@@ -8,7 +8,7 @@ from typing import Any
 
 from scripts.drill.people import SITES
 
-KILLS_A_MINUTE = 6.0
+KILLS_A_MINUTE = 5.0
 PROCESSES = ("crawler", "dispatcher", "notifier", "notifier-2", "beat")
 """The processes that run; each is started again when it has ended, as a supervisor does."""
 KILLED = {"notifier": 28, "notifier-2": 28, "dispatcher": 18, "crawl": 12, "crawler": 6, "forkserver": 4, "beat": 4}
@@ -98,7 +98,7 @@ def make_plan(*, seed: int, posts: int, minutes: float, database: str, disk: boo
     """The plan of a seed. `disk`: whether a full disk can be simulated here."""
     dice = Random(f"{seed}:plan")  # noqa: S311 - no secret
     seconds = minutes * 60
-    some = max(1, round(minutes / 1.5))
+    some = max(1, round(minutes / 2))
     found = _kills(dice, seconds, max(4, round(KILLS_A_MINUTE * minutes)))
     found += _spread(dice, seconds, Kind.TERMINATE, PROCESSES, count=max(1, round(minutes)), lasting=(0.5, 2.0))
     found += _spread(dice, seconds, Kind.REDIS, REDIS_LOSSES, count=some, lasting=(0.5, 6.0))

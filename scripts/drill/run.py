@@ -29,9 +29,11 @@ TICK_S = 0.03
 ASK_S = 1.0
 """How often the gateway and the database are asked how far the product is."""
 START_S = 90.0
-PATIENCE_S = 600.0
-"""From the healing until what is still owed counts as lost: leases and visibility timeouts of a minute or two, and the
-waits of a delivery that failed often, are by design."""
+QUIET_ASKS = 3
+"""Nothing is owed when so many answers in a row say so."""
+PATIENCE_S = 400.0
+"""After so long without any progress, what is still owed counts as lost: leases and visibility timeouts of a minute or
+three, and the waits of a delivery that failed often, are by design."""
 LATE_S = 30.0
 """A mishap whose victim does not appear for so long is left out."""
 UNREAD_MOST = 12
@@ -242,19 +244,20 @@ class _Drill:
         self._say("everything is healed")
 
     def _wait_until_nothing_is_owed(self) -> None:
-        deadline = time.monotonic() + PATIENCE_S
-        quiet = 0
-        last = self._asked_at
-        while quiet < 3:
-            if time.monotonic() > deadline:
-                self._say(f"still owed after {PATIENCE_S:g} s: {self._progress}")
+        changed_at = time.monotonic()
+        quiet, known, asked_at = 0, self._progress, self._asked_at
+        while quiet < QUIET_ASKS:
+            if time.monotonic() > changed_at + PATIENCE_S:
+                self._say(f"still owed, and no progress for {PATIENCE_S:g} s: {known}")
                 return
             self._look()
-            if self._asked_at != last:
-                last = self._asked_at
-                now = self._progress
-                settled = now.stored >= len(self._appeared) and not now.open_posts and not now.owed
-                quiet = quiet + 1 if settled else 0
+            if self._asked_at == asked_at:
+                continue
+            asked_at = self._asked_at
+            if self._progress != known:
+                known, changed_at = self._progress, time.monotonic()
+            settled = known.stored >= len(self._appeared) and not known.open_posts and not known.owed
+            quiet = quiet + 1 if settled else 0
         self._say("nothing is owed any more")
 
     def _facts(self) -> Facts:

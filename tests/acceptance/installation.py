@@ -198,7 +198,7 @@ def token_of(user: str, platform: str) -> str:
 def installed(folder: Path, database_url: str, *, posts: Sequence[str] = ()) -> Iterator[Installation]:
     """An installation with nothing in it yet, and a board that shows `posts` and gains none by itself."""
     with (
-        EmbeddedRedis(folder / "redis") as redis,
+        EmbeddedRedis(folder / "redis", keep_address=True) as redis,
         gateway_process(folder / "gateway") as gateway,
         board_process(every=0) as board,
     ):

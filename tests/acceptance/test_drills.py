@@ -12,8 +12,11 @@ import redis
 from sqlalchemy import select, update
 from sqlalchemy.engine import make_url
 
+from scripts.embedded_postgres import PostgresServer, find_postgres
+from storage.migrate import upgrade
 from storage.models import CrawlRun, Notification, Post
 from tests.acceptance.installation import Installation, installed
+from tests.services import require
 from tests.support.builders import add_user
 from tests.support.proxy import Proxy
 
@@ -34,10 +37,6 @@ def prepare(installation: Installation, *, slice_users: int = READERS, latency_m
             add_user(session, f"user-{number}", PHRASE, platform="fcm")
     installation.gateway.set_faults(latency_ms=latency_ms)
     installation.environment |= {"FANOUT_SLICE": str(slice_users), "SWEEP_S": "1", "NOTIFY_CONCURRENCY": "16"}
-
-
-def through(proxy: Proxy, url: str) -> str:
-    return make_url(url).set(port=proxy.port).render_as_string(hide_password=False)
 
 
 @contextmanager
@@ -115,35 +114,29 @@ def test_the_dispatcher_is_killed(sqlite_installation: Installation, passing: in
 def test_redis_is_stopped_and_started(sqlite_installation: Installation) -> None:
     installation = sqlite_installation
     prepare(installation, slice_users=50, latency_ms=50)
-    with redis_behind_proxy(installation) as proxy:
-        installation.start()
-        installation.wait_until(lambda: installation.sends() >= 20, "the first pushes")
-        password = make_url(installation.redis.url).password
-        proxy.cut()
-        installation.redis.stop()
-        time.sleep(2)
-        installation.redis.start()
-        with redis.Redis.from_url(installation.redis.url) as client:
-            client.config_set("requirepass", password)
-        proxy.target = make_url(installation.redis.url).port or 0
-        proxy.mend()
-        a_minute_passes(installation)
-        expect_everybody_served_once(installation)
+    installation.start()
+    installation.wait_until(lambda: installation.sends() >= 20, "the first pushes")
+    installation.redis.stop()
+    time.sleep(2)
+    installation.redis.start()
+    a_minute_passes(installation)
+    expect_everybody_served_once(installation)
 
 
 @pytest.mark.full
-def test_the_database_is_away_for_ten_seconds(postgres_url: str, tmp_path: Path) -> None:
-    with (
-        Proxy(make_url(postgres_url).port or 0) as proxy,
-        installed(tmp_path, postgres_url, posts=[f"처음부터 있던 {PHRASE}"]) as installation,
-    ):
-        prepare(installation, slice_users=50, latency_ms=50)
-        installation.environment["DATABASE_URL"] = through(proxy, postgres_url)
-        installation.start()
-        installation.wait_until(lambda: installation.sends() >= 20, "the first pushes")
-        proxy.cut()
-        time.sleep(10)
-        proxy.mend()
-        a_minute_passes(installation)
-        expect_everybody_served_once(installation)
-        installation.close()
+def test_the_database_is_away_for_ten_seconds(tmp_path: Path) -> None:
+    programs = find_postgres()
+    require(programs is not None, "PostgreSQL")
+    assert programs is not None
+    with PostgresServer(programs, ()) as server:
+        url = server.url.render_as_string(hide_password=False)
+        upgrade(url)
+        with installed(tmp_path, url, posts=[f"처음부터 있던 {PHRASE}"]) as installation:
+            prepare(installation, slice_users=50, latency_ms=50)
+            installation.start()
+            installation.wait_until(lambda: installation.sends() >= 20, "the first pushes")
+            server.halt(at_once=True)
+            time.sleep(10)
+            server.resume()
+            a_minute_passes(installation)
+            expect_everybody_served_once(installation)

@@ -65,6 +65,23 @@ def test_a_server_is_private_and_leaves_nothing(tmp_path: Path) -> None:
     assert {path: path.stat().st_mode for path in parents} == parents
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_server_that_was_away_has_its_data_and_its_address(*, at_once: bool) -> None:
+    programs = find_postgres()
+    require(programs is not None, "PostgreSQL")
+    assert programs is not None
+    with PostgresServer(programs, ()) as server:
+        url = server.url.render_as_string(hide_password=False)
+        with psycopg.connect(url) as connection:
+            connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+        server.halt(at_once=at_once)
+        with pytest.raises(psycopg.OperationalError, match="refused"):
+            psycopg.connect(url)
+        server.resume()
+        with psycopg.connect(url) as connection:
+            assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root meets folders that the server's account cannot enter")
 def test_the_wheel_in_a_closed_home_runs_and_the_home_stays_closed(tmp_path: Path) -> None:
     programs = wheel_programs()

@@ -75,6 +75,38 @@ def test_data_is_kept_between_starts(tmp_path: Path) -> None:
     assert not answers(second_url)
 
 
+def test_clients_find_it_again_where_it_was_if_that_is_wanted(tmp_path: Path) -> None:
+    server = EmbeddedRedis(tmp_path / "redis", keep_address=True)
+    server.start()
+    url = server.url
+    try:
+        with redis.Redis.from_url(url) as client:
+            client.set("queued", "42")
+            server.stop()
+            server.start()
+            assert server.url == url
+            assert client.get("queued") == b"42"
+    finally:
+        server.stop()
+
+
+def test_a_crash_keeps_the_data_unless_the_disk_is_gone_too(tmp_path: Path) -> None:
+    server = EmbeddedRedis(tmp_path / "redis", keep_address=True)
+    server.start()
+    try:
+        with redis.Redis.from_url(server.url) as client:
+            client.set("queued", "42")
+            server.kill()
+            assert not server.is_running
+            server.start()
+            assert client.get("queued") == b"42"
+            server.kill(lose_data=True)
+            server.start()
+            assert client.get("queued") is None
+    finally:
+        server.stop()
+
+
 def test_only_this_user_reads_the_password_and_nobody_gets_in_without(server: EmbeddedRedis, tmp_path: Path) -> None:
     folder = tmp_path / "redis"
 

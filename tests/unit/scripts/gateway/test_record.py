@@ -24,6 +24,15 @@ def test_the_same_tag_replaces_on_the_same_phone_only() -> None:
     assert (stats["sends"], stats["shown"], stats["replaced"], stats["phones"]) == (4, 3, 1, 2)
 
 
+def test_all_that_is_shown_in_short() -> None:
+    record = PushRecord()
+    send(record, "a", "post-1", "first")
+    send(record, "a", "post-1", "second")
+    apns = json.dumps({"aps": {"alert": {"title": "third", "body": "b"}}}).encode()
+    record.accept(platform="apns", token="b", tag="post-1", content=apns, headers={})
+    assert record.shown() == [("fcm", "a", "second", 2), ("apns", "b", "third", 1)]
+
+
 def test_without_a_tag_nothing_is_replaced() -> None:
     record = PushRecord()
     send(record, "a", None)

@@ -1,0 +1,64 @@
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+
+from scripts.drill.plan import DATABASE_LOSSES, FAULTS, Kind, Plan, make_plan
+from scripts.gateway.faults import Faults
+
+LASTING = (Kind.REDIS, Kind.DATABASE, Kind.DISK, Kind.GATEWAY, Kind.SECOND_BEAT)
+
+
+def plan(seed: int = 1, minutes: float = 10, database: str = "postgres", *, disk: bool = False) -> Plan:
+    return make_plan(seed=seed, posts=40, minutes=minutes, database=database, disk=disk)
+
+
+def test_the_seed_decides_everything() -> None:
+    assert plan(5) == plan(5)
+    assert plan(5).mishaps != plan(6).mishaps
+    assert plan(5).posts_at_s != plan(6).posts_at_s
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_ten_minutes_are_fifty_kills_and_five_losses_of_each_server(seed: int) -> None:
+    made = plan(seed)
+    assert made.count(Kind.KILL) >= 50
+    assert made.count(Kind.REDIS) >= 5
+    assert made.count(Kind.DATABASE) >= 5
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_the_shortest_drill_still_has_some_of_everything(database: str) -> None:
+    made = plan(minutes=0.1, database=database, disk=True)
+    assert {mishap.kind for mishap in made.mishaps} == set(Kind)
+    assert made.count(Kind.KILL) >= 4
+
+
+def test_what_lasts_is_over_before_the_next_of_its_kind_begins() -> None:
+    for kind in LASTING:
+        of_kind = [mishap for mishap in plan(3, disk=True).mishaps if mishap.kind is kind]
+        assert all(earlier.at_s + earlier.seconds <= later.at_s for earlier, later in pairwise(of_kind)), kind
+
+
+def test_everything_happens_within_the_time_and_in_order() -> None:
+    made = plan(4)
+    assert list(made.mishaps) == sorted(made.mishaps, key=lambda mishap: mishap.at_s)
+    assert all(0 <= mishap.at_s <= mishap.at_s + mishap.seconds <= made.seconds for mishap in made.mishaps)
+    assert list(made.posts_at_s) == sorted(made.posts_at_s)
+    assert made.posts_at_s[-1] <= made.seconds
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_a_database_is_lost_in_its_own_ways(database: str) -> None:
+    made = plan(database=database)
+    ways = Counter(mishap.what for mishap in made.mishaps if mishap.kind is Kind.DATABASE)
+    assert set(ways) == set(DATABASE_LOSSES[database])
+
+
+def test_a_disk_that_cannot_be_filled_is_left_out() -> None:
+    assert plan(disk=False).count(Kind.DISK) == 0
+
+
+def test_the_gateway_knows_every_failure() -> None:
+    for fields in FAULTS.values():
+        assert Faults.from_json(fields) != Faults()
