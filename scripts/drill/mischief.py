@@ -22,7 +22,6 @@ if sys.platform == "linux":
 
 NOTIFIERS = tuple(name for name in PROCESSES if name.startswith("notifier"))
 SECOND_BEAT = "beat-2"
-LEAST_PROCESSES = 1
 
 
 class Mischief:

@@ -5,9 +5,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,11 @@ from scripts.board.process import BoardProcess, board_process
 from scripts.drill import database as questions
 from scripts.drill.crew import Crawls, Crew
 from scripts.drill.database import Progress
+from scripts.drill.findings import EXPLAINED, Result, gather, write_findings
 from scripts.drill.mischief import Mischief
-from scripts.drill.people import SITES, Notice, Person, expected, notices, number_of, population
-from scripts.drill.plan import PROCESSES, Kind, Mishap, Plan
-from scripts.drill.verdict import Facts, Pair, Shown, Verdict, judge, lost
+from scripts.drill.people import SITES, Notice, Person, expected, notices, population
+from scripts.drill.plan import PROCESSES, Mishap, Plan
+from scripts.drill.verdict import judge, lost
 from scripts.drill.view import View
 from scripts.isolated import Servers, servers
 from storage.session import Database
@@ -41,46 +41,10 @@ UNREAD_MOST = 12
 SETTINGS = {"TICK_S": "1", "SWEEP_S": "5", "CRAWL_DELAY_S": "0.3", "CRAWL_CONTACT": "drill@crawlpush.example"}
 """What a drill needs otherwise than a deployment; whoever sets these in the environment knows better."""
 USUAL_FAULTS: Mapping[str, Any] = {"latency_ms": 30, "jitter_ms": 30}
-EXPLAINED = 50
-"""So many of the lost are looked up in the database."""
 
 
 class DrillError(RuntimeError):
     """The drill itself could not be done."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """What a drill found."""
-
-    plan: Plan
-    notifications: int
-    verdict: Verdict
-    done: Mapping[Kind, int]
-    # Processes that ended without being told to, and how often.
-    ended: Mapping[str, int]
-    seconds: float
-    # From the healing until nothing was owed.
-    healed_s: float
-    # From a notification's row to its last send, the longest.
-    slowest_s: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything but the plan, which the seed tells."""
-        return {
-            "seed": self.plan.seed,
-            "notifications": self.notifications,
-            "kills": self.done[Kind.KILL],
-            "terminations": self.done[Kind.TERMINATE],
-            "redis_losses": self.done[Kind.REDIS],
-            "database_losses": self.done[Kind.DATABASE] + self.done[Kind.DISK],
-            "gateway_faults": self.done[Kind.GATEWAY],
-            **asdict(self.verdict),
-            "ended_by_themselves": dict(self.ended),
-            "seconds": round(self.seconds),
-            "healed_s": round(self.healed_s),
-            "slowest_s": round(self.slowest_s),
-        }
 
 
 def run_drill(plan: Plan, *, users: int, database: str, folder: Path, view: View) -> Result:
@@ -154,20 +118,27 @@ class _Drill:
         finally:
             self._crew.close()
             self._mischief.heal()
-        facts = self._facts()
-        verdict = judge(facts)
+        facts = gather(
+            self._on,
+            self._database,
+            expected=self._wanted,
+            appeared=self._appeared,
+            strays=self._crawls.strays,
+            in_flight=self._mischief.in_flight,
+        )
         slowest = questions.slowest(self._database, EXPLAINED)
         result = Result(
             plan=self._plan,
             notifications=len(self._wanted),
-            verdict=verdict,
+            verdict=judge(facts),
             done=self._mischief.done,
             ended=self._crew.ended,
             seconds=time.monotonic() - self._began,
             healed_s=healed_s,
             slowest_s=slowest[0][1] if slowest else 0.0,
         )
-        self._write_findings(result, lost=lost(facts), slowest=[pair for pair, _ in slowest])
+        examples = {"lost": lost(facts), "slowest": [pair for pair, _ in slowest]}
+        write_findings(self._on.folder, self._database, result, self._appeared, examples)
         return result
 
     def _start(self) -> None:
@@ -259,36 +230,6 @@ class _Drill:
             settled = known.stored >= len(self._appeared) and not known.open_posts and not known.owed
             quiet = quiet + 1 if settled else 0
         self._say("nothing is owed any more")
-
-    def _facts(self) -> Facts:
-        shown = [
-            Shown(post=number_of(title), token=token, sends=sends)
-            for _, token, title, sends in self._on.gateway.shown()
-        ]
-        stats = self._on.gateway.stats()
-        return Facts(
-            expected=frozenset(self._wanted),
-            shown=shown,
-            dead_refused=stats["fcm"].get("UNREGISTERED", 0) + stats["apns"].get("Unregistered", 0),
-            dead_known=questions.dead_devices(self._database),
-            recorded=questions.recorded_attempts(self._database, {s.token for s in shown if s.sends > 1}),
-            appeared=frozenset(notice.number for notice in self._appeared),
-            stored=questions.stored_posts(self._database),
-            runs=questions.runs(self._database),
-            strays=self._crawls.strays,
-            in_flight=self._mischief.in_flight,
-        )
-
-    def _write_findings(self, result: Result, **examples: Sequence[Pair]) -> None:
-        """For whoever looks for the cause of a failure: the counts, and what the database says of some."""
-        numbered = {notice.number: notice for notice in self._appeared}
-        findings: dict[str, Any] = result.to_json()
-        for name, pairs in examples.items():
-            explained = [
-                questions.explain(self._database, numbered.get(post), token) for post, token in pairs[:EXPLAINED]
-            ]
-            findings[f"{name}_examples"] = explained
-        (self._on.folder / "findings.json").write_text(json.dumps(findings, indent=1, ensure_ascii=False))
 
     def _say(self, what: str) -> None:
         with (self._on.folder / "journal.log").open("a") as journal:

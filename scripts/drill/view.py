@@ -2,16 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from scripts.drill.findings import Result
 from scripts.drill.plan import Kind, Plan
-
-if TYPE_CHECKING:
-    from scripts.drill.run import Result
 
 PLAIN_EVERY_S = 10.0
 """Where there is no terminal, how far it is is said so often."""
@@ -85,7 +82,7 @@ class View:
             self._said_at = at_s
             self.say(at_s, f"posts {appeared}/{self._totals[0]}, shown {shown}/{self._totals[1]}; {happened}")
 
-    def verdict(self, result: "Result") -> None:
+    def verdict(self, result: Result) -> None:
         """Show what the drill found."""
         counts = result.to_json()
         table = Table(box=None, pad_edge=False, show_header=False)
