@@ -149,6 +149,15 @@ def classify_apns(
     """Turn APNs' answer into an outcome; `environment` says which of the two servers gave it."""
     apns_id = (_header(headers, "apns-id") or "")[:64] or None
     if status == 200:
+        if body and not apns_id:
+            # APNs names the message and says nothing more; what brings a page instead is somebody in between.
+            return Outcome(
+                kind=OutcomeKind.UNKNOWN,
+                code="unreadable",
+                detail=short_text(body),
+                environment=environment,
+                answered=True,
+            )
         return Outcome(kind=OutcomeKind.DELIVERED, provider_id=apns_id, environment=environment, answered=True)
     data = _json_object(body)
     code = _text(data.get("reason"))[:64]

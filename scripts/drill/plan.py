@@ -33,7 +33,7 @@ FAULTS: Mapping[str, Mapping[str, Any]] = {
         "lose_answers": True,
     },
     "a proxy's 502": {"garbage": "html_502", "garbage_rate": 0.3},
-    "a page instead of an answer": {"garbage": "html", "garbage_rate": 0.2, "scope": "fcm"},
+    "a page instead of an answer": {"garbage": "html", "garbage_rate": 0.2},
     "cut answers": {"garbage": "truncated", "garbage_rate": 0.2, "scope": "fcm"},
     "empty answers": {"garbage": "empty", "garbage_rate": 0.2, "scope": "fcm"},
     "answers byte by byte": {"drip_ms": 5},

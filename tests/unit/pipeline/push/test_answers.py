@@ -144,6 +144,11 @@ def test_a_dead_apns_token_says_since_when():
     assert outcome.dead_since == datetime.fromtimestamp(1772000000.123, UTC)
 
 
+def test_a_page_instead_of_an_answer_of_apns_is_no_delivery() -> None:
+    outcome = classify_apns(200, {}, b"<!DOCTYPE html><p>Welcome to our network", NOW)
+    assert (outcome.kind, outcome.code) == (UNKNOWN, "unreadable")
+
+
 @pytest.mark.parametrize("timestamp", [None, "soon", "1772000000123", True, -1e30, 1e30, [], {}, float("nan")])
 def test_an_absurd_timestamp_is_no_timestamp(timestamp):
     body = json.dumps({"reason": "Unregistered", "timestamp": timestamp}).encode()
@@ -183,12 +188,13 @@ def test_an_answer_nobody_has_seen_never_costs_a_device(status, body):
 
     for outcome in (fcm, apns):
         assert outcome.kind not in {DEAD, WRONG_ENVIRONMENT, DOWN}
-    assert apns.kind is (
-        DELIVERED if status == 200 else REJECTED if 400 <= status < 500 and status not in {408, 429} else RETRY
-    )
     if status == 200:
         assert fcm.kind is UNKNOWN
-    elif status in {400, 405, 410, 413, 418}:
+        # APNs says with an empty body that it took the message.
+        assert apns.kind is (UNKNOWN if body else DELIVERED)
+        return
+    assert apns.kind is (REJECTED if 400 <= status < 500 and status not in {408, 429} else RETRY)
+    if status in {400, 405, 410, 413, 418}:
         assert fcm.kind is REJECTED
     elif status in {301, 408, 429, 500, 502, 503, 599}:
         assert fcm.kind is RETRY
