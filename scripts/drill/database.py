@@ -110,18 +110,16 @@ def crawled(database: Database) -> set[str]:
         return set(session.scalars(select(Site.name).where(Site.baseline_done)))
 
 
-def in_flight(database: Database) -> int:
-    """Sends that notifiers have in their hands: the devices of all notifications that are claimed."""
+def claimed(database: Database) -> dict[tuple[int, str], int]:
+    """What notifiers have in their hands: (notification, token of the claim) -> devices of its user."""
     with database.reading() as session:
-        return (
-            session.scalar(
-                select(func.count())
-                .select_from(Notification)
-                .join(Device, Device.user_id == Notification.user_id)
-                .where(Notification.status == "sending", Device.disabled_at.is_(None))
-            )
-            or 0
+        rows = session.execute(
+            select(Notification.id, Notification.lease_token, func.count())
+            .join(Device, Device.user_id == Notification.user_id)
+            .where(Notification.status == "sending", Device.disabled_at.is_(None))
+            .group_by(Notification.id, Notification.lease_token)
         )
+        return {(key, token or ""): devices for key, token, devices in rows}
 
 
 def set_schedule(database: Database, site: str, schedule: str) -> None:

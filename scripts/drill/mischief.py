@@ -1,9 +1,11 @@
 """Carrying out a plan's mishaps on a running installation, and making good afterwards."""
 
+import math
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -13,6 +15,7 @@ from sqlalchemy.engine import make_url
 
 from scripts.drill import database as questions
 from scripts.drill.crew import Crawls, Crew, children
+from scripts.drill.in_flight import InFlight
 from scripts.drill.plan import FAULTS, PROCESSES, Kind, Mishap
 from scripts.isolated import Servers
 from storage.session import Database
@@ -41,8 +44,8 @@ class Mischief:
         self._faulty = False
         self.database_away = False
         self.done: dict[Kind, int] = dict.fromkeys(Kind, 0)
-        # Sends in the notifiers' hands, summed over all that made them forget.
-        self.in_flight = 0
+        # Sends in the hands of notifiers that were killed, or that could not record them.
+        self._in_flight = InFlight(lambda: questions.claimed(database))
         self._beginnings: dict[Kind, Callable[[Mishap], bool]] = {
             Kind.KILL: self._kill,
             Kind.TERMINATE: self._terminate,
@@ -95,16 +98,26 @@ class Mischief:
             return False
         if mishap.what in NOTIFIERS:
             with self._crew.frozen(NOTIFIERS):
-                self._count_in_flight()
+                self._note_in_flight()
                 self._crew.kill(mishap.what, mishap.seconds)
         else:
             self._crew.kill(mishap.what, mishap.seconds)
         return True
 
-    def _count_in_flight(self) -> None:
-        # While the database is away nothing more is claimed, and what was claimed before was counted when it went.
+    def _note_in_flight(self) -> None:
+        # While the database is away nothing more is claimed, and what was claimed before was noted when it went.
         if not self.database_away:
-            self.in_flight += questions.in_flight(self._database)
+            self._in_flight.note(time.monotonic())
+
+    def in_flight(self) -> int:
+        """Sends that were in flight at all losses, when there will be no more of them."""
+        self._in_flight.look(math.inf)
+        return self._in_flight.count
+
+    def look(self) -> None:
+        """Find out what was in flight at the latest losses; call it often, and some time after the last of them."""
+        if not self.database_away:
+            self._in_flight.look(time.monotonic())
 
     def _terminate(self, mishap: Mishap) -> bool:
         if self._crew.pid(mishap.what) is None:
@@ -134,12 +147,12 @@ class Mischief:
             return False
         if self._on.postgres is not None:
             with self._crew.frozen(NOTIFIERS):
-                self._count_in_flight()
+                self._note_in_flight()
                 self._on.postgres.halt(at_once=mishap.what == "stopped at once")
         else:
             # The lock comes first: somebody who is frozen may hold it.
             self._holder = self._hold_lock()
-            self._count_in_flight()
+            self._note_in_flight()
         self.database_away = True
         return True
 
@@ -173,7 +186,7 @@ class Mischief:
                 _, hard = limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))
                 self._limited[pid] = limits
-        self._count_in_flight()
+        self._note_in_flight()
         return True
 
     def _empty_disk(self) -> None:

@@ -124,7 +124,7 @@ class _Drill:
             expected=self._wanted,
             appeared=self._appeared,
             strays=self._crawls.strays,
-            in_flight=self._mischief.in_flight,
+            in_flight=self._mischief.in_flight(),
         )
         slowest = questions.slowest(self._database, EXPLAINED)
         result = Result(
@@ -189,6 +189,7 @@ class _Drill:
             self._asked_at = time.monotonic()
             if not self._mischief.database_away:
                 try:
+                    self._mischief.look()
                     self._progress = questions.progress(self._database)
                 except OperationalError as error:
                     self._say(f"the drill's own question failed: {error.orig}")

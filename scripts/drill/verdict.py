@@ -48,7 +48,7 @@ class Facts:
     runs: Sequence[Run]
     # Crawl processes that outlived their crawler and met the next one's.
     strays: int = 0
-    # Sends in the notifiers' hands, summed over the kills and the losses of the database.
+    # Sends in the hands of notifiers that were killed or could not record them, at most.
     in_flight: int = 0
 
 

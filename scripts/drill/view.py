@@ -21,7 +21,7 @@ MEANINGS = {
     "unexplained": "repeated sends that no kill and no lost answer explains",
     "sent_again": "repeated sends, under the same tag",
     "answers_lost": "of these: after answers that the gateway swallowed",
-    "in_flight": "sends in hand at the kills and the database's losses",
+    "in_flight": "sends, at most, that kills and losses of the database cut off",
     "sent_to_dead": "sends to tokens that were known to be dead, or being learned",
 }
 PROMISES = ("lost", "shown_twice", "sent_to_others", "posts_missed", "overlaps", "unexplained")

@@ -189,9 +189,7 @@ class FaultPlan:
         return Disturbance(delay_s=delay, drip_s=drip, answer=answer, delivered=answer is None)
 
     def token_answer(self, side: str, token: str) -> Answer | None:
-        """Return the refusal that `token` is due, None when it is well."""
-        if self.faults.scope not in ("both", side):
-            return None
+        """Return the refusal that `token` is due, None when it is well. A token is what it is, whichever side fails."""
         if self._answers and (code := self._answers.get(token)) is not None:
             if side == "fcm" and code in FCM_CODES:
                 return self._retry_later(fcm_token_error(code))

@@ -79,9 +79,12 @@ def test_rst_stream_is_not_for_http_1() -> None:
 
 def test_scope_leaves_the_other_side_alone() -> None:
     assert dealt("apns", 2, unavailable_rate=1, scope="fcm") == ["answer", "answer"]
-    plan = FaultPlan(Faults(scope="fcm", dead_tokens=frozenset({"x"})))
-    assert plan.token_answer("apns", "x") is None
-    assert plan.token_answer("fcm", "x") is not None
+
+
+@pytest.mark.parametrize("side", ["fcm", "apns"])
+def test_a_dead_token_is_dead_whichever_side_fails(side: str) -> None:
+    plan = FaultPlan(Faults(scope="fcm", unavailable_rate=1, dead_tokens=frozenset({"x"})))
+    assert plan.token_answer(side, "x") is not None
 
 
 @pytest.mark.parametrize(
