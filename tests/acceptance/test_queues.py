@@ -7,7 +7,14 @@ from pipeline.celery import create_app
 from pipeline.publish import publish_many, queue_length
 from pipeline.settings import load
 from tests.acceptance.installation import Installation
-from tests.acceptance.test_drills import READERS, a_minute_passes, count, expect_everybody_served_once, prepare
+from tests.acceptance.test_drills import (
+    READERS,
+    a_minute_passes,
+    count,
+    expect_everybody_served_once,
+    prepare,
+    wait_for_first_pushes,
+)
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -29,7 +36,7 @@ def test_everybody_is_served_once_through_rabbitmq(
     app = create_app(load())
     prepare(installation, slice_users=50, latency_ms=50)
     installation.start()
-    installation.wait_until(lambda: installation.sends() >= 20, "the first pushes")
+    wait_for_first_pushes(installation)
 
     # When what waits in the queue is lost
     with Connection(rabbitmq_url) as connection:
