@@ -34,7 +34,7 @@ def drill(*options: str) -> dict[str, Any]:
 
 @pytest.mark.timeout(400)
 def test_a_short_drill_loses_nothing_and_shows_nothing_twice() -> None:
-    found = drill("--seed", "1")
+    found = drill("--seed", "1", "--minutes", "0.35")
     assert found["notifications"] > 1000
     assert found["kills"] >= 3
     assert found["redis_losses"] >= 1
