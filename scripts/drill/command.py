@@ -51,7 +51,8 @@ def drill(
     try:
         with View(Console(stderr=as_json)) as view:
             result = run_drill(plan, users=users, database=database, folder=folder, view=view)
-            view.verdict(result)
+        # The bars are gone by now.
+        view.verdict(result)
         failed = result.verdict.failed
     finally:
         if failed or keep:
