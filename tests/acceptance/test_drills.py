@@ -28,6 +28,8 @@ PATIENCE_S = 180
 
 READERS = 300
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+PUBLISHING = b"LPUSH\r\n$12\r\nnotify_tasks"
+"""What only whoever publishes notify_user writes to Redis; the words of the message a notifier writes, too."""
 PHRASE = "특강초청"
 """A phrase that stands in the board's only post, and in none that it makes itself."""
 
@@ -103,7 +105,7 @@ def test_the_dispatcher_is_killed(sqlite_installation: Installation, passing: in
     prepare(installation)
     with redis_behind_proxy(installation) as proxy:
         # Given a dispatcher that has committed its slice and cannot go on with the messages
-        proxy.hold_at(b'"task": "notify_user"', passing=passing)
+        proxy.hold_at(PUBLISHING, passing=passing)
         installation.start()
         assert proxy.wait_until_held(PATIENCE_S), moment
         assert count(installation) == READERS
