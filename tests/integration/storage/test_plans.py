@@ -39,7 +39,8 @@ INSERT INTO subscriptions (user_id, site_id, created_at)
     SELECT u, 1 + u % 50, :now FROM generate_series(1, 20000, 10) u;
 INSERT INTO notifications (id, post_id, user_id, status, created_at, next_attempt_at, enqueued_at, read_at)
     SELECT n, 1 + n % 20000, 1 + (n * 17 + n / 20000) % 20000,
-        CASE WHEN n % 1000 = 0 THEN 'pending' WHEN n % 1000 = 1 THEN 'failed' WHEN n % 1000 = 2 THEN 'sending' ELSE 'sent' END,
+        CASE WHEN n % 1000 = 0 THEN 'pending' WHEN n % 1000 = 1 THEN 'failed'
+            WHEN n % 1000 = 2 THEN 'sending' ELSE 'sent' END,
         CAST(:now AS timestamptz) - (60000 - n) * interval '1 minute',
         :now, :now, CASE WHEN n % 20 = 0 THEN NULL ELSE CAST(:now AS timestamptz) END
     FROM generate_series(1, 60000) n ON CONFLICT DO NOTHING;
