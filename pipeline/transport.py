@@ -7,13 +7,15 @@ milliseconds. Queues, unacknowledged messages and their keys look as kombu's own
 consumers, and either side's restoring of lost messages, can stand on the other end.
 
 It leans on the inside of kombu's Redis transport, so it is used with the versions in KOMBU_VERSIONS alone
-(`usable()`); tests/integration/pipeline/transport/ shows on both transports what must not differ.
+(`bulk_transport()`); tests/integration/pipeline/transport/ shows on both transports what must not differ.
 """
 
 import logging
+from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
+from itertools import chain
 from queue import Empty
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, cast
@@ -25,68 +27,26 @@ from kombu.utils.scheduling import priority_cycle
 from redis import Redis
 from redis.exceptions import RedisError
 
+from pipeline.take_script import TAKE
+
 logger = logging.getLogger(__name__)
 
 KOMBU_VERSIONS = frozenset({"5.7.0"})
-"""The versions whose inside was read and tested: Channel._brpop_start, _brpop_read, _get, _queue_cycle, _q_for_pri and
-conn_or_acquire, QoS.append, ack, restore_unacked_once and _delivered, and Transport.register_with_event_loop."""
+"""The versions whose inside was read; tests/unit/pipeline/test_transport.py names what is leaned on."""
 
 TAKE_MAX = 200
-"""Most messages that one script takes: more would make the other clients of Redis wait for it."""
+"""Most messages that one script looks at: more would make the other clients of Redis wait for it."""
 ACK_MAX = 200
 ACK_DELAY_S = 0.01
-"""An acknowledgement waits for others for so long, or until there are ACK_MAX of them. What a process that dies in this
-time had not sent is delivered again after the visibility timeout, as with kombu's own transport."""
+"""In an event loop an acknowledgement waits for others for so long, or until there are ACK_MAX of them. What a process
+that dies in this time had not sent is delivered again after the visibility timeout."""
+ACK_RETRY_S = 1.0
+"""How long acknowledgements that could not be sent wait for the next try."""
 LOOK_S = 0.25
 """How long an idle consumer waits at one list before it looks at its other ones (queues, priorities)."""
 UNREADABLE_KEPT = 100
 UNREADABLE_SUFFIX = ":unreadable"
 """What is no message is set aside in a list of this name, the newest UNREADABLE_KEPT of each queue."""
-
-TAKE = """
--- KEYS: the hash and the index of unacknowledged messages, then the lists to take from, the most urgent first.
--- ARGV: how many at most, the time, the suffix and the length of the lists of what cannot be read, and for each list
--- the number of its group: lists of one group are taken from in turn.
--- Returns the number of what could not be read; then, for each that was taken, its list's place, its tag, and itself.
-local wanted, taken = tonumber(ARGV[1]), {0}
-local function take(place)
-    local raw = redis.call('RPOP', KEYS[place])
-    if not raw then return false end
-    local readable, message = pcall(cjson.decode, raw)
-    local properties = readable and type(message) == 'table' and message.properties
-    local info = type(properties) == 'table' and properties.delivery_info
-    local tag = info and properties.delivery_tag
-    if type(info) ~= 'table' or type(tag) ~= 'string'
-        or type(info.exchange) ~= 'string' or type(info.routing_key) ~= 'string' then
-        redis.call('LPUSH', KEYS[place] .. ARGV[3], raw)
-        redis.call('LTRIM', KEYS[place] .. ARGV[3], 0, tonumber(ARGV[4]) - 1)
-        taken[1] = taken[1] + 1
-        return true
-    end
-    redis.call('ZADD', KEYS[2], ARGV[2], tag)
-    redis.call('HSET', KEYS[1], tag,
-        '[' .. raw .. ', ' .. cjson.encode(info.exchange) .. ', ' .. cjson.encode(info.routing_key) .. ']')
-    taken[#taken + 1] = place - 3
-    taken[#taken + 1] = tag
-    taken[#taken + 1] = raw
-    wanted = wanted - 1
-    return true
-end
-local first = 3
-while first <= #KEYS and wanted > 0 do
-    local last = first
-    while last < #KEYS and ARGV[last + 3] == ARGV[first + 2] do last = last + 1 end
-    local found = true
-    while found and wanted > 0 do
-        found = false
-        for place = first, last do
-            if wanted > 0 and take(place) then found = true end
-        end
-    end
-    first = last + 1
-end
-return taken
-"""
 
 
 if TYPE_CHECKING:
@@ -117,8 +77,8 @@ class QoS(_KombuQoS):
         super().__init__(*args, **kwargs)
         # Tags that a script has noted as unacknowledged already, on their way to append().
         self.noted: set[str] = set()
-        self._acknowledged: list[str] = []
-        self._oldest_at = 0.0
+        # A deque: whoever acknowledges may be another thread, and no tag may be sent, or forgotten, by two.
+        self._acknowledged: deque[str] = deque()
 
     def append(self, message: Any, delivery_tag: str) -> None:
         """Count a message as unacknowledged, and note it in Redis unless the script that took it did."""
@@ -130,30 +90,57 @@ class QoS(_KombuQoS):
 
     def ack(self, delivery_tag: str) -> None:
         """Acknowledge a message, together with others that come soon; its place in the prefetch count is free then."""
-        if not self._acknowledged:
-            self._oldest_at = monotonic()
-            self.channel.flush_soon()
+        is_first = not self._acknowledged
         self._acknowledged.append(delivery_tag)
         if len(self._acknowledged) >= ACK_MAX:
-            self.flush()
+            self.channel.flush()
+        elif is_first:
+            self.channel.flush_soon()
 
-    def flush(self, *, older_than_s: float = 0.0) -> None:
-        """Send the acknowledgements that wait, if the oldest has waited for so long."""
-        if not self._acknowledged or monotonic() - self._oldest_at < older_than_s:
+    def flush(self) -> None:
+        """Send the acknowledgements that wait."""
+        tags: list[str] = []
+        with suppress(IndexError):
+            while True:
+                tags.append(self._acknowledged.popleft())
+        if not tags:
             return
-        tags = self._acknowledged[:]
-        with self.channel.conn_or_acquire() as client, client.pipeline() as pipe:
-            pipe.zrem(self.unacked_index_key, *tags).hdel(self.unacked_key, *tags).execute()
-        # Only now: what could not be sent is sent with the next ones.
-        del self._acknowledged[: len(tags)]
+        try:
+            with self.channel.conn_or_acquire() as client, client.pipeline() as pipe:
+                pipe.zrem(self.unacked_index_key, *tags).hdel(self.unacked_key, *tags).execute()
+        except BaseException:
+            self._acknowledged.extend(tags)
+            raise
+        self.forget(*tags)
+
+    def forget(self, *tags: str) -> None:
+        """Free the places of messages in the prefetch count."""
         for tag in tags:
-            virtual.QoS.ack(self, tag)
+            # One that was never counted (no_ack) must not look like one more free place.
+            if tag in self._delivered:
+                virtual.QoS.ack(self, tag)
+
+    def restore_unacked(self, client: Any = None) -> None:
+        """Give back what is not acknowledged: not what is, even where Redis could not be told so yet."""
+        self.channel.flush()
+        for tag in tuple(self._acknowledged):
+            self._delivered.pop(tag, None)
+        super().restore_unacked(client)
+
+    def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
+        """Give one message back; a record that cannot be read must not keep others from it, time and again."""
+        try:
+            super().restore_by_tag(tag, client, leftmost)
+        except (ValueError, TypeError, RecursionError) as error:
+            with self.channel.conn_or_acquire(client) as client_:
+                raw = client_.hget(self.unacked_key, tag) or b""
+            self.channel.set_aside(self.unacked_key, tag, raw, error)
 
     def restore_unacked_once(self, stderr: Any = None) -> None:
         """Send what waits before the rest is given back: a clean stop repeats nothing."""
         self.channel.flush()
         # What was taken and, because something broke, not delivered.
-        for tag in self.noted:
+        for tag in tuple(self.noted):
             self._delivered.setdefault(tag, None)
         self.noted.clear()
         super().restore_unacked_once(stderr)
@@ -184,21 +171,26 @@ class BulkMixin(Mixin):
             self._no_ack_queues -= {queue}
         return super().basic_consume(queue, no_ack, *args, **kwargs)
 
-    def flush_soon(self) -> None:
-        """Have the waiting acknowledgements sent by the event loop; without one, the next look at a queue does it."""
+    def flush_soon(self, delay_s: float = ACK_DELAY_S) -> None:
+        """Have the waiting acknowledgements sent by the event loop; at once where there is none."""
         loop = getattr(self.connection, "loop", None)
-        if loop is not None:
-            loop.call_later(ACK_DELAY_S, self.flush)
+        if loop is None:
+            self.flush()
+        else:
+            loop.call_later(delay_s, self.flush)
 
-    def flush(self, older_than_s: float = 0.0) -> None:
-        """Send the acknowledgements that wait; what cannot be sent waits for the next time."""
+    def flush(self) -> None:
+        """Send the acknowledgements that wait; what cannot be sent is tried again, also by a channel that broke."""
         if self.connection is None:
+            # Closed: what was not acknowledged by then has been given back.
             return
         try:
-            self.qos.flush(older_than_s=older_than_s)
-        except self.connection_errors as error:
+            self.qos.flush()
+        except (*self.connection_errors, RedisError) as error:
             # Whoever waits for messages finds out as well that the connection is gone, and makes a new one.
             logger.warning("acknowledgements not sent", extra={"fields": {"error": type(error).__name__}})
+            if getattr(self.connection, "loop", None) is not None:
+                self.flush_soon(ACK_RETRY_S)
 
     def _brpop_start(self, timeout: float | None = None) -> None:
         """Wait at a list without taking anything.
@@ -207,8 +199,6 @@ class BulkMixin(Mixin):
         process that dies before it has read the answer took nothing with it, as it would with kombu's BRPOP.
         """
         del timeout
-        # Without an event loop there is no timer either.
-        self.flush(ACK_DELAY_S)
         queues = self._queue_cycle.consume(len(self.active_queues))
         if not queues:
             return
@@ -229,6 +219,8 @@ class BulkMixin(Mixin):
         finally:
             self._in_poll = None
             self._flush_brpop_reauth()
+        if self._closing:
+            raise Empty
         allowed = self.qos.can_consume_max_estimate()
         taken = self._take(self._queue_cycle.consume(len(self.active_queues)), TAKE_MAX if allowed is None else allowed)
         for queue, tag, raw in taken:
@@ -245,23 +237,29 @@ class BulkMixin(Mixin):
             raise
         except Exception as error:
             # Whoever can write to Redis must not be able to end a worker, nor to hand it the same message for ever.
-            self._set_aside(queue, tag, raw, error)
+            self.set_aside(queue, tag, raw, error)
         else:
             if queue in self._no_ack_queues:
+                self.qos.noted.discard(tag)
                 self.qos.ack(tag)
-        finally:
-            self.qos.noted.discard(tag)
 
-    def _get(self, queue: str) -> dict[str, Any]:
-        """One message of one queue, for basic_get()."""
+    def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> Any:
+        """One message of one queue, or None."""
+        del kwargs
         with self.conn_or_acquire() as client:
             self._maybe_update_queues_expire(client, queue)
-        for _, tag, raw in self._take([queue], 1):
+        while taken := self._take([queue], 1):
+            _, tag, raw = taken[0]
             try:
-                return cast(dict[str, Any], loads(raw))
-            except ValueError as error:
-                self._set_aside(queue, tag, raw, error)
-        raise Empty
+                message = self.Message(loads(raw), channel=self)
+            except Exception as error:
+                self.set_aside(queue, tag, raw, error)
+                continue
+            self.qos.append(message, tag)
+            if no_ack:
+                self.qos.ack(tag)
+            return message
+        return None
 
     def _take(self, queues: Sequence[str], count: int) -> list[tuple[str, str, bytes]]:
         """Take up to so many messages from these queues and note them as unacknowledged, in one step on the server.
@@ -273,10 +271,11 @@ class BulkMixin(Mixin):
         in_turn = not isinstance(self._queue_cycle, priority_cycle)
         sources = [(queue, pri) for pri in self.priority_steps for queue in queues]
         groups = [pri if in_turn else place for place, (_, pri) in enumerate(sources)]
+        asides = [self.global_keyprefix + queue + UNREADABLE_SUFFIX for queue, _ in sources]
         keys = [self.unacked_key, self.unacked_index_key, *(self._q_for_pri(*source) for source in sources)]
         unreadable, *found = self._take_script(
             keys=[self.global_keyprefix + key for key in keys],
-            args=[min(count, TAKE_MAX), time(), UNREADABLE_SUFFIX, UNREADABLE_KEPT, *groups],
+            args=[min(count, TAKE_MAX), TAKE_MAX, time(), UNREADABLE_KEPT, *chain(*zip(groups, asides, strict=True))],
         )
         if unreadable:
             logger.error(
@@ -289,7 +288,7 @@ class BulkMixin(Mixin):
         self.qos.noted.update(tag for _, tag, _ in taken)
         return taken
 
-    def _set_aside(self, queue: str, tag: str, raw: bytes, error: Exception) -> None:
+    def set_aside(self, queue: str, tag: str, raw: bytes, error: Exception) -> None:
         """Keep a message that cannot be delivered where a person can look at it, and forget it otherwise."""
         logger.error(
             "set aside a message that cannot be delivered",
@@ -300,7 +299,8 @@ class BulkMixin(Mixin):
             pipe.lpush(aside, raw)
             pipe.execute_command("LTRIM", self.global_keyprefix + aside, 0, UNREADABLE_KEPT - 1)
             pipe.zrem(self.unacked_index_key, tag).hdel(self.unacked_key, tag).execute()
-        virtual.QoS.ack(self.qos, tag)
+        self.qos.noted.discard(tag)
+        self.qos.forget(tag)
 
     def _take_script(self, keys: Sequence[str], args: Sequence[Any]) -> list[Any]:
         # Not the client of conn_or_acquire(): with a global prefix, that one adds it to a script's first key alone.

@@ -1,0 +1,49 @@
+"""The script that takes messages from Redis and notes them as unacknowledged, in one step for all other clients."""
+
+TAKE = """
+-- KEYS: the hash and the index of unacknowledged messages, then the lists to take from, the most urgent first.
+-- ARGV: how many to take, how many to look at, the time, how many of what cannot be read are kept; then for each list
+-- the number of its group (lists of one group are taken from in turn) and the list for what cannot be read.
+-- Returns the number of what could not be read; then, for each that was taken, its list's place, its tag, and itself.
+local wanted, looks, taken = tonumber(ARGV[1]), tonumber(ARGV[2]), {0}
+local function group(place) return ARGV[2 * place - 1] end
+local function take(place)
+    local raw = redis.call('RPOP', KEYS[place])
+    if not raw then return false end
+    looks = looks - 1
+    local readable, message = pcall(cjson.decode, raw)
+    local properties = readable and type(message) == 'table' and message.properties
+    local info = type(properties) == 'table' and properties.delivery_info
+    local tag = info and properties.delivery_tag
+    if type(info) ~= 'table' or type(tag) ~= 'string' or type(message.headers) ~= 'table'
+        or type(info.exchange) ~= 'string' or type(info.routing_key) ~= 'string' then
+        local aside = ARGV[2 * place]
+        redis.call('LPUSH', aside, raw)
+        redis.call('LTRIM', aside, 0, tonumber(ARGV[4]) - 1)
+        taken[1] = taken[1] + 1
+        return true
+    end
+    redis.call('ZADD', KEYS[2], ARGV[3], tag)
+    redis.call('HSET', KEYS[1], tag,
+        '[' .. raw .. ', ' .. cjson.encode(info.exchange) .. ', ' .. cjson.encode(info.routing_key) .. ']')
+    taken[#taken + 1] = place - 3
+    taken[#taken + 1] = tag
+    taken[#taken + 1] = raw
+    wanted = wanted - 1
+    return true
+end
+local first = 3
+while first <= #KEYS do
+    local last = first
+    while last < #KEYS and group(last + 1) == group(first) do last = last + 1 end
+    local found = true
+    while found do
+        found = false
+        for place = first, last do
+            if wanted > 0 and looks > 0 and take(place) then found = true end
+        end
+    end
+    first = last + 1
+end
+return taken
+"""
