@@ -171,13 +171,16 @@ class BulkMixin(Mixin):
             self._no_ack_queues -= {queue}
         return super().basic_consume(queue, no_ack, *args, **kwargs)
 
+    @property
+    def _loop(self) -> Any:
+        return self.connection and self.connection.loop
+
     def flush_soon(self, delay_s: float = ACK_DELAY_S) -> None:
         """Have the waiting acknowledgements sent by the event loop; at once where there is none."""
-        loop = getattr(self.connection, "loop", None)
-        if loop is None:
+        if self._loop is None:
             self.flush()
         else:
-            loop.call_later(delay_s, self.flush)
+            self._loop.call_later(delay_s, self.flush)
 
     def flush(self) -> None:
         """Send the acknowledgements that wait; what cannot be sent is tried again, also by a channel that broke."""
@@ -189,7 +192,7 @@ class BulkMixin(Mixin):
         except (*self.connection_errors, RedisError) as error:
             # Whoever waits for messages finds out as well that the connection is gone, and makes a new one.
             logger.warning("acknowledgements not sent", extra={"fields": {"error": type(error).__name__}})
-            if getattr(self.connection, "loop", None) is not None:
+            if self._loop is not None:
                 self.flush_soon(ACK_RETRY_S)
 
     def _brpop_start(self, timeout: float | None = None) -> None:
@@ -226,6 +229,9 @@ class BulkMixin(Mixin):
         for queue, tag, raw in taken:
             self._deliver_taken(queue, tag, raw)
         if not taken:
+            if self._loop is None:
+                # kombu looks for what others lost when nothing came for a time; here an answer comes all the time.
+                self.connection.cycle.maybe_restore_messages()
             raise Empty
         return True
 
