@@ -16,9 +16,9 @@ from pipeline import due, retention, sweeping
 from pipeline.resources import now
 from pipeline.settings import Settings
 from storage import migrate, notifications, pauses
+from storage.matching import Hit
 from storage.pauses import Scope
 from storage.session import Database
-from storage.subscriptions import Hit
 from tests.integration.pipeline.test_sweeping import Queues
 from tests.services import require
 from tests.support.builders import NOW, add_site, add_user, found, stored_posts

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.push.channels import build_channels
-from pipeline.push.fcm import MAX_ANSWER_BYTES
+from pipeline.push.http1 import MAX_ANSWER_BYTES
 from pipeline.push.message import Platform
 from tests.support.messages import message
 
