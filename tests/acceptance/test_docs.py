@@ -1,0 +1,111 @@
+"""Every command of the documentation, copied and run, page by page, in an installation of the page's own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from scripts.embedded_redis import find_server
+from tests.acceptance.documented import NOT_COMMANDS, PAGES, ROOT, RUNS, Command, blocks, commands
+from tests.acceptance.installation import Installation, installed, token_of
+from tests.services import require
+
+WITH_WORKERS = {"docs/operations.md"}
+"""Pages whose commands speak to running processes."""
+
+EVERY_DAY = ("README.md",)
+
+
+PAGES_THAT_RUN = [
+    pytest.param(page, marks=[] if page in EVERY_DAY else [pytest.mark.full])
+    for page in PAGES
+    if any(command.by_hand is None for command in commands(page))
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_command_runs_here_or_has_a_reason_not_to(page: str) -> None:
+    unknown = [c for c in commands(page) if c.by_hand is None and not RUNS.match(c.text)]
+    assert not unknown, "neither RUNS nor BY_HAND of documented.py knows these"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_command_hides_in_a_block_that_is_not_marked(page: str) -> None:
+    for line, kind, block in blocks((ROOT / page).read_text(encoding="utf-8")):
+        assert kind in {"sh", "", *NOT_COMMANDS}, f"{page}:{line}"
+        if kind == "":
+            assert not any(RUNS.match(text.lstrip("$ ")) for text in block), f"{page}:{line}: mark it as sh"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("page", PAGES_THAT_RUN)
+def test_the_commands_of_a_page_work_as_they_stand_there(page: str, sqlite_url: str, tmp_path: Path) -> None:
+    require(find_server() is not None, "a redis-server")
+    with installed(tmp_path, sqlite_url, posts=["처음부터 있던 글"]) as installation:
+        values = prepared(installation)
+        if page in WITH_WORKERS:
+            installation.start()
+            installation.wait_until_ready()
+        wrong = [said for command in commands(page) if (said := ran(command, installation, values))]
+    assert not wrong, "\n\n".join(wrong)
+
+
+def ran(command: Command, installation: Installation, values: Mapping[str, str]) -> str | None:
+    """Run a command, unless a person must; what it said, if that is wrong."""
+    if command.by_hand:
+        return None
+    done = subprocess.run(
+        ["/bin/bash", "-c", command.with_values(values)],
+        cwd=installation.folder,
+        env=environment(installation),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    said = f"{command.page}:{command.line}: {command.text}\nexit code {done.returncode}\n{done.stdout}{done.stderr}"
+    return None if done.returncode in command.exits and "Traceback" not in done.stderr else said
+
+
+def environment(installation: Installation) -> dict[str, str]:
+    """Of a shell in which somebody activated the virtual environment."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), installation.environment["PATH"]])
+    return {**installation.environment, "PATH": path, "COLUMNS": "200", "PYTHONPATH": str(ROOT)}
+
+
+def prepared(installation: Installation) -> dict[str, str]:
+    """What the pages take for granted: a site, people, files to import; and what stands for their placeholders."""
+    installation.add_board("demo")
+    installation.command("crawl", "demo")
+    installation.add_user("hana", "장학", "fcm")
+    folder, token = installation.folder, token_of("sora", "fcm")
+    (folder / "users.csv").write_text("user,timezone\nsora,Asia/Seoul\n")
+    (folder / "devices.jsonl").write_text(json.dumps({"user": "sora", "platform": "fcm", "token": token}) + "\n")
+    (folder / "subscriptions.jsonl").write_text(json.dumps({"user": "james", "phrase": "node.js"}) + "\n")
+    # What restores a database wants it for itself.
+    installation.database.close()
+    selectors = installation.board.listing_params()
+    board, feed = installation.board.url, installation.board.feed_url
+    return {
+        r"https://news\.example\.org/feed\.xml|https://lobste\.rs/newest\.rss": f"{feed} --allow-private",
+        r"https://(news\.example\.org/board|board\.example/notices)": f"{board} --allow-private",
+        r"https://board\.example/new-address": f"{board} --allow-private",
+        r"table(\.board)? tbody tr": selectors["row"],
+        r"td\.(subject|title) a": selectors["title"],
+        r"td\.date": selectors["date"],
+        r"\bNAME\b": "demo",
+        r"\bTOKEN_FROM_THE_APP\b|(?<=--token )T\b": token_of("hana", "fcm"),
+        r"(?<=--user )(U|YOURSELF)\b": "hana",
+        r"(?<=posts refan )ID\b": "1",
+        # What is paused by name has to be resumed by name.
+        r"crawlpush resume all\b": "crawlpush resume push --channel fcm; crawlpush resume crawl --site demo; "
+        "crawlpush resume all",
+        r"/var/(lib|backups)(/crawlpush)?/": f"{folder}/",
+        r"cd /opt/crawlpush": f"cd {ROOT}",
+        r"\.venv/bin/celery": "celery",
+    }

@@ -1,0 +1,379 @@
+"""What the storage promises, as a machine that does in any order what processes do, and knows what ought to be.
+
+A process that dies between two transactions is one whose next step never comes. In the end everything is healed, and
+the machine goes on until nothing is owed; then everybody must have what is theirs, once.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from sqlalchemy import select
+
+from pipeline import attempts as judging
+from pipeline.fanout import find
+from pipeline.matching import Matcher
+from pipeline.push.outcome import Action, Outcome, OutcomeKind
+from storage import claims, notifications, outcomes, posts, retention, subscriptions, users
+from storage.models import Device, Notification, Post, Site, User
+from storage.notifications import Key
+from storage.session import Database
+from tests.support.builders import NOW, add_site, closed_run, found, subscribe
+
+LEASE, LONG, OLD = timedelta(minutes=1), timedelta(days=3), timedelta(days=2)
+EVER_S = 1e9
+"""A time to live that no example reaches."""
+
+READERS = {"both": ("apple", "melon"), "apples": ("apple",), "melons": ("melon",), "twins": ("apple",)}
+DEVICES = {"both": 2, "apples": 1, "melons": 1, "twins": 2}
+TITLES = ("fresh apple", "ripe melon", "apple and melon", "nothing")
+ANSWERS = {
+    "delivered": Outcome(kind=OutcomeKind.DELIVERED),
+    "later": Outcome(kind=OutcomeKind.RETRY, code="later"),
+    "rejected": Outcome(kind=OutcomeKind.REJECTED, code="rejected"),
+    "dead": Outcome(kind=OutcomeKind.TOKEN_DEAD, code="dead"),
+}
+
+picks = st.integers(0, 99)
+"""Which of the things that are there, counted round."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Who took something last, and until when nobody else may have it."""
+
+    token: str
+    until: datetime
+
+
+@dataclass(kw_only=True)
+class Slice:
+    """A fan-out in the hands of a process, which may have lost it without knowing."""
+
+    fan_out: posts.FanOut
+    token: str
+    part: notifications.Slice | None = None
+
+
+@dataclass(kw_only=True)
+class Batch:
+    """Notifications in the hands of a sender, which may have lost them without knowing."""
+
+    claimed: list[claims.Claimed]
+    token: str
+
+
+@dataclass(kw_only=True)
+class World:
+    """What ought to be, by what was done."""
+
+    ids: dict[str, int] = field(default_factory=dict)
+    readers: dict[int, set[int]] = field(default_factory=dict)
+    # Posts that are for their readers, how far their fan-outs came, and those that are over.
+    ready: set[int] = field(default_factory=set)
+    cursors: Counter[int] = field(default_factory=Counter)
+    fanned_out: set[int] = field(default_factory=set)
+    slices: dict[int, Lease] = field(default_factory=dict)
+    senders: dict[Key, Lease] = field(default_factory=dict)
+    over: set[Key] = field(default_factory=set)
+    pruned: set[Key] = field(default_factory=set)
+    # (post, device): recorded as delivered, or as never to be.
+    delivered: Counter[tuple[int, int]] = field(default_factory=Counter)
+    given_up: set[tuple[int, int]] = field(default_factory=set)
+    dead: set[int] = field(default_factory=set)
+    ever_dead: set[int] = field(default_factory=set)
+
+
+class Processes(RuleBasedStateMachine):
+    """Crawlers, dispatchers, notifiers and beat on a database of their own, the URL of which `make` gives."""
+
+    def __init__(self, make: Callable[[], str]) -> None:
+        super().__init__()
+        self.database, self.world, self.now = Database(make()), World(), NOW
+        self.slices: list[Slice] = []
+        self.batches: list[Batch] = []
+
+    @initialize()
+    def people_subscribe(self) -> None:
+        with self.database.writing() as session:
+            self.site_id = add_site(session).id
+            for name, phrases in READERS.items():
+                user = users.add(session, name, timezone="UTC", now=NOW)
+                for number in range(DEVICES[name]):
+                    self._register(session, user.id, f"{name}-{number}")
+                for phrase in phrases:
+                    subscribe(session, user, phrase)
+            self.users = dict(session.execute(select(User.external_id, User.id)).all())
+            self.devices = dict(session.execute(select(Device.id, Device.user_id)).all())
+            self.tokens = dict(session.execute(select(Device.id, Device.token)).all())
+            self.matcher = Matcher(subscriptions.keywords(session))
+
+    def _register(self, session, user_id: int, token: str) -> None:  # type: ignore[no-untyped-def]
+        users.register_device(session, user_id, platform="fcm", token=token, environment=None, now=self.now)
+
+    # Crawls
+
+    @rule(
+        numbers=st.lists(st.integers(1, 6), min_size=1, max_size=3, unique=True),
+        title=st.sampled_from(TITLES),
+        fanout=st.sampled_from(("ready", "ready", "held", "silent")),
+    )
+    def crawl(self, numbers: list[int], title: str, fanout: str) -> None:
+        """A post is new once; a known one that was edited keeps its id, and nobody hears of the edit."""
+        new = [number for number in numbers if f"id-{number}" not in self.world.ids]
+        with self.database.writing() as session:
+            seen = [found(number, title, body=f"as of {self.now}") for number in numbers]
+            ready = closed_run(
+                session, session.get_one(Site, self.site_id), seen, fanout=fanout, new=len(new), now=self.now
+            )
+            ids = dict(session.execute(select(Post.external_id, Post.id)).all())
+        assert {key: ids[key] for key in self.world.ids} == self.world.ids
+        fresh = {ids[f"id-{number}"] for number in new}
+        assert set(ready) == (fresh if fanout == "ready" else set())
+        self.world.ids = ids
+        wanted = {self.users[name] for name, phrases in READERS.items() if any(phrase in title for phrase in phrases)}
+        self.world.readers.update(dict.fromkeys(fresh, wanted))
+        self.world.ready.update(ready)
+
+    @rule(release=st.booleans())
+    def settle_held_posts(self, *, release: bool) -> None:
+        with self.database.writing() as session:
+            settled = posts.settle(session, self.site_id, now=self.now, release=release)
+        assert not self.world.ready.intersection(settled)
+        self.world.ready.update(settled if release else ())
+
+    # Fan-outs
+
+    @precondition(lambda self: self.world.ids)
+    @rule(pick=picks)
+    def take_a_fan_out(self, pick: int) -> None:
+        self._take(picked(sorted(self.world.ids.values()), pick))
+
+    def _take(self, post_id: int) -> None:
+        """Only a ready post that nobody holds is given out, at the place where its last slice ended."""
+        lease = Lease(uuid4().hex, self.now + LEASE)
+        with self.database.writing() as session:
+            fan_out = posts.claim_fan_out(session, post_id, token=lease.token, now=self.now, lease_until=lease.until)
+        open_ = post_id in self.world.ready - self.world.fanned_out
+        assert (fan_out is not None) == (open_ and self._free(self.world.slices.get(post_id)))
+        if fan_out is not None:
+            assert fan_out.cursor == self.world.cursors[post_id]
+            self.world.slices[post_id] = lease
+            self.slices.append(Slice(fan_out=fan_out, token=lease.token))
+
+    def _free(self, lease: Lease | None) -> bool:
+        return lease is None or lease.until < self.now
+
+    @precondition(lambda self: self.slices)
+    @rule(pick=picks, size=st.integers(1, 3))
+    def fan_out(self, pick: int, size: int) -> None:
+        """Its messages go to readers, and to none who was served."""
+        held = picked(self.slices, pick)
+        with self.database.writing() as session:
+            hit = find(self.matcher, held.fan_out)
+            held.part = notifications.create_slice(
+                session, held.fan_out.post.id, hit, after=held.fan_out.cursor, size=size, now=self.now
+            )
+        messages = {(held.fan_out.post.id, user_id) for user_id in held.part.users}
+        assert set(held.part.users) <= self.world.readers[held.fan_out.post.id]
+        assert not messages & self.world.over
+
+    @precondition(lambda self: any(held.part for held in self.slices))
+    @rule(pick=picks)
+    def end_a_slice(self, pick: int) -> None:
+        """The cursor moves on for whoever holds the fan-out, and over nobody who has no notification."""
+        held = picked([held for held in self.slices if held.part], pick)
+        self.slices.remove(held)
+        post_id, part = held.fan_out.post.id, held.part
+        assert part is not None
+        end = posts.advance_fan_out if part.more else posts.finish_fan_out
+        options = {"cursor": part.cursor} if part.more else {}
+        with self.database.writing() as session:
+            ended = end(session, post_id, token=held.token, users=part.matched, now=self.now, **options)  # type: ignore[operator]
+        lease = self.world.slices.get(post_id)
+        assert ended == (lease is not None and lease.token == held.token)
+        if not ended:
+            return
+        del self.world.slices[post_id]
+        if part.more:
+            assert part.cursor > self.world.cursors[post_id]
+            self.world.cursors[post_id] = part.cursor
+        else:
+            self.world.fanned_out.add(post_id)
+        served = {(post_id, user) for user in self.world.readers[post_id] if not part.more or user <= part.cursor}
+        assert served <= self._statuses().keys() | self.world.pruned
+
+    # Senders
+
+    @precondition(lambda self: self.world.ids)
+    @rule(chosen=st.lists(st.tuples(picks, picks), min_size=1, max_size=8))
+    def claim(self, chosen: list[tuple[int, int]]) -> None:
+        ids, readers = sorted(self.world.ids.values()), sorted(self.users.values())
+        self._claim({(picked(ids, post), picked(readers, user)) for post, user in chosen})
+
+    def _claim(self, keys: set[Key]) -> None:
+        """What is over, or in somebody's hands, is given to nobody."""
+        lease = Lease(uuid4().hex, self.now + LEASE)
+        with self.database.writing() as session:
+            claimed = claims.claim(session, keys, token=lease.token, now=self.now, lease_until=lease.until)
+        for notification in claimed:
+            key = (notification.post_id, notification.user_id)
+            assert key not in self.world.over | self.world.pruned
+            assert self._free(self.world.senders.get(key))
+            self.world.senders[key] = lease
+        if claimed:
+            self.batches.append(Batch(claimed=claimed, token=lease.token))
+
+    @precondition(lambda self: self.batches)
+    @rule(pick=picks, answers=st.lists(st.sampled_from(sorted(ANSWERS)), min_size=1, max_size=6))
+    def send_and_record(self, pick: int, answers: list[str]) -> None:
+        """Nothing goes to a dead device, or again to one that has it; who lost a claim records nothing."""
+        batch = picked(self.batches, pick)
+        self.batches.remove(batch)
+        notes = {n.id: n for n in batch.claimed}
+        with self.database.reading() as session:
+            targets = claims.targets(session, notes)
+        tried = []
+        for number, target in enumerate(targets):
+            note = notes[target.notification_id]
+            assert self.devices[target.device_id] == note.user_id
+            assert target.device_id not in self.world.dead
+            assert not self.world.delivered[note.post_id, target.device_id]
+            outcome = ANSWERS[picked(answers, number)]
+            tried.append(judging.attempted(target, outcome, age_s=0, ttl_s=EVER_S, rand=0.5))
+        records = [
+            judging.summary(n, [a for a in tried if a.target.notification_id == n.id], now=self.now)
+            for n in notes.values()
+        ]
+        rows = [row for attempt in tried if (row := judging.delivery(attempt, now=self.now))]
+        dead = judging.device_news(tried, now=self.now).dead
+        with self.database.writing() as session:
+            held = outcomes.record(session, token=batch.token, notifications=records, deliveries=rows, now=self.now)
+            outcomes.disable_devices(session, dead, now=self.now)
+        self.world.dead.update(dead)
+        self.world.ever_dead.update(dead)
+        keys = {number: (n.post_id, n.user_id) for number, n in notes.items()}
+        assert held == {number for number, key in keys.items() if self._holder(key) == batch.token}
+        for record in records:
+            if record.id in held:
+                del self.world.senders[keys[record.id]]
+                self.world.over.update([keys[record.id]] if record.status != "pending" else [])
+        for attempt in tried:
+            if attempt.target.notification_id in held:
+                self._remember(keys[attempt.target.notification_id][0], attempt)
+
+    def _holder(self, key: Key) -> str | None:
+        lease = self.world.senders.get(key)
+        return lease.token if lease else None
+
+    def _remember(self, post_id: int, attempt: judging.Attempt) -> None:
+        if attempt.decision.action is Action.SENT:
+            self.world.delivered[post_id, attempt.target.device_id] += 1
+        elif attempt.decision.action is Action.FAILED:
+            self.world.given_up.add((post_id, attempt.target.device_id))
+
+    @precondition(lambda self: self.world.dead)
+    @rule(pick=picks)
+    def register_again(self, pick: int) -> None:
+        device_id = picked(sorted(self.world.dead), pick)
+        with self.database.writing() as session:
+            self._register(session, self.devices[device_id], self.tokens[device_id])
+        self.world.dead.remove(device_id)
+
+    # Time, death and upkeep
+
+    @rule(seconds=st.sampled_from((1, 30, 90)))
+    def wait(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @precondition(lambda self: self.slices or self.batches)
+    @rule()
+    def all_processes_die(self) -> None:
+        self.slices, self.batches = [], []
+
+    @rule()
+    def days_pass(self) -> None:
+        """More than any process that hangs lives."""
+        self.all_processes_die()
+        self.now += LONG
+
+    @rule()
+    def prune(self) -> None:
+        """What is over and old goes for ever, and nothing else."""
+        before = self._statuses().keys()
+        with self.database.writing() as session:
+            retention.remove_notifications(session, after=0, before=self.now - OLD, limit=1000)
+            retention.empty_posts(session, before=self.now - OLD, limit=1000)
+            retention.remove_keywords(session, after=0, limit=1000)
+        gone = before - self._statuses().keys()
+        assert gone <= self.world.over
+        self.world.pruned.update(gone)
+
+    @rule()
+    def sweep(self) -> None:
+        """It finds what is owed, and only that."""
+        with self.database.writing() as session:
+            lost = posts.stranded(session, enqueued_before=self.now - LEASE, now=self.now)
+            due = notifications.due(session, now=self.now, lost_before=self.now - LEASE, limit=1000)
+        assert set(lost) <= self.world.ready - self.world.fanned_out
+        assert not set(due) & (self.world.over | self.world.pruned)
+
+    def _statuses(self) -> dict[Key, str]:
+        with self.database.reading() as session:
+            rows = session.execute(select(Notification.post_id, Notification.user_id, Notification.status)).all()
+        assert len({(post, user) for post, user, _ in rows}) == len(rows)
+        return {(post, user): status for post, user, status in rows}
+
+    @invariant()
+    def only_readers_of_released_posts_are_notified_and_nothing_comes_back(self) -> None:
+        keys = self._statuses().keys()
+        assert not keys & self.world.pruned
+        assert all(post in self.world.ready and user in self.world.readers[post] for post, user in keys)
+        assert max(self.world.delivered.values(), default=0) <= 1
+
+    def teardown(self) -> None:
+        """Everything is healed, until nothing is owed."""
+        try:
+            if hasattr(self, "site_id"):
+                self._heal()
+        finally:
+            self.database.close()
+
+    def _heal(self) -> None:
+        self.all_processes_die()
+        for _ in range(50):
+            self.now += timedelta(hours=2)
+            with self.database.writing() as session:
+                lost = posts.stranded(session, enqueued_before=self.now, now=self.now)
+            for post_id in lost:
+                self._take(post_id)
+                self.fan_out(-1, 2)
+                self.end_a_slice(-1)
+            with self.database.writing() as session:
+                due = notifications.due(session, now=self.now, lost_before=self.now, limit=1000)
+            self._claim(set(due))
+            while self.batches:
+                self.send_and_record(0, ["delivered"])
+            if not lost and not due:
+                break
+        self._everybody_has_what_is_theirs_once()
+
+    def _everybody_has_what_is_theirs_once(self) -> None:
+        owed = {(post, user) for post in self.world.ready for user in self.world.readers[post]}
+        statuses = self._statuses()
+        assert statuses.keys() | self.world.pruned == owed == self.world.over
+        for device_id, user_id in self.devices.items():
+            # One that was dead for a while may have missed what was sent meanwhile.
+            if device_id not in self.world.ever_dead:
+                for post in {post for post, user in owed if user == user_id}:
+                    times = self.world.delivered[post, device_id]
+                    assert times == 1 or (post, device_id) in self.world.given_up
+
+
+def picked(things, pick: int):  # type: ignore[no-untyped-def]
+    """One of the things that are there."""
+    return things[pick % len(things)]
