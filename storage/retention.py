@@ -75,10 +75,16 @@ def remove_notifications(session: Session, *, after: int, before: datetime, limi
     ).all()
     old = [row for row in rows if row.created_at < before]
     over = [row.id for row in old if row.status in NOTIFICATIONS_OVER]
+    # Those of a fan-out that is not over stay, however old: it would make them anew.
+    under_way = select(Post.id).where(Post.fanout == "ready")
     # Locked, because an operator may be sending failed ones once more at this moment.
     gone = session.scalars(
         select(Notification.id)
-        .where(Notification.id.in_(over), Notification.status.in_(NOTIFICATIONS_OVER))
+        .where(
+            Notification.id.in_(over),
+            Notification.status.in_(NOTIFICATIONS_OVER),
+            Notification.post_id.not_in(under_way),
+        )
         .order_by(Notification.id)
         .with_for_update(skip_locked=True)
     ).all()
