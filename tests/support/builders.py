@@ -55,15 +55,29 @@ def running_run(session: Session, site: Site, *, owner: str = "me", now: datetim
 
 def stored_posts(session: Session, site: Site, found_posts: Sequence[FoundPost], *, fanout: str = "ready") -> list[int]:
     """A finished run that found these posts; returns the ids of those to fan out."""
-    run = running_run(session, site)
-    new = posts.store(session, site_id=site.id, run_id=run.id, found=found_posts, now=NOW)
+    return closed_run(session, site, found_posts, fanout=fanout)
+
+
+def closed_run(
+    session: Session,
+    site: Site,
+    found_posts: Sequence[FoundPost],
+    *,
+    fanout: str,
+    new: int | None = None,
+    now: datetime = NOW,
+) -> list[int]:
+    """The same at some moment; says whether so many posts are new, when that is known."""
+    run = running_run(session, site, now=now)
+    stored = posts.store(session, site_id=site.id, run_id=run.id, found=found_posts, now=now)
+    assert new in (None, stored)
     verdict = Verdict(
         fanout=fanout,
-        silent_before=NOW - timedelta(days=7),
+        silent_before=now - timedelta(days=7),
         baseline_done=True,
         failures=0,
         empty_runs=0,
         suspended_until=None,
     )
     figures = RunFigures(finish_reason="finished", ok=True, items_seen=len(found_posts))
-    return crawl_runs.close(session, run, figures, verdict, new=new, now=NOW)
+    return crawl_runs.close(session, run, figures, verdict, new=stored, now=now)

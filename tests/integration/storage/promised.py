@@ -119,14 +119,13 @@ class Processes(RuleBasedStateMachine):
 
     @rule(
         numbers=st.lists(st.integers(1, 6), min_size=1, max_size=3, unique=True),
-        title=st.sampled_from(TITLES),
         fanout=st.sampled_from(("ready", "ready", "held", "silent")),
     )
-    def crawl(self, numbers: list[int], title: str, fanout: str) -> None:
+    def crawl(self, numbers: list[int], fanout: str) -> None:
         """A post is new once; a known one that was edited keeps its id, and nobody hears of the edit."""
         new = [number for number in numbers if f"id-{number}" not in self.world.ids]
         with self.database.writing() as session:
-            seen = [found(number, title, body=f"as of {self.now}") for number in numbers]
+            seen = [found(number, picked(TITLES, number), body=f"as of {self.now}") for number in numbers]
             ready = closed_run(
                 session, session.get_one(Site, self.site_id), seen, fanout=fanout, new=len(new), now=self.now
             )
@@ -135,8 +134,11 @@ class Processes(RuleBasedStateMachine):
         fresh = {ids[f"id-{number}"] for number in new}
         assert set(ready) == (fresh if fanout == "ready" else set())
         self.world.ids = ids
-        wanted = {self.users[name] for name, phrases in READERS.items() if any(phrase in title for phrase in phrases)}
-        self.world.readers.update(dict.fromkeys(fresh, wanted))
+        for number in new:
+            title = picked(TITLES, number)
+            self.world.readers[ids[f"id-{number}"]] = {
+                self.users[name] for name, wanted in READERS.items() if any(phrase in title for phrase in wanted)
+            }
         self.world.ready.update(ready)
 
     @rule(release=st.booleans())

@@ -29,8 +29,8 @@ def bounds(request: pytest.FixtureRequest, database: str) -> settings:
 @pytest.mark.timeout(900)
 def test_everybody_gets_what_is_theirs_once_on_sqlite(
     request: pytest.FixtureRequest,
-    _migrated_sqlite: Path,
-    tmp_path: Path,  # noqa: PT019
+    _migrated_sqlite: Path,  # noqa: PT019
+    tmp_path: Path,
 ) -> None:
     numbers = count()
 
