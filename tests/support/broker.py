@@ -84,9 +84,10 @@ def records(client: "redis.Redis", key: str = "unacked") -> dict[str, Any]:
 
 def unacked(client: "redis.Redis", prefix: str = "") -> list[Any]:
     """What the unacknowledged messages say, sorted; the hash and its index must agree."""
-    noted = records(client, f"{prefix}unacked")
-    assert {tag.decode() for tag in client.zrange(f"{prefix}unacked_index", 0, -1)} == set(noted)  # type: ignore[union-attr]
-    return sorted(body_of(raw) for raw, _, _ in noted.values())
+    with client.pipeline() as pipe:
+        tags, found = pipe.zrange(f"{prefix}unacked_index", 0, -1).hgetall(f"{prefix}unacked").execute()
+    assert set(tags) == set(found)
+    return sorted(body_of(json.loads(record)[0]) for record in found.values())
 
 
 def waiting(client: "redis.Redis", key: str = QUEUE) -> list[Any]:

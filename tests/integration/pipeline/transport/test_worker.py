@@ -1,0 +1,102 @@
+"""A real worker on both transports: remote control, a stop amid work, and a Redis that goes away or forgets."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.support.broker import QUEUE, unacked, wait_until
+from tests.support.redis_process import RedisProcess
+from tests.support.transport_app import THREADS
+from tests.support.worker import Worker, noted
+
+StartWorker = Callable[..., Worker]
+
+
+@pytest.fixture
+def start_worker(transport: str, tmp_path: Path) -> Iterator[StartWorker]:
+    """Starts workers of the small app, and ends them with the test."""
+    with ExitStack() as stack:
+
+        def start(url: str) -> Worker:
+            app = "tests.support.transport_app"
+            return stack.enter_context(
+                Worker(tmp_path, url, transport, app=app, TRANSPORT_URL=url, TRANSPORT=transport)
+            )
+
+        yield start
+
+
+def test_remote_control_sees_and_governs_the_tasks(
+    redis_url: str, client: "redis.Redis", start_worker: StartWorker
+) -> None:
+    worker = start_worker(redis_url)
+    ids = worker.send(*range(THREADS), held=True) + worker.send(*range(THREADS, 10))
+    wait_until(lambda: len(noted(client, "begun")) == THREADS, "every thread works")
+
+    assert {task["id"] for task in worker.control("active")} == set(ids[:THREADS])
+    assert {task["id"] for task in worker.control("reserved")} == set(ids[THREADS:])
+    stats = worker.control("stats")
+    assert (stats["prefetch_count"], stats["pool"]["max-concurrency"]) == (10 * THREADS, THREADS)
+    assert [queue["name"] for queue in worker.control("active_queues")] == [QUEUE]
+
+    # One that waits is revoked: it is never begun, and acknowledged all the same.
+    worker.app.control.revoke(ids[-1])
+    wait_until(lambda: worker.control("revoked") == [ids[-1]], "the worker knows it")
+    client.set("released", 1)
+    wait_until(lambda: not unacked(client), "everything is acknowledged")
+    assert sorted(noted(client)) == list(range(9))
+
+    # Two a second: the last of six has to wait for its turn.
+    worker.app.control.rate_limit("note", "2/s")
+    wait_until(lambda: "rate_limit=2/s" in str(worker.control("registered", "rate_limit")), "the limit holds")
+    worker.send(*range(10, 16))
+    wait_until(lambda: len(noted(client)) >= 10, "the first goes")
+    assert unacked(client)
+    wait_until(lambda: not unacked(client), "all went")
+    assert sorted(noted(client)) == [*range(9), *range(10, 16)]
+
+
+def test_a_stop_amid_the_tasks_loses_none_and_repeats_none(
+    redis_url: str, client: "redis.Redis", start_worker: StartWorker
+) -> None:
+    first = start_worker(redis_url)
+    first.send(*range(500), seconds=0.01)
+    wait_until(lambda: len(noted(client)) > 60, "it is amid the tasks")
+    assert first.terminate() == 0
+    done = noted(client)
+    assert len(done) < 500, "the stop came too late to show anything"
+    assert unacked(client) == []
+    assert sorted(noted(client, "begun")) == sorted(done)
+
+    second = start_worker(redis_url)
+    wait_until(lambda: len(noted(client)) >= 500 and not unacked(client), "the others are done")
+    assert second.terminate() == 0
+    assert sorted(noted(client)) == list(range(500))
+
+
+def test_a_worker_goes_on_after_redis_was_restarted_and_after_it_forgot_everything(
+    start_worker: StartWorker, tmp_path: Path
+) -> None:
+    with (
+        RedisProcess(tmp_path, "--appendonly", "yes", "--appendfsync", "always") as server,
+        redis.Redis.from_url(server.url) as client,
+    ):
+        worker = start_worker(server.url)
+        worker.send(*range(20), seconds=0.4)
+        wait_until(lambda: len(noted(client)) >= THREADS, "it works")
+        server.kill()
+        server.start()
+        worker.send(*range(20, 40))
+        # What runs while Redis is away cannot note that it was done: such a task fails, which is its own affair.
+        wait_until(lambda: set(range(20, 40)) <= set(noted(client)), "what came after the restart")
+        wait_until(lambda: not unacked(client) and not client.exists(QUEUE), "all is acknowledged")
+        assert set(range(40)) - set(noted(client)) <= set(noted(client, "begun"))
+
+        client.flushall()
+        worker.send(*range(100, 120))
+        wait_until(lambda: len(noted(client)) >= 20 and not unacked(client), "what came after it forgot")
+        assert sorted(noted(client)) == list(range(100, 120))
+        assert worker.terminate() == 0

@@ -1,0 +1,56 @@
+"""A redis-server on a port that stays its own, which can be killed and started again; or a Sentinel of one."""
+
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import redis
+
+from scripts.embedded_redis import find_server, free_port
+from tests.services import require
+from tests.support.broker import wait_until
+
+
+class RedisProcess:
+    """A server whose data outlive it."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        server = find_server()
+        require(server is not None, "a redis-server")
+        self.port = free_port()
+        self._command = [str(server), *arguments, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        wait_until(self._answers, "redis-server answers")
+
+    def _answers(self) -> bool:
+        try:
+            with redis.Redis.from_url(self.url, retry=None) as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.kill()

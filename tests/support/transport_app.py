@@ -1,0 +1,42 @@
+"""A small Celery app, for workers on either transport: `celery -A tests.support.transport_app worker`.
+
+TRANSPORT_URL and TRANSPORT (stock or bulk) say what it reads, and how.
+"""
+
+import os
+import time
+
+import redis
+from celery import Celery
+
+from tests.support.broker import QUEUE, transport_name
+
+URL = os.environ.get("TRANSPORT_URL", "redis://127.0.0.1:1/0")
+THREADS = 4
+
+app = Celery("transport_app")
+app.conf.update(
+    broker_url=URL,
+    broker_transport=transport_name(URL, os.environ.get("TRANSPORT", "stock")),
+    broker_transport_options={"visibility_timeout": 3600, "unacked_restore_throttle": 1, "socket_connect_timeout": 2},
+    broker_connection_retry_on_startup=True,
+    task_serializer="json",
+    accept_content=["json"],
+    task_acks_late=True,
+    task_ignore_result=True,
+    task_default_queue=QUEUE,
+    worker_pool="threads",
+    worker_concurrency=THREADS,
+    worker_prefetch_multiplier=10,
+)
+notes = redis.Redis.from_url(URL)
+
+
+@app.task(name="note")
+def note(number: int, seconds: float = 0.0, held: bool = False) -> None:
+    """Note that this number was begun, and after a time, or once the key `released` is there, that it was done."""
+    notes.rpush("begun", number)
+    time.sleep(seconds)
+    while held and not notes.exists("released"):
+        time.sleep(0.02)
+    notes.rpush("done", number)

@@ -1,0 +1,75 @@
+"""A Celery worker as a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import redis
+from celery import Celery
+
+from tests.support.broker import QUEUE, transport_name, wait_until
+
+ROOT = Path(__file__).parents[2]
+STOP_S = 30
+
+
+class Worker:
+    """`celery -A APP worker`, whose output is in a file; ready when it answers to a ping."""
+
+    def __init__(self, folder: Path, url: str, transport: str, *arguments: str, app: str, **environment: str) -> None:
+        self.log = folder / "worker.log"
+        self.app = Celery("control", broker=url, set_as_current=False)
+        self.app.conf.update(
+            task_default_queue=QUEUE, broker_transport=transport_name(url, transport), task_ignore_result=True
+        )
+        self._command = [sys.executable, "-m", "celery", "-q", "-A", app, "worker", "-l", "INFO", *arguments]
+        self._environment = {**os.environ, "ENV_FILE": "", **environment}
+        self.process = self._start()
+        wait_until(lambda: self.control("ping"), "the worker is ready", seconds=60)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                self._command, cwd=ROOT, env=self._environment, stdout=log, stderr=subprocess.STDOUT
+            )
+
+    def send(self, *numbers: int, seconds: float = 0.0, held: bool = False) -> list[str]:
+        """Enqueue a `note` task for each number; their ids."""
+        return [str(self.app.send_task("note", (number, seconds, held)).id) for number in numbers]
+
+    def control(self, method: str, *arguments: Any) -> Any:
+        """What the worker answers to a method of `celery inspect`, None when it does not."""
+        inspect = self.app.control.inspect(timeout=2, limit=1)
+        answers = getattr(inspect, method)(*arguments)
+        return next(iter(answers.values())) if answers else None
+
+    def said(self) -> str:
+        """Its log so far."""
+        return self.log.read_text(errors="replace")
+
+    def terminate(self) -> int:
+        """Stop it as systemd does; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(STOP_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.app.close()
+        if kind is not None:
+            print(self.said()[-6000:])
+
+
+def noted(client: "redis.Redis", key: str = "done") -> list[int]:
+    """The numbers of the tasks that were done, or begun, in that order."""
+    return [int(number) for number in client.lrange(key, 0, -1)]  # type: ignore[union-attr]
