@@ -1,24 +1,31 @@
 """A small Celery app, for workers on either transport: `celery -A tests.support.transport_app worker`.
 
-TRANSPORT_URL and TRANSPORT (stock or bulk) say what it reads, and how.
+TRANSPORT_URL and TRANSPORT (stock or bulk) say what it reads, and how; NOTES is the folder where it notes what it did,
+which is no Redis, because that may be away meanwhile.
 """
 
 import os
 import time
+from pathlib import Path
 
-import redis
 from celery import Celery
 
 from tests.support.broker import QUEUE, transport_name
 
 URL = os.environ.get("TRANSPORT_URL", "redis://127.0.0.1:1/0")
+NOTES = Path(os.environ.get("NOTES", "."))
 THREADS = 4
 
 app = Celery("transport_app")
 app.conf.update(
     broker_url=URL,
     broker_transport=transport_name(URL, os.environ.get("TRANSPORT", "stock")),
-    broker_transport_options={"visibility_timeout": 3600, "unacked_restore_throttle": 1, "socket_connect_timeout": 2},
+    broker_transport_options={
+        "visibility_timeout": int(os.environ.get("VISIBILITY_S", "3600")),
+        "unacked_restore_throttle": 1,
+        "unacked_restore_interval": 1,
+        "socket_connect_timeout": 2,
+    },
     broker_connection_retry_on_startup=True,
     task_serializer="json",
     accept_content=["json"],
@@ -29,14 +36,19 @@ app.conf.update(
     worker_concurrency=THREADS,
     worker_prefetch_multiplier=10,
 )
-notes = redis.Redis.from_url(URL)
+
+
+def _note(kind: str, number: int) -> None:
+    # One write to a file opened for appending: lines of several threads do not mix.
+    with (NOTES / kind).open("a") as file:
+        file.write(f"{number}\n")
 
 
 @app.task(name="note")
 def note(number: int, seconds: float = 0.0, held: bool = False) -> None:
-    """Note that this number was begun, and after a time, or once the key `released` is there, that it was done."""
-    notes.rpush("begun", number)
+    """Note that this number was begun, and after a time, or once a file `released` is there, that it was done."""
+    _note("begun", number)
     time.sleep(seconds)
-    while held and not notes.exists("released"):
+    while held and not (NOTES / "released").exists():
         time.sleep(0.02)
-    notes.rpush("done", number)
+    _note("done", number)

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import redis
 from celery import Celery
 
 from tests.support.broker import QUEUE, transport_name, wait_until
@@ -21,13 +20,14 @@ class Worker:
     """`celery -A APP worker`, whose output is in a file; ready when it answers to a ping."""
 
     def __init__(self, folder: Path, url: str, transport: str, *arguments: str, app: str, **environment: str) -> None:
+        self._folder = folder
         self.log = folder / "worker.log"
         self.app = Celery("control", broker=url, set_as_current=False)
         self.app.conf.update(
             task_default_queue=QUEUE, broker_transport=transport_name(url, transport), task_ignore_result=True
         )
         self._command = [sys.executable, "-m", "celery", "-q", "-A", app, "worker", "-l", "INFO", *arguments]
-        self._environment = {**os.environ, "ENV_FILE": "", **environment}
+        self._environment = {**os.environ, "ENV_FILE": "", "NOTES": str(folder), **environment}
         self.process = self._start()
         wait_until(lambda: self.control("ping"), "the worker is ready", seconds=60)
 
@@ -37,9 +37,19 @@ class Worker:
                 self._command, cwd=ROOT, env=self._environment, stdout=log, stderr=subprocess.STDOUT
             )
 
-    def send(self, *numbers: int, seconds: float = 0.0, held: bool = False) -> list[str]:
+    def send(self, *numbers: int, seconds: float = 0.0, held: bool = False, countdown: float = 0) -> list[str]:
         """Enqueue a `note` task for each number; their ids."""
-        return [str(self.app.send_task("note", (number, seconds, held)).id) for number in numbers]
+        sent = [self.app.send_task("note", (number, seconds, held), countdown=countdown or None) for number in numbers]
+        return [str(result.id) for result in sent]
+
+    def noted(self, kind: str = "done") -> list[int]:
+        """The numbers of the tasks that were done, or `begun`, by all workers of this folder, in that order."""
+        notes = self._folder / kind
+        return [int(line) for line in notes.read_text().split()] if notes.exists() else []
+
+    def release(self) -> None:
+        """Let the held tasks end."""
+        (self._folder / "released").touch()
 
     def control(self, method: str, *arguments: Any) -> Any:
         """What the worker answers to a method of `celery inspect`, None when it does not."""
@@ -68,8 +78,3 @@ class Worker:
         self.app.close()
         if kind is not None:
             print(self.said()[-6000:])
-
-
-def noted(client: "redis.Redis", key: str = "done") -> list[int]:
-    """The numbers of the tasks that were done, or begun, in that order."""
-    return [int(number) for number in client.lrange(key, 0, -1)]  # type: ignore[union-attr]

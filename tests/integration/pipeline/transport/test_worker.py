@@ -1,5 +1,6 @@
 """A real worker on both transports: remote control, a stop amid work, and a Redis that goes away or forgets."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +11,7 @@ import redis
 from tests.support.broker import QUEUE, unacked, wait_until
 from tests.support.redis_process import RedisProcess
 from tests.support.transport_app import THREADS
-from tests.support.worker import Worker, noted
+from tests.support.worker import Worker
 
 StartWorker = Callable[..., Worker]
 
@@ -20,10 +21,10 @@ def start_worker(transport: str, tmp_path: Path) -> Iterator[StartWorker]:
     """Starts workers of the small app, and ends them with the test."""
     with ExitStack() as stack:
 
-        def start(url: str) -> Worker:
-            app = "tests.support.transport_app"
+        def start(url: str, **environment: str) -> Worker:
+            environment = {"TRANSPORT_URL": url, "TRANSPORT": transport, **environment}
             return stack.enter_context(
-                Worker(tmp_path, url, transport, app=app, TRANSPORT_URL=url, TRANSPORT=transport)
+                Worker(tmp_path, url, transport, app="tests.support.transport_app", **environment)
             )
 
         yield start
@@ -33,8 +34,8 @@ def test_remote_control_sees_and_governs_the_tasks(
     redis_url: str, client: "redis.Redis", start_worker: StartWorker
 ) -> None:
     worker = start_worker(redis_url)
-    ids = worker.send(*range(THREADS), held=True) + worker.send(*range(THREADS, 10))
-    wait_until(lambda: len(noted(client, "begun")) == THREADS, "every thread works")
+    ids = worker.send(*range(THREADS), held=True) + worker.send(*range(THREADS, 9))
+    wait_until(lambda: len(worker.noted("begun")) == THREADS, "every thread works")
 
     assert {task["id"] for task in worker.control("active")} == set(ids[:THREADS])
     assert {task["id"] for task in worker.control("reserved")} == set(ids[THREADS:])
@@ -43,20 +44,22 @@ def test_remote_control_sees_and_governs_the_tasks(
     assert [queue["name"] for queue in worker.control("active_queues")] == [QUEUE]
 
     # One that waits is revoked: it is never begun, and acknowledged all the same.
-    worker.app.control.revoke(ids[-1])
-    wait_until(lambda: worker.control("revoked") == [ids[-1]], "the worker knows it")
-    client.set("released", 1)
+    (waiting,) = worker.send(9, countdown=3)
+    wait_until(lambda: [task["request"]["id"] for task in worker.control("scheduled")] == [waiting], "it waits")
+    worker.app.control.revoke(waiting)
+    wait_until(lambda: worker.control("revoked") == [waiting], "the worker knows it")
+    worker.release()
     wait_until(lambda: not unacked(client), "everything is acknowledged")
-    assert sorted(noted(client)) == list(range(9))
+    assert sorted(worker.noted()) == list(range(9))
 
     # Two a second: the last of six has to wait for its turn.
     worker.app.control.rate_limit("note", "2/s")
     wait_until(lambda: "rate_limit=2/s" in str(worker.control("registered", "rate_limit")), "the limit holds")
+    began = time.monotonic()
     worker.send(*range(10, 16))
-    wait_until(lambda: len(noted(client)) >= 10, "the first goes")
-    assert unacked(client)
-    wait_until(lambda: not unacked(client), "all went")
-    assert sorted(noted(client)) == [*range(9), *range(10, 16)]
+    wait_until(lambda: not unacked(client) and len(worker.noted()) == 15, "all went")
+    assert time.monotonic() - began > 1.5
+    assert sorted(worker.noted()) == [*range(9), *range(10, 16)]
 
 
 def test_a_stop_amid_the_tasks_loses_none_and_repeats_none(
@@ -64,17 +67,17 @@ def test_a_stop_amid_the_tasks_loses_none_and_repeats_none(
 ) -> None:
     first = start_worker(redis_url)
     first.send(*range(500), seconds=0.01)
-    wait_until(lambda: len(noted(client)) > 60, "it is amid the tasks")
+    wait_until(lambda: len(first.noted()) > 60, "it is amid the tasks")
     assert first.terminate() == 0
-    done = noted(client)
+    done = first.noted()
     assert len(done) < 500, "the stop came too late to show anything"
     assert unacked(client) == []
-    assert sorted(noted(client, "begun")) == sorted(done)
+    assert sorted(first.noted("begun")) == sorted(done)
 
     second = start_worker(redis_url)
-    wait_until(lambda: len(noted(client)) >= 500 and not unacked(client), "the others are done")
+    wait_until(lambda: len(second.noted()) >= 500 and not unacked(client), "the others are done")
     assert second.terminate() == 0
-    assert sorted(noted(client)) == list(range(500))
+    assert sorted(second.noted()) == list(range(500))
 
 
 def test_a_worker_goes_on_after_redis_was_restarted_and_after_it_forgot_everything(
@@ -84,19 +87,17 @@ def test_a_worker_goes_on_after_redis_was_restarted_and_after_it_forgot_everythi
         RedisProcess(tmp_path, "--appendonly", "yes", "--appendfsync", "always") as server,
         redis.Redis.from_url(server.url) as client,
     ):
-        worker = start_worker(server.url)
+        worker = start_worker(server.url, VISIBILITY_S="8")
         worker.send(*range(20), seconds=0.4)
-        wait_until(lambda: len(noted(client)) >= THREADS, "it works")
+        wait_until(lambda: len(worker.noted()) >= THREADS, "it works")
         server.kill()
         server.start()
         worker.send(*range(20, 40))
-        # What runs while Redis is away cannot note that it was done: such a task fails, which is its own affair.
-        wait_until(lambda: set(range(20, 40)) <= set(noted(client)), "what came after the restart")
+        wait_until(lambda: set(worker.noted()) == set(range(40)), "all are done", seconds=40)
         wait_until(lambda: not unacked(client) and not client.exists(QUEUE), "all is acknowledged")
-        assert set(range(40)) - set(noted(client)) <= set(noted(client, "begun"))
 
         client.flushall()
         worker.send(*range(100, 120))
-        wait_until(lambda: len(noted(client)) >= 20 and not unacked(client), "what came after it forgot")
-        assert sorted(noted(client)) == list(range(100, 120))
+        wait_until(lambda: set(range(100, 120)) <= set(worker.noted()), "what came after it forgot")
+        wait_until(lambda: not unacked(client), "all is acknowledged")
         assert worker.terminate() == 0

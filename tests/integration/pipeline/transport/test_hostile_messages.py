@@ -1,0 +1,116 @@
+"""A real notifier and messages that mean it harm: it goes on, and does what it was asked by the others."""
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from pipeline.celery import NOTIFY_QUEUE
+from tests.support.broker import BULK, STOCK, wait_until
+from tests.support.worker import Worker
+
+ASIDE = f"{NOTIFY_QUEUE}:unreadable"
+BODY = [["the-answer"], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}]
+
+
+@contextmanager
+def notifier(folder: Path, redis_url: str, database_url: str, transport: str = BULK) -> Iterator[Worker]:
+    """The Procfile's notifier, which reads Redis as the setting says."""
+    environment = {"REDIS_URL": redis_url, "DATABASE_URL": database_url, "NOTIFY_TRANSPORT": transport}
+    with Worker(folder, redis_url, transport, "-Q", NOTIFY_QUEUE, app="pipeline", **environment) as worker:
+        yield worker
+
+
+def message(number: int, headers: dict[str, Any], body: object = BODY, **changes: Any) -> bytes:
+    """A message of the notify queue with these headers, each with a tag of its own."""
+    encoded = base64.b64encode(json.dumps(body).encode()).decode()
+    properties = {
+        "delivery_info": {"exchange": "", "routing_key": NOTIFY_QUEUE},
+        "delivery_tag": f"tag-{number}",
+        "body_encoding": "base64",
+        "priority": 0,
+    }
+    return json.dumps(
+        {
+            "body": encoded,
+            "content-encoding": "utf-8",
+            "content-type": "application/json",
+            "headers": headers,
+            "properties": properties,
+            **changes,
+        }
+    ).encode()
+
+
+GOOD = {"task": "debug_task", "id": "an-id", "lang": "py", "argsrepr": "()", "kwargsrepr": "{}"}
+HOSTILE_HEADERS: list[dict[str, Any]] = [
+    {**GOOD, "task": {"a": "dict"}},
+    {**GOOD, "task": ["a", "list"]},
+    {**GOOD, "task": None},
+    {**GOOD, "task": "os.system"},
+    {key: value for key, value in GOOD.items() if key != "id"},
+    {**GOOD, "id": {"a": "dict"}},
+    {**GOOD, "id": None},
+    {**GOOD, "eta": {"a": "dict"}},
+    {**GOOD, "eta": "yesterday"},
+    {**GOOD, "expires": ["a", "list"]},
+    {**GOOD, "expires": "tomorrow"},
+    {**GOOD, "timelimit": "forever"},
+    {**GOOD, "retries": "often"},
+    {**GOOD, "group": {"a": "dict"}},
+    {**GOOD, "root_id": [1]},
+    {**GOOD, "compression": "zlib"},
+    {**GOOD, "compression": "no such thing"},
+    {},
+]
+HOSTILE_BYTES = [
+    b"no message",
+    b"\xff\xfe",
+    b"{}",
+    message(100, GOOD, body=BODY).replace(b"an-id", b"\xff"),
+    message(101, GOOD, **{"content-type": {"a": "dict"}}),
+    message(102, GOOD, **{"content-type": "application/x-python-serialize"}),
+    message(103, GOOD, **{"content-encoding": "no such thing"}),
+    message(104, GOOD, body="A"),
+    message(105, GOOD, body={"not": "a list"}),
+    message(106, GOOD, body=[[], {}]),
+    message(107, GOOD).replace(b'"body": "', b'"body": "A'),
+]
+
+
+def test_a_notifier_goes_on_after_messages_that_mean_it_harm(redis_url: str, sqlite_url: str, tmp_path: Path) -> None:
+    with redis.Redis.from_url(redis_url) as client, notifier(tmp_path, redis_url, sqlite_url) as worker:
+        hostile = [message(number, headers) for number, headers in enumerate(HOSTILE_HEADERS)] + HOSTILE_BYTES
+        for number, raw in enumerate(hostile):
+            client.lpush(NOTIFY_QUEUE, raw)
+            worker.app.send_task("debug_task", (f"good-{number}",), queue=NOTIFY_QUEUE)
+        for number in range(len(hostile)):
+            wait_until(lambda key=f"crawlpush:debug:good-{number}": client.exists(key), f"good message {number} ran")  # type: ignore[misc]
+
+        # Whatever became of them, none comes again, and none takes a place.
+        wait_until(
+            lambda: not client.exists(NOTIFY_QUEUE, "unacked:notifier", "unacked_index:notifier"), "none is left"
+        )
+        aside: Any = client.lrange(ASIDE, 0, -1)
+        assert {*HOSTILE_BYTES[:4], message(0, HOSTILE_HEADERS[0])} <= set(aside) <= set(hostile)
+        assert worker.control("active") == worker.control("reserved") == []
+        assert worker.said().count("set aside") >= 4
+        assert "Connection to broker lost" not in worker.said()
+        assert worker.terminate() == 0
+
+
+@pytest.mark.parametrize("transport", [STOCK, BULK])
+def test_the_setting_says_how_a_notifier_reads(redis_url: str, sqlite_url: str, tmp_path: Path, transport: str) -> None:
+    with redis.Redis.from_url(redis_url) as client, notifier(tmp_path, redis_url, sqlite_url, transport) as worker:
+        client.config_resetstat()
+        worker.app.send_task("debug_task", ("here",), queue=NOTIFY_QUEUE)
+        wait_until(lambda: client.exists("crawlpush:debug:here"), "the task ran")
+        used: Any = client.info("commandstats")
+
+        assert ("cmdstat_blmove" in used, "cmdstat_brpop" in used) == (transport == BULK, transport == STOCK)
+        assert worker.terminate() == 0

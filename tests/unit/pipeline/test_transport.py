@@ -1,0 +1,126 @@
+"""When the bulk transport is used, and that the inside of kombu on which it leans is as it was read."""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from kombu.transport import redis, virtual
+from kombu.utils import symbol_by_name
+from kombu.utils.scheduling import cycle_by_name, priority_cycle
+
+from pipeline import transport
+from pipeline.transport import KOMBU_VERSIONS, TRANSPORTS, bulk_transport
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("redis://:secret@127.0.0.1:6379/0", transport.Transport),
+        ("rediss://:secret@redis.example:6380/0", transport.Transport),
+        ("sentinel://127.0.0.1:26379/0", transport.SentinelTransport),
+    ],
+)
+def test_a_redis_is_read_in_bulk(url: str, kind: type) -> None:
+    assert symbol_by_name(bulk_transport(url)) is kind
+
+
+@pytest.mark.parametrize("url", ["amqp://guest@127.0.0.1//", "memory://", ""])
+def test_another_broker_is_read_as_kombu_reads_it(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert bulk_transport(url) is None
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("scheme", TRANSPORTS)
+def test_with_an_unknown_kombu_messages_come_one_by_one_and_one_warning_says_so(
+    scheme: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(transport, "version", {"kombu": "5.7.99"}.__getitem__)
+
+    assert bulk_transport(f"{scheme}://:secret@127.0.0.1/0") is None
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.fields == {"kombu": "5.7.99", "tested": ",".join(sorted(KOMBU_VERSIONS))}  # type: ignore[attr-defined]
+    assert "secret" not in caplog.text
+
+
+INSIDE: list[tuple[Callable[..., Any], list[str]]] = [
+    (redis.Channel._brpop_start, ["self", "timeout"]),
+    (redis.Channel._brpop_read, ["self", "options"]),
+    (redis.Channel._q_for_pri, ["self", "queue", "pri"]),
+    (redis.Channel.conn_or_acquire, ["self", "client"]),
+    (redis.Channel._flush_brpop_reauth, ["self"]),
+    (redis.Channel._create_client, ["self", "asynchronous"]),
+    (redis.Channel._maybe_update_queues_expire, ["self", "client", "queue"]),
+    (redis.Channel.basic_consume, ["self", "queue", "args", "kwargs"]),
+    (redis.Channel.close, ["self"]),
+    (virtual.Channel.basic_get, ["self", "queue", "no_ack", "kwargs"]),
+    (virtual.Channel.basic_consume, ["self", "queue", "no_ack", "callback", "consumer_tag", "kwargs"]),
+    (virtual.Transport._deliver, ["self", "message", "queue"]),
+    (redis.QoS.append, ["self", "message", "delivery_tag"]),
+    (redis.QoS.ack, ["self", "delivery_tag"]),
+    (redis.QoS.reject, ["self", "delivery_tag", "requeue"]),
+    (redis.QoS.restore_unacked, ["self", "client"]),
+    (redis.QoS.restore_by_tag, ["self", "tag", "client", "leftmost"]),
+    (virtual.QoS.append, ["self", "message", "delivery_tag"]),
+    (virtual.QoS.ack, ["self", "delivery_tag"]),
+    (virtual.QoS.restore_unacked_once, ["self", "stderr"]),
+    (virtual.QoS.can_consume_max_estimate, ["self"]),
+    (redis.Transport.register_with_event_loop, ["self", "connection", "loop"]),
+    (redis.MultiChannelPoller.maybe_restore_messages, ["self"]),
+]
+
+
+@pytest.mark.parametrize(("function", "parameters"), INSIDE, ids=[function.__qualname__ for function, _ in INSIDE])
+def test_the_inside_of_kombu_is_as_it_was_read(function: Callable[..., Any], parameters: list[str]) -> None:
+    assert list(inspect.signature(function).parameters) == parameters
+
+
+def attributes_of(function: Callable[..., Any]) -> set[str]:
+    """The names of the attributes that a function reads or sets."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+
+
+@pytest.mark.parametrize(
+    ("function", "names"),
+    [
+        # Set while an answer is awaited: the poller neither asks again nor reads without it.
+        (redis.MultiChannelPoller._register_BRPOP, {"_in_poll", "_brpop_start"}),
+        (redis.MultiChannelPoller._update_brpop_polling, {"_in_poll", "can_consume"}),
+        (redis.MultiChannelPoller.maybe_check_brpop_health, {"_in_poll", "_brpop_sent_at"}),
+        (redis.Channel._on_connection_disconnect, {"_in_poll"}),
+        (redis.Channel.close, {"_closing", "_in_poll", "_brpop_read"}),
+        (redis.Channel.__init__, {"handlers", "_brpop_read", "_queue_cycle", "connection_errors"}),
+        (redis.Channel.pool.fget, {"_pool"}),
+        (virtual.QoS.__init__, {"_delivered", "_dirty", "restore_unacked_once"}),
+        (virtual.QoS.can_consume_max_estimate, {"prefetch_count", "_delivered", "_dirty"}),
+        (redis.QoS.restore_unacked, {"_delivered", "restore_by_tag"}),
+        (redis.QoS.restore_visible, {"restore_by_tag"}),
+        (redis.QoS.ack, {"_remove_from_indices"}),
+        (virtual.Channel.close, {"restore_unacked_once", "connection", "close_channel"}),
+    ],
+)
+def test_kombu_itself_uses_what_is_leaned_on(function: Callable[..., Any], names: set[str]) -> None:
+    assert names <= attributes_of(function)
+
+
+def test_queues_are_read_in_turn_unless_their_order_is_a_priority() -> None:
+    assert issubclass(cycle_by_name("sorted"), priority_cycle)
+    assert not issubclass(cycle_by_name("round_robin"), priority_cycle)
+
+
+@pytest.mark.parametrize(
+    ("ours", "stock"),
+    [
+        (transport.QoS, redis.QoS),
+        (transport.Channel, redis.Channel),
+        (transport.SentinelChannel, redis.SentinelChannel),
+        (transport.Transport, redis.Transport),
+        (transport.SentinelTransport, redis.SentinelTransport),
+    ],
+)
+def test_the_rest_is_kombus_own(ours: type, stock: type) -> None:
+    assert issubclass(ours, stock)
