@@ -11,9 +11,8 @@ It leans on the inside of kombu's Redis transport, so it is used with the versio
 """
 
 import logging
-from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import chain
 from queue import Empty
@@ -21,12 +20,13 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, Any, cast
 
 from kombu.exceptions import OperationalError
-from kombu.transport import redis, virtual
+from kombu.transport import redis
 from kombu.utils.json import loads
 from kombu.utils.scheduling import priority_cycle
 from redis import Redis
 from redis.exceptions import RedisError
 
+from pipeline.acknowledging import ACK_DELAY_S, ACK_RETRY_S, QoS
 from pipeline.take_script import TAKE
 
 logger = logging.getLogger(__name__)
@@ -36,12 +36,6 @@ KOMBU_VERSIONS = frozenset({"5.7.0"})
 
 TAKE_MAX = 200
 """Most messages that one script looks at: more would make the other clients of Redis wait for it."""
-ACK_MAX = 200
-ACK_DELAY_S = 0.01
-"""In an event loop an acknowledgement waits for others for so long, or until there are ACK_MAX of them. What a process
-that dies in this time had not sent is delivered again after the visibility timeout."""
-ACK_RETRY_S = 1.0
-"""How long acknowledgements that could not be sent wait for the next try."""
 LOOK_S = 0.25
 """How long an idle consumer waits at one list before it looks at its other ones (queues, priorities)."""
 UNREADABLE_KEPT = 100
@@ -53,8 +47,6 @@ if TYPE_CHECKING:
     # kombu's stubs know little of the inside that is leaned on here.
     class Mixin(Any): ...  # type: ignore[misc]  # noqa: D101
 
-    class _KombuQoS(Any): ...  # type: ignore[misc]
-
     class _KombuChannel: ...
 
     class _KombuSentinelChannel: ...
@@ -65,85 +57,8 @@ if TYPE_CHECKING:
 
 else:
     Mixin = object
-    _KombuQoS = redis.QoS
     _KombuChannel, _KombuSentinelChannel = redis.Channel, redis.SentinelChannel
     _KombuTransport, _KombuSentinelTransport = redis.Transport, redis.SentinelTransport
-
-
-class QoS(_KombuQoS):
-    """Which messages are unacknowledged: noted by the script that took them, acknowledged many at once."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # Tags that a script has noted as unacknowledged already, on their way to append().
-        self.noted: set[str] = set()
-        # A deque: whoever acknowledges may be another thread, and no tag may be sent, or forgotten, by two.
-        self._acknowledged: deque[str] = deque()
-
-    def append(self, message: Any, delivery_tag: str) -> None:
-        """Count a message as unacknowledged, and note it in Redis unless the script that took it did."""
-        if delivery_tag in self.noted:
-            self.noted.discard(delivery_tag)
-            virtual.QoS.append(self, message, delivery_tag)
-        else:
-            super().append(message, delivery_tag)
-
-    def ack(self, delivery_tag: str) -> None:
-        """Acknowledge a message, together with others that come soon; its place in the prefetch count is free then."""
-        is_first = not self._acknowledged
-        self._acknowledged.append(delivery_tag)
-        if len(self._acknowledged) >= ACK_MAX:
-            self.channel.flush()
-        elif is_first:
-            self.channel.flush_soon()
-
-    def flush(self) -> None:
-        """Send the acknowledgements that wait."""
-        tags: list[str] = []
-        with suppress(IndexError):
-            while True:
-                tags.append(self._acknowledged.popleft())
-        if not tags:
-            return
-        try:
-            with self.channel.conn_or_acquire() as client, client.pipeline() as pipe:
-                pipe.zrem(self.unacked_index_key, *tags).hdel(self.unacked_key, *tags).execute()
-        except BaseException:
-            self._acknowledged.extend(tags)
-            raise
-        self.forget(*tags)
-
-    def forget(self, *tags: str) -> None:
-        """Free the places of messages in the prefetch count."""
-        for tag in tags:
-            # One that was never counted (no_ack) must not look like one more free place.
-            if tag in self._delivered:
-                virtual.QoS.ack(self, tag)
-
-    def restore_unacked(self, client: Any = None) -> None:
-        """Give back what is not acknowledged: not what is, even where Redis could not be told so yet."""
-        self.channel.flush()
-        for tag in tuple(self._acknowledged):
-            self._delivered.pop(tag, None)
-        super().restore_unacked(client)
-
-    def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
-        """Give one message back; a record that cannot be read must not keep others from it, time and again."""
-        try:
-            super().restore_by_tag(tag, client, leftmost)
-        except (ValueError, TypeError, RecursionError) as error:
-            with self.channel.conn_or_acquire(client) as client_:
-                raw = client_.hget(self.unacked_key, tag) or b""
-            self.channel.set_aside(self.unacked_key, tag, raw, error)
-
-    def restore_unacked_once(self, stderr: Any = None) -> None:
-        """Send what waits before the rest is given back: a clean stop repeats nothing."""
-        self.channel.flush()
-        # What was taken and, because something broke, not delivered.
-        for tag in tuple(self.noted):
-            self._delivered.setdefault(tag, None)
-        self.noted.clear()
-        super().restore_unacked_once(stderr)
 
 
 class BulkMixin(Mixin):
@@ -162,6 +77,17 @@ class BulkMixin(Mixin):
                 self._shared_client = self._create_client()
             client = self._shared_client
         yield client
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        """How to reach Redis, remembered: it can no longer be asked when a broken connection was given up.
+
+        Only so can such a channel give back or acknowledge what it had; kombu's own raises AttributeError there, which
+        ends the worker.
+        """
+        known = self.__dict__.setdefault("_known_parameters", {})
+        if asynchronous not in known:
+            known[asynchronous] = super()._connparams(asynchronous=asynchronous)
+        return dict(known[asynchronous])
 
     def basic_consume(self, queue: str, no_ack: bool, *args: Any, **kwargs: Any) -> Any:
         """See kombu."""

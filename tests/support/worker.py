@@ -37,6 +37,11 @@ class Worker:
                 self._command, cwd=ROOT, env=self._environment, stdout=log, stderr=subprocess.STDOUT
             )
 
+    def revive(self) -> None:
+        """Start it again if it ended, as whatever runs the Procfile does."""
+        if self.process.poll() is not None:
+            self.process = self._start()
+
     def send(self, *numbers: int, seconds: float = 0.0, held: bool = False, countdown: float = 0) -> list[str]:
         """Enqueue a `note` task for each number; their ids."""
         sent = [self.app.send_task("note", (number, seconds, held), countdown=countdown or None) for number in numbers]

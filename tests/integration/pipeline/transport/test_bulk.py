@@ -12,7 +12,7 @@ import pytest
 import redis
 from kombu.asynchronous import Hub, get_event_loop, set_event_loop
 
-from pipeline.transport import ACK_MAX
+from pipeline.acknowledging import ACK_MAX
 from tests.support.broker import BULK, QUEUE, Reader, calls, connection, put, unacked, wait_until, waiting
 
 MESSAGES = 3000
@@ -103,6 +103,26 @@ def test_acknowledgements_survive_a_redis_that_is_away_for_a_moment(
         turns = iter(hub.create_loop())
         reader.messages[1].ack()
         wait_until(lambda: (next(turns), not unacked(client))[1], "the acknowledgements")
+
+
+def test_a_broken_connection_can_be_given_up_and_its_messages_acknowledged(
+    redis_url: str, client: "redis.Redis", hub: Hub
+) -> None:
+    """As a worker does when Redis was restarted, with tasks that go on meanwhile."""
+    link = connection(redis_url, BULK)
+    put(link, 1, 2)
+    link.register_with_event_loop(hub)
+    reader = Reader(link)
+    run_until_read(hub, reader, 2)
+    client.client_kill_filter(_type="normal", skipme=True)
+    link.collect()
+    link.release()
+    assert sorted(waiting(client) + unacked(client)) == [1, 2]
+
+    for message in reader.messages:
+        message.ack()
+    reader.consumer.channel.flush()
+    assert unacked(client) == []
 
 
 def test_a_callback_that_breaks_the_connection_loses_none_of_those_taken_with_it(
