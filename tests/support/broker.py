@@ -38,11 +38,14 @@ def put(connection: Connection, *bodies: Any, queue: str = QUEUE, priority: int 
 class Reader:
     """Reads queues and keeps what comes; acknowledges nothing by itself."""
 
-    def __init__(self, connection: Connection, *queues: str, prefetch: int = 0, no_ack: bool = False) -> None:
+    def __init__(
+        self, connection: Connection, *queues: str, prefetch: int = 0, no_ack: bool = False, channel: Any = None
+    ) -> None:
+        """Read on a channel of its own, or on a given one."""
         self.connection = connection
         self.messages: list[Message] = []
         self.consumer = Consumer(
-            connection.channel(),
+            channel or connection.channel(),
             [Queue(name) for name in queues or (QUEUE,)],
             on_message=self.messages.append,
             no_ack=no_ack,

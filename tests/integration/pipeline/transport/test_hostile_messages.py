@@ -104,7 +104,7 @@ def test_a_notifier_goes_on_after_messages_that_mean_it_harm(redis_url: str, sql
         assert worker.terminate() == 0
 
 
-@pytest.mark.parametrize("transport", [STOCK, BULK])
+@pytest.mark.parametrize("transport", [pytest.param(STOCK, marks=pytest.mark.full), BULK])
 def test_the_setting_says_how_a_notifier_reads(redis_url: str, sqlite_url: str, tmp_path: Path, transport: str) -> None:
     with redis.Redis.from_url(redis_url) as client, notifier(tmp_path, redis_url, sqlite_url, transport) as worker:
         client.config_resetstat()

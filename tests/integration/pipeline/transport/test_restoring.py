@@ -29,15 +29,15 @@ def test_a_clean_close_gives_back_what_is_not_acknowledged(connect: Connect, cli
     assert {message.delivery_info["redelivered"] for message in again.read(2)} == {True}
 
 
-def test_closing_takes_nothing_more(connect: Connect, client: "redis.Redis") -> None:
+def test_closing_gives_back_what_comes_meanwhile(transport: str, connect: Connect, client: "redis.Redis") -> None:
     reader = Reader(connect())
     reader.look(0.1)
-    reader.messages.clear()
     put(connect(), *range(10))
     reader.connection.release()
 
-    assert sorted(waiting(client)) == list(range(10))
-    assert unacked(client) == []
+    # kombu's own has taken one by then.
+    assert reader.bodies == ([0] if transport == STOCK else [])
+    assert (waiting(client), unacked(client)) == (list(range(10)), [])
 
 
 def test_what_somebody_held_for_too_long_comes_back(redis_url: str, transport: str, client: "redis.Redis") -> None:

@@ -8,12 +8,18 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.support.broker import QUEUE, STOCK, unacked, wait_until
+from tests.support.broker import BULK, QUEUE, STOCK, unacked, wait_until
 from tests.support.redis_process import RedisProcess
 from tests.support.transport_app import THREADS
 from tests.support.worker import Worker
 
 StartWorker = Callable[..., Worker]
+
+
+@pytest.fixture(params=(pytest.param(STOCK, marks=pytest.mark.full), BULK))
+def transport(request: pytest.FixtureRequest) -> str:
+    """As everywhere here, but every day on ours alone: a worker takes seconds."""
+    return str(request.param)
 
 
 @pytest.fixture
