@@ -33,6 +33,9 @@ def reporter(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("REDIS_URL", redis_url)
     get_settings.cache_clear()
     monkeypatch.setattr(app.conf, "broker_url", redis_url)
+    # What an earlier test connected to is another Redis.
+    monkeypatch.setattr(app, "_pool", None)
+    monkeypatch.setattr(app.amqp, "_producer_pool", None)
     made = Reporter()
     yield made
     made.close()
