@@ -34,6 +34,7 @@ BY_HAND = {
     r"alias crawlpush='sudo": "is for a server that is set up",
     r".*\b(systemctl|journalctl|supervisorctl|git pull)\b": "needs the services of a server that is set up",
     r"pg_(dump|restore) ": "belongs to PostgreSQL",
+    r"\s*redis-cli ": "belongs to Redis; test_hostile_messages.py reads the same list",
 }
 """Why a command does not run in a test, by what it begins with."""
 
