@@ -87,6 +87,8 @@ def prepared(installation: Installation) -> dict[str, str]:
     (folder / "users.csv").write_text("user,timezone\nsora,Asia/Seoul\n")
     (folder / "devices.jsonl").write_text(json.dumps({"user": "sora", "platform": "fcm", "token": token}) + "\n")
     (folder / "subscriptions.jsonl").write_text(json.dumps({"user": "james", "phrase": "node.js"}) + "\n")
+    # Apart from the folder that a page calls /var/lib, where the database may have the name of its backup.
+    (folder / "backups").mkdir()
     # What restores a database wants it for itself.
     installation.database.close()
     selectors = installation.board.listing_params()
@@ -105,7 +107,8 @@ def prepared(installation: Installation) -> dict[str, str]:
         # What is paused by name has to be resumed by name.
         r"crawlpush resume all\b": "crawlpush resume push --channel fcm; crawlpush resume crawl --site demo; "
         "crawlpush resume all",
-        r"/var/(lib|backups)(/crawlpush)?/": f"{folder}/",
+        r"/var/backups/": f"{folder}/backups/",
+        r"/var/lib/crawlpush/": f"{folder}/",
         r"cd /opt/crawlpush": f"cd {ROOT}",
         r"\.venv/bin/celery": "celery",
     }
