@@ -11,6 +11,7 @@ import ssl
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -283,6 +284,21 @@ def _end_once(**_: object) -> None:
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         atexit.register(signal.signal, number, signal.SIG_IGN)
+
+
+@signals.beat_init.connect
+def _end_beat_at_the_first_signal(**_: object) -> None:
+    """Let beat hear one signal: Celery's handler raises SystemExit, which a second one would do while Python ends."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        handler = celerys[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
+    celerys = {number: signal.signal(number, end) for number in numbers}
 
 
 @signals.worker_init.connect

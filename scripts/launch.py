@@ -45,6 +45,9 @@ class StopSignals:
 
     def install(self) -> None:
         """Handle the signals from here to the end of the process; one that is ignored (nohup) stays ignored."""
+        # Raised while Python clears up after some object, it goes no further; `wanted` says the same then.
+        shown = sys.unraisablehook
+        sys.unraisablehook = lambda hidden: None if isinstance(hidden.exc_value, StoppedError) else shown(hidden)
         for number in STOP_SIGNALS:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._handle)

@@ -47,5 +47,6 @@ def test_a_longer_drill_on_postgresql() -> None:
     require(find_postgres() is not None, "PostgreSQL")
     found = drill("--seed", "2", "--database", "postgres", "--users", "1000", "--posts", "30", "--minutes", "2")
     assert found["notifications"] > 5000
-    assert found["kills"] >= 10
+    # Of the plan's kills, those that found their victim.
+    assert found["kills"] >= 6
     assert found["database_losses"] >= 1

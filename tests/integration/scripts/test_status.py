@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from kombu import pools
 from sqlalchemy import make_url, update
 
 from pipeline.resources import now
@@ -33,7 +34,8 @@ def reporter(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("REDIS_URL", redis_url)
     get_settings.cache_clear()
     monkeypatch.setattr(app.conf, "broker_url", redis_url)
-    # What an earlier test connected to is another Redis.
+    # Whatever earlier tests of this process left on their connections is theirs.
+    pools.reset()
     monkeypatch.setattr(app, "_pool", None)
     monkeypatch.setattr(app.amqp, "_producer_pool", None)
     made = Reporter()
@@ -59,7 +61,9 @@ def test_the_age_of_a_queue_is_that_of_its_oldest_message(reporter: Reporter, da
             for name, age in (("a", 90), ("b", 5))
         ]
     publish_many(app, "crawl_site", [(run,) for run in runs if run is not None])
-    queue = reporter.report()["queues"]["crawl_tasks"]
+    report = reporter.report()
+    assert report["problems"] == []
+    queue = report["queues"]["crawl_tasks"]
     assert queue["length"] == 2
     assert 89 < queue["oldest_s"] < 100
 

@@ -11,12 +11,12 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.integration.storage.promised import Processes
 from tests.services import PostgresDatabases
 
-EXAMPLES = {"sqlite": 60, "postgres": 6}
+EXAMPLES = {"sqlite": 40, "postgres": 4}
 STEPS = 40
 
 
 def bounds(request: pytest.FixtureRequest, database: str) -> settings:
-    times = 20 if request.config.getoption("--full") else 1
+    times = 4 if request.config.getoption("--full") else 1
     return settings(
         max_examples=EXAMPLES[database] * times,
         stateful_step_count=STEPS,
