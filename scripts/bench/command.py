@@ -1,13 +1,15 @@
 """`crawlpush bench`: what things cost, each beside its alternative in the same run."""
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from scripts.output import json_option, show_record
+from pipeline.settings import get_settings
+from scripts.output import json_option, show_record, show_rows
 
 
 @click.group()
@@ -106,6 +108,53 @@ def store(runs: int, *, as_json: bool) -> None:
     from scripts.bench.store import measure_store
 
     _show(measure_store(runs), as_json=as_json)
+
+
+@bench.command()
+@click.option("--minutes", type=click.FloatRange(0.1, 10_080), default=60, show_default=True)
+@click.option(
+    "--per-s", type=click.FloatRange(0.1, 1000), default=20, show_default=True, help="Notifications owed a second."
+)
+@click.option("--users", type=click.IntRange(8, 1_000_000), help="An eighth of them gets a post; default: 48 PER_S.")
+@click.option("--database", type=click.Choice(["sqlite", "postgres"]), default="sqlite", show_default=True)
+@click.option("--samples", type=click.Path(dir_okay=False, path_type=Path), help="Write each sample here, as JSON.")
+@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the memory into this PNG.")
+@json_option
+def soak(
+    minutes: float,
+    per_s: float,
+    users: int | None,
+    database: str,
+    samples: Path | None,
+    plot: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """The whole pipeline at a steady rate for a long time: does it lose anything, does it grow?
+
+    Ctrl-C and SIGTERM end it early, with its figures. It ends with code 1 when a promise was broken or a process
+    ended by itself, and then keeps the logs.
+    """
+    from scripts.bench.soak import failed, measure_soak
+    from scripts.bench.soak_report import memory_rows
+
+    figures = measure_soak(
+        minutes=minutes, per_s=per_s, users=users, database=database, samples=samples, plot=plot, say=_say
+    )
+    if as_json:
+        _show(figures, as_json=True)
+    else:
+        processes = figures.pop("processes")
+        _show(figures, as_json=False)
+        show_rows(memory_rows(processes), as_json=False, empty="of the processes nothing is known here")
+    if failed(figures):
+        sys.exit(1)
+
+
+def _say(sentence: str) -> None:
+    """Say how far it is, where somebody reads it."""
+    if sys.stderr.isatty() or get_settings().log_level in {"DEBUG", "INFO"}:
+        click.echo(sentence, err=True)
 
 
 def _show(figures: Mapping[str, Any], *, as_json: bool) -> None:

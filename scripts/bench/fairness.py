@@ -23,6 +23,7 @@ from pipeline.publish import publish_many, queue_length
 from pipeline.resources import now
 from pipeline.settings import get_settings
 from pipeline.tasks.fanout import WAIT_S
+from scripts.bench.plotting import new_figure
 from scripts.embedded_redis import EmbeddedRedis
 from storage import posts, sites
 from storage.migrate import upgrade
@@ -172,11 +173,7 @@ def _post(session: Any, site_id: int, name: str) -> int:
 
 def draw(samples: list[Sample], path: Path, *, per_s: int) -> None:
     """Draw queue length and progress over time. Raises ClickException without matplotlib."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise click.ClickException("the plot needs matplotlib: pip install 'crawlpush[bench]'") from None
-    figure = Figure(figsize=(9, 6), layout="constrained")
+    figure = new_figure(9, 6)
     queue, progress = figure.subplots(2, 1, sharex=True)
     times = [s.at_s for s in samples]
     queue.plot(times, [s.queue for s in samples], color="tab:blue")
