@@ -111,6 +111,26 @@ def store(runs: int, *, as_json: bool) -> None:
 
 
 @bench.command()
+@click.option("--users", type=click.IntRange(10, 1_000_000), default=100_000, show_default=True)
+@click.option("--apns-share", type=click.FloatRange(0, 1), default=0.2, show_default=True, help="The others have FCM.")
+@click.option("--latency-ms", type=click.FloatRange(0, 10_000), default=50, show_default=True, help="Of the gateway.")
+@click.option("--database", type=click.Choice(["sqlite", "postgres"]), default="postgres", show_default=True)
+@click.option("--processes", type=click.IntRange(1, 64), default=2, show_default=True, help="Notifiers.")
+@json_option
+def endtoend(users: int, apns_share: float, latency_ms: float, database: str, processes: int, *, as_json: bool) -> None:
+    """From the crawl that finds a post to the last of many phones, with a second post for ten in the middle."""
+    from scripts.bench.endtoend import measure_end_to_end
+
+    figures = measure_end_to_end(
+        users=users, apns_share=apns_share, latency_ms=latency_ms, database=database, processes=processes
+    )
+    if not as_json:
+        wanted = figures.pop("targets")
+        figures |= {name: f"{figures[name]} (target for 100,000 users: {most:g})" for name, most in wanted.items()}
+    _show(figures, as_json=as_json)
+
+
+@bench.command()
 @click.option("--minutes", type=click.FloatRange(0.1, 10_080), default=60, show_default=True)
 @click.option(
     "--per-s", type=click.FloatRange(0.1, 1000), default=20, show_default=True, help="Notifications owed a second."

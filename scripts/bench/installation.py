@@ -118,30 +118,37 @@ class Installation:
 
     def wait_for_baseline(self) -> None:
         """Wait until each board was crawled once, so that what appears from now on is new."""
-        self.wait_until(lambda: questions.crawled(self.database) == set(SITES), "the first crawl of each board")
+        self.wait_until(lambda _: questions.crawled(self.database) == set(SITES), "the first crawl of each board")
 
     def wait_until_nothing_is_owed(self, posts: int, each: Callable[[], None] | None = None) -> None:
         """Wait until so many posts are stored and everybody has them; `each` is called meanwhile."""
         quiet = 0
 
-        def settled() -> bool:
+        def settled(at: Progress) -> bool:
             nonlocal quiet
-            at = self.progress()
             quiet = quiet + 1 if at.stored >= posts and not at.open_posts and not at.owed else 0
             return quiet >= QUIET_ASKS
 
-        self.wait_until(settled, "nothing to be owed", each)
+        self.wait_until(settled, "nothing to be owed", each, every_s=ASK_S)
 
-    def wait_until(self, done: Callable[[], bool], what: str, each: Callable[[], None] | None = None) -> None:
-        """Wait for what is asked once a second. Raises BenchmarkError, which says what hangs, without progress."""
+    def wait_until(
+        self,
+        done: Callable[[Progress], bool],
+        what: str,
+        each: Callable[[], None] | None = None,
+        *,
+        every_s: float = ASK_S,
+    ) -> None:
+        """Wait until what is asked so often is true. Raises BenchmarkError, which says what hangs, without progress."""
         known: object = None
         asked_at = changed_at = time.monotonic()
         while True:
             if time.monotonic() >= asked_at:
-                if done():
+                progress = self.progress()
+                if done(progress):
                     return
-                asked_at = time.monotonic() + ASK_S
-                state = (self.progress(), self.statuses(), len(self.surprises))
+                asked_at = time.monotonic() + every_s
+                state = (progress, len(self.surprises))
                 if state != known:
                     known, changed_at = state, time.monotonic()
                 elif time.monotonic() > changed_at + PATIENCE_S:
@@ -190,6 +197,7 @@ def installation(
     ):
         on.gateway.set_faults(latency_ms=latency_ms)
         questions.fill(asked, people, site_params(opened), schedule=schedule)
+        _settle(asked)
         crew = Crew(on, {**settings, **on.environment}, names)
         with closing(Installation(on, opened, asked, crew, names)) as installed:
             try:
@@ -197,3 +205,10 @@ def installation(
                 yield installed
             finally:
                 crew.close()
+
+
+def _settle(database: Database) -> None:
+    """Let PostgreSQL know what it holds, as one that has been running does."""
+    if not database.is_sqlite:
+        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM ANALYZE"))

@@ -108,8 +108,8 @@ def measure_soak(
 
 
 def failed(figures: Mapping[str, Any]) -> bool:
-    """Whether a promise was broken, or a process ended without being asked to."""
-    promises = ("lost", "shown_twice", "sent_to_others", "posts_missed", "ended_by_themselves")
+    """Whether a promise was broken, something hung, or a process ended without being asked to."""
+    promises = ("stuck", "lost", "shown_twice", "sent_to_others", "posts_missed", "ended_by_themselves")
     return any(figures[name] for name in promises)
 
 
@@ -142,10 +142,18 @@ class _Soak:
         with _first_signal() as stop:
             self._keep_pace(stop)
             seconds = self._at()
-            self._on.wait_until_nothing_is_owed(len(self._appeared))
+            stuck = self._drain()
         drained_s = self._at() - seconds
         self._latencies.collect(now())
-        return self._figures(seconds, drained_s, ended_early=stop.is_wanted)
+        return self._figures(seconds, drained_s, {"ended_early": stop.is_wanted, "stuck": stuck})
+
+    def _drain(self) -> str | None:
+        """Wait for what is owed; the reason why some of it stays owed, which an hour's figures shall survive."""
+        try:
+            self._on.wait_until_nothing_is_owed(len(self._appeared))
+        except BenchmarkError as error:
+            return str(error)
+        return None
 
     def _at(self) -> float:
         return time.monotonic() - self._origin
@@ -220,7 +228,7 @@ class _Soak:
             f"notifications sent, p95 {last['latency_p95_s']} s; {memory}{ended}"
         )
 
-    def _figures(self, seconds: float, drained_s: float, *, ended_early: bool) -> dict[str, Any]:
+    def _figures(self, seconds: float, drained_s: float, end: Mapping[str, Any]) -> dict[str, Any]:
         verdict = self._on.verdict(self._wanted, self._appeared)
         latencies = {
             "p50": percentile(self._latencies.all, 0.5),
@@ -229,7 +237,7 @@ class _Soak:
         }
         return {
             "seconds": round(seconds),
-            "ended_early": ended_early,
+            **end,
             "posts": len(self._appeared),
             "notifications": len(self._wanted),
             "seen_per_s": round(len(self._wanted) / seconds, 1),

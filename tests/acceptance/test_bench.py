@@ -76,3 +76,17 @@ def test_a_soak_that_is_told_to_end_has_its_figures(tmp_path: Path) -> None:
     assert figures["ended_early"]
     assert figures["notifications"] > 0
     assert (figures["lost"], figures["shown_twice"]) == (0, 0)
+
+
+def test_end_to_end_with_few_users() -> None:
+    with bench("endtoend", "--users", "1000", "--database", "sqlite") as process:
+        figures = figures_of(process)
+    assert (figures["lost"], figures["shown_twice"], figures["ended_by_themselves"]) == (0, 0, {})
+    assert 0 < figures["crawl_s"] < figures["first_s"] < figures["total_s"]
+    assert figures["per_s"] == pytest.approx(1000 / figures["total_s"], rel=0.02)
+    assert figures["second_s"] > 0
+    # The second post came when the first one was on its way; what was sent is recorded a moment later.
+    assert 0 <= figures["first_sent_before"] < 1
+    if sys.platform == "linux":
+        assert set(figures["peak_mb"]) >= {*PROCESSES, "forkserver"}
+        assert figures["largest_mb"] >= max(figures["peak_mb"].values()) > 50
