@@ -35,11 +35,11 @@ def measure_end_to_end(
 
     total_s: from the crawl's start to the last delivery that is recorded, and per_s its notifications a second;
     crawl_s: the crawl; fanout_s: from its end until all rows and messages are out; first_s: from its start to the first
-    delivery. second_s: as total_s for the post on another site that ten users want; first_sent_before: the share of
-    the first post's notifications that had been sent when its crawl began. peak_mb: the most resident memory of each
-    process, looked at four times a second, and hwm_mb as the kernel has it; largest_mb: of the largest. lost:
-    notifications that no phone shows; shown_twice: what phones show more than once. Raises BenchmarkError, which says
-    what hangs.
+    delivery. second_s, second_crawl_s, second_fanout_s: the same of the post on another site that ten users want;
+    first_sent_before: the share of the first post's notifications that had been sent when its crawl began. peak_mb:
+    the most resident memory of each process, looked at four times a second, and hwm_mb as the kernel has it;
+    largest_mb: of the largest. lost: notifications that no phone shows; shown_twice: what phones show more than once.
+    Raises BenchmarkError, which says what hangs.
     """
     people = [*readers(users, apns_share, "board"), *readers(SECOND_USERS, apns_share, "feed")]
     with (
@@ -87,6 +87,8 @@ def measure_end_to_end(
         "per_s": round(users / first.total_s, 1),
         "second_users": SECOND_USERS,
         "second_s": round(second.total_s, 2),
+        "second_crawl_s": round(second.crawl_s, 2),
+        "second_fanout_s": round(second.fanout_s, 2),
         "first_sent_before": round(first.sent_before(second.started_at) / users, 3),
         "peak_mb": memory.peak_mb,
         "hwm_mb": memory.hwm_mb,
