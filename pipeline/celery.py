@@ -204,7 +204,7 @@ def create_app(settings: Settings) -> Celery:
         accept_content=["json"],
         task_ignore_result=True,
         task_acks_late=True,
-        worker_pool="threads",
+        worker_pool="pipeline.pool:TaskPool",
         worker_concurrency=AUTO,
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
