@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, and_, exists, func, or_, select, tuple_, update
-from sqlalchemy.orm import Session
+from sqlalchemy import BigInteger, and_, func, or_, select, tuple_, update
+from sqlalchemy.orm import Session, aliased
 
 from storage.given import given, given_values
 from storage.models import Delivery, Device, Keyword, Notification, Post, Site, User
@@ -104,12 +104,19 @@ def claim(
     ).all()
     if not claimed:
         return []
+    # Both are looked up for each row: joined, PostgreSQL may read everybody's unread notifications, or all deliveries,
+    # for every batch, and does so while its statistics are older than the table's growth.
+    others = aliased(Notification)
     unread = (
-        select(Notification.user_id, func.count().label("unread"))
-        .where(Notification.status == "sent", Notification.read_at.is_(None))
-        .where(Notification.user_id.in_(given_values(session, "readers", {user for _, user in keys}, BigInteger())))
-        .group_by(Notification.user_id)
-        .subquery()
+        select(func.count())
+        .where(others.user_id == Notification.user_id, others.status == "sent", others.read_at.is_(None))
+        .scalar_subquery()
+    )
+    reached = (
+        select(Delivery.id)
+        .where(Delivery.notification_id == Notification.id, Delivery.status == "delivered")
+        .limit(1)
+        .scalar_subquery()
     )
     rows = session.execute(
         select(
@@ -120,14 +127,11 @@ def claim(
             Notification.attempts,
             Notification.created_at,
             Keyword.text.label("phrase"),
-            func.coalesce(unread.c.unread, 0).label("unread"),
-            exists()
-            .where(Delivery.notification_id == Notification.id, Delivery.status == "delivered")
-            .label("reached"),
+            unread.label("unread"),
+            reached.is_not(None).label("reached"),
         )
         .join(User, User.id == Notification.user_id)
         .outerjoin(Keyword, Keyword.id == Notification.keyword_id)
-        .outerjoin(unread, unread.c.user_id == Notification.user_id)
         .where(Notification.id.in_(given_values(session, "claimed", claimed, BigInteger())))
         .order_by(Notification.id)
     )
