@@ -7,7 +7,23 @@ from typing import Any
 
 import click
 
-from scripts.output import json_option, show_record
+from scripts.bench.growth import SUBJECTS
+from scripts.output import json_option, show_record, show_rows
+
+MOST_USERS = 10_000_000
+
+
+def _sizes(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int, ...]:
+    """Several numbers of users, as 1000,10000; the smallest first, each once."""
+    if value is None:
+        return ()
+    try:
+        sizes = sorted({int(word) for word in value.split(",")})
+    except ValueError:
+        raise click.BadParameter(f"{value!r} are not numbers with commas between them, as 1000,10000") from None
+    if not 1 <= sizes[0] <= sizes[-1] <= MOST_USERS:
+        raise click.BadParameter(f"an audience has between 1 and {MOST_USERS:,} users")
+    return tuple(sizes)
 
 
 @click.group()
@@ -106,6 +122,38 @@ def store(runs: int, *, as_json: bool) -> None:
     from scripts.bench.store import measure_store
 
     _show(measure_store(runs), as_json=as_json)
+
+
+@bench.command()
+@click.option(
+    "--audiences", callback=_sizes, default="1000,10000,100000,1000000", show_default=True, help="Users of each."
+)
+@click.option("--runs", type=click.IntRange(1, 100), default=3, show_default=True, help="Of each, by turns.")
+@json_option
+def audience(audiences: tuple[int, ...], runs: int, *, as_json: bool) -> None:
+    """Fan-outs of posts that so many want, on a PostgreSQL of its own: readers, rows and messages."""
+    from scripts.bench.audience import measure_audience
+
+    figures = measure_audience(audiences, runs=runs)
+    if as_json:
+        _show(figures, as_json=True)
+    else:
+        show_rows(figures["audiences"], as_json=False, empty="")
+
+
+@bench.command()
+@click.option("--only", type=click.Choice(list(SUBJECTS)), multiple=True, help="Not all four; may be repeated.")
+@click.option("--quick", is_flag=True, help="Small sizes, once each: to see that it works.")
+@json_option
+def growth(only: tuple[str, ...], *, quick: bool, as_json: bool) -> None:
+    """How the cost of crawls, matching, fan-outs and notifications grows: each at four sizes, and the exponent."""
+    from scripts.bench.growth import measure_growth
+
+    figures = measure_growth(only, quick=quick)
+    if as_json:
+        _show(figures, as_json=True)
+    else:
+        show_rows([{"cost of": name, **found} for name, found in figures.items()], as_json=False, empty="")
 
 
 def _show(figures: Mapping[str, Any], *, as_json: bool) -> None:
