@@ -1,6 +1,7 @@
 """`crawlpush bench`: what things cost, each beside its alternative in the same run."""
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import click
 
 from scripts.bench.growth import SUBJECTS
+from scripts.bench.suite import NAMES
 from scripts.output import json_option, show_record, show_rows
 
 MOST_USERS = 10_000_000
@@ -154,6 +156,51 @@ def growth(only: tuple[str, ...], *, quick: bool, as_json: bool) -> None:
         _show(figures, as_json=True)
     else:
         show_rows([{"cost of": name, **found} for name, found in figures.items()], as_json=False, empty="")
+
+
+@bench.command("all")
+@click.option("--only", type=click.Choice(NAMES), multiple=True, help="Not all of them; may be repeated.")
+@click.option(
+    "--report", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures into this page's blocks."
+)
+@click.option(
+    "--audiences",
+    callback=_sizes,
+    help="Users of the runs from a crawl to the last push.  [default: 1000,10000,100000]",
+)
+@click.option("--quick", is_flag=True, help="Small sizes: to see that it works. It replaces no real figures.")
+@json_option
+def everything(
+    only: tuple[str, ...], report: Path | None, audiences: tuple[int, ...], *, quick: bool, as_json: bool
+) -> None:
+    """Every benchmark, one after the other, beside its targets. All of them take about an hour.
+
+    The page of --report keeps what stands outside its blocks (<!-- bench:NAME --> to <!-- /bench:NAME -->); with --only
+    it keeps the other blocks too. A benchmark that fails is named, keeps its older block, and makes the exit code 1.
+    Plots go beside the page where matplotlib is installed: pip install 'crawlpush[bench]'.
+    """
+    from scripts.bench import plots
+    from scripts.bench.everything import run_all
+    from scripts.bench.suite import suite
+
+    plot = report.parent / plots.FAIRNESS if report and plots.can_draw() else None
+    benchmarks = suite(audiences=audiences, quick=quick, fairness_plot=plot)
+    wanted = [benchmark for benchmark in benchmarks if benchmark.name in only or not only]
+    found = run_all(wanted, report=report, quick=quick, say=lambda line: click.echo(line, err=True))
+    if as_json:
+        _show(found.to_json(), as_json=True)
+    else:
+        _show({"quick": quick, **found.machine}, as_json=False)
+        for result in found.results:
+            for line, figures in zip(result.benchmark.command_lines, result.runs, strict=True):
+                click.echo(f"\n{line}  ({result.benchmark.medians_of(result.runs)})")
+                _show(figures, as_json=False)
+        click.echo()
+        show_rows(found.targets, as_json=False, empty="None of these figures has a target.")
+    for name, why in found.failed.items():
+        click.echo(f"Error: {name}: {why}", err=True)
+    if found.failed:
+        sys.exit(1)
 
 
 def _show(figures: Mapping[str, Any], *, as_json: bool) -> None:

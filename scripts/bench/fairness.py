@@ -23,6 +23,7 @@ from pipeline.publish import publish_many, queue_length
 from pipeline.resources import now
 from pipeline.settings import get_settings
 from pipeline.tasks.fanout import WAIT_S
+from scripts.bench.plots import require_drawing
 from scripts.embedded_redis import EmbeddedRedis
 from storage import posts, sites
 from storage.migrate import upgrade
@@ -85,8 +86,11 @@ def measure_fairness(users: int, per_s: int, *, plot: Path | None = None) -> dic
     """Fan out to `users`, and after three seconds to ten more, with `per_s` messages taken a second.
 
     small_s: seconds from the small post's start until its last message was taken. longest_queue: most messages that
-    waited at once. large_s: seconds until the large post's last. `plot`: where to draw all of it, as a PNG.
+    waited at once. large_s: seconds until the large post's last. `plot`: where to draw all of it, as a PNG; raises
+    ClickException when there is nothing to draw with.
     """
+    if plot is not None:
+        require_drawing()
     with tempfile.TemporaryDirectory() as folder, EmbeddedRedis(Path(folder, "redis")) as server:
         url = f"sqlite:///{folder}/bench.db"
         upgrade(url)
@@ -171,11 +175,9 @@ def _post(session: Any, site_id: int, name: str) -> int:
 
 
 def draw(samples: list[Sample], path: Path, *, per_s: int) -> None:
-    """Draw queue length and progress over time. Raises ClickException without matplotlib."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise click.ClickException("the plot needs matplotlib: pip install 'crawlpush[bench]'") from None
+    """Draw queue length and progress over time. Needs matplotlib."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(9, 6), layout="constrained")
     queue, progress = figure.subplots(2, 1, sharex=True)
     times = [s.at_s for s in samples]
