@@ -3,16 +3,16 @@
 from collections.abc import Callable, Sequence
 from statistics import median
 
-ONES = 5
+OFTEN = 5
 
 
 def by_turns(sizes: Sequence[int], runs: int, measure: Callable[[int], float]) -> dict[int, float]:
     """Measure each size so many times, and give the median of each.
 
-    Size 1 is measured five times as often: it costs little, and what is small is lost in the noise first.
+    The smallest is measured five times as often: it costs little, and what is small is lost in the noise first.
     """
     found: dict[int, list[float]] = {size: [] for size in sizes}
     for _ in range(runs):
         for size, values in found.items():
-            values.extend(measure(size) for _ in range(ONES if size == 1 else 1))
+            values.extend(measure(size) for _ in range(OFTEN if size == min(found) else 1))
     return {size: median(values) for size, values in found.items()}

@@ -1,7 +1,9 @@
 import pytest
 
+from scripts.bench.fan_outs import SLICE
 from scripts.bench.fit import FitError, fitted
-from scripts.bench.rounds import ONES, by_turns
+from scripts.bench.growth import SUBJECTS
+from scripts.bench.rounds import OFTEN, by_turns
 
 FROM_ONE = (1, 5, 16, 50)
 LARGE = (500, 1_500, 5_000, 15_000)
@@ -56,14 +58,29 @@ def test_costs_that_give_no_exponent_are_refused(
         fitted(sizes, seconds, one_s=one_s)
 
 
-def test_sizes_are_measured_by_turns_and_size_one_more_often() -> None:
+def test_sizes_are_measured_by_turns_and_the_smallest_more_often() -> None:
     measured: list[int] = []
 
     def measure(size: int) -> float:
         measured.append(size)
         return float(len(measured))
 
-    found = by_turns((1, 7, 9), 2, measure)
-    turn = [*[1] * ONES, 7, 9]
+    found = by_turns((2, 7, 9), 2, measure)
+    turn = [*[2] * OFTEN, 7, 9]
     assert measured == turn * 2
-    assert found == {1: 6.5, 7: 9.5, 9: 10.5}
+    assert found == {2: 6.5, 7: 9.5, 9: 10.5}
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_each_cost_is_measured_at_four_sizes_far_apart(name: str) -> None:
+    subject = SUBJECTS[name]
+    for sizes in (subject.sizes, subject.quick):
+        assert len(sizes) == 4
+        assert sizes[-1] >= 30 * sizes[0]
+        assert all(size % subject.least == 0 for size in sizes)
+    assert subject.runs >= 3
+
+
+def test_readers_are_counted_in_whole_slices() -> None:
+    """Part of a slice costs nearly a slice: taken for the start-up, it would make a linear cost seem to grow faster."""
+    assert SUBJECTS["match"].least == SLICE
