@@ -4,6 +4,7 @@
 """
 
 import atexit
+import gc
 import logging
 import os
 import signal
@@ -204,7 +205,7 @@ def create_app(settings: Settings) -> Celery:
         accept_content=["json"],
         task_ignore_result=True,
         task_acks_late=True,
-        worker_pool="threads",
+        worker_pool="pipeline.pool:TaskPool",
         worker_concurrency=AUTO,
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
@@ -329,6 +330,13 @@ def _prepare_worker(sender: Any, **_: object) -> None:
         sender.concurrency = kind.concurrency
     if sender.prefetch_multiplier == conf.worker_prefetch_multiplier:
         sender.prefetch_multiplier = kind.prefetch
+
+
+@signals.worker_ready.connect
+def _freeze_what_stays(**_: object) -> None:
+    """Spare the collector of garbage what was made so far: it stays, and is most of what there ever is."""
+    gc.collect()
+    gc.freeze()
 
 
 @signals.worker_ready.connect

@@ -1,53 +1,59 @@
-"""The notify task: one user and one post. The waiting tasks of a process meet in one sender, which does the work."""
+"""The notify task: one user and one post. Those that wait in a process are delivered together."""
 
-import logging
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from pipeline import resources
 from pipeline.celery import NOTIFY_LEASE_S, app
 from pipeline.delivery import Deliveries
 from pipeline.metrics import recording
+from pipeline.pool import BatchTask, Call
 from pipeline.provider_tokens import RedisTokenStore
 from pipeline.push.channels import build_channels
 from pipeline.push.message import Platform
-from pipeline.push.sender import Sender
 from pipeline.push_settings import push_config
 from pipeline.quota import Quota
 from pipeline.settings import get_settings
-from pipeline.tasks.arguments import require_ids
+from pipeline.tasks.arguments import are_ids, require_ids
 from pipeline.transient import TRANSIENT_ERRORS
 from storage.notifications import Key
 
-logger = logging.getLogger(__name__)
-
 
 @lru_cache(maxsize=1)
-def _sender() -> Sender[Key, str | None]:
+def _deliveries() -> Deliveries:
     settings = get_settings()
     redis = resources.redis()
-    deliveries = Deliveries(
+    return Deliveries(
         resources.database(),
         build_channels(push_config(settings), RedisTokenStore(redis)),
         lease_s=NOTIFY_LEASE_S,
         quotas={Platform.FCM: Quota(redis, "fcm", settings.fcm_quota_per_minute)},
         on_recorded=recording.pushed,
     )
-    return Sender(lambda keys: {**dict.fromkeys(keys), **deliveries.deliver(keys)})
+
+
+class NotifyTask(BatchTask):
+    """A task that delivers notifications, whose keys are its arguments."""
+
+    abstract = True
+
+    def do(self, calls: Sequence[Call]) -> Mapping[Call, str | None]:
+        """Deliver all that are due and free; the new status of each, or None where it was not ours to deliver."""
+        keys: list[Key] = list(dict.fromkeys((call[0], call[1]) for call in calls if len(call) == 2 and are_ids(*call)))
+        return {**dict.fromkeys(keys), **_deliveries().deliver(keys)} if keys else {}
 
 
 @app.task(
     name="notify_user",
+    base=NotifyTask,
+    bind=True,
     # What else a vendor, a device or a message does wrong is an outcome in the database, and no failed task.
     autoretry_for=TRANSIENT_ERRORS,
     retry_backoff=True,
     retry_backoff_max=30,
     max_retries=5,
 )
-def notify_user(post_id: int, user_id: int) -> None:
+def notify_user(self: NotifyTask, post_id: int, user_id: int) -> None:
     """Push one post to one user's devices, unless that was done or is being done already."""
     require_ids(post_id=post_id, user_id=user_id)
-    try:
-        _sender().submit((post_id, user_id)).result(timeout=NOTIFY_LEASE_S)
-    except TimeoutError:
-        # The batches before it hang. It is still in line here, and the sweep looks for it if this process dies.
-        logger.warning("notification still in line", extra={"fields": {"post": post_id, "user": user_id}})
+    self.outcome(post_id, user_id)

@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
+from pipeline.settings import get_settings
 from scripts.bench.growth import SUBJECTS
 from scripts.bench.suite import NAMES
 from scripts.output import json_option, show_record, show_rows
 
-MOST_USERS = 10_000_000
+MOST_USERS = 1_000_000
 
 
 def _sizes(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int, ...]:
@@ -127,6 +128,67 @@ def store(runs: int, *, as_json: bool) -> None:
 
 
 @bench.command()
+@click.option("--users", type=click.IntRange(10, 1_000_000), default=100_000, show_default=True)
+@click.option("--apns-share", type=click.FloatRange(0, 1), default=0.2, show_default=True, help="The others have FCM.")
+@click.option("--latency-ms", type=click.FloatRange(0, 10_000), default=50, show_default=True, help="Of the gateway.")
+@click.option("--database", type=click.Choice(["sqlite", "postgres"]), default="postgres", show_default=True)
+@click.option("--processes", type=click.IntRange(1, 64), default=2, show_default=True, help="Notifiers.")
+@json_option
+def endtoend(users: int, apns_share: float, latency_ms: float, database: str, processes: int, *, as_json: bool) -> None:
+    """From the crawl that finds a post to the last of many phones, with a second post for ten in the middle."""
+    from scripts.bench.endtoend import measure_end_to_end
+
+    figures = measure_end_to_end(
+        users=users, apns_share=apns_share, latency_ms=latency_ms, database=database, processes=processes
+    )
+    if not as_json:
+        wanted = figures.pop("targets")
+        figures |= {name: f"{figures[name]} (target for 100,000 users: {most:g})" for name, most in wanted.items()}
+    _show(figures, as_json=as_json)
+
+
+@bench.command()
+@click.option("--minutes", type=click.FloatRange(0.1, 10_080), default=60, show_default=True)
+@click.option(
+    "--per-s", type=click.FloatRange(0.1, 1000), default=20, show_default=True, help="Notifications owed a second."
+)
+@click.option("--users", type=click.IntRange(8, 1_000_000), help="An eighth of them gets a post; default: 48 PER_S.")
+@click.option("--database", type=click.Choice(["sqlite", "postgres"]), default="sqlite", show_default=True)
+@click.option("--samples", type=click.Path(dir_okay=False, path_type=Path), help="Write each sample here, as JSON.")
+@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the memory into this PNG.")
+@json_option
+def soak(
+    minutes: float,
+    per_s: float,
+    users: int | None,
+    database: str,
+    samples: Path | None,
+    plot: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """The whole pipeline at a steady rate for a long time: does it lose anything, does it grow?
+
+    Ctrl-C and SIGTERM end it early, with its figures. It ends with code 1 when a promise was broken or a process
+    ended by itself, and then keeps the logs.
+    """
+    from scripts.bench.soak import failed, measure_soak
+    from scripts.bench.soak_report import memory_rows
+
+    figures = measure_soak(
+        minutes=minutes, per_s=per_s, users=users, database=database, samples=samples, plot=plot, say=_say
+    )
+    if as_json:
+        _show(figures, as_json=True)
+    else:
+        processes = figures.pop("processes")
+        _show(figures, as_json=False)
+        show_rows(memory_rows(processes), as_json=False, empty="of the processes nothing is known here")
+    if failed(figures):
+        sys.exit(1)
+
+
+@bench.command()
 @click.option(
     "--audiences", callback=_sizes, default="1000,10000,100000,1000000", show_default=True, help="Users of each."
 )
@@ -173,17 +235,17 @@ def growth(only: tuple[str, ...], *, quick: bool, as_json: bool) -> None:
 def everything(
     only: tuple[str, ...], report: Path | None, audiences: tuple[int, ...], *, quick: bool, as_json: bool
 ) -> None:
-    """Every benchmark, one after the other, beside its targets. All of them take about an hour.
+    """Every benchmark but the soak, one after the other, beside its targets. All of them take about an hour.
 
     The page of --report keeps what stands outside its blocks (<!-- bench:NAME --> to <!-- /bench:NAME -->); with --only
     it keeps the other blocks too. A benchmark that fails is named, keeps its older block, and makes the exit code 1.
     Plots go beside the page where matplotlib is installed: pip install 'crawlpush[bench]'.
     """
-    from scripts.bench import plots
+    from scripts.bench import plots, plotting
     from scripts.bench.everything import run_all
     from scripts.bench.suite import suite
 
-    plot = report.parent / plots.FAIRNESS if report and plots.can_draw() else None
+    plot = report.parent / plots.FAIRNESS if report and plotting.can_draw() else None
     benchmarks = suite(audiences=audiences, quick=quick, fairness_plot=plot)
     wanted = [benchmark for benchmark in benchmarks if benchmark.name in only or not only]
     found = run_all(wanted, report=report, quick=quick, say=lambda line: click.echo(line, err=True))
@@ -201,6 +263,12 @@ def everything(
         click.echo(f"Error: {name}: {why}", err=True)
     if found.failed:
         sys.exit(1)
+
+
+def _say(sentence: str) -> None:
+    """Say how far it is, where somebody reads it."""
+    if sys.stderr.isatty() or get_settings().log_level in {"DEBUG", "INFO"}:
+        click.echo(sentence, err=True)
 
 
 def _show(figures: Mapping[str, Any], *, as_json: bool) -> None:

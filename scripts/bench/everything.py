@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts.bench import apart, machine, page, plots
+from scripts.bench import apart, machine, page, plots, plotting
 from scripts.bench.report import QUICK, TITLES, Result, Stamp, block, machine_block, summary_block, verdicts
 from scripts.bench.suite import NAMES, Arguments, Benchmark
 from scripts.bench.targets import Figures
@@ -86,8 +86,8 @@ def run_all(
         if report is not None:
             _report(report, everything, whole=whole)
     measured = {result.benchmark.name for result in everything.results}
-    if report is not None and measured & set(PICTURES) and not plots.can_draw():
-        say(f"The plots are left as they are: {plots.NEEDS}")
+    if report is not None and measured & set(PICTURES) and not plotting.can_draw():
+        say(f"The plots are left as they are: {plotting.NEEDS}")
     return everything
 
 
@@ -145,16 +145,16 @@ PICTURES = {"audience": plots.THROUGHPUT, "fairness": plots.FAIRNESS, "endtoend"
 
 def _pictures(name: str, folder: Path) -> dict[str, str]:
     file = PICTURES.get(name)
-    return {file: plots.SHOWS[file]} if file and (plots.can_draw() or (folder / file).exists()) else {}
+    return {file: plots.SHOWS[file]} if file and (plotting.can_draw() or (folder / file).exists()) else {}
 
 
 def _draw(path: Path, everything: Everything) -> None:
     """Draw what is new, from the page: so the plots show what stands there, also what was measured before."""
     measured: set[str] = {result.benchmark.name for result in everything.results}
-    if not measured & {"audience", "endtoend"} or not plots.can_draw():
+    if not measured & {"audience", "endtoend"} or not plotting.can_draw():
         return
     written = page.blocks(page.read(path))
     if throughput := plots.throughput(written):
         plots.draw(path.parent / plots.THROUGHPUT, throughput, ylabel="users a second")
     if "endtoend" in measured and (latency := plots.latency(written)):
-        plots.draw(path.parent / plots.LATENCY, latency, ylabel="seconds")
+        plots.draw(path.parent / plots.LATENCY, latency, ylabel="seconds from the start of the crawl")

@@ -23,7 +23,7 @@ from pipeline.publish import publish_many, queue_length
 from pipeline.resources import now
 from pipeline.settings import get_settings
 from pipeline.tasks.fanout import WAIT_S
-from scripts.bench.plots import require_drawing
+from scripts.bench.plotting import new_figure, require_drawing
 from scripts.embedded_redis import EmbeddedRedis
 from storage import posts, sites
 from storage.migrate import upgrade
@@ -175,10 +175,8 @@ def _post(session: Any, site_id: int, name: str) -> int:
 
 
 def draw(samples: list[Sample], path: Path, *, per_s: int) -> None:
-    """Draw queue length and progress over time. Needs matplotlib."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 6), layout="constrained")
+    """Draw queue length and progress over time. Raises ClickException without matplotlib."""
+    figure = new_figure(9, 6)
     queue, progress = figure.subplots(2, 1, sharex=True)
     times = [s.at_s for s in samples]
     queue.plot(times, [s.queue for s in samples], color="tab:blue")

@@ -1,35 +1,19 @@
-"""The plots of the report. They need matplotlib, which the extra `bench` brings."""
+"""The plots of the report."""
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import click
-
+from scripts.bench.plotting import new_figure
 from scripts.bench.tables import number, read_table
 
 THROUGHPUT, LATENCY, FAIRNESS = "throughput.png", "latency.png", "fairness.png"
 SHOWS = {
     THROUGHPUT: "Users served a second, against the audience",
-    LATENCY: "Seconds until the last push, against the audience",
+    LATENCY: "Seconds from the crawl that sees a post to its pushes, against the audience",
     FAIRNESS: "Queue length and progress of two posts",
 }
 """What each file beside the page shows."""
-NEEDS = "drawing needs matplotlib: pip install 'crawlpush[bench]'"
-
 Points = Sequence[tuple[float, float]]
-
-
-def can_draw() -> bool:
-    """Whether matplotlib is there."""
-    return importlib.util.find_spec("matplotlib") is not None
-
-
-def require_drawing() -> None:
-    """Raise ClickException without matplotlib: before a measurement, whose figures would be lost with the plot."""
-    if not can_draw():
-        raise click.ClickException(NEEDS)
 
 
 def throughput(blocks: Mapping[str, str]) -> dict[str, Points]:
@@ -43,8 +27,13 @@ def throughput(blocks: Mapping[str, str]) -> dict[str, Points]:
 
 
 def latency(blocks: Mapping[str, str]) -> dict[str, Points]:
-    """The curves of the latency, from the page's blocks: seconds by audience. Pure."""
-    return _with_points({"from the start of the crawl to the last push": points(blocks, "endtoend", "total_s")})
+    """The curves of the latency, from the page's blocks: seconds from the crawl's start, by audience. Pure."""
+    return _with_points(
+        {
+            "to the last push, recorded": points(blocks, "endtoend", "total_s"),
+            "to the first push, recorded": points(blocks, "endtoend", "first_s"),
+        }
+    )
 
 
 def points(blocks: Mapping[str, str], block: str, column: str) -> Points:
@@ -55,11 +44,9 @@ def points(blocks: Mapping[str, str], block: str, column: str) -> Points:
 
 
 def draw(path: Path, curves: Mapping[str, Points], *, ylabel: str) -> None:
-    """Draw curves against the audience as a PNG, both axes logarithmic. Needs matplotlib."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 5), layout="constrained")
-    axes: Any = figure.subplots()
+    """Draw curves against the audience as a PNG, both axes logarithmic. Raises ClickException without matplotlib."""
+    figure = new_figure(9, 5)
+    axes = figure.subplots()
     for name, curve in curves.items():
         axes.plot(*zip(*curve, strict=True), marker="o", label=name)
     axes.set_xscale("log")

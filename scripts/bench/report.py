@@ -11,6 +11,20 @@ from scripts.bench.targets import TARGETS, Figures, Target
 QUICK = "**A quick trial with small sizes, no figures to go by.**"
 WHAT = "what"
 """The column of the summary that tells its rows apart."""
+ENDTOEND = (
+    "users",
+    "total_s",
+    "crawl_s",
+    "fanout_s",
+    "first_s",
+    "per_s",
+    "second_s",
+    "largest_mb",
+    "lost",
+    "shown_twice",
+    "peak_mb",
+)
+"""Columns of the table of `bench endtoend`, whose JSON has more."""
 COLUMNS = (WHAT, "seen", "target", "met", "seen on")
 TITLES = {"machine": "", "summary": ""}
 """Of the blocks that belong to no benchmark: they stand at the top."""
@@ -114,7 +128,7 @@ def _figures(result: Result) -> str:
     first = result.runs[0]
     match result.benchmark.name:
         case "endtoend":
-            return table(result.runs)
+            return table(result.runs, ENDTOEND)
         case "audience":
             return table(first["audiences"])
         case "growth":

@@ -121,7 +121,7 @@ def suite(
         ),
         Benchmark(
             name="endtoend",
-            title="From a crawl to the last push",
+            title="End to end",
             commands=tuple(("endtoend", "--users", size, "--json") for size in users),
             medians="one run",
         ),

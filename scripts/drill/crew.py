@@ -1,14 +1,14 @@
-"""The processes of a drill, started again when they end, as a supervisor does; and the crawls that they run."""
+"""The processes of an installation, started again when they end, as a supervisor does; and the crawls that they run."""
 
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from scripts.drill.plan import PROCESSES
 from scripts.isolated import ROOT, Servers, spawn
 from scripts.procfile import procfile_commands
 
@@ -20,9 +20,9 @@ STOPPED_S = 0.02
 """Within this time a SIGSTOP has reached every thread."""
 
 
-def commands() -> dict[str, str]:
-    """The Procfile's commands of PROCESSES; of "notifier-2" and the like, with a name of their own."""
-    kinds = {name: name.partition("-")[0] for name in PROCESSES}
+def commands(names: Sequence[str]) -> dict[str, str]:
+    """The Procfile's commands of processes; of "notifier-2" and the like, with a name of their own."""
+    kinds = {name: name.partition("-")[0] for name in names}
     known = procfile_commands(ROOT / "Procfile", tuple(dict.fromkeys(kinds.values())))
     return {name: known[kind].replace(f"{kind}@", f"{name}@") for name, kind in kinds.items()}
 
@@ -30,10 +30,12 @@ def commands() -> dict[str, str]:
 class Crew:
     """Processes by name. Use it from the main thread; `look` is called often."""
 
-    def __init__(self, on: Servers, environment: Mapping[str, str]) -> None:
+    def __init__(self, on: Servers, environment: Mapping[str, str], names: Sequence[str]) -> None:
+        """names: those that are started again; the first of a kind is called as in the Procfile."""
         self._folder = on.folder
-        self._environment = environment
-        self._commands = commands()
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+        self._environment = {**environment, "PATH": path, "PYTHONUNBUFFERED": "1"}
+        self._commands = commands(names)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._start_at: dict[str, float] = {}
         self._kill_at: dict[str, float] = {}
@@ -62,8 +64,8 @@ class Crew:
                 wait_s = self._wait_s.pop(name, None)
                 if wait_s is None:
                     self.ended[name] = self.ended.get(name, 0) + 1
-                    surprises.append(f"{name} ended with code {process.returncode}: {self._last_words(name)}")
-                if name in PROCESSES:
+                    surprises.append(f"{name} ended with code {process.returncode}: {self.last_words(name)}")
+                if name in self._commands:
                     self._start_at[name] = now + (AGAIN_S if wait_s is None else wait_s)
             elif now > self._kill_at.get(name, now):
                 self.late += 1
@@ -74,7 +76,8 @@ class Crew:
                 self.start(name)
         return surprises
 
-    def _last_words(self, name: str) -> str:
+    def last_words(self, name: str) -> str:
+        """The last line that a process wrote."""
         log = (self._folder / f"{name}.log").read_text(errors="replace")
         return next((line for line in reversed(log.splitlines()) if line.strip()), "it said nothing")
 

@@ -23,7 +23,13 @@ FEW = 400
 """Values in one IN."""
 
 
-def fill(database: Database, people: Sequence[Person], boards: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
+def fill(
+    database: Database,
+    people: Sequence[Person],
+    boards: Mapping[str, tuple[str, Mapping[str, Any]]],
+    *,
+    schedule: str = "5s",
+) -> None:
     """Add sites (name -> spider, parameters) that were not crawled yet, and people through the product's import."""
     at = now()
     with database.writing() as session:
@@ -33,7 +39,7 @@ def fill(database: Database, people: Sequence[Person], boards: Mapping[str, tupl
                 name=name,
                 spider=spider,
                 params=dict(params),
-                schedule="5s",
+                schedule=schedule,
                 timezone="Asia/Seoul",
                 allow_private=True,
                 next_crawl_at=at,

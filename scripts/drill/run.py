@@ -2,18 +2,17 @@
 
 import heapq
 import json
-import os
-import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
-from scripts.board.process import BoardProcess, board_process
+from scripts.board.process import BoardProcess
 from scripts.drill import database as questions
+from scripts.drill.boards import boards, site_params
 from scripts.drill.crew import Crawls, Crew
 from scripts.drill.database import Progress
 from scripts.drill.findings import EXPLAINED, Result, gather, write_findings
@@ -56,26 +55,10 @@ def run_drill(plan: Plan, *, users: int, database: str, folder: Path, view: View
     view.plan(plan, users=users, notifications=len(wanted), database=database)
     with (
         servers(folder, database, keep=2 * len(wanted) + 10_000) as on,
-        _boards() as boards,
-        closing(Database(on.database_url, pool_size=1)) as opened,
+        boards() as opened,
+        closing(Database(on.database_url, pool_size=1)) as asked,
     ):
-        return _Drill(plan, people, appearing, wanted, on, boards, opened, view).run()
-
-
-@contextmanager
-def _boards() -> Iterator[dict[str, BoardProcess]]:
-    with ExitStack() as stack:
-        yield {site: stack.enter_context(board_process(every=0)) for site in SITES}
-
-
-def _site_params(boards: Mapping[str, BoardProcess]) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Spider and parameters of each board; on hosts of different names, so that they are crawled side by side."""
-    listing = {**boards["board"].listing_params(), "next": "a.next", "max_pages": 3}
-    listing.pop("timezone")
-    return {
-        "board": ("listing", listing),
-        "feed": ("feed", {"url": boards["feed"].feed_url.replace("127.0.0.1", "localhost")}),
-    }
+        return _Drill(plan, people, appearing, wanted, on, opened, asked, view).run()
 
 
 class _Drill:
@@ -86,17 +69,16 @@ class _Drill:
         appearing: list[Notice],
         wanted: set[tuple[int, str]],
         on: Servers,
-        boards: Mapping[str, BoardProcess],
+        opened: Mapping[str, BoardProcess],
         database: Database,
         view: View,
     ) -> None:
         self._plan, self._people, self._wanted = plan, people, wanted
         self._waiting = list(zip(plan.posts_at_s, appearing, strict=True))[::-1]
         self._appeared: list[Notice] = []
-        self._on, self._boards, self._database, self._view = on, boards, database, view
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+        self._on, self._boards, self._database, self._view = on, opened, database, view
         slices = {"FANOUT_SLICE": str(max(50, len(people) // 5))}
-        self._crew = Crew(on, {**SETTINGS, **slices, **on.environment, "PATH": path, "PYTHONUNBUFFERED": "1"})
+        self._crew = Crew(on, {**SETTINGS, **slices, **on.environment}, PROCESSES)
         self._crawls = Crawls()
         dead = [phone.token for person in people for phone in person.phones if phone.dead]
         self._mischief = Mischief(
@@ -142,7 +124,7 @@ class _Drill:
         return result
 
     def _start(self) -> None:
-        questions.fill(self._database, self._people, _site_params(self._boards))
+        questions.fill(self._database, self._people, site_params(self._boards))
         self._mischief.calm_gateway()
         self._crew.start(*PROCESSES)
         deadline = time.monotonic() + START_S

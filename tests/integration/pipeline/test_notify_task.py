@@ -1,41 +1,41 @@
 """notify_user itself: what reaches Celery as a failure, and what does not."""
 
-from collections.abc import Callable, Iterator, Sequence
-from threading import Event
+from collections.abc import Callable, Sequence
 
 import pytest
 from celery.exceptions import Retry
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from pipeline.push.sender import Sender
 from pipeline.tasks import notify
+from pipeline.tasks.arguments import LARGEST_ID, BadMessageError
 from storage.notifications import Key
 
-Results = dict[Key, str | None]
+Results = dict[Key, str]
+Deliver = Callable[[Callable[[Sequence[Key]], Results]], None]
 
 
 @pytest.fixture
-def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[Sequence[Key]], Results]], None]]:
+def deliver(monkeypatch: pytest.MonkeyPatch) -> Deliver:
     """Puts something in place of the deliveries."""
-    senders: list[Sender[Key, str | None]] = []
 
     def use(work: Callable[[Sequence[Key]], Results]) -> None:
-        senders.append(Sender(work))
-        monkeypatch.setattr(notify, "_sender", lambda: senders[-1])
+        class Fake:
+            def deliver(self, keys: Sequence[Key]) -> Results:
+                return work(keys)
 
-    yield use
-    for sender in senders:
-        sender.close(5)
+        monkeypatch.setattr(notify, "_deliveries", Fake)
+
+    return use
 
 
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
 def test_a_batch_that_failed_on_the_database_is_tried_again_by_celery(
-    process: Callable[..., None], error: type[Exception], monkeypatch: pytest.MonkeyPatch
+    deliver: Deliver, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_: Sequence[Key]) -> Results:
         raise error("UPDATE notifications", {}, Exception("the server is away"))  # type: ignore[call-arg]
 
-    process(fail)
+    deliver(fail)
     again: list[dict[str, object]] = []
 
     def retry(**options: object) -> Retry:
@@ -43,27 +43,54 @@ def test_a_batch_that_failed_on_the_database_is_tried_again_by_celery(
         return Retry()
 
     monkeypatch.setattr(notify.notify_user, "retry", retry)
-    with pytest.raises(Retry):
-        notify.notify_user(1, 2)
-    assert [type(options["exc"]) for options in again] == [error]
+    notify.notify_user.do_together([(1, 2), (3, 4)])
+    try:
+        for key in ((1, 2), (3, 4)):
+            with pytest.raises(Retry):
+                notify.notify_user(*key)
+    finally:
+        notify.notify_user.forget()
+    assert [type(options["exc"]) for options in again] == [error, error]
 
 
-def test_a_notification_that_was_somebody_elses_is_done(process: Callable[..., None]) -> None:
-    process(lambda keys: dict.fromkeys(keys))
+def test_a_notification_that_was_somebody_elses_is_done(deliver: Deliver) -> None:
+    deliver(lambda _keys: {})
     notify.notify_user(1, 2)
 
 
-def test_a_sender_that_hangs_ends_the_task_and_not_the_notification(
-    process: Callable[..., None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_what_waits_together_is_delivered_at_once_and_a_repeat_only_once(deliver: Deliver) -> None:
+    batches: list[list[Key]] = []
+
+    def work(keys: Sequence[Key]) -> Results:
+        batches.append(list(keys))
+        return dict.fromkeys(keys, "sent")
+
+    deliver(work)
+    notify.notify_user.do_together([(1, 2), (1, 3), (1, 2)])
+    try:
+        for key in ((1, 2), (1, 3), (1, 2)):
+            notify.notify_user(*key)
+    finally:
+        notify.notify_user.forget()
+    assert batches == [[(1, 2), (1, 3)]]
+
+
+@pytest.mark.parametrize("call", [(1,), (1, 2, 3), (1, "2"), (True, 2), (0, 2), (1, LARGEST_ID + 1), (1, [2]), ()])
+def test_a_message_that_names_no_notification_is_kept_out_of_the_batch(
+    deliver: Deliver, call: tuple[object, ...]
 ) -> None:
-    released = Event()
-    monkeypatch.setattr(notify, "NOTIFY_LEASE_S", 0.05)
+    batches: list[list[Key]] = []
 
-    def hang(keys: Sequence[Key]) -> Results:
-        released.wait(20)
-        return dict.fromkeys(keys)
+    def work(keys: Sequence[Key]) -> Results:
+        batches.append(list(keys))
+        return dict.fromkeys(keys, "sent")
 
-    process(hang)
-    notify.notify_user(1, 2)
-    released.set()
-    assert "notification still in line" in caplog.text
+    deliver(work)
+    notify.notify_user.do_together([call, (7, 8)])
+    try:
+        with pytest.raises((BadMessageError, TypeError)):
+            notify.notify_user(*call)
+        notify.notify_user(7, 8)
+    finally:
+        notify.notify_user.forget()
+    assert batches == [[(7, 8)]]

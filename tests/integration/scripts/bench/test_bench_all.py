@@ -77,7 +77,7 @@ def test_a_fan_out_reaches_each_audience() -> None:
     assert all(each["per_s"] > 0 for each in figures["audiences"])
 
 
-@pytest.mark.parametrize("audiences", ["", "many", "0", "-5", "10,,20", "10000001"])
+@pytest.mark.parametrize("audiences", ["", "many", "0", "-5", "10,,20", "1000001"])
 def test_audiences_that_cannot_be_are_refused(audiences: str) -> None:
     result = CliRunner().invoke(main, ["bench", "audience", "--audiences", audiences])
     assert result.exit_code == 2

@@ -1,0 +1,294 @@
+"""A steady rate of notifications for a long time: what the processes use at its end, beside its begin."""
+
+import json
+import logging
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO
+
+from pipeline.resources import now
+from scripts.bench.crowd import crowd, steady_notices
+from scripts.bench.installation import Installation, installation
+from scripts.bench.plotting import new_figure
+from scripts.bench.soak_report import draw, longest_queues, process_figures, server_figures
+from scripts.bench.soak_rows import Latencies, let_grow_old
+from scripts.bench.trend import percentile
+from scripts.bench.usage import CRAWL, product_usage
+from scripts.bench.workers import BenchmarkError
+from scripts.drill.people import TOPICS, Notice, Person, expected
+from scripts.drill.verdict import Pair
+
+logger = logging.getLogger(__name__)
+
+NOTIFIERS = 2
+APNS = 0.2
+LATENCY_MS = 50.0
+EVERY_S = 6.0
+"""So often a post appears when nobody says how many users there are."""
+LEAST_EVERY_S = 1.0
+"""Many more posts than one a second would be a flood, which is held for approval."""
+SAMPLE_S = 10.0
+LEAST_SAMPLES = 12
+SAY_S = 60.0
+UPKEEP_S = 300.0
+"""So often what is old is removed, which beat does once a day. What is over for as long has grown old by then."""
+UNREAD_MOST = 12
+"""No more posts than this stand on the boards unread: then the next one waits."""
+SETTINGS = {"TICK_S": "1", "SWEEP_S": "10", "CRAWL_DELAY_S": "0.3", "CRAWL_CONTACT": "bench@crawlpush.example"}
+"""What a soak needs otherwise than a deployment: a crawl of each board every five seconds, and many sweeps."""
+
+
+def users_for(per_s: float, users: int | None) -> int:
+    """How many users a soak has at this rate. Raises BenchmarkError when so few could not be owed that many."""
+    least = round(per_s * len(TOPICS) * LEAST_EVERY_S)
+    if users is not None and users < least:
+        raise BenchmarkError(f"{per_s:g} notifications a second need at least {least} users, not {users}")
+    return users or max(round(per_s * len(TOPICS) * EVERY_S), len(TOPICS))
+
+
+def measure_soak(
+    *,
+    minutes: float,
+    per_s: float,
+    users: int | None,
+    database: str,
+    samples: Path | None = None,
+    plot: Path | None = None,
+    say: Callable[[str], None] = logger.info,
+) -> dict[str, Any]:
+    """Let the whole pipeline owe `per_s` notifications a second, and look at it every ten seconds.
+
+    SIGINT and SIGTERM end it early; the second of them without figures. `samples`: a file that gets each sample at
+    once, as a line of JSON; `plot`: where to draw the memory, as a PNG; `say` gets a sentence each minute.
+
+    lost: notifications that no phone shows; shown_twice: what phones show more than once; sent_to_others: what a phone
+    shows and should not. latency_*_s: from a stored post to the moment that its notification was sent. Of each figure
+    in processes and servers: the median when all is warm (minutes 5 to 10; the first sixth of a run below half an
+    hour) and in the last tenth, the most, and the growth by the hour (least squares over what follows the warming up).
+    """
+    if plot is not None:
+        # That matplotlib is missing is better known an hour earlier.
+        new_figure(1, 1)
+    people = crowd(users_for(per_s, users), APNS)
+    folder = Path(tempfile.mkdtemp(prefix="crawlpush-soak-"))
+    well = False
+    try:
+        with (
+            (samples or folder / "samples.jsonl").open("w") as output,
+            installation(
+                folder,
+                people,
+                database=database,
+                notifiers=NOTIFIERS,
+                schedule="5s",
+                keep=10_000 + round(2 * per_s * minutes * 60),
+                latency_ms=LATENCY_MS,
+                settings=SETTINGS,
+            ) as running,
+        ):
+            soak = _Soak(running, people, minutes * 60, per_s, output, say)
+            figures = soak.run()
+        if plot is not None:
+            draw(soak.samples, plot)
+        well = not failed(figures)
+    finally:
+        if well:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            say(f"The logs of all processes are kept in {folder}")
+    return {"minutes": minutes, "per_s": per_s, "users": len(people), "database": database, **figures}
+
+
+def failed(figures: Mapping[str, Any]) -> bool:
+    """Whether a promise was broken, something hung, or a process ended without being asked to."""
+    promises = ("stuck", "lost", "shown_twice", "sent_to_others", "posts_missed", "ended_by_themselves")
+    return any(figures[name] for name in promises)
+
+
+class _Soak:
+    def __init__(
+        self,
+        running: Installation,
+        people: Sequence[Person],
+        seconds: float,
+        per_s: float,
+        output: TextIO,
+        say: Callable[[str], None],
+    ) -> None:
+        self._on, self._people = running, people
+        self._seconds, self._per_s = seconds, per_s
+        self._output, self._say = output, say
+        self._notices = steady_notices()
+        self._appeared: list[Notice] = []
+        self._wanted: set[Pair] = set()
+        self._stored = 0
+        self.samples: list[dict[str, Any]] = []
+        self._upkeep_s = min(UPKEEP_S, seconds / 4)
+        self._upkeeps = 0
+        self._origin = time.monotonic()
+        self._latencies = Latencies(running.database, now())
+
+    def run(self) -> dict[str, Any]:
+        self._on.wait_for_baseline()
+        self._origin = time.monotonic()
+        with _first_signal() as stop:
+            self._keep_pace(stop)
+            seconds = self._at()
+            stuck = self._drain()
+        drained_s = self._at() - seconds
+        self._latencies.collect(now())
+        return self._figures(seconds, drained_s, {"ended_early": stop.is_wanted, "stuck": stuck})
+
+    def _drain(self) -> str | None:
+        """Wait for what is owed; the reason why some of it stays owed, which an hour's figures shall survive."""
+        try:
+            self._on.wait_until_nothing_is_owed(len(self._appeared))
+        except BenchmarkError as error:
+            return str(error)
+        return None
+
+    def _at(self) -> float:
+        return time.monotonic() - self._origin
+
+    def _keep_pace(self, stop: "_Stop") -> None:
+        """Do what is due, until the time is over or somebody wants the end."""
+        duties = [
+            _Duty(self._publish, every_s=None, first_s=0.0),
+            _Duty(self._sample, every_s=min(SAMPLE_S, self._seconds / LEAST_SAMPLES), first_s=0.0),
+            _Duty(self._remove_old, every_s=self._upkeep_s, first_s=self._upkeep_s),
+            _Duty(self._tell, every_s=SAY_S, first_s=SAY_S),
+        ]
+        while self._at() < self._seconds and not stop.is_wanted:
+            self._on.look()
+            for duty in duties:
+                duty.do(self._at())
+        # The end is a moment to look at too, however early it came.
+        self._sample()
+
+    def _publish(self) -> float:
+        """Let the next post appear; returns the seconds that its readers are worth at the rate that is wanted."""
+        if len(self._appeared) - self._stored >= UNREAD_MOST:
+            self._stored = self._on.progress().stored
+            return 1.0
+        notice = next(self._notices)
+        wanted = expected(self._people, [notice])
+        self._on.add_post(notice)
+        self._appeared.append(notice)
+        self._wanted |= wanted
+        return max(len(wanted) / self._per_s, LEAST_EVERY_S / 2)
+
+    def _sample(self) -> None:
+        progress, took = self._on.progress(), self._latencies.collect(now())
+        self._stored = progress.stored
+        redis_mb, redis_keys = self._on.redis_use()
+        p95 = percentile(took, 0.95)
+        sample = {
+            "at_s": round(self._at(), 1),
+            "time": now().isoformat(timespec="seconds"),
+            "posts": len(self._appeared),
+            "notifications": len(self._wanted),
+            **asdict(progress),
+            "sent": len(took),
+            "latency_p95_s": None if p95 is None else round(p95, 2),
+            "processes": {name: asdict(used) for name, used in product_usage(self._on.crew, self._on.names).items()},
+            "queues": self._on.queues(),
+            "redis_mb": redis_mb,
+            "redis_keys": redis_keys,
+            "database_mb": self._on.database_mb(),
+            # How many notifications retention has left.
+            "rows": sum(self._on.statuses().values()),
+        }
+        self.samples.append(sample)
+        self._output.write(json.dumps(sample) + "\n")
+        self._output.flush()
+
+    def _remove_old(self) -> None:
+        at = now()
+        let_grow_old(self._on.database, before=at - timedelta(seconds=self._upkeep_s), at=at)
+        for task in ("prune", "upkeep"):
+            self._on.run_task(task)
+        self._upkeeps += 1
+
+    def _tell(self) -> None:
+        last = self.samples[-1]
+        memory = ", ".join(
+            f"{name} {used['rss_mb']:.0f} MB" for name, used in last["processes"].items() if name != CRAWL
+        )
+        ended = f"; ended by themselves: {self._on.crew.ended}" if self._on.crew.ended else ""
+        self._say(
+            f"{self._at() / 60:.0f} of {self._seconds / 60:g} min: {len(self._latencies.all)} of {len(self._wanted)} "
+            f"notifications sent, p95 {last['latency_p95_s']} s; {memory}{ended}"
+        )
+
+    def _figures(self, seconds: float, drained_s: float, end: Mapping[str, Any]) -> dict[str, Any]:
+        verdict = self._on.verdict(self._wanted, self._appeared)
+        latencies = {
+            "p50": percentile(self._latencies.all, 0.5),
+            "p95": percentile(self._latencies.all, 0.95),
+            "max": max(self._latencies.all, default=None),
+        }
+        return {
+            "seconds": round(seconds),
+            **end,
+            "posts": len(self._appeared),
+            "notifications": len(self._wanted),
+            "seen_per_s": round(len(self._wanted) / seconds, 1),
+            "lost": verdict.lost,
+            "shown_twice": verdict.shown_twice,
+            "sent_to_others": verdict.sent_to_others,
+            "posts_missed": verdict.posts_missed,
+            "sent_again": verdict.sent_again,
+            "ended_by_themselves": dict(self._on.crew.ended),
+            **{f"latency_{name}_s": None if took is None else round(took, 2) for name, took in latencies.items()},
+            "drained_s": round(drained_s, 1),
+            "upkeeps": self._upkeeps,
+            "longest_queues": longest_queues(self.samples),
+            "servers": server_figures(self.samples, seconds),
+            "processes": process_figures(self.samples, seconds),
+        }
+
+
+class _Duty:
+    """Something that is done again and again; without `every_s` it says itself after how many seconds."""
+
+    def __init__(self, act: Callable[[], float | None], *, every_s: float | None, first_s: float) -> None:
+        self._act, self._every_s, self._due_s = act, every_s, first_s
+
+    def do(self, at_s: float) -> None:
+        if at_s < self._due_s:
+            return
+        wait_s = self._act()
+        self._due_s += self._every_s or wait_s or 0.0
+
+
+@dataclass
+class _Stop:
+    """Whether somebody wants the end. No Event: a signal may come while its handler runs, and would find its lock."""
+
+    is_wanted: bool = False
+
+
+@contextmanager
+def _first_signal() -> Iterator[_Stop]:
+    """Note the first SIGINT or SIGTERM; the second one is a KeyboardInterrupt."""
+    stop = _Stop()
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        if stop.is_wanted:
+            raise KeyboardInterrupt
+        stop.is_wanted = True
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

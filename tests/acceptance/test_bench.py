@@ -1,0 +1,92 @@
+"""Benchmarks of the whole pipeline, in their smallest form: that they measure, not what."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.embedded_redis import find_server
+from tests.acceptance.installation import ROOT
+from tests.services import require
+
+pytestmark = [pytest.mark.full, pytest.mark.timeout(400)]
+
+PROCESSES = {"crawler", "dispatcher", "notifier", "notifier-2", "beat"}
+
+
+@contextmanager
+def bench(*words: str) -> Iterator["subprocess.Popen[str]"]:
+    require(find_server() is not None, "a redis-server")
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from scripts.cli import main; main()", "bench", *words, "--json"],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def figures_of(process: "subprocess.Popen[str]") -> dict[str, Any]:
+    output, errors = process.communicate()
+    assert process.returncode == 0, f"{output}\n{errors[-8000:]}"
+    figures: dict[str, Any] = json.loads(output)
+    return figures
+
+
+def test_a_soak_of_seconds(tmp_path: Path) -> None:
+    with bench("soak", "--minutes", "0.3", "--samples", str(tmp_path / "samples.jsonl")) as process:
+        figures = figures_of(process)
+    assert (figures["lost"], figures["shown_twice"], figures["ended_by_themselves"]) == (0, 0, {})
+    assert figures["notifications"] > 200
+    assert figures["upkeeps"] >= 3
+    assert 0 < figures["latency_p50_s"] <= figures["latency_p95_s"] <= figures["latency_max_s"]
+    assert set(figures["processes"]) >= PROCESSES
+    samples = [json.loads(line) for line in (tmp_path / "samples.jsonl").read_text().splitlines()]
+    assert len(samples) >= 10
+    assert sum(sample["sent"] for sample in samples) > 100
+    # Retention took what had grown old.
+    assert samples[-1]["rows"] < figures["notifications"]
+    if sys.platform == "linux":
+        for name in PROCESSES:
+            assert figures["processes"][name]["rss_mb_warm"] > 20
+            assert figures["processes"][name]["rss_mb_end"] > 20
+            assert figures["processes"][name]["fds_end"] > 3
+
+
+def test_a_soak_that_is_told_to_end_has_its_figures(tmp_path: Path) -> None:
+    samples = tmp_path / "samples.jsonl"
+    with bench("soak", "--minutes", "30", "--samples", str(samples)) as process:
+        while process.poll() is None and not (samples.exists() and len(samples.read_text().splitlines()) >= 3):
+            time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        figures = figures_of(process)
+    assert figures["ended_early"]
+    assert figures["notifications"] > 0
+    assert (figures["lost"], figures["shown_twice"]) == (0, 0)
+
+
+def test_end_to_end_with_few_users() -> None:
+    with bench("endtoend", "--users", "1000", "--database", "sqlite") as process:
+        figures = figures_of(process)
+    assert (figures["lost"], figures["shown_twice"], figures["ended_by_themselves"]) == (0, 0, {})
+    assert 0 < figures["crawl_s"] < figures["first_s"] < figures["total_s"]
+    assert figures["per_s"] == pytest.approx(1000 / figures["total_s"], rel=0.02)
+    assert figures["second_s"] > 0
+    # The second post came when the first one was on its way; what was sent is recorded a moment later.
+    assert 0 <= figures["first_sent_before"] < 1
+    if sys.platform == "linux":
+        assert set(figures["peak_mb"]) >= {*PROCESSES, "forkserver"}
+        assert figures["largest_mb"] >= max(figures["peak_mb"].values()) > 50
