@@ -9,7 +9,24 @@ from typing import Any
 import click
 
 from pipeline.settings import get_settings
+from scripts.bench.growth import SUBJECTS
+from scripts.bench.suite import NAMES
 from scripts.output import json_option, show_record, show_rows
+
+MOST_USERS = 1_000_000
+
+
+def _sizes(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int, ...]:
+    """Several numbers of users, as 1000,10000; the smallest first, each once."""
+    if value is None:
+        return ()
+    try:
+        sizes = sorted({int(word) for word in value.split(",")})
+    except ValueError:
+        raise click.BadParameter(f"{value!r} are not numbers with commas between them, as 1000,10000") from None
+    if not 1 <= sizes[0] <= sizes[-1] <= MOST_USERS:
+        raise click.BadParameter(f"an audience has between 1 and {MOST_USERS:,} users")
+    return tuple(sizes)
 
 
 @click.group()
@@ -168,6 +185,83 @@ def soak(
         _show(figures, as_json=False)
         show_rows(memory_rows(processes), as_json=False, empty="of the processes nothing is known here")
     if failed(figures):
+        sys.exit(1)
+
+
+@bench.command()
+@click.option(
+    "--audiences", callback=_sizes, default="1000,10000,100000,1000000", show_default=True, help="Users of each."
+)
+@click.option("--runs", type=click.IntRange(1, 100), default=3, show_default=True, help="Of each, by turns.")
+@json_option
+def audience(audiences: tuple[int, ...], runs: int, *, as_json: bool) -> None:
+    """Fan-outs of posts that so many want, on a PostgreSQL of its own: readers, rows and messages."""
+    from scripts.bench.audience import measure_audience
+
+    figures = measure_audience(audiences, runs=runs)
+    if as_json:
+        _show(figures, as_json=True)
+    else:
+        show_rows(figures["audiences"], as_json=False, empty="")
+
+
+@bench.command()
+@click.option("--only", type=click.Choice(list(SUBJECTS)), multiple=True, help="Not all four; may be repeated.")
+@click.option("--quick", is_flag=True, help="Small sizes, once each: to see that it works.")
+@json_option
+def growth(only: tuple[str, ...], *, quick: bool, as_json: bool) -> None:
+    """How the cost of crawls, matching, fan-outs and notifications grows: each at four sizes, and the exponent."""
+    from scripts.bench.growth import measure_growth
+
+    figures = measure_growth(only, quick=quick)
+    if as_json:
+        _show(figures, as_json=True)
+    else:
+        show_rows([{"cost of": name, **found} for name, found in figures.items()], as_json=False, empty="")
+
+
+@bench.command("all")
+@click.option("--only", type=click.Choice(NAMES), multiple=True, help="Not all of them; may be repeated.")
+@click.option(
+    "--report", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures into this page's blocks."
+)
+@click.option(
+    "--audiences",
+    callback=_sizes,
+    help="Users of the runs from a crawl to the last push.  [default: 1000,10000,100000]",
+)
+@click.option("--quick", is_flag=True, help="Small sizes: to see that it works. It replaces no real figures.")
+@json_option
+def everything(
+    only: tuple[str, ...], report: Path | None, audiences: tuple[int, ...], *, quick: bool, as_json: bool
+) -> None:
+    """Every benchmark but the soak, one after the other, beside its targets. All of them take about an hour.
+
+    The page of --report keeps what stands outside its blocks (<!-- bench:NAME --> to <!-- /bench:NAME -->); with --only
+    it keeps the other blocks too. A benchmark that fails is named, keeps its older block, and makes the exit code 1.
+    Plots go beside the page where matplotlib is installed: pip install 'crawlpush[bench]'.
+    """
+    from scripts.bench import plots, plotting
+    from scripts.bench.everything import run_all
+    from scripts.bench.suite import suite
+
+    plot = report.parent / plots.FAIRNESS if report and plotting.can_draw() else None
+    benchmarks = suite(audiences=audiences, quick=quick, fairness_plot=plot)
+    wanted = [benchmark for benchmark in benchmarks if benchmark.name in only or not only]
+    found = run_all(wanted, report=report, quick=quick, say=lambda line: click.echo(line, err=True))
+    if as_json:
+        _show(found.to_json(), as_json=True)
+    else:
+        _show({"quick": quick, **found.machine}, as_json=False)
+        for result in found.results:
+            for line, figures in zip(result.benchmark.command_lines, result.runs, strict=True):
+                click.echo(f"\n{line}  ({result.benchmark.medians_of(result.runs)})")
+                _show(figures, as_json=False)
+        click.echo()
+        show_rows(found.targets, as_json=False, empty="None of these figures has a target.")
+    for name, why in found.failed.items():
+        click.echo(f"Error: {name}: {why}", err=True)
+    if found.failed:
         sys.exit(1)
 
 

@@ -6,14 +6,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from statistics import median
 
 from pipeline.child import CrawlOrder, CrawlReport, forkserver_pid, run_child, start_forkserver, stop_forkserver
+from scripts.bench.rounds import by_turns
 from scripts.bench.web import Page, serving
 from storage import sites
 from storage.migrate import upgrade
@@ -21,6 +23,9 @@ from storage.session import Database
 
 ROWS = 20
 """Posts on the page; a board's first page has between ten and thirty."""
+
+LONG_ROWS = 100
+"""Posts on each page of a long board: so a page costs about what a start does, and the two can be told apart."""
 
 MEMORY_RUNS = 3
 
@@ -69,6 +74,29 @@ def measure_crawl(runs: int = 7) -> dict[str, float]:
     }
 
 
+def cpu_by_pages(sizes: Sequence[int], runs: int) -> dict[int, float]:
+    """Median CPU seconds of a child that crawls so many pages of 100 new posts each, and stores them in SQLite.
+
+    Not the time: the board is served by this process, on the same cores.
+    """
+    boards = count()
+    with tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder, serving(_LongBoard) as origin:
+        order = _order(origin, f"sqlite:///{folder}/bench.db")
+        start_forkserver()
+        try:
+
+            def cpu_s(pages: int) -> float:
+                board = f"{origin}/{next(boards)}"
+                paging = {"url": f"{board}/1", "page_template": f"{board}/{{page}}", "max_pages": pages}
+                longer = replace(order, params={**order.params, **paging}, robots={origin: ""}, max_pages=pages + 1)
+                return _child(longer, posts=pages * LONG_ROWS)
+
+            cpu_s(1)
+            return by_turns(sizes, runs, cpu_s)
+        finally:
+            stop_forkserver()
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Cost:
     cpu_s: float
@@ -81,16 +109,16 @@ def _measured(crawl: Callable[[], float]) -> _Cost:
     return _Cost(cpu_s=cpu_s, wall_s=time.perf_counter() - began)
 
 
-def _crawled(order: CrawlOrder) -> CrawlReport:
+def _crawled(order: CrawlOrder, posts: int = ROWS) -> CrawlReport:
     report = run_child(order, stop=threading.Event())
-    if not report.ok or report.items_seen != ROWS:
+    if not report.ok or report.items_seen != posts:
         raise BenchmarkError(f"the measured crawl failed: {report.finish_reason}: {report.first_error}")
     return report
 
 
-def _child(order: CrawlOrder) -> float:
+def _child(order: CrawlOrder, posts: int = ROWS) -> float:
     began = time.thread_time()
-    report = _crawled(order)
+    report = _crawled(order, posts)
     return (report.cpu_s or 0.0) + time.thread_time() - began
 
 
@@ -156,6 +184,17 @@ class _Board(Page):
             return b"User-agent: *\nDisallow: /private\n"
         cells = '<tr class="row"><td><a href="/post?id={n}">Notice {n} 공지</a><td class="date">2026-01-02 03:04'
         rows = "".join(cells.format(n=number) for number in range(ROWS))
+        return f"<!doctype html><meta charset=utf-8><table>{rows}</table>".encode()
+
+
+class _LongBoard(Page):
+    """A page of any address has a hundred posts that no other has."""
+
+    protocol_version = "HTTP/1.1"
+
+    def body(self) -> bytes:
+        cells = '<tr class="row"><td><a href="/post{path}/{n}">Notice {n} 공지</a><td class="date">2026-01-02 03:04'
+        rows = "".join(cells.format(path=self.path, n=number) for number in range(LONG_ROWS))
         return f"<!doctype html><meta charset=utf-8><table>{rows}</table>".encode()
 
 

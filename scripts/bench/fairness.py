@@ -23,7 +23,7 @@ from pipeline.publish import publish_many, queue_length
 from pipeline.resources import now
 from pipeline.settings import get_settings
 from pipeline.tasks.fanout import WAIT_S
-from scripts.bench.plotting import new_figure
+from scripts.bench.plotting import new_figure, require_drawing
 from scripts.embedded_redis import EmbeddedRedis
 from storage import posts, sites
 from storage.migrate import upgrade
@@ -86,8 +86,11 @@ def measure_fairness(users: int, per_s: int, *, plot: Path | None = None) -> dic
     """Fan out to `users`, and after three seconds to ten more, with `per_s` messages taken a second.
 
     small_s: seconds from the small post's start until its last message was taken. longest_queue: most messages that
-    waited at once. large_s: seconds until the large post's last. `plot`: where to draw all of it, as a PNG.
+    waited at once. large_s: seconds until the large post's last. `plot`: where to draw all of it, as a PNG; raises
+    ClickException when there is nothing to draw with.
     """
+    if plot is not None:
+        require_drawing()
     with tempfile.TemporaryDirectory() as folder, EmbeddedRedis(Path(folder, "redis")) as server:
         url = f"sqlite:///{folder}/bench.db"
         upgrade(url)

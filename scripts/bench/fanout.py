@@ -2,7 +2,7 @@
 
 import resource
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -15,6 +15,7 @@ from celery import Celery
 from pipeline.celery import NOTIFY_QUEUE, create_app
 from pipeline.publish import publish_many
 from pipeline.settings import get_settings
+from scripts.bench.rounds import by_turns
 from scripts.embedded_redis import EmbeddedRedis
 
 ROUNDS = 3
@@ -46,6 +47,7 @@ def measure_fanout(users: int) -> dict[str, float]:
                 loops.append(_rate(loop, partial(_loop, task, loop)))
         app.close()
     return {
+        "rounds": ROUNDS,
         "users": users,
         "per_s": round(median(batches)),
         "apply_async_per_s": round(median(loops)),
@@ -53,6 +55,24 @@ def measure_fanout(users: int) -> dict[str, float]:
         "redis_bytes_per_message": round(median(weights)),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
+
+
+def seconds_by_messages(sizes: Sequence[int], runs: int) -> dict[int, float]:
+    """Median seconds for publishing so many messages, on a Redis of its own."""
+    with tempfile.TemporaryDirectory() as folder, EmbeddedRedis(Path(folder)) as server:
+        app = create_app(get_settings().model_copy(update={"broker_url": server.url}))
+        with redis.Redis.from_url(server.url) as client:
+
+            def seconds(size: int) -> float:
+                client.delete(NOTIFY_QUEUE)
+                began = perf_counter()
+                publish_many(app, "notify_user", ((1, user) for user in range(size)))
+                return perf_counter() - began
+
+            seconds(1)
+            found = by_turns(sizes, runs, seconds)
+        app.close()
+    return found
 
 
 def _task(app: Celery) -> Any:

@@ -4,7 +4,8 @@ import importlib
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -14,6 +15,7 @@ from redis import Redis
 from sqlalchemy import func, insert, select
 
 from pipeline.resources import now
+from scripts.bench.rounds import by_turns
 from scripts.bench.workers import cpu_s, drained, wait_until, workers
 from scripts.isolated import Servers, servers
 from storage import sites
@@ -24,6 +26,9 @@ from storage.session import Database
 ROUNDS = 3
 LOOK_S = 0.025
 """Between two looks whether all is done: looking more often would take a part of what is measured."""
+LOOK_LONE_S = 0.002
+WARM = 200
+"""Messages of each kind before anything is measured."""
 LONE = 15
 PLAIN_MOST = 300
 PLAIN_PROCESSES = 3
@@ -43,21 +48,12 @@ def measure_notify(*, count: int, latency_ms: float, database: str, processes: i
     noop_times_stock: empty tasks beside that one's. lost: notifications that no phone shows. visible_duplicates: what
     phones show more than once.
     """
-    with (
-        tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder,
-        servers(Path(folder), database, keep=count * 2 * (ROUNDS + 2)) as on,
-    ):
-        os.environ.update({name: on.environment[name] for name in ("REDIS_URL", "BROKER_URL", "DATABASE_URL")})
-        os.environ.update({name: on.environment[name] for name in ("ENV_FILE", "DATA_DIR")})
-        on.gateway.set_faults(latency_ms=latency_ms)
-        bench = _Bench(on, count)
-        try:
-            bulk, stock = bench.notifier(processes, "bulk"), bench.notifier(processes, "stock")
-            plain = bench.plain(min(count, PLAIN_MOST))
-            shown = bench.shown()
-        finally:
-            bench.close()
+    with _started(count, latency_ms=latency_ms, database=database, keep=count * 2 * (ROUNDS + 2)) as bench:
+        bulk, stock = bench.notifier(processes, "bulk"), bench.notifier(processes, "stock")
+        plain = bench.plain(min(count, PLAIN_MOST))
+        shown = bench.shown()
     return {
+        "rounds": ROUNDS,
         "count": count,
         "latency_ms": latency_ms,
         "database": database,
@@ -68,6 +64,33 @@ def measure_notify(*, count: int, latency_ms: float, database: str, processes: i
         **shown,
         "stock": _figures(stock, plain),
     }
+
+
+def seconds_by_notifications(sizes: Sequence[int], runs: int) -> dict[int, float]:
+    """Median seconds for so many notifications, from the first published message to the last acknowledgement.
+
+    On SQLite, with two notifiers that read Redis in bulk, and a gateway that answers after 50 ms.
+    """
+    keep = sum(sizes) * runs + 2 * WARM
+    with _started(max(*sizes, WARM), latency_ms=50, database="sqlite", keep=keep) as bench:
+        return bench.seconds(sizes, runs, processes=2)
+
+
+@contextmanager
+def _started(count: int, *, latency_ms: float, database: str, keep: int) -> "Iterator[_Bench]":
+    """A bench with so many people, on servers of its own, which this process' settings then name too."""
+    with (
+        tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder,
+        servers(Path(folder), database, keep=keep) as on,
+    ):
+        os.environ.update({name: on.environment[name] for name in ("REDIS_URL", "BROKER_URL", "DATABASE_URL")})
+        os.environ.update({name: on.environment[name] for name in ("ENV_FILE", "DATA_DIR")})
+        on.gateway.set_faults(latency_ms=latency_ms)
+        bench = _Bench(on, count)
+        try:
+            yield bench
+        finally:
+            bench.close()
 
 
 def _figures(measured: Mapping[str, float], plain: float) -> dict[str, float]:
@@ -110,11 +133,7 @@ class _Bench:
 
     def notifier(self, processes: int, transport: str) -> dict[str, float]:
         """Rates of our workers, reading Redis in one of the two ways, and of an empty task on them, in turn."""
-        on = replace(self._on, environment={**self._on.environment, "NOTIFY_TRANSPORT": transport})
-        command = ("-A", "pipeline", "worker", "-Q", "notify_tasks", "--include", "scripts.bench.noop")
-        with workers(on, [(*command, "-n", f"notifier-{n}@bench") for n in range(processes)]) as pids:
-            self._timed("bench_noop", _nothing(200))
-            self._timed("notify_user", self._keys(200))
+        with self._notifiers(processes, transport) as pids:
             noops, rates, cpu, noop_cpu = [], [], [], []
             for _ in range(ROUNDS):
                 before = cpu_s(pids)
@@ -123,7 +142,7 @@ class _Bench:
                 keys, before = self._keys(self._count), cpu_s(pids)
                 rates.append(self._timed("notify_user", keys))
                 cpu.append((cpu_s(pids) - before) / self._count * 1000)
-            lone = [1000 / self._timed("notify_user", self._keys(1), every_s=0.002) for _ in range(LONE)]
+            lone = [1000 / self._timed("notify_user", self._keys(1), every_s=LOOK_LONE_S) for _ in range(LONE)]
         return {
             "per_s": median(rates),
             "noop_per_s": median(noops),
@@ -131,6 +150,26 @@ class _Bench:
             "noop_cpu_ms_each": median(noop_cpu),
             "lone_ms": median(lone),
         }
+
+    def seconds(self, sizes: Sequence[int], runs: int, *, processes: int) -> dict[int, float]:
+        """Median seconds for so many notifications each, with our workers that read Redis in bulk."""
+
+        def seconds(size: int) -> float:
+            every_s = LOOK_S if size > 1 else LOOK_LONE_S
+            return size / self._timed("notify_user", self._keys(size), every_s=every_s)
+
+        with self._notifiers(processes, "bulk"):
+            return by_turns(sizes, runs, seconds)
+
+    @contextmanager
+    def _notifiers(self, processes: int, transport: str) -> Iterator[list[int]]:
+        """Our workers, reading Redis in one of the two ways, once they have sent something; their process ids."""
+        on = replace(self._on, environment={**self._on.environment, "NOTIFY_TRANSPORT": transport})
+        command = ("-A", "pipeline", "worker", "-Q", "notify_tasks", "--include", "scripts.bench.noop")
+        with workers(on, [(*command, "-n", f"notifier-{n}@bench") for n in range(processes)]) as pids:
+            self._timed("bench_noop", _nothing(WARM))
+            self._timed("notify_user", self._keys(WARM))
+            yield pids
 
     def plain(self, count: int) -> float:
         """The rate of the plain design."""

@@ -1,0 +1,90 @@
+"""How the cost of a crawl, of matching, of publishing and of sending grows with their number."""
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scripts.bench import apart
+from scripts.bench.fit import fitted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """Something whose cost grows."""
+
+    # What it is counted in.
+    unit: str
+    # Function of a module: (sizes, runs) -> median seconds of each size. Imported when it is called, because what one
+    # of them imports connects to the servers that its settings name at that moment.
+    measure: str
+    sizes: tuple[int, ...]
+    quick: tuple[int, ...]
+    runs: int = 3
+    # What one round of the work takes; a run of so many is what tells the start-up. One of fewer costs a round too, and
+    # what a round costs whatever its size comes again with the next.
+    least: int = 1
+
+
+SUBJECTS: Mapping[str, Subject] = {
+    # No crawl has more than 50 pages, so its smallest size is also what tells the start-up.
+    "crawl": Subject(
+        unit="pages", measure="scripts.bench.crawl:cpu_by_pages", sizes=(1, 5, 16, 50), quick=(1, 3, 10, 30), runs=7
+    ),
+    "match": Subject(
+        unit="users",
+        measure="scripts.bench.audience:seconds_by_users",
+        sizes=(2_000, 6_000, 24_000, 100_000),
+        quick=(2_000, 6_000, 20_000, 60_000),
+        least=2_000,
+    ),
+    "fanout": Subject(
+        unit="messages",
+        measure="scripts.bench.fanout:seconds_by_messages",
+        sizes=(3_000, 10_000, 30_000, 100_000),
+        quick=(300, 1_000, 3_000, 10_000),
+    ),
+    "notify": Subject(
+        unit="notifications",
+        measure="scripts.bench.notify:seconds_by_notifications",
+        sizes=(500, 1_500, 5_000, 15_000),
+        quick=(50, 150, 500, 1_500),
+    ),
+}
+
+
+def measure_growth(only: Sequence[str] = (), *, quick: bool = False) -> dict[str, dict[str, Any]]:
+    """Measure each at four sizes, several times by turns, and fit how its cost grows; `only` some of them.
+
+    sizes, in `unit`; seconds: the median of `runs` at each (of a crawl, CPU of its child: the board is served on the
+    same cores; of the others, time). one_s: the same of the least that is done at once (one, of matching a
+    slice). start_s: what a run costs whatever its size.
+    exponent: k of cost = start + unit * size^k; 1 means that twice as many cost twice as much (scripts.bench.fit).
+    quick: small sizes, once each, which say that it works and nothing else.
+    """
+    names = [name for name in SUBJECTS if name in only or not only]
+    if len(names) == 1:
+        return {names[0]: _measured(SUBJECTS[names[0]], quick=quick)}
+    found: dict[str, dict[str, Any]] = {}
+    for name in names:
+        found |= apart.figures(["growth", "--only", name, *(["--quick"] if quick else []), "--json"])
+    return found
+
+
+def _measured(subject: Subject, *, quick: bool) -> dict[str, Any]:
+    module, _, function = subject.measure.partition(":")
+    measure: Callable[[Sequence[int], int], dict[int, float]] = getattr(importlib.import_module(module), function)
+    sizes, runs = (subject.quick, 1) if quick else (subject.sizes, subject.runs)
+    costs = measure(sorted({subject.least, *sizes}), runs)
+    seconds = [costs[size] for size in sizes]
+    one_s = costs[subject.least]
+    growth = fitted([size // subject.least for size in sizes], seconds, one_s=one_s)
+    return {
+        "unit": subject.unit,
+        "runs": runs,
+        "sizes": list(sizes),
+        "seconds": [round(cost, 4) for cost in seconds],
+        "one_s": round(one_s, 4),
+        "start_s": round(growth.start_s, 4),
+        "exponent": round(growth.exponent, 3),
+    }

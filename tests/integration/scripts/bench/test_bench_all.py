@@ -1,0 +1,90 @@
+"""`crawlpush bench all` with real benchmarks, of the smallest sizes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from scripts.bench import apart
+from scripts.bench.page import blocks
+from scripts.bench.tables import read_table
+from scripts.cli import main
+from scripts.embedded_postgres import find_postgres
+from scripts.embedded_redis import find_server
+from tests.services import require
+
+
+def crawlpush(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "scripts.cli", *arguments], capture_output=True, text=True, timeout=100, check=False
+    )
+
+
+def test_a_quick_run_writes_the_page(tmp_path: Path) -> None:
+    require(find_server() is not None, "a redis-server")
+    path = tmp_path / "report.md"
+    done = crawlpush("bench", "all", "--quick", "--only", "fanout", "--report", str(path), "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["quick"]
+    assert found["failed"] == {}
+    assert [target["figure"] for target in found["targets"]] == ["per_s", "ratio"]
+    written = blocks(path.read_text())
+    assert list(written) == ["machine", "summary", "fanout"]
+    (figures,) = found["benchmarks"]["fanout"]["figures"]
+    assert {row["figure"]: row["seen"] for row in read_table(written["fanout"])}["`per_s`"] == f"{figures['per_s']:,}"
+    assert len(read_table(written["summary"])) == 2
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_fails_is_named_and_makes_the_exit_code_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_arguments: object) -> None:
+        raise apart.BenchmarkError("there is no Redis on this machine")
+
+    monkeypatch.setattr(apart, "figures", fail)
+    result = CliRunner().invoke(main, ["bench", "all", "--quick", "--only", "fanout"])
+    assert result.exit_code == 1
+    assert "Error: fanout: there is no Redis on this machine" in result.output
+
+
+def test_an_error_of_a_benchmark_is_its_own_sentence() -> None:
+    with pytest.raises(apart.BenchmarkError, match=r"^No such command 'nothing'"):
+        apart.figures(["nothing"])
+    with pytest.raises(apart.BenchmarkError, match="printed no figures"):
+        apart.figures(["--help"])
+
+
+@pytest.mark.parametrize("only", ["match", "fanout"])
+def test_growth_is_fitted(only: str) -> None:
+    require(find_server() is not None, "a redis-server")
+    require(find_postgres() is not None, "PostgreSQL")
+    figures = apart.figures(["growth", "--only", only, "--quick", "--json"])[only]
+    assert len(figures["sizes"]) == len(figures["seconds"]) == 4
+    assert figures["sizes"][-1] >= 30 * figures["sizes"][0]
+    assert figures["start_s"] <= figures["one_s"]
+    # A machine that runs tests meanwhile tells no more than this.
+    assert 0.2 < figures["exponent"] < 2.5
+
+
+def test_a_fan_out_reaches_each_audience() -> None:
+    require(find_server() is not None, "a redis-server")
+    require(find_postgres() is not None, "PostgreSQL")
+    figures = apart.figures(["audience", "--audiences", "300,10", "--runs", "1", "--json"])
+    assert [each["users"] for each in figures["audiences"]] == [10, 300]
+    assert all(each["per_s"] > 0 for each in figures["audiences"])
+
+
+@pytest.mark.parametrize("audiences", ["", "many", "0", "-5", "10,,20", "1000001"])
+def test_audiences_that_cannot_be_are_refused(audiences: str) -> None:
+    result = CliRunner().invoke(main, ["bench", "audience", "--audiences", audiences])
+    assert result.exit_code == 2
+    assert "Error: Invalid value for '--audiences'" in result.output
+
+
+@pytest.mark.parametrize("command", ["all", "audience", "growth"])
+def test_help_says_what_there_is(command: str) -> None:
+    assert f"  {command} " in CliRunner().invoke(main, ["bench", "--help"]).output
+    assert "--json" in CliRunner().invoke(main, ["bench", command, "--help"]).output
