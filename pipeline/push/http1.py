@@ -8,6 +8,7 @@ difference between a message that may be sent again and one that may have been s
 import asyncio
 import ssl
 import time
+from asyncio.sslproto import SSLProtocol
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -19,8 +20,15 @@ KEEPALIVE_S = 50.0
 """An idle connection is dropped here before the other side drops it: a POST on a dying connection is an unknown."""
 MAX_ANSWER_BYTES = 65_536
 """A push vendor's answer has some hundred bytes; whatever is longer is not one, and is not read to its end."""
+TLS_BUFFER_BYTES = 32_768
+"""Of each connection, for reading: two TLS records (RFC 8446, section 5.1)."""
 ADDRESS_DELAY_S = 0.25
 """How long one of a host's addresses may take before the next is tried beside it (RFC 8305, section 5)."""
+
+
+# asyncio makes it 256 KiB, which for a hundred connections is more than all else that a notifier needs for them; there
+# is no way to say so for one.
+SSLProtocol.max_size = TLS_BUFFER_BYTES
 
 
 class AnswerError(ConnectionError):

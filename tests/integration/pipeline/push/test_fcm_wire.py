@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 import threading
+from asyncio.sslproto import SSLProtocol
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.push.channels import build_channels
-from pipeline.push.http1 import MAX_ANSWER_BYTES
+from pipeline.push.http1 import MAX_ANSWER_BYTES, TLS_BUFFER_BYTES
 from pipeline.push.message import Platform
 from tests.support.messages import message
 
@@ -82,3 +83,10 @@ def test_an_answer_that_is_none_is_an_outcome_and_the_message_is_sent_once(confi
 
     assert Counter((outcome.kind.value, outcome.code) for outcome in outcomes) == {(kind, code): 2}
     assert seen.requests == 2
+
+
+def test_a_connection_keeps_little_memory_for_tls():
+    # What asyncio makes for each connection, here without one.
+    protocol = SSLProtocol(SimpleNamespace(), asyncio.Protocol(), ssl.create_default_context(), None)
+
+    assert len(protocol._ssl_buffer) == TLS_BUFFER_BYTES
