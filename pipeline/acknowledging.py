@@ -2,9 +2,11 @@
 
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kombu.transport import redis, virtual
+from kombu.transport import virtual
+
+from pipeline import sturdy
 
 ACK_MAX = 200
 ACK_DELAY_S = 0.01
@@ -13,15 +15,8 @@ that dies in this time had not sent is delivered again after the visibility time
 ACK_RETRY_S = 1.0
 """How long acknowledgements that could not be sent wait for the next try."""
 
-if TYPE_CHECKING:
-    # kombu's stubs know little of the inside that is leaned on here.
-    class _KombuQoS(Any): ...  # type: ignore[misc]
 
-else:
-    _KombuQoS = redis.QoS
-
-
-class QoS(_KombuQoS):
+class QoS(sturdy.QoS):
     """Which messages are unacknowledged: noted by the script that took them, acknowledged many at once."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -65,11 +60,9 @@ class QoS(_KombuQoS):
         self.forget(*tags)
 
     def forget(self, *tags: str) -> None:
-        """Free the places of messages in the prefetch count."""
-        for tag in tags:
-            # One that was never counted (no_ack) must not look like one more free place.
-            if tag in self._delivered:
-                virtual.QoS.ack(self, tag)
+        """Free the places of messages in the prefetch count; one that is forgotten is no longer on its way either."""
+        self.noted.difference_update(tags)
+        super().forget(*tags)
 
     def restore_unacked(self, client: Any = None) -> None:
         """Give back what is not acknowledged: not what is, even where Redis could not be told so yet."""
@@ -77,15 +70,6 @@ class QoS(_KombuQoS):
         for tag in tuple(self._acknowledged):
             self._delivered.pop(tag, None)
         super().restore_unacked(client)
-
-    def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
-        """Give one message back; a record that cannot be read must not keep others from it, time and again."""
-        try:
-            super().restore_by_tag(tag, client, leftmost)
-        except (ValueError, TypeError, RecursionError) as error:
-            with self.channel.conn_or_acquire(client) as client_:
-                raw = client_.hget(self.unacked_key, tag) or b""
-            self.channel.set_aside(self.unacked_key, tag, raw, error)
 
     def restore_unacked_once(self, stderr: Any = None) -> None:
         """Send what waits before the rest is given back: a clean stop repeats nothing."""

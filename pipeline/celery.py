@@ -26,6 +26,7 @@ from pipeline.exposure import exposed_files
 from pipeline.metrics.catalogue import FAILED_TASKS
 from pipeline.metrics.counters import counters
 from pipeline.settings import Settings, SettingsError, get_settings
+from pipeline.sturdy import sturdy_transport
 from pipeline.transport import bulk_transport
 
 logger = logging.getLogger(__name__)
@@ -271,8 +272,10 @@ def _set_transport(conf: Any, kind: ProcessType, settings: Settings) -> None:
     options = {**conf.broker_transport_options, **redis_options(kind)}
     check_visibility(kind, options, settings)
     conf.broker_transport_options = options
-    # Long tasks come one at a time, and there kombu's own way costs nothing.
-    if kind.queues == (NOTIFY_QUEUE,) and settings.notify_transport == "bulk":
+    if kind.queues != (NOTIFY_QUEUE,):
+        # Long tasks come one at a time, and there taking them so costs nothing.
+        conf.broker_transport = sturdy_transport(settings.broker)
+    elif settings.notify_transport == "bulk":
         conf.broker_transport = bulk_transport(settings.broker)
 
 

@@ -16,7 +16,7 @@ local function take(place)
     local info = type(properties) == 'table' and properties.delivery_info
     local tag = info and properties.delivery_tag
     if type(info) ~= 'table' or type(tag) ~= 'string' or type(message.headers) ~= 'table'
-        or type(info.exchange) ~= 'string' or type(info.routing_key) ~= 'string' then
+        or tag:find('[\\128-\\255]') or type(info.exchange) ~= 'string' or type(info.routing_key) ~= 'string' then
         local aside = ARGV[2 * place]
         redis.call('LPUSH', aside, raw)
         redis.call('LTRIM', aside, 0, tonumber(ARGV[4]) - 1)

@@ -6,63 +6,46 @@ prefetch count allows and notes them, and one transaction acknowledges all that 
 milliseconds. Queues, unacknowledged messages and their keys look as kombu's own do: either side's producers and
 consumers, and either side's restoring of lost messages, can stand on the other end.
 
-It leans on the inside of kombu's Redis transport, so it is used with the versions in KOMBU_VERSIONS alone
-(`bulk_transport()`); tests/integration/pipeline/transport/ shows on both transports what must not differ.
+It is built upon `pipeline/sturdy.py`, and leans on the inside of kombu's Redis transport as that does.
 """
 
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from itertools import chain
 from queue import Empty
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-from kombu.exceptions import OperationalError
-from kombu.transport import redis
 from kombu.utils.json import loads
 from kombu.utils.scheduling import priority_cycle
 from redis import Redis
 from redis.exceptions import RedisError
 
 from pipeline.acknowledging import ACK_DELAY_S, ACK_RETRY_S, QoS
+from pipeline.sturdy import (
+    UNREADABLE_KEPT,
+    UNREADABLE_SUFFIX,
+    KombuChannel,
+    KombuSentinelChannel,
+    KombuSentinelTransport,
+    KombuTransport,
+    Mixin,
+    SturdyMixin,
+    transport_of,
+)
 from pipeline.take_script import TAKE
 
 logger = logging.getLogger(__name__)
-
-KOMBU_VERSIONS = frozenset({"5.7.0"})
-"""The versions whose inside was read; tests/unit/pipeline/test_transport.py names what is leaned on."""
 
 TAKE_MAX = 200
 """Most messages that one script looks at: more would make the other clients of Redis wait for it."""
 LOOK_S = 0.25
 """How long an idle consumer waits at one list before it looks at its other ones (queues, priorities)."""
-UNREADABLE_KEPT = 100
-UNREADABLE_SUFFIX = ":unreadable"
-"""What is no message is set aside in a list of this name, the newest UNREADABLE_KEPT of each queue."""
 
 
-if TYPE_CHECKING:
-    # kombu's stubs know little of the inside that is leaned on here.
-    class Mixin(Any): ...  # type: ignore[misc]  # noqa: D101
-
-    class _KombuChannel: ...
-
-    class _KombuSentinelChannel: ...
-
-    class _KombuTransport: ...
-
-    class _KombuSentinelTransport: ...
-
-else:
-    Mixin = object
-    _KombuChannel, _KombuSentinelChannel = redis.Channel, redis.SentinelChannel
-    _KombuTransport, _KombuSentinelTransport = redis.Transport, redis.SentinelTransport
-
-
-class BulkMixin(Mixin):
-    """What a channel does in bulk, on top of kombu's Redis channel or its Sentinel one."""
+class BulkMixin(SturdyMixin):
+    """What a channel does in bulk, on top of what any of ours bears."""
 
     QoS = QoS
     _bulk_client: Redis | None = None
@@ -77,17 +60,6 @@ class BulkMixin(Mixin):
                 self._shared_client = self._create_client()
             client = self._shared_client
         yield client
-
-    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
-        """How to reach Redis, remembered: it can no longer be asked when a broken connection was given up.
-
-        Only so can such a channel give back or acknowledge what it had; kombu's own raises AttributeError there, which
-        ends the worker.
-        """
-        known = self.__dict__.setdefault("_known_parameters", {})
-        if asynchronous not in known:
-            known[asynchronous] = super()._connparams(asynchronous=asynchronous)
-        return dict(known[asynchronous])
 
     def basic_consume(self, queue: str, no_ack: bool, *args: Any, **kwargs: Any) -> Any:
         """See kombu."""
@@ -139,15 +111,7 @@ class BulkMixin(Mixin):
 
     def _brpop_read(self, **options: Any) -> bool:
         """Read the answer to the wait, then take what the prefetch count allows."""
-        try:
-            try:
-                self.client.parse_response(self.client.connection, "BLMOVE", **options)
-            except self.connection_errors:
-                self.client.connection.disconnect()
-                raise
-        finally:
-            self._in_poll = None
-            self._flush_brpop_reauth()
+        self._read_answer("BLMOVE", **options)
         if self._closing:
             raise Empty
         allowed = self.qos.can_consume_max_estimate()
@@ -162,18 +126,9 @@ class BulkMixin(Mixin):
         return True
 
     def _deliver_taken(self, queue: str, tag: str, raw: bytes) -> None:
-        try:
-            self.connection._deliver(loads(raw), queue)
-        except (OSError, RedisError, OperationalError):
-            # Not the message's fault: it is given back with the others when the connection is closed.
-            raise
-        except Exception as error:
-            # Whoever can write to Redis must not be able to end a worker, nor to hand it the same message for ever.
-            self.set_aside(queue, tag, raw, error)
-        else:
-            if queue in self._no_ack_queues:
-                self.qos.noted.discard(tag)
-                self.qos.ack(tag)
+        if self._deliver_raw(queue, raw, tag) and queue in self._no_ack_queues:
+            self.qos.noted.discard(tag)
+            self.qos.ack(tag)
 
     def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> Any:
         """One message of one queue, or None."""
@@ -220,20 +175,6 @@ class BulkMixin(Mixin):
         self.qos.noted.update(tag for _, tag, _ in taken)
         return taken
 
-    def set_aside(self, queue: str, tag: str, raw: bytes, error: Exception) -> None:
-        """Keep a message that cannot be delivered where a person can look at it, and forget it otherwise."""
-        logger.error(
-            "set aside a message that cannot be delivered",
-            extra={"fields": {"queue": queue, "error": type(error).__name__}},
-        )
-        aside = queue + UNREADABLE_SUFFIX
-        with self.conn_or_acquire() as client, client.pipeline() as pipe:
-            pipe.lpush(aside, raw)
-            pipe.execute_command("LTRIM", self.global_keyprefix + aside, 0, UNREADABLE_KEPT - 1)
-            pipe.zrem(self.unacked_index_key, tag).hdel(self.unacked_key, tag).execute()
-        self.qos.noted.discard(tag)
-        self.qos.forget(tag)
-
     def _take_script(self, keys: Sequence[str], args: Sequence[Any]) -> list[Any]:
         # Not the client of conn_or_acquire(): with a global prefix, that one adds it to a script's first key alone.
         if self._bulk_client is None or self._bulk_client.connection_pool is not self.pool:
@@ -242,11 +183,11 @@ class BulkMixin(Mixin):
         return cast(list[Any], self._script(keys=keys, args=args))
 
 
-class Channel(BulkMixin, _KombuChannel):
+class Channel(BulkMixin, KombuChannel):
     """A channel to one Redis server."""
 
 
-class SentinelChannel(BulkMixin, _KombuSentinelChannel):
+class SentinelChannel(BulkMixin, KombuSentinelChannel):
     """A channel to the server that Sentinel names."""
 
 
@@ -261,34 +202,18 @@ class LoopMixin(Mixin):
         super().register_with_event_loop(connection, loop)
 
 
-class Transport(LoopMixin, _KombuTransport):
+class Transport(LoopMixin, KombuTransport):
     """Reads one Redis server, plain or over TLS."""
 
     Channel = Channel
 
 
-class SentinelTransport(LoopMixin, _KombuSentinelTransport):
+class SentinelTransport(LoopMixin, KombuSentinelTransport):
     """Reads the Redis server that Sentinel names."""
 
     Channel = SentinelChannel
 
 
-TRANSPORTS = {
-    "redis": f"{__name__}:Transport",
-    "rediss": f"{__name__}:Transport",
-    "sentinel": f"{__name__}:SentinelTransport",
-}
-"""The scheme of a broker's URL, and the name of the transport that reads such a broker in bulk."""
-
-
 def bulk_transport(broker_url: str) -> str | None:
     """The name of the transport that reads this broker in bulk; None where kombu's own has to do."""
-    name = TRANSPORTS.get(broker_url.partition("://")[0])
-    kombu = version("kombu")
-    if name is not None and kombu not in KOMBU_VERSIONS:
-        logger.warning(
-            "messages are taken one by one: this version of kombu was not tested",
-            extra={"fields": {"kombu": kombu, "tested": ",".join(sorted(KOMBU_VERSIONS))}},
-        )
-        return None
-    return name
+    return transport_of(__name__, broker_url)

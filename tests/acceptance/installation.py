@@ -106,6 +106,10 @@ class Installation:
         """The process id of a running process."""
         return self._running[name].pid
 
+    def ended(self) -> list[str]:
+        """The processes that ended without being told to."""
+        return [name for name, process in self._running.items() if process.poll() is not None]
+
     def kill(self, name: str) -> None:
         """SIGKILL, as the kernel does when memory runs out."""
         process = self._running.pop(name)

@@ -132,6 +132,8 @@ def test_redis_is_stopped_and_started(sqlite_installation: Installation) -> None
     installation.redis.start()
     a_minute_passes(installation)
     expect_everybody_served_once(installation)
+    # Where one ends by itself, `scripts/start` stops everything.
+    assert installation.ended() == []
 
 
 @pytest.mark.full

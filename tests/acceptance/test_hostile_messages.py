@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from kombu import Connection, Producer
 
 from tests.acceptance.installation import Installation
 
 QUEUE = "fanout_tasks"
+NO_MESSAGES = (b"no message at all", b"{}", b"[" * 100_000, b"\xff\xfe")
 NOT_AN_ID: tuple[Any, ...] = ("1; DROP TABLE posts", [1], {"id": 1}, 0, -1, 2**63, 1.5, True, None)
 
 
@@ -30,7 +32,7 @@ def producer(sqlite_installation: Installation) -> Iterator[Producer]:
         yield Producer(connection.default_channel, routing_key=QUEUE)
 
 
-def task_message(name: str, *arguments: Any) -> dict[str, Any]:
+def task_message(name: Any, *arguments: Any) -> dict[str, Any]:
     return {
         "body": [list(arguments), {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}],
         "headers": {"lang": "py", "task": name, "id": f"hostile-{name}", "root_id": "hostile"},
@@ -60,17 +62,20 @@ def test_hostile_messages_are_refused_and_the_worker_goes_on(
     producer.publish(**task_message("fan_out_post"), serializer="json")
     producer.publish(**task_message("fan_out_post", 1, 2, 3), serializer="json")
 
-    # When a task of ours comes after them, then the same worker does it
-    producer.publish(**task_message("debug_task", "after"), serializer="json")
-    installation.wait_until(lambda: _answered(installation), "the task behind the hostile ones")
-
-    # And nothing was run
-    assert not bomb.exists()
-    assert installation.logged("dispatcher", "is dropped") >= 1
-
-
-def _answered(installation: Installation) -> bool:
-    import redis
-
     with redis.Redis.from_url(installation.redis.url) as client:
-        return bool(client.exists("crawlpush:debug:after"))
+        # And with what is no message, or of which Celery cannot read the headers
+        producer.publish(**task_message({"a": "dict"}), serializer="json")
+        client.lpush(QUEUE, *NO_MESSAGES)
+
+        # When a task of ours comes after them, then the same worker does it
+        producer.publish(**task_message("debug_task", "after"), serializer="json")
+        installation.wait_until(lambda: client.exists("crawlpush:debug:after"), "the task behind the hostile ones")
+
+        # And nothing was run, and nothing comes again
+        assert not bomb.exists()
+        assert installation.ended() == []
+        assert installation.logged("dispatcher", "is dropped") >= 1
+        assert client.llen(f"{QUEUE}:unreadable") == 1 + len(NO_MESSAGES)
+        installation.wait_until(
+            lambda: not client.exists(QUEUE, "unacked:dispatcher", "unacked_index:dispatcher"), "nothing is left"
+        )

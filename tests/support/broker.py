@@ -1,4 +1,4 @@
-"""A broker as kombu's users see it: connections over either transport, and what stands in Redis meanwhile."""
+"""A broker as kombu's users see it: connections over each transport, and what stands in Redis meanwhile."""
 
 import base64
 import json
@@ -9,9 +9,15 @@ from typing import Any
 import redis
 from kombu import Connection, Consumer, Message, Queue
 
-from pipeline.transport import TRANSPORTS
+from pipeline.sturdy import sturdy_transport
+from pipeline.transport import bulk_transport
 
-STOCK, BULK = "stock", "bulk"
+STOCK, STURDY, BULK = "stock", "sturdy", "bulk"
+TRANSPORTS: dict[str, Callable[[str], str | None]] = {
+    STOCK: lambda url: None,
+    STURDY: sturdy_transport,
+    BULK: bulk_transport,
+}
 QUEUE = "letters"
 SECONDS = 20.0
 """How long a test waits for what should come at once."""
@@ -19,7 +25,7 @@ SECONDS = 20.0
 
 def transport_name(url: str, transport: str) -> str | None:
     """What Celery's `broker_transport` and kombu's `transport` are for a URL; None is kombu's own."""
-    return TRANSPORTS[url.partition("://")[0]] if transport == BULK else None
+    return TRANSPORTS[transport](url)
 
 
 def connection(url: str, transport: str, **options: Any) -> Connection:

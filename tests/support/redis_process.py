@@ -1,6 +1,7 @@
 """A redis-server on a port that stays its own, which can be killed and started again; or a Sentinel of one."""
 
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -45,6 +46,14 @@ class RedisProcess:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def vanish(self) -> None:
+        """End it so that its clients find out first on the connections on which they wait for what is published."""
+        with redis.Redis.from_url(self.url, retry=None) as client, client.pipeline(transaction=False) as pipe:
+            pipe.execute_command("CLIENT", "KILL", "TYPE", "pubsub").execute_command("SHUTDOWN", "NOSAVE")
+            with suppress(redis.ConnectionError):
+                pipe.execute()
+        self.kill()
 
     def __enter__(self) -> Self:
         self.start()

@@ -1,7 +1,7 @@
-"""A small Celery app, for workers on either transport: `celery -A tests.support.transport_app worker`.
+"""A small Celery app, for workers on each transport: `celery -A tests.support.transport_app worker`.
 
-TRANSPORT_URL and TRANSPORT (stock or bulk) say what it reads, and how; NOTES is the folder where it notes what it did,
-which is no Redis, because that may be away meanwhile.
+TRANSPORT_URL and TRANSPORT (stock, sturdy or bulk) say what it reads, and how; NOTES is the folder where it notes what
+it did, which is no Redis, because that may be away meanwhile.
 """
 
 import os

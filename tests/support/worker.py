@@ -26,21 +26,15 @@ class Worker:
         self.app.conf.update(
             task_default_queue=QUEUE, broker_transport=transport_name(url, transport), task_ignore_result=True
         )
-        self._command = [sys.executable, "-m", "celery", "-q", "-A", app, "worker", "-l", "INFO", *arguments]
-        self._environment = {**os.environ, "ENV_FILE": "", "NOTES": str(folder), **environment}
-        self.process = self._start()
-        wait_until(lambda: self.control("ping"), "the worker is ready", seconds=60)
-
-    def _start(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            return subprocess.Popen(
-                self._command, cwd=ROOT, env=self._environment, stdout=log, stderr=subprocess.STDOUT
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "celery", "-q", "-A", app, "worker", "-l", "INFO", *arguments],
+                cwd=ROOT,
+                env={**os.environ, "ENV_FILE": "", "NOTES": str(folder), **environment},
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
-
-    def revive(self) -> None:
-        """Start it again if it ended, as whatever runs the Procfile does."""
-        if self.process.poll() is not None:
-            self.process = self._start()
+        wait_until(lambda: self.control("ping"), "the worker is ready", seconds=60)
 
     def send(self, *numbers: int, seconds: float = 0.0, held: bool = False, countdown: float = 0) -> list[str]:
         """Enqueue a `note` task for each number; their ids."""

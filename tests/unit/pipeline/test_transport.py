@@ -1,4 +1,4 @@
-"""When the bulk transport is used, and that the inside of kombu on which it leans is as it was read."""
+"""When our transports are used, and that the inside of kombu on which they lean is as it was read."""
 
 import ast
 import inspect
@@ -7,43 +7,60 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from kombu import Connection
 from kombu.transport import redis, virtual
 from kombu.utils import symbol_by_name
 from kombu.utils.scheduling import cycle_by_name, priority_cycle
 
-from pipeline import transport
-from pipeline.transport import KOMBU_VERSIONS, TRANSPORTS, bulk_transport
+from pipeline import acknowledging, sturdy, transport
+from pipeline.sturdy import CLASSES, KOMBU_VERSIONS, sturdy_transport, tag_of
+from pipeline.transport import bulk_transport
+
+Chooser = Callable[[str], str | None]
+both = pytest.mark.parametrize("choose", [sturdy_transport, bulk_transport])
 
 
+@pytest.mark.parametrize(("choose", "module"), [(sturdy_transport, sturdy), (bulk_transport, transport)])
 @pytest.mark.parametrize(
     ("url", "kind"),
     [
-        ("redis://:secret@127.0.0.1:6379/0", transport.Transport),
-        ("rediss://:secret@redis.example:6380/0", transport.Transport),
-        ("sentinel://127.0.0.1:26379/0", transport.SentinelTransport),
+        ("redis://:secret@127.0.0.1:6379/0", "Transport"),
+        ("rediss://:secret@redis.example:6380/0", "Transport"),
+        ("sentinel://127.0.0.1:26379/0", "SentinelTransport"),
     ],
 )
-def test_a_redis_is_read_in_bulk(url: str, kind: type) -> None:
-    assert symbol_by_name(bulk_transport(url)) is kind
+def test_a_redis_is_read_with_a_transport_of_ours(choose: Chooser, module: Any, url: str, kind: str) -> None:
+    assert symbol_by_name(choose(url)) is getattr(module, kind)
 
 
+@both
 @pytest.mark.parametrize("url", ["amqp://guest@127.0.0.1//", "memory://", ""])
-def test_another_broker_is_read_as_kombu_reads_it(url: str, caplog: pytest.LogCaptureFixture) -> None:
-    assert bulk_transport(url) is None
+def test_another_broker_is_read_as_kombu_reads_it(choose: Chooser, url: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert choose(url) is None
     assert caplog.records == []
 
 
-@pytest.mark.parametrize("scheme", TRANSPORTS)
-def test_with_an_unknown_kombu_messages_come_one_by_one_and_one_warning_says_so(
-    scheme: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@both
+@pytest.mark.parametrize("scheme", CLASSES)
+def test_with_an_unknown_kombu_its_own_transport_is_used_and_one_warning_says_so(
+    choose: Chooser, scheme: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(transport, "version", {"kombu": "5.7.99"}.__getitem__)
+    monkeypatch.setattr(sturdy, "version", {"kombu": "5.7.99"}.__getitem__)
 
-    assert bulk_transport(f"{scheme}://:secret@127.0.0.1/0") is None
+    assert choose(f"{scheme}://:secret@127.0.0.1/0") is None
     (record,) = caplog.records
     assert record.levelname == "WARNING"
     assert record.fields == {"kombu": "5.7.99", "tested": ",".join(sorted(KOMBU_VERSIONS))}  # type: ignore[attr-defined]
     assert "secret" not in caplog.text
+
+
+def test_a_message_of_kombus_has_a_tag() -> None:
+    with Connection("memory://") as link:
+        channel = link.channel()
+        message = channel.prepare_message("body")
+        channel._inplace_augment_message(message, "", "letters")
+
+    assert tag_of(message) == message["properties"]["delivery_tag"]
 
 
 INSIDE: list[tuple[Callable[..., Any], list[str]]] = [
@@ -52,6 +69,7 @@ INSIDE: list[tuple[Callable[..., Any], list[str]]] = [
     (redis.Channel._q_for_pri, ["self", "queue", "pri"]),
     (redis.Channel.conn_or_acquire, ["self", "client"]),
     (redis.Channel._flush_brpop_reauth, ["self"]),
+    (redis.Channel._connparams, ["self", "asynchronous"]),
     (redis.Channel._create_client, ["self", "asynchronous"]),
     (redis.Channel._maybe_update_queues_expire, ["self", "client", "queue"]),
     (redis.Channel.basic_consume, ["self", "queue", "args", "kwargs"]),
@@ -87,6 +105,13 @@ def attributes_of(function: Callable[..., Any]) -> set[str]:
 @pytest.mark.parametrize(
     ("function", "names"),
     [
+        # What ours does instead; and that the consumer's callback comes after the note.
+        (redis.Channel._brpop_read, {"parse_response", "disconnect", "sep", "rotate", "_deliver", "_in_poll"}),
+        (redis.Channel._brpop_read, {"_flush_brpop_reauth", "connection_errors"}),
+        (virtual.Channel.basic_consume, {"_callbacks", "Message", "append"}),
+        # Why its answer is remembered.
+        (redis.Channel._connparams, {"connection", "client", "hostname"}),
+        (redis.Channel._get_pool, {"_connparams"}),
         # Set while an answer is awaited: the poller neither asks again nor reads without it.
         (redis.MultiChannelPoller._register_BRPOP, {"_in_poll", "_brpop_start"}),
         (redis.MultiChannelPoller._update_brpop_polling, {"_in_poll", "can_consume"}),
@@ -115,7 +140,12 @@ def test_queues_are_read_in_turn_unless_their_order_is_a_priority() -> None:
 @pytest.mark.parametrize(
     ("ours", "stock"),
     [
-        (transport.QoS, redis.QoS),
+        (sturdy.QoS, redis.QoS),
+        (sturdy.Channel, redis.Channel),
+        (sturdy.SentinelChannel, redis.SentinelChannel),
+        (sturdy.Transport, redis.Transport),
+        (sturdy.SentinelTransport, redis.SentinelTransport),
+        (acknowledging.QoS, redis.QoS),
         (transport.Channel, redis.Channel),
         (transport.SentinelChannel, redis.SentinelChannel),
         (transport.Transport, redis.Transport),

@@ -1,17 +1,18 @@
-"""Each test that takes `transport` runs on kombu's own Redis transport and on the one that works in bulk."""
+"""Each test that takes `transport` runs on both of ours, and in full on kombu's own: they must not differ from it."""
 
 from collections.abc import Callable, Iterator
 
 import pytest
 import redis
 from kombu import Connection
+from kombu.asynchronous import Hub, get_event_loop, set_event_loop
 
-from tests.support.broker import BULK, STOCK, connection
+from tests.support.broker import BULK, STOCK, STURDY, connection
 
 Connect = Callable[..., Connection]
 
 
-@pytest.fixture(params=(STOCK, BULK))
+@pytest.fixture(params=(pytest.param(STOCK, marks=pytest.mark.full), STURDY, BULK))
 def transport(request: pytest.FixtureRequest) -> str:
     """The transport that the test reads with."""
     return str(request.param)
@@ -36,3 +37,14 @@ def connect(redis_url: str, transport: str) -> Iterator[Connect]:
     yield make
     for each in made:
         each.release()
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    """An event loop as a worker has it."""
+    before = get_event_loop()
+    hub = Hub()
+    set_event_loop(hub)
+    yield hub
+    hub.close()
+    set_event_loop(before)

@@ -1,4 +1,4 @@
-"""Acknowledging, rejecting and reading without either: the same on both transports."""
+"""Acknowledging, rejecting and reading without either: the same on all transports."""
 
 import pytest
 import redis

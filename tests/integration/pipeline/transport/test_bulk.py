@@ -6,30 +6,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis
-from kombu.asynchronous import Hub, get_event_loop, set_event_loop
+from kombu.asynchronous import Hub
 
 from pipeline.acknowledging import ACK_MAX
 from tests.support.broker import BULK, QUEUE, Reader, calls, connection, put, unacked, wait_until, waiting
-from tests.support.redis_process import RedisProcess
 
 MESSAGES = 3000
 KILLS = 8
-
-
-@pytest.fixture
-def hub() -> Iterator[Hub]:
-    """An event loop as a worker has it."""
-    before = get_event_loop()
-    hub = Hub()
-    set_event_loop(hub)
-    yield hub
-    hub.close()
-    set_event_loop(before)
 
 
 def run_until_read(hub: Hub, reader: Reader, count: int) -> None:
@@ -105,31 +91,6 @@ def test_acknowledgements_survive_a_redis_that_is_away_for_a_moment(
         turns = iter(hub.create_loop())
         reader.messages[1].ack()
         wait_until(lambda: (next(turns), not unacked(client))[1], "the acknowledgements")
-
-
-def test_a_broken_connection_can_be_given_up_and_its_messages_acknowledged(hub: Hub, tmp_path: Path) -> None:
-    """As a worker does when Redis is restarted, with tasks that go on meanwhile."""
-    with RedisProcess(tmp_path, "--appendonly", "yes", "--appendfsync", "always") as server:
-        link = connection(server.url, BULK)
-        put(link, 1, 2)
-        link.register_with_event_loop(hub)
-        # A worker too reads on the default channel and has others, whose failure leaves that one half closed.
-        reader, other = Reader(link, channel=link.default_channel), Reader(link, "other")
-        run_until_read(hub, reader, 2)
-        turns = iter(hub.create_loop())
-        waiting_channels = (reader.consumer.channel, other.consumer.channel)
-        wait_until(lambda: (next(turns), all(each._in_poll for each in waiting_channels))[1], "both wait for more")
-        server.kill()
-        link.collect()
-        link.release()
-
-        server.start()
-        with redis.Redis.from_url(server.url) as client:
-            assert unacked(client) == [1, 2]
-            for message in reader.messages:
-                message.ack()
-            reader.consumer.channel.flush()
-            assert unacked(client) == []
 
 
 def test_a_callback_that_breaks_the_connection_loses_none_of_those_taken_with_it(

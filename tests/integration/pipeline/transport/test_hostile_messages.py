@@ -1,4 +1,4 @@
-"""A real notifier and messages that mean it harm: it goes on, and does what it was asked by the others."""
+"""A real worker and messages that mean it harm: it goes on, and does what it was asked by the others."""
 
 import base64
 import json
@@ -10,27 +10,32 @@ from typing import Any
 import pytest
 import redis
 
-from pipeline.celery import NOTIFY_QUEUE
-from tests.support.broker import BULK, STOCK, wait_until
+from pipeline.celery import CRAWL_QUEUE, FANOUT_QUEUE, NOTIFY_QUEUE
+from tests.support.broker import BULK, STOCK, STURDY, calls, wait_until
 from tests.support.worker import Worker
 
-ASIDE = f"{NOTIFY_QUEUE}:unreadable"
+TRANSPORTS = {CRAWL_QUEUE: STURDY, FANOUT_QUEUE: STURDY, NOTIFY_QUEUE: BULK}
 BODY = [["the-answer"], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}]
 
 
 @contextmanager
-def notifier(folder: Path, redis_url: str, database_url: str, transport: str = BULK) -> Iterator[Worker]:
-    """The Procfile's notifier, which reads Redis as the setting says."""
-    environment = {"REDIS_URL": redis_url, "DATABASE_URL": database_url, "NOTIFY_TRANSPORT": transport}
-    with Worker(folder, redis_url, transport, "-Q", NOTIFY_QUEUE, app="pipeline", **environment) as worker:
+def worker_of(queue: str, folder: Path, redis_url: str, database_url: str, **environment: str) -> Iterator[Worker]:
+    """The Procfile's worker of a queue."""
+    environment = {"REDIS_URL": redis_url, "DATABASE_URL": database_url, **environment}
+    with Worker(folder, redis_url, TRANSPORTS[queue], "-Q", queue, app="pipeline", **environment) as worker:
         yield worker
 
 
+def commands_to_wait(client: "redis.Redis") -> set[str]:
+    """The commands with which somebody waited for messages since the last CONFIG RESETSTAT."""
+    return {"blmove", "brpop"} & calls(client).keys()
+
+
 def message(number: int, headers: dict[str, Any], body: object = BODY, **changes: Any) -> bytes:
-    """A message of the notify queue with these headers, each with a tag of its own."""
+    """A message with these headers, each with a tag of its own."""
     encoded = base64.b64encode(json.dumps(body).encode()).decode()
     properties = {
-        "delivery_info": {"exchange": "", "routing_key": NOTIFY_QUEUE},
+        "delivery_info": {"exchange": "", "routing_key": "of no matter"},
         "delivery_tag": f"tag-{number}",
         "body_encoding": "base64",
         "priority": 0,
@@ -83,34 +88,50 @@ HOSTILE_BYTES = [
 ]
 
 
-def test_a_notifier_goes_on_after_messages_that_mean_it_harm(redis_url: str, sqlite_url: str, tmp_path: Path) -> None:
-    with redis.Redis.from_url(redis_url) as client, notifier(tmp_path, redis_url, sqlite_url) as worker:
+@pytest.mark.parametrize(
+    ("queue", "name", "waits_with"),
+    [
+        (CRAWL_QUEUE, "crawler", "brpop"),
+        # Every day in tests/acceptance/test_hostile_messages.py.
+        pytest.param(FANOUT_QUEUE, "dispatcher", "brpop", marks=pytest.mark.full),
+        (NOTIFY_QUEUE, "notifier", "blmove"),
+    ],
+)
+def test_a_worker_goes_on_after_messages_that_mean_it_harm(
+    redis_url: str, sqlite_url: str, tmp_path: Path, queue: str, name: str, waits_with: str
+) -> None:
+    with redis.Redis.from_url(redis_url) as client, worker_of(queue, tmp_path, redis_url, sqlite_url) as worker:
+        client.config_resetstat()
         hostile = [message(number, headers) for number, headers in enumerate(HOSTILE_HEADERS)] + HOSTILE_BYTES
         for number, raw in enumerate(hostile):
-            client.lpush(NOTIFY_QUEUE, raw)
-            worker.app.send_task("debug_task", (f"good-{number}",), queue=NOTIFY_QUEUE)
+            client.lpush(queue, raw)
+            worker.app.send_task("debug_task", (f"good-{number}",), queue=queue)
         for number in range(len(hostile)):
             wait_until(lambda key=f"crawlpush:debug:good-{number}": client.exists(key), f"good message {number} ran")  # type: ignore[misc]
 
         # Whatever became of them, none comes again, and none takes a place.
         wait_until(
-            lambda: not client.exists(NOTIFY_QUEUE, "unacked:notifier", "unacked_index:notifier"), "none is left"
+            lambda: not client.exists(queue, f"unacked:{name}", f"unacked_index:{name}"), f"{name}: none is left"
         )
-        aside: Any = client.lrange(ASIDE, 0, -1)
+        aside: Any = client.lrange(f"{queue}:unreadable", 0, -1)
         assert {*HOSTILE_BYTES[:4], message(0, HOSTILE_HEADERS[0])} <= set(aside) <= set(hostile)
         assert worker.control("active") == worker.control("reserved") == []
         assert worker.said().count("set aside") >= 4
         assert "Connection to broker lost" not in worker.said()
+        assert commands_to_wait(client) == {waits_with}
         assert worker.terminate() == 0
 
 
-@pytest.mark.parametrize("transport", [pytest.param(STOCK, marks=pytest.mark.full), BULK])
-def test_the_setting_says_how_a_notifier_reads(redis_url: str, sqlite_url: str, tmp_path: Path, transport: str) -> None:
-    with redis.Redis.from_url(redis_url) as client, notifier(tmp_path, redis_url, sqlite_url, transport) as worker:
+@pytest.mark.full
+def test_the_setting_has_a_notifier_read_with_kombus_own(redis_url: str, sqlite_url: str, tmp_path: Path) -> None:
+    setting = {"NOTIFY_TRANSPORT": STOCK}
+    with (
+        redis.Redis.from_url(redis_url) as client,
+        worker_of(NOTIFY_QUEUE, tmp_path, redis_url, sqlite_url, **setting) as worker,
+    ):
         client.config_resetstat()
         worker.app.send_task("debug_task", ("here",), queue=NOTIFY_QUEUE)
         wait_until(lambda: client.exists("crawlpush:debug:here"), "the task ran")
-        used: Any = client.info("commandstats")
 
-        assert ("cmdstat_blmove" in used, "cmdstat_brpop" in used) == (transport == BULK, transport == STOCK)
+        assert commands_to_wait(client) == {"brpop"}
         assert worker.terminate() == 0

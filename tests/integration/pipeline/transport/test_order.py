@@ -1,4 +1,4 @@
-"""Which message comes next, from which queue, and when none does: the same on both transports."""
+"""Which message comes next, from which queue, and when none does: the same on all transports."""
 
 import redis
 

@@ -1,4 +1,4 @@
-"""Redis over TLS, and Redis that Sentinel names: the same on both transports."""
+"""Redis over TLS, and Redis that Sentinel names: the same on all transports."""
 
 import ssl
 from pathlib import Path

@@ -1,14 +1,15 @@
-"""Whoever can write to Redis cannot stop a bulk reader, nor hand it the same bytes for ever."""
+"""Whoever can write to Redis cannot stop a reader of ours, nor hand it the same bytes for ever."""
 
 import json
 from typing import Any
 
 import pytest
 import redis
-from kombu import Queue
+from kombu import Message, Queue
 
-from pipeline.transport import TAKE_MAX, UNREADABLE_KEPT
-from tests.support.broker import BULK, QUEUE, Reader, connection, put, unacked, waiting
+from pipeline.sturdy import UNREADABLE_KEPT
+from pipeline.transport import TAKE_MAX
+from tests.support.broker import BULK, QUEUE, STURDY, Reader, connection, put, unacked, waiting
 
 ASIDE = f"{QUEUE}:unreadable"
 
@@ -50,6 +51,12 @@ HOSTILE = {
     "a list for properties": good(properties=[]),
     "no tag": good(properties={"delivery_info": {"exchange": "", "routing_key": QUEUE}}),
     "a number for a tag": good(properties={"delivery_info": {"exchange": "", "routing_key": QUEUE}, "delivery_tag": 7}),
+    "no ASCII for a tag": good().replace(b"a-tag", "꼬리표".encode()),
+    "no UTF-8 for a tag": good().replace(b"a-tag", b"\xff"),
+    "half a letter for a tag": good().replace(b"a-tag", b"\\ud800"),
+    "null for a tag": good().replace(b'"a-tag"', b"null"),
+    "a list for a tag": good().replace(b'"a-tag"', b"[1]"),
+    "what kombu's JSON cannot make": good(extra={"__type__": "uuid", "__value__": {"hex": 5}}),
     "text for where it came from": good(properties={"delivery_info": "text", "delivery_tag": "tag"}),
     "an object for a routing key": good(
         properties={"delivery_info": {"exchange": "", "routing_key": {}}, "delivery_tag": "tag"}
@@ -61,11 +68,17 @@ HOSTILE = {
 }
 
 
+@pytest.fixture(params=(STURDY, BULK))
+def transport(request: pytest.FixtureRequest) -> str:
+    """Not kombu's own, which raises."""
+    return str(request.param)
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_bytes_that_are_no_message_are_set_aside_and_the_others_come(
-    redis_url: str, client: "redis.Redis", name: str
+    redis_url: str, client: "redis.Redis", transport: str, name: str
 ) -> None:
-    with connection(redis_url, BULK) as link:
+    with connection(redis_url, transport) as link:
         put(link, 1)
         client.lpush(QUEUE, HOSTILE[name])
         put(link, 2)
@@ -92,8 +105,10 @@ def test_getting_one_message_passes_over_what_is_none(redis_url: str, client: "r
     assert unacked(client) == []
 
 
-def test_of_every_priority_they_go_to_the_queues_own_list(redis_url: str, client: "redis.Redis") -> None:
-    with connection(redis_url, BULK, global_keyprefix="ours:") as link:
+def test_of_every_priority_they_go_to_the_queues_own_list(
+    redis_url: str, client: "redis.Redis", transport: str
+) -> None:
+    with connection(redis_url, transport, global_keyprefix="ours:") as link:
         client.lpush(f"ours:{QUEUE}", b"urgent")
         client.lpush(f"ours:{QUEUE}\x06\x169", b"late")
         client.lpush(f"ours:{QUEUE}", HOSTILE["a list for a body"])
@@ -105,21 +120,24 @@ def test_of_every_priority_they_go_to_the_queues_own_list(redis_url: str, client
     assert [key for key in client.keys("*unreadable*") if key != f"ours:{ASIDE}".encode()] == []
 
 
-def test_a_heap_of_them_is_bounded_and_no_script_runs_over_all(redis_url: str, client: "redis.Redis") -> None:
+def test_a_heap_of_them_is_bounded_and_no_script_runs_over_all(
+    redis_url: str, client: "redis.Redis", transport: str
+) -> None:
     client.lpush(QUEUE, *(b"nothing %d" % number for number in range(3 * TAKE_MAX)))
     client.config_resetstat()
-    with connection(redis_url, BULK) as link:
+    with connection(redis_url, transport) as link:
         put(link, 1)
         Reader(link, prefetch=1).read(1)[0].ack()
 
     newest: Any = client.lindex(ASIDE, 0)
     assert (client.llen(ASIDE), newest) == (UNREADABLE_KEPT, b"nothing %d" % (3 * TAKE_MAX - 1))
-    stats: Any = client.info("commandstats")
-    assert stats["cmdstat_evalsha"]["calls"] >= 4
+    if transport == BULK:
+        stats: Any = client.info("commandstats")
+        assert stats["cmdstat_evalsha"]["calls"] >= 4
 
 
-def test_they_take_no_place_in_the_prefetch_count(redis_url: str, client: "redis.Redis") -> None:
-    with connection(redis_url, BULK) as link:
+def test_they_take_no_place_in_the_prefetch_count(redis_url: str, client: "redis.Redis", transport: str) -> None:
+    with connection(redis_url, transport) as link:
         for number in range(6):
             client.lpush(QUEUE, good(body="A", number=number))
             put(link, number)
@@ -127,3 +145,25 @@ def test_they_take_no_place_in_the_prefetch_count(redis_url: str, client: "redis
         reader.read(2)
         reader.look(0.6)
         assert reader.bodies == unacked(client) == [0, 1]
+
+
+@pytest.mark.parametrize("error", [TypeError, KeyError, RecursionError])
+def test_a_message_that_its_consumer_cannot_bear_does_not_come_again(
+    redis_url: str, client: "redis.Redis", transport: str, error: type[Exception]
+) -> None:
+    """As Celery cannot bear headers of a wrong type; by then the message is noted as unacknowledged."""
+    with connection(redis_url, transport) as link:
+        put(link, "bad", "good")
+        reader = Reader(link, prefetch=1)
+        (bad, _) = reversed(client.lrange(QUEUE, 0, -1))  # type: ignore[arg-type]
+
+        def refuse(message: Message) -> None:
+            if message.decode() == "bad":
+                raise error
+            reader.messages.append(message)
+
+        reader.consumer.on_message = refuse
+        reader.read(1)
+
+    assert client.lrange(ASIDE, 0, -1) == [bad]
+    assert (reader.bodies, waiting(client), unacked(client)) == (["good"], ["good"], [])
