@@ -18,6 +18,8 @@ from tests.rabbitmq import RabbitMQServer, find_rabbitmq
 from tests.services import PostgresDatabases, require
 
 DATABASES = ("sqlite", "postgres")
+MOST_WORKERS = 4
+"""More would wait for the longest tests, and pay for more servers."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,6 +38,13 @@ def pytest_configure(config: pytest.Config) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """How many processes share the tests in scripts/test; each starts its own servers, so one where those are given."""
+    shared = {"TEST_REDIS_URL", "TEST_RABBITMQ_URL"} & os.environ.keys()
+    return 0 if shared else min(os.cpu_count() or 1, MOST_WORKERS)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

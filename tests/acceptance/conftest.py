@@ -8,9 +8,10 @@ from tests.acceptance.installation import Installation, installed
 from tests.services import require
 
 
-@pytest.fixture
-def installation(database_url: str, tmp_path: Path) -> Iterator[Installation]:
-    """An installation on each kind of database; the board shows two old posts."""
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.full)])
+def installation(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Installation]:
+    """An installation on each kind of database, every day on SQLite; the board shows two old posts."""
+    database_url = str(request.getfixturevalue(f"{request.param}_url"))
     require(find_server() is not None, "a redis-server")
     with installed(tmp_path, database_url, posts=["처음부터 있던 특강초청", "An old post"]) as made:
         yield made

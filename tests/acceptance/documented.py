@@ -5,6 +5,7 @@ or an output. Each command either runs in a test, or is in `BY_HAND` with the re
 """
 
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -109,3 +110,17 @@ def _commands(block: list[str]) -> Iterator[tuple[int, str]]:
 
 def _is_whole(text: str) -> bool:
     return not subprocess.run(["/bin/bash", "-n", "-c", text], capture_output=True, check=False).returncode
+
+
+def calls(text: str, program: str) -> Iterator[list[str]]:
+    """The arguments of each call of a program in a command, which may have several."""
+    words = shlex.shlex(text.replace("\\\n", " "), posix=True, punctuation_chars=";|&()<>")
+    words.whitespace_split = True
+    call: list[str] = []
+    for word in (*words, ";"):
+        if word and not word.strip(words.punctuation_chars):
+            if call[:1] == [program]:
+                yield call[1:]
+            call = []
+        else:
+            call.append(word)

@@ -22,7 +22,8 @@ from tests.support.proxy import Proxy
 
 # A drill that goes wrong waits for what really takes a minute: the sweep's patience. So may a start, on a machine that
 # others keep busy; a wait that ends when its condition comes true costs nothing.
-pytestmark = pytest.mark.timeout(600)
+# Every day test_drill_command.py kills and flushes, at moments that its seed decides.
+pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
 
 PATIENCE_S = 180
 
@@ -94,11 +95,7 @@ def test_redis_forgets_everything_in_the_middle_of_a_fan_out(sqlite_installation
 
 
 @pytest.mark.parametrize(
-    ("passing", "moment"),
-    [
-        (0, "between the commit and the first message"),
-        pytest.param(3, "in the middle of a slice", marks=pytest.mark.full),
-    ],
+    ("passing", "moment"), [(0, "between the commit and the first message"), (3, "in the middle of a slice")]
 )
 def test_the_dispatcher_is_killed(sqlite_installation: Installation, passing: int, moment: str) -> None:
     installation = sqlite_installation
@@ -121,7 +118,6 @@ def test_the_dispatcher_is_killed(sqlite_installation: Installation, passing: in
         expect_everybody_served_once(installation)
 
 
-@pytest.mark.full
 def test_redis_is_stopped_and_started(sqlite_installation: Installation) -> None:
     installation = sqlite_installation
     prepare(installation, slice_users=50, latency_ms=50)
@@ -136,7 +132,6 @@ def test_redis_is_stopped_and_started(sqlite_installation: Installation) -> None
     assert installation.ended() == []
 
 
-@pytest.mark.full
 def test_the_database_is_away_for_ten_seconds(tmp_path: Path) -> None:
     programs = find_postgres()
     require(programs is not None, "PostgreSQL")

@@ -51,9 +51,9 @@ def test_a_post_that_appears_while_pushes_are_paused_is_pushed_once_when_they_ar
 
 
 def test_a_crawl_that_runs_is_broken_off_by_a_pause_and_done_after_it(sqlite_installation: Installation) -> None:
-    # Given a crawl that takes half a minute
+    # Given a crawl that takes so long that nobody on a busy machine comes too late for it
     installation = sqlite_installation
-    installation.environment["CRAWL_DELAY_S"] = "15"
+    installation.environment["CRAWL_DELAY_S"] = "45"
     installation.add_board("board", "--schedule", "1h", "-p", "max_pages=3")
     for number in range(40):
         installation.board.add_post(f"공지 {number}")

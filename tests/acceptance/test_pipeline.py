@@ -36,6 +36,7 @@ def make_due(installation: Installation) -> None:
         session.execute(update(Site).values(next_crawl_at=Site.created_at))
 
 
+@pytest.mark.parametrize("installation", ["sqlite", "postgres"], indirect=True)
 def test_each_matched_phone_rings_once_for_each_new_post(installation: Installation) -> None:
     # Given users with an Android phone, an iPhone, both, and one with another interest
     installation.add_board("board", "--schedule", "1h")

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,24 +10,15 @@ import redis
 from sqlalchemy import func, select
 
 from pipeline import heartbeat
-from scripts.embedded_redis import find_server
 from scripts.procfile import procfile_commands
 from storage import sites
 from storage.models import CrawlRun, Site
-from tests.acceptance.installation import ROOT, Installation, installed
-from tests.services import require
+from tests.acceptance.installation import ROOT, Installation
 
 
 def runs(installation: Installation) -> int:
     with installation.database.reading() as session:
         return session.scalar(select(func.count()).select_from(CrawlRun).where(CrawlRun.status == "finished")) or 0
-
-
-@pytest.fixture
-def postgres_installation(postgres_url: str, tmp_path: Path) -> Iterator[Installation]:
-    require(find_server() is not None, "a redis-server")
-    with installed(tmp_path, postgres_url, posts=["처음부터 있던 특강초청"]) as made:
-        yield made
 
 
 def test_a_schedule_changed_while_everything_runs_takes_effect_at_the_next_tick(
@@ -71,16 +61,10 @@ def test_a_schedule_changed_while_everything_runs_takes_effect_at_the_next_tick(
     assert "beat is not running" in installation.command("status", code=1)
 
 
-def test_two_beats_side_by_side_crawl_nothing_twice(postgres_installation: Installation) -> None:
-    two_beats_crawl_nothing_twice(postgres_installation)
-
-
 @pytest.mark.full
-def test_two_beats_side_by_side_crawl_nothing_twice_on_sqlite(sqlite_installation: Installation) -> None:
-    two_beats_crawl_nothing_twice(sqlite_installation)
-
-
-def two_beats_crawl_nothing_twice(installation: Installation) -> None:
+@pytest.mark.parametrize("installation", ["sqlite", "postgres"], indirect=True)
+def test_two_beats_side_by_side_crawl_nothing_twice(installation: Installation) -> None:
+    """Every day it is tests/integration/storage/test_promises.py that has several processes claim what is due."""
     # Given two sites, on hosts of different names so that they need not wait for each other, and two beats
     for name in ("one", "two"):
         installation.add_board(name, "--schedule", "5s")

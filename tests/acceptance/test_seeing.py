@@ -10,8 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import brotli
 import pytest
+import redis
 from sqlalchemy import select
 
+from pipeline import heartbeat
 from pipeline.celery import create_app
 from pipeline.settings import get_settings
 from scripts.embedded_redis import free_port
@@ -48,6 +50,14 @@ def receiver() -> Iterator[tuple[str, list[bytes]]]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def age_the_heartbeat(installation: Installation) -> None:
+    with redis.Redis.from_url(installation.redis.url) as client:
+        for beat, raw in client.hgetall(heartbeat.KEY).items():  # type: ignore[union-attr]
+            value = json.loads(raw)
+            value["at"] -= heartbeat.STALE_AFTER.total_seconds()
+            client.hset(heartbeat.KEY, beat, json.dumps(value))
 
 
 def sent(installation: Installation) -> bool:
@@ -115,7 +125,8 @@ def test_the_workers_tell_that_beat_has_stopped_and_that_it_is_back(sqlite_insta
         installation.start("dispatcher", "notifier", "beat")
         installation.wait_until_ready_on("fanout_tasks", "notify_tasks")
         installation.kill("beat")
-        # A heartbeat that is half a minute old is stale.
+        # When its heartbeat is half a minute old, which is stale
+        age_the_heartbeat(installation)
         installation.wait_until(told("beat"), "the alert", seconds=90)
         installation.start("beat")
         installation.wait_until(told("beat runs again"), "the end of it", seconds=60)

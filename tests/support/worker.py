@@ -34,7 +34,8 @@ class Worker:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        wait_until(lambda: self.control("ping"), "the worker is ready", seconds=60)
+        # What is asked before it listens is never answered: better often than patiently.
+        wait_until(lambda: self.control("ping", patience_s=0.3), "the worker is ready", seconds=60)
 
     def send(self, *numbers: int, seconds: float = 0.0, held: bool = False, countdown: float = 0) -> list[str]:
         """Enqueue a `note` task for each number; their ids."""
@@ -50,9 +51,9 @@ class Worker:
         """Let the held tasks end."""
         (self._folder / "released").touch()
 
-    def control(self, method: str, *arguments: Any) -> Any:
+    def control(self, method: str, *arguments: Any, patience_s: float = 2) -> Any:
         """What the worker answers to a method of `celery inspect`, None when it does not."""
-        inspect = self.app.control.inspect(timeout=2, limit=1)
+        inspect = self.app.control.inspect(timeout=patience_s, limit=1)
         answers = getattr(inspect, method)(*arguments)
         return next(iter(answers.values())) if answers else None
 
