@@ -82,7 +82,8 @@ class Answer:
 
 def fcm_accepted(name: str) -> Answer:
     """Return FCM's answer to a message it took; `name` is projects/*/messages/*."""
-    return Answer(status=200, body=json.dumps({"name": name}, indent=2).encode() + b"\n")
+    # Written out: with an indent json.dumps encodes in Python, which took a fifth of the gateway's time for a message.
+    return Answer(status=200, body=f'{{\n  "name": {json.dumps(name)}\n}}\n'.encode())
 
 
 def fcm_error(code: str, message: str = "", *, violations: Sequence[tuple[str, str]] = (), reason: str = "") -> Answer:
