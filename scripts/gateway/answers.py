@@ -82,7 +82,8 @@ class Answer:
 
 def fcm_accepted(name: str) -> Answer:
     """Return FCM's answer to a message it took; `name` is projects/*/messages/*."""
-    return Answer(status=200, body=json.dumps({"name": name}, indent=2).encode() + b"\n")
+    # Written out: with an indent json.dumps encodes in Python, which took a fifth of the gateway's time for a message.
+    return Answer(status=200, body=f'{{\n  "name": {json.dumps(name)}\n}}\n'.encode())
 
 
 def fcm_error(code: str, message: str = "", *, violations: Sequence[tuple[str, str]] = (), reason: str = "") -> Answer:
@@ -110,7 +111,12 @@ def fcm_error(code: str, message: str = "", *, violations: Sequence[tuple[str, s
 
 def google_not_found() -> Answer:
     """Return the page that Google's front end gives for a path that does not exist."""
-    return Answer(status=404, body=_PAGE.replace(b"502", b"404"), content_type=HTML_TYPE, code="NO_SUCH_PATH")
+    return google_page(404, code="NO_SUCH_PATH")
+
+
+def google_page(status: int, *, code: str = "BAD_REQUEST") -> Answer:
+    """Return the page that Google's front end gives for a request that reaches no service."""
+    return Answer(status=status, body=_PAGE.replace(b"502", b"%d" % status), content_type=HTML_TYPE, code=code)
 
 
 def apns_error(reason: str, *, timestamp_ms: int | None = None) -> Answer:

@@ -1,62 +1,62 @@
 """The FCM side: HTTPS, `POST /v1/projects/{project}/messages:send` and the OAuth token endpoint."""
 
-import asyncio
 import itertools
-import socket
-import struct
-
-from aiohttp import web
+from urllib.parse import parse_qsl
 
 from scripts.gateway.answers import Answer, fcm_accepted, fcm_error, google_not_found
 from scripts.gateway.credentials import PROJECT
-from scripts.gateway.faults import CALM, Disturbance
+from scripts.gateway.faults import Disturbance
 from scripts.gateway.fcm_rules import check_request
+from scripts.gateway.http1 import HTTPConnection, Request
 from scripts.gateway.state import GatewayState
 
 _SEND_PATH = f"/v1/projects/{PROJECT}/messages:send"
+_FORM_TYPE = "application/x-www-form-urlencoded"
 _NO_HEADERS: dict[str, str] = {}
 
 
-def reset_connection(transport: asyncio.BaseTransport | None) -> None:
-    """Close a TCP connection with RST, as a dying server or a NAT does."""
-    if transport is None:
-        return
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    if isinstance(transport, asyncio.Transport):
-        transport.abort()
-
-
 class FCMSide:
-    """Answers FCM's requests. `handle` is the handler of an aiohttp low-level server."""
+    """Answers FCM's requests, on as many connections as there are."""
 
     def __init__(self, state: GatewayState) -> None:
         self._state = state
         self._numbers = itertools.count(1)
+        self._connections: set[HTTPConnection] = set()
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    def connection(self) -> HTTPConnection:
+        """Return the protocol of a new connection, and count it."""
+        self._state.connections["fcm"] += 1
+        return HTTPConnection(self._handle, self._connections)
+
+    def close(self) -> None:
+        """Close every connection when what was said on it is sent; answers that are still owed are not given."""
+        for connection in list(self._connections):
+            connection.close()
+
+    def abort(self) -> None:
+        """Drop every connection."""
+        for connection in list(self._connections):
+            connection.abort()
+
+    def _handle(self, connection: HTTPConnection, request: Request) -> None:
         """Answer one request, or fail it as the plan says."""
         path = request.path
-        if path == "/token":
-            return await self._token(request)
-        if request.method != "POST" or not path.endswith("/messages:send"):
-            return _response(google_not_found())
-        content = await request.read()
+        if path == "/token" and request.method == b"POST":
+            connection.answer(self._state.access_tokens.grant(_form(request)))
+            return
+        if request.method != b"POST" or not path.endswith("/messages:send"):
+            connection.answer(google_not_found())
+            return
         disturbance = self._state.plan.next("fcm")
         answer = disturbance.answer
         if disturbance.delivered:
-            answer = self._judge(path, request.headers.get("Authorization"), content)
+            answer = self._judge(path, request.header(b"authorization"), request.body)
         if answer is not None and answer.code:
             self._state.record.refused("fcm", answer.code)
-        if disturbance is CALM:
-            return _response(answer or fcm_error("INTERNAL"))
-        return await _disturbed(request, disturbance, answer)
-
-    async def _token(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.method != "POST":
-            return _response(google_not_found())
-        return _response(self._state.access_tokens.grant(await request.post()))
+        if disturbance.delay_s:
+            connection.later(disturbance.delay_s, _carry_out, connection, disturbance, answer)
+        else:
+            _carry_out(connection, disturbance, answer)
 
     def _judge(self, path: str, authorization: str | None, content: bytes) -> Answer:
         """Return FCM's answer, recording the message when it is accepted."""
@@ -80,33 +80,20 @@ class FCMSide:
         return fcm_accepted(f"projects/{PROJECT}/messages/0:{next(self._numbers):016x}")
 
 
-def _response(answer: Answer) -> web.Response:
-    headers = {"Content-Type": answer.content_type, **dict(answer.headers)}
-    return web.Response(body=answer.body, status=answer.status, headers=headers)
+def _form(request: Request) -> dict[str, str]:
+    """Return the fields of a form, none when the body is not said to be one."""
+    kind = (request.header(b"content-type") or "").partition(";")[0]
+    if kind.strip().lower() != _FORM_TYPE:
+        return {}
+    return dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
-async def _disturbed(request: web.BaseRequest, disturbance: Disturbance, answer: Answer | None) -> web.StreamResponse:
-    if disturbance.delay_s:
-        await asyncio.sleep(disturbance.delay_s)
+def _carry_out(connection: HTTPConnection, disturbance: Disturbance, answer: Answer | None) -> None:
     if disturbance.manner == "silent":
-        await asyncio.Event().wait()  # until the client gives up, which cancels this handler
-    if disturbance.manner == "reset" or answer is None:
-        reset_connection(request.transport)
-        return web.Response()
-    response = _response(answer)
-    if disturbance.drip_s:
-        return await _drip(request, response, disturbance.drip_s)
-    return response
-
-
-async def _drip(request: web.BaseRequest, whole: web.Response, drip_s: float) -> web.StreamResponse:
-    """Send the head at once, and the body byte by byte."""
-    response = web.StreamResponse(status=whole.status, headers=whole.headers)
-    body = whole.body if isinstance(whole.body, bytes) else b""
-    response.content_length = len(body)
-    await response.prepare(request)
-    for position in range(len(body)):
-        await asyncio.sleep(drip_s)
-        await response.write(body[position : position + 1])
-    await response.write_eof()
-    return response
+        connection.ignore()
+    elif disturbance.manner == "reset" or answer is None:
+        connection.reset()
+    elif disturbance.drip_s:
+        connection.drip(answer, disturbance.drip_s)
+    else:
+        connection.answer(answer)

@@ -110,10 +110,12 @@ def _object(value: Any, path: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise _refuse(f"Invalid value at '{path or 'request'}'", field=path)
     known = _FIELDS[path]
-    for name in value:
-        if name not in known and _snake(name) not in known:
-            at = f" at '{path}'" if path else ""
-            raise _refuse(f'Invalid JSON payload received. Unknown name "{name}"{at}: Cannot find field.', field=path)
+    if not known.issuperset(value):
+        for name in value:
+            if name not in known and _snake(name) not in known:
+                at = f" at '{path}'" if path else ""
+                sentence = f'Invalid JSON payload received. Unknown name "{name}"{at}: Cannot find field.'
+                raise _refuse(sentence, field=path)
     return value
 
 

@@ -63,7 +63,7 @@ class Gateway:
         self._lock = FolderLock(folder / LOCK_NAME)
         self._protocols: set[APNsProtocol] = set()
         self._servers: list[asyncio.Server] = []
-        self._fcm_server: web.Server | None = None
+        self._fcm: FCMSide | None = None
         self._admin: web.AppRunner | None = None
         self.ports = ports
         self.record = PushRecord(keep=keep, on_push=on_push)
@@ -106,15 +106,10 @@ class Gateway:
 
     async def _listen(self, state: GatewayState, sockets: dict[str, socket.socket]) -> None:
         loop = asyncio.get_running_loop()
-        self._fcm_server = fcm_server = web.Server(
-            FCMSide(state).handle, handler_cancellation=True, access_log=None, keepalive_timeout=300
+        self._fcm = FCMSide(state)
+        server = await loop.create_server(
+            self._fcm.connection, sock=sockets["fcm"], ssl=_tls(state.credentials, "http/1.1")
         )
-
-        def fcm_protocol() -> asyncio.Protocol:
-            state.connections["fcm"] += 1
-            return fcm_server()
-
-        server = await loop.create_server(fcm_protocol, sock=sockets["fcm"], ssl=_tls(state.credentials, "http/1.1"))
         self._servers.append(server)
         for name, environment in (("apns", "production"), ("apns_sandbox", "sandbox")):
             server = await loop.create_server(
@@ -132,13 +127,14 @@ class Gateway:
             server.close()
         for protocol in list(self._protocols):
             protocol.close()
-        if self._fcm_server is not None:
-            self._fcm_server.pre_shutdown()
-            await self._fcm_server.shutdown(timeout=0.05)
+        if self._fcm is not None:
+            self._fcm.close()
         if self._admin is not None:
             await self._admin.cleanup()
         for protocol in list(self._protocols):
             protocol.abort()
+        if self._fcm is not None:
+            self._fcm.abort()
         self._lock.release()
 
     def set_faults(self, faults: Faults) -> None:

@@ -21,6 +21,8 @@ _REMEMBERED = 2000
 _WINDOW = 2**31 - 1 - 65_535
 # RFC 9113, 4.1: length, type, flags and stream id.
 _FRAME_HEAD = 9
+# At every frame h2 copies all that it was given and has not read yet, so it is given a little at a time.
+_PIECE_BYTES = 4096
 
 
 class ServerConnection(h2.connection.H2Connection):  # type: ignore[misc] # h2 is not typed
@@ -51,9 +53,11 @@ class ServerConnection(h2.connection.H2Connection):  # type: ignore[misc] # h2 i
 
     def receive_data(self, data: bytes) -> list[Any]:
         """Return the events of received bytes. h2 would wait for the end of a frame however long it says it is."""
-        events: list[Any] = super().receive_data(data)
-        if len(self.incoming_buffer.data) > self.max_inbound_frame_size + _FRAME_HEAD:
-            raise ProtocolError("The client sent a frame above the maximum size.")
+        events: list[Any] = []
+        for start in range(0, len(data), _PIECE_BYTES):
+            events += super().receive_data(data[start : start + _PIECE_BYTES])
+            if len(self.incoming_buffer.data) > self.max_inbound_frame_size + _FRAME_HEAD:
+                raise ProtocolError("The client sent a frame above the maximum size.")
         return events
 
     def allow_streams(self, max_streams: int) -> None:

@@ -126,15 +126,8 @@ class APNsClient:
             self.read()
 
     def is_reset(self) -> bool:
-        """Tell whether TCP itself says that the server reset the connection; Python's TLS hides it."""
-        with socket.socket(fileno=os.dup(self.socket.fileno())) as raw:
-            raw.settimeout(TIMEOUT_S)
-            try:
-                while raw.recv(65_536):
-                    pass
-            except ConnectionResetError:
-                return True
-            return False
+        """Tell whether the server reset the connection."""
+        return is_reset(self.socket)
 
     def read(self) -> None:
         try:
@@ -173,6 +166,18 @@ class APNsClient:
 
     def close(self) -> None:
         self.socket.close()
+
+
+def is_reset(sock: ssl.SSLSocket) -> bool:
+    """Tell whether TCP itself says that the server reset a connection; Python's TLS hides it."""
+    with socket.socket(fileno=os.dup(sock.fileno())) as raw:
+        raw.settimeout(TIMEOUT_S)
+        try:
+            while raw.recv(65_536):
+                pass
+        except ConnectionResetError:
+            return True
+        return False
 
 
 def wait_for(condition: Callable[[], bool], what: str) -> None:

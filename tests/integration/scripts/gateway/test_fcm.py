@@ -1,8 +1,16 @@
+import json
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
 import pytest
 import requests
 
 from scripts.gateway.process import GatewayProcess
-from tests.integration.scripts.gateway.clients import FCMClient
+from tests.integration.scripts.gateway.clients import TIMEOUT_S, FCMClient, is_reset, wait_for
 
 MESSAGE = {
     "token": "phone-1",
@@ -17,6 +25,34 @@ def error_code(response: requests.Response) -> str | None:
         if detail["@type"].endswith("FcmError"):
             return str(detail["errorCode"])
     return None
+
+
+@contextmanager
+def raw_connection(gateway: GatewayProcess) -> Iterator[ssl.SSLSocket]:
+    """A TLS connection to write HTTP to."""
+    environment = gateway.environment()
+    context = ssl.create_default_context(cafile=environment["PUSH_CA_FILE"])
+    port = urlsplit(environment["FCM_ENDPOINT"]).port
+    with (
+        socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1") as sock,
+    ):
+        yield sock
+
+
+def raw_request(fcm: FCMClient, token: str, head: str = "") -> bytes:
+    body = json.dumps({"message": {**MESSAGE, "token": token}})
+    return (
+        "POST /v1/projects/crawlpush-demo/messages:send HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        f"Authorization: Bearer {fcm.credentials.token}\r\nContent-Length: {len(body)}\r\n{head}\r\n{body}"
+    ).encode()
+
+
+def read_to_the_end(sock: ssl.SSLSocket) -> bytes:
+    content = b""
+    while part := sock.recv(65_536):
+        content += part
+    return content
 
 
 def test_a_message_arrives_and_is_shown(gateway: GatewayProcess, fcm: FCMClient) -> None:
@@ -144,3 +180,51 @@ def test_the_token_end_point_refuses_what_it_did_not_ask_for(fcm: FCMClient) -> 
     response = fcm.session.post(f"{fcm.endpoint}/token", data={"grant_type": "password"}, timeout=10)
     assert (response.status_code, response.json()["error"]) == (400, "unsupported_grant_type")
     assert fcm.session.get(f"{fcm.endpoint}/token", timeout=10).status_code == 404
+
+
+def test_pipelined_messages_are_dealt_with_in_order(gateway: GatewayProcess, fcm: FCMClient) -> None:
+    gateway.set_faults(jitter_ms=20, dead_tokens=["phone-3"])
+    with raw_connection(gateway) as sock:
+        sock.sendall(b"".join(raw_request(fcm, f"phone-{number}") for number in range(9)))
+        sock.sendall(raw_request(fcm, "phone-9", "Connection: close\r\n"))
+        answers = read_to_the_end(sock)
+    assert answers.count(b"HTTP/1.1 200 OK\r\n") == 9
+    assert answers.split(b"HTTP/1.1 ")[4].startswith(b"404 Not Found")
+    assert [push["token"] for push in gateway.received()] == [f"phone-{n}" for n in range(10) if n != 3]
+
+
+def test_a_reset_loses_what_was_pipelined_behind_it(gateway: GatewayProcess, fcm: FCMClient) -> None:
+    gateway.set_faults(reset_every=2, latency_ms=20)
+    with raw_connection(gateway) as sock:
+        sock.sendall(b"".join(raw_request(fcm, f"phone-{number}") for number in range(4)))
+        assert sock.recv(12) == b"HTTP/1.1 200"
+        assert is_reset(sock)
+    assert [push["token"] for push in gateway.received()] == ["phone-0"]
+
+
+def test_connections_are_counted(gateway: GatewayProcess, fcm: FCMClient) -> None:
+    before = gateway.stats()["connections"]["fcm"]
+    for _ in range(2):
+        with raw_connection(gateway) as sock:
+            sock.sendall(raw_request(fcm, "phone", "Connection: close\r\n"))
+            assert read_to_the_end(sock)
+    assert gateway.stats()["connections"]["fcm"] == before + 2
+
+
+def test_who_goes_away_leaves_the_others_alone(gateway: GatewayProcess, fcm: FCMClient) -> None:
+    gateway.set_faults(latency_ms=200)
+    with raw_connection(gateway) as sock:
+        sock.sendall(raw_request(fcm, "gone"))
+        wait_for(lambda: len(gateway.received()) == 1, "the message did not arrive")
+    started = time.monotonic()
+    assert fcm.send(MESSAGE).status_code == 200
+    assert time.monotonic() - started >= 0.2
+
+
+def test_http_that_is_none(gateway: GatewayProcess) -> None:
+    with raw_connection(gateway) as sock:
+        sock.sendall(b"hello\r\n\r\n")
+        answer = read_to_the_end(sock)
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/html")
+    assert b"Connection: close" in answer
+    assert gateway.stats()["fcm"] == {}

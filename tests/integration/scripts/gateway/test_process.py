@@ -8,9 +8,11 @@ import textwrap
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import requests
 from click.testing import CliRunner
 
 from scripts.gateway.command import gateway as command
@@ -142,12 +144,16 @@ def test_a_child_leaves_the_signals_to_its_parent(gateway: GatewayProcess, fcm: 
 
 
 def test_it_stops_at_once_while_answers_are_owed(tmp_path: Path) -> None:
-    with gateway_process(tmp_path / "gateway", latency_ms=60_000) as gateway:
+    with gateway_process(tmp_path / "gateway", latency_ms=60_000) as gateway, ThreadPoolExecutor() as pool:
         client = APNsClient(gateway.environment())
         client.open("ab" * 32)
-        wait_for(lambda: len(gateway.received()) == 1, "the push did not arrive")
+        answer = pool.submit(FCMClient(gateway.environment()).send, {"token": "phone"})
+        wait_for(lambda: len(gateway.received()) == 2, "the pushes did not arrive")
         started = time.monotonic()
-    assert time.monotonic() - started < 3
+        gateway.stop()
+        assert time.monotonic() - started < 3
+        with pytest.raises(requests.ConnectionError):
+            answer.result(1)
     client.close()
 
 
