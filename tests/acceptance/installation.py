@@ -73,7 +73,7 @@ class Installation:
                 start_new_session=True,
             )
 
-    def wait_until(self, condition: Callable[[], object], what: str, *, seconds: float = 40.0) -> None:
+    def wait_until(self, condition: Callable[[], object], what: str, *, seconds: float = 90.0) -> None:
         """Wait for a condition; fail with `what`, and what the processes said, when it does not come true."""
         deadline = time.monotonic() + seconds
         while not condition():

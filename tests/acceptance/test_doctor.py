@@ -2,9 +2,13 @@
 
 import json
 
+import pytest
+
 from tests.acceptance.installation import Installation
 
 
+# Every day without workers: tests/integration/scripts/test_doctor.py
+@pytest.mark.full
 def test_a_healthy_installation_passes_and_a_queue_whose_worker_died_is_named(
     sqlite_installation: Installation,
 ) -> None:

@@ -1,5 +1,6 @@
 """`crawlpush pause` and `resume` with the processes of the Procfile, and what the phones get."""
 
+import pytest
 from sqlalchemy import select
 
 from storage.models import CrawlRun, Notification, Post
@@ -23,6 +24,8 @@ def _held(installation: Installation) -> bool:
     return reasons == ["push waits: paused by an operator"]
 
 
+# Every day without processes: tests/integration/pipeline/delivery/test_operator_pauses.py
+@pytest.mark.full
 def test_a_post_that_appears_while_pushes_are_paused_is_pushed_once_when_they_are_resumed(
     installation: Installation,
 ) -> None:

@@ -150,7 +150,9 @@ def age_what_is_owed(installation: Installation) -> None:
         session.execute(update(Post).where(Post.fanout == "ready").values(held))
 
 
-@pytest.mark.parametrize("victim", ["notifier", pytest.param("dispatcher", marks=pytest.mark.full)])
+# Every day the short drill kills, at moments that its seed decides.
+@pytest.mark.full
+@pytest.mark.parametrize("victim", ["notifier", "dispatcher"])
 def test_a_killed_worker_costs_nobody_a_push(installation: Installation, victim: str) -> None:
     # Given forty readers, small slices, and a gateway that takes its time
     installation.add_board("board", "--schedule", "1h", "--notify-existing")
@@ -190,6 +192,8 @@ def test_a_redis_that_forgets_everything_costs_nobody_a_push(sqlite_installation
     assert list(installation.shown().values()) == [1] * 10
 
 
+# Every day without processes: tests/integration/pipeline/delivery/test_channel_pauses.py
+@pytest.mark.full
 def test_wrong_credentials_pause_the_channel_and_no_device(sqlite_installation: Installation) -> None:
     installation = sqlite_installation
     installation.add_board("board", "--schedule", "1h", "--notify-existing")
@@ -214,6 +218,8 @@ def _paused(installation: Installation) -> bool:
     return any(row["state"] == "paused" for row in installation.listed("channels", "list"))
 
 
+# Every day without processes: tests/integration/pipeline/delivery/test_outcomes.py
+@pytest.mark.full
 def test_a_dead_token_is_disabled_and_a_live_one_of_the_same_user_is_not(sqlite_installation: Installation) -> None:
     installation = sqlite_installation
     installation.add_board("board", "--schedule", "1h", "--notify-existing")

@@ -137,6 +137,8 @@ def test_the_workers_tell_that_beat_has_stopped_and_that_it_is_back(sqlite_insta
     assert "S3CRET" not in "".join(installation.log(name).read_text() for name in ("dispatcher", "notifier"))
 
 
+# Every day without processes: tests/unit/pipeline/test_errors.py
+@pytest.mark.full
 def test_sentry_gets_a_failed_task_without_its_payload_and_messages_pass(sqlite_installation: Installation) -> None:
     # Given workers with a DSN, and a message whose argument is no id
     installation = sqlite_installation
