@@ -31,6 +31,8 @@ Call = tuple[Any, ...]
 """The positional arguments of a task's call."""
 BATCHES = 2
 """Batches of one kind that are under way at once: while one waits for the vendor, the other one works."""
+STOP_S = 60.0
+"""How long a stop waits for them: a batch that takes longer than a claim's lease holds nothing any more."""
 
 
 class BatchTask(_Task):
@@ -114,8 +116,9 @@ class TaskPool(ThreadPool):
 
     def on_stop(self) -> None:
         """Finish the batches under way. What waits was not acknowledged, and is given back with the other messages."""
-        for gatherer in self._gatherers.values():
-            gatherer.close()
+        for name, gatherer in self._gatherers.items():
+            if not gatherer.close(STOP_S):
+                logger.warning("a batch did not end", extra={"fields": {"task": name}})
         super().on_stop()
 
 
