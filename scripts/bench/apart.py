@@ -9,14 +9,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from scripts.bench.errors import BenchmarkError
 from scripts.shielded import end_with_parent
 
 STOP_S = 60.0
 """For ending the servers and workers of a benchmark that is broken off."""
-
-
-class BenchmarkError(RuntimeError):
-    """A benchmark failed; the sentence is its own last word."""
 
 
 def figures(arguments: Sequence[str]) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from pipeline.celery import NOTIFY_QUEUE, create_app
 from pipeline.phrases import parse_phrase
 from pipeline.publish import publish_many
 from pipeline.settings import get_settings
-from scripts.bench.database import BenchmarkError, postgres, vacuum
+from scripts.bench.database import postgres, vacuum
+from scripts.bench.errors import BenchmarkError
 from scripts.bench.fan_outs import TimedFanOuts
 from scripts.bench.rounds import by_turns
 from scripts.embedded_redis import EmbeddedRedis

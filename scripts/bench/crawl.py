@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 
 from pipeline.child import CrawlOrder, CrawlReport, forkserver_pid, run_child, start_forkserver, stop_forkserver
+from scripts.bench.errors import BenchmarkError
 from scripts.bench.rounds import by_turns
 from scripts.bench.web import Page, serving
 from storage import sites
@@ -28,10 +29,6 @@ LONG_ROWS = 100
 """Posts on each page of a long board: so a page costs about what a start does, and the two can be told apart."""
 
 MEMORY_RUNS = 3
-
-
-class BenchmarkError(RuntimeError):
-    """A crawl that was to be measured failed."""
 
 
 def measure_crawl(runs: int = 7) -> dict[str, float]:

@@ -5,16 +5,13 @@ from contextlib import contextmanager
 
 from sqlalchemy import text
 
+from scripts.bench.errors import BenchmarkError
 from scripts.embedded_postgres import PostgresServer, find_postgres
 from storage.migrate import upgrade
 from storage.session import Database
 
 # As PostgreSQL is by default, so that a commit is one; only the memory is what a small server gives it.
 OPTIONS = ("shared_buffers=512MB", "max_wal_size=4GB", "max_connections=20")
-
-
-class BenchmarkError(RuntimeError):
-    """A benchmark that cannot run."""
 
 
 @contextmanager

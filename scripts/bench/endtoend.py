@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import select
 
 from scripts.bench.crowd import readers
+from scripts.bench.errors import BenchmarkError
 from scripts.bench.installation import Installation, installation
 from scripts.bench.usage import product_usage
-from scripts.bench.workers import BenchmarkError
 from scripts.drill.people import Notice, expected
 from storage.models import CrawlRun, Notification, Post
 from storage.session import Database

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.bench import apart, machine, page, plots, plotting
+from scripts.bench.errors import BenchmarkError
 from scripts.bench.report import QUICK, TITLES, Result, Stamp, block, machine_block, summary_block, verdicts
 from scripts.bench.suite import NAMES, Arguments, Benchmark
 from scripts.bench.targets import Figures
@@ -79,7 +80,7 @@ def run_all(
     for benchmark in benchmarks:
         try:
             everything.results.append(Result(benchmark=benchmark, runs=_runs(benchmark, say, run or apart.figures)))
-        except apart.BenchmarkError as error:
+        except BenchmarkError as error:
             everything.failed[benchmark.name] = str(error)
             say(f"{benchmark.name} failed: {error}")
             continue

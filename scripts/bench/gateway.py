@@ -10,7 +10,8 @@ from pipeline.push.channel import Channel
 from pipeline.push.channels import PushConfig, build_channels
 from pipeline.push.message import Message, Platform, tag_for_post
 from pipeline.push.outcome import OutcomeKind
-from scripts.bench.workers import BenchmarkError, cpu_s
+from scripts.bench.errors import BenchmarkError
+from scripts.bench.workers import cpu_s
 from scripts.gateway.process import GatewayProcess, gateway_process
 
 BATCH = 400

@@ -13,7 +13,7 @@ from pipeline.celery import CRAWL_QUEUE, FANOUT_QUEUE, NOTIFY_QUEUE, create_app,
 from pipeline.publish import publish_many, queue_length
 from pipeline.resources import now
 from pipeline.settings import get_settings
-from scripts.bench.workers import BenchmarkError
+from scripts.bench.errors import BenchmarkError
 from scripts.board.process import BoardProcess
 from scripts.drill import database as questions
 from scripts.drill.boards import boards, site_params

@@ -15,7 +15,8 @@ from pipeline.matching import Matcher
 from pipeline.phrases import Phrase
 from scripts import records
 from scripts.bench import corpus
-from scripts.bench.database import BenchmarkError, postgres, vacuum
+from scripts.bench.database import postgres, vacuum
+from scripts.bench.errors import BenchmarkError
 from scripts.bench.fan_outs import TimedFanOuts
 from scripts.importing import Outcome, import_records
 from scripts.subscriptions import subscription_importer

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from os import environ
 from statistics import median
 
+from scripts.bench.errors import BenchmarkError
 from scripts.bench.web import Page, serving
 from storage import sites
 from storage.migrate import upgrade
@@ -17,10 +18,6 @@ ROWS = 20
 PAGES = 50
 _ELAPSED = re.compile(r"'elapsed_time_seconds': ([\d.]+)")
 _PAGES_SEEN = re.compile(r"'downloader/response_count': (\d+)")
-
-
-class BenchmarkError(RuntimeError):
-    """A crawl that was to be measured failed."""
 
 
 def measure_store(runs: int = 5) -> dict[str, float]:

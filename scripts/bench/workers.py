@@ -11,15 +11,12 @@ from pathlib import Path
 
 from redis import Redis
 
+from scripts.bench.errors import BenchmarkError
 from scripts.isolated import Servers, spawn
 
 POLL_S = 0.01
 PATIENCE_S = 300.0
 STOP_S = 30.0
-
-
-class BenchmarkError(RuntimeError):
-    """What was to be measured failed; the sentence says what, and what the processes said."""
 
 
 @contextmanager

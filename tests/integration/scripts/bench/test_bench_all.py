@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from scripts.bench import apart
+from scripts.bench.errors import BenchmarkError
 from scripts.bench.page import blocks
 from scripts.bench.tables import read_table
 from scripts.cli import main
@@ -42,7 +43,7 @@ def test_a_quick_run_writes_the_page(tmp_path: Path) -> None:
 
 def test_what_fails_is_named_and_makes_the_exit_code_one(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_arguments: object) -> None:
-        raise apart.BenchmarkError("there is no Redis on this machine")
+        raise BenchmarkError("there is no Redis on this machine")
 
     monkeypatch.setattr(apart, "figures", fail)
     result = CliRunner().invoke(main, ["bench", "all", "--quick", "--only", "fanout"])
@@ -51,9 +52,9 @@ def test_what_fails_is_named_and_makes_the_exit_code_one(monkeypatch: pytest.Mon
 
 
 def test_an_error_of_a_benchmark_is_its_own_sentence() -> None:
-    with pytest.raises(apart.BenchmarkError, match=r"^No such command 'nothing'"):
+    with pytest.raises(BenchmarkError, match=r"^No such command 'nothing'"):
         apart.figures(["nothing"])
-    with pytest.raises(apart.BenchmarkError, match="printed no figures"):
+    with pytest.raises(BenchmarkError, match="printed no figures"):
         apart.figures(["--help"])
 
 

@@ -4,8 +4,8 @@ from itertools import islice
 import pytest
 
 from scripts.bench.crowd import crowd, readers, steady_notices
+from scripts.bench.errors import BenchmarkError
 from scripts.bench.soak import users_for
-from scripts.bench.workers import BenchmarkError
 from scripts.drill.people import SITES, TOPICS, Notice, expected, number_of
 
 

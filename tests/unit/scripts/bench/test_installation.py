@@ -3,8 +3,8 @@ from types import SimpleNamespace
 import pytest
 
 from scripts.bench import installation
+from scripts.bench.errors import BenchmarkError
 from scripts.bench.installation import Installation, process_names
-from scripts.bench.workers import BenchmarkError
 from scripts.drill.database import Progress
 
 

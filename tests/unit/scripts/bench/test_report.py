@@ -4,8 +4,8 @@ import click
 import pytest
 
 from scripts.bench import everything, plots, plotting, suite
-from scripts.bench.apart import BenchmarkError
 from scripts.bench.command import bench
+from scripts.bench.errors import BenchmarkError
 from scripts.bench.everything import ReportError, run_all
 from scripts.bench.page import blocks, write
 from scripts.bench.report import QUICK, Result, Stamp, block, summary_block
