@@ -17,6 +17,7 @@ from statistics import median
 from pipeline.child import CrawlOrder, CrawlReport, forkserver_pid, run_child, start_forkserver, stop_forkserver
 from scripts.bench.errors import BenchmarkError
 from scripts.bench.rounds import by_turns
+from scripts.bench.usage import usage
 from scripts.bench.web import Page, serving
 from storage import sites
 from storage.migrate import upgrade
@@ -52,7 +53,8 @@ def measure_crawl(runs: int = 7) -> dict[str, float]:
             forking_s = (_cpu_s(forkserver_pid()) - forking) / runs
             measuring = replace(order, measure_memory=True)
             private = [_crawled(measuring).private_mb for _ in range(MEMORY_RUNS)]
-            resident = _resident_mb(forkserver_pid())
+            used = usage(forkserver_pid() or 0, with_pss=False)
+            resident = (used.rss_mb if used is not None else None) or 0.0
         finally:
             stop_forkserver()
         whole = [_measured(lambda: _scrapy_crawl(order)) for _ in range(runs)]
@@ -199,11 +201,4 @@ def _cpu_s(pid: int | None) -> float:
     """CPU seconds of another process with one thread so far; 0 where the kernel does not tell."""
     with suppress(OSError, ValueError, IndexError):
         return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
-    return 0.0
-
-
-def _resident_mb(pid: int | None) -> float:
-    with suppress(OSError, StopIteration):
-        status = Path(f"/proc/{pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmRSS:"))
     return 0.0

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import linear_regression
 
 ROUNDS = 1000
 """Where size 1 is among the sizes, each round takes a sixth off what is missing; else it is done after a few."""
@@ -47,7 +48,5 @@ def _line(sizes: Sequence[int], seconds: Sequence[float], start_s: float) -> tup
         raise FitError(f"a run costs {min(seconds):.3g} s, and to start one {start_s:.3g} s: the sizes are too small")
     x = [math.log(size) for size in sizes]
     y = [math.log(cost - start_s) for cost in seconds]
-    x_mean, y_mean = math.fsum(x) / len(x), math.fsum(y) / len(y)
-    slope = math.fsum((a - x_mean) * (b - y_mean) for a, b in zip(x, y, strict=True))
-    slope /= math.fsum((a - x_mean) ** 2 for a in x)
-    return slope, math.exp(y_mean - slope * x_mean)
+    line = linear_regression(x, y)
+    return line.slope, math.exp(line.intercept)

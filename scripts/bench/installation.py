@@ -13,6 +13,7 @@ from pipeline.celery import CRAWL_QUEUE, FANOUT_QUEUE, NOTIFY_QUEUE, create_app,
 from pipeline.publish import publish_many, queue_length
 from pipeline.resources import now
 from pipeline.settings import get_settings
+from scripts.bench.database import vacuum
 from scripts.bench.errors import BenchmarkError
 from scripts.board.process import BoardProcess
 from scripts.drill import database as questions
@@ -126,7 +127,7 @@ class Installation:
 
         def settled(at: Progress) -> bool:
             nonlocal quiet
-            quiet = quiet + 1 if at.stored >= posts and not at.open_posts and not at.owed else 0
+            quiet = quiet + 1 if at.is_settled(posts) else 0
             return quiet >= QUIET_ASKS
 
         self.wait_until(settled, "nothing to be owed", each, every_s=ASK_S)
@@ -197,7 +198,8 @@ def installation(
     ):
         on.gateway.set_faults(latency_ms=latency_ms)
         questions.fill(asked, people, site_params(opened), schedule=schedule)
-        _settle(asked)
+        if not asked.is_sqlite:
+            vacuum(asked)
         crew = Crew(on, {**settings, **on.environment}, names)
         with closing(Installation(on, opened, asked, crew, names)) as installed:
             try:
@@ -205,10 +207,3 @@ def installation(
                 yield installed
             finally:
                 crew.close()
-
-
-def _settle(database: Database) -> None:
-    """Let PostgreSQL know what it holds, as one that has been running does."""
-    if not database.is_sqlite:
-        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM ANALYZE"))

@@ -95,6 +95,10 @@ class Progress:
     # Notifications that are neither sent nor given up.
     owed: int
 
+    def is_settled(self, posts: int) -> bool:
+        """Whether so many posts are stored, and nothing is owed for any of them."""
+        return self.stored >= posts and not self.open_posts and not self.owed
+
 
 def progress(database: Database) -> Progress:
     """How far the product is; what the baseline stored does not count."""

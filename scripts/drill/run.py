@@ -210,8 +210,7 @@ class _Drill:
             asked_at = self._asked_at
             if self._progress != known:
                 known, changed_at = self._progress, time.monotonic()
-            settled = known.stored >= len(self._appeared) and not known.open_posts and not known.owed
-            quiet = quiet + 1 if settled else 0
+            quiet = quiet + 1 if known.is_settled(len(self._appeared)) else 0
         self._say("nothing is owed any more")
 
     def _say(self, what: str) -> None:
