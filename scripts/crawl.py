@@ -16,6 +16,7 @@ from pipeline.resources import now
 from pipeline.settings import get_settings
 from scripts.output import json_option, open_database, show_rows
 from scripts.pausing import still_paused
+from scripts.signals import STOP_SIGNALS, stop_signals
 from storage import pauses, posts, sites
 
 HOST_WAIT_S = 2.0
@@ -119,16 +120,12 @@ def _stop_on_signal() -> Iterator[threading.Event]:
 
     def handle(_signal: int, _frame: FrameType | None) -> None:
         # A second signal while set() holds its lock would wait for itself, so from now on there is none.
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         stop.set()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with stop_signals(handle):
         yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _fate_in_words(end: crawling.CrawlEnd) -> str:

@@ -3,7 +3,6 @@
 import json
 import logging
 import shutil
-import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from scripts.bench.trend import percentile
 from scripts.bench.usage import CRAWL, product_usage
 from scripts.drill.people import TOPICS, Notice, Person, expected
 from scripts.drill.verdict import Pair
+from scripts.signals import stop_signals
 
 logger = logging.getLogger(__name__)
 
@@ -286,9 +286,5 @@ def _first_signal() -> Iterator[_Stop]:
             raise KeyboardInterrupt
         stop.is_wanted = True
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with stop_signals(handle):
         yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
