@@ -1,6 +1,6 @@
 """The command `crawlpush`: finds each command in its own module, and turns what went wrong into one sentence.
 
-To add a command: write it with click in a module of this package, and name it in COMMANDS.
+To add a command: write it with click in a module of scripts/commands/, and name it in COMMANDS.
 """
 
 import importlib
@@ -15,32 +15,32 @@ from sqlalchemy.exc import OperationalError
 from pipeline.startup import redis_sentence
 
 COMMANDS = {
-    "start": "scripts.launch:start",
-    "crawl": "scripts.crawl:crawl",
-    "sites": "scripts.sites:sites",
-    "users": "scripts.users:users",
-    "devices": "scripts.devices:devices",
-    "subscriptions": "scripts.subscriptions:subscriptions",
-    "posts": "scripts.posts:posts",
-    "notifications": "scripts.notifications:notifications",
-    "match": "scripts.match:match",
-    "status": "scripts.status:status",
-    "metrics": "scripts.metrics:metrics",
-    "alerts": "scripts.alerts:alerts",
-    "channels": "scripts.channels:channels",
-    "push": "scripts.push:push",
-    "doctor": "scripts.doctor:doctor",
-    "pause": "scripts.pausing:pause",
-    "resume": "scripts.pausing:resume",
-    "sweep": "scripts.sweep:sweep",
-    "schedule": "scripts.schedule:schedule",
-    "locks": "scripts.locks:locks",
-    "prune": "scripts.prune:prune",
-    "db": "scripts.db:db",
-    "gateway": "scripts.gateway.command:gateway",
-    "board": "scripts.board.command:board",
-    "bench": "scripts.bench.command:bench",
-    "drill": "scripts.drill.command:drill",
+    "start": "scripts.commands.start:start",
+    "crawl": "scripts.commands.crawl:crawl",
+    "sites": "scripts.commands.sites:sites",
+    "users": "scripts.commands.users:users",
+    "devices": "scripts.commands.devices:devices",
+    "subscriptions": "scripts.commands.subscriptions:subscriptions",
+    "posts": "scripts.commands.posts:posts",
+    "notifications": "scripts.commands.notifications:notifications",
+    "match": "scripts.commands.match:match",
+    "status": "scripts.commands.status:status",
+    "metrics": "scripts.commands.metrics:metrics",
+    "alerts": "scripts.commands.alerts:alerts",
+    "channels": "scripts.commands.channels:channels",
+    "push": "scripts.commands.push:push",
+    "doctor": "scripts.commands.doctor:doctor",
+    "pause": "scripts.commands.pause:pause",
+    "resume": "scripts.commands.pause:resume",
+    "sweep": "scripts.commands.sweep:sweep",
+    "schedule": "scripts.commands.schedule:schedule",
+    "locks": "scripts.commands.locks:locks",
+    "prune": "scripts.commands.prune:prune",
+    "db": "scripts.commands.db:db",
+    "gateway": "scripts.commands.gateway:gateway",
+    "board": "scripts.commands.board:board",
+    "bench": "scripts.commands.bench:bench",
+    "drill": "scripts.commands.drill:drill",
 }
 """Where each command lives. They are imported when they are called, so that `--help` and small commands stay quick."""
 

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.orm import Session
 
-from pipeline.phrases import parse_phrase
+from pipeline.fanout.phrases import parse_phrase
 from pipeline.settings import Settings
 from scripts.board.process import BoardProcess
 from scripts.gateway.process import gateway_process
-from scripts.processes import ServerProcessError
+from scripts.local.processes import ServerProcessError
 from storage import sites, subscriptions, users
 from storage.session import Database
 from storage.subscriptions import KeywordText

@@ -10,9 +10,9 @@ from scrapy.crawler import Crawler
 from scrapy.http import Response
 
 import spiders.without_http2  # noqa: F401 - before Scrapy
-from spiders.feed_document import BrokenFeedError, FeedDocument, NotAFeedError, parse_feed
 from spiders.items import PostItem
 from spiders.params import FeedParams, ParamsError
+from spiders.reading.feed_document import BrokenFeedError, FeedDocument, NotAFeedError, parse_feed
 
 __all__ = ["BrokenFeedError", "FeedDocument", "FeedSpider", "NotAFeedError", "parse_feed"]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from spiders.text import BODY_LENGTH, TITLE_LENGTH, clean, shorten
+from spiders.reading.text import BODY_LENGTH, TITLE_LENGTH, clean, shorten
 
 EXTERNAL_ID_LENGTH: Final = 512
 """Characters of `posts.external_id` that the storage keeps and indexes."""

@@ -11,8 +11,8 @@ from scrapy.http import Response
 
 import spiders.without_http2  # noqa: F401 - before Scrapy
 from spiders.items import PostItem
-from spiders.listing_page import ListingPage, parse_listing
 from spiders.params import ListingParams, ParamsError
+from spiders.reading.listing_page import ListingPage, parse_listing
 
 __all__ = ["ListingPage", "ListingSpider", "parse_listing"]
 

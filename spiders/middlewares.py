@@ -1,6 +1,6 @@
 """Politeness towards the server, and bookkeeping about what it answered.
 
-What they learn goes into the crawler's stats, under `crawl/...`: spiders.run makes the report from there.
+What they learn goes into the crawler's stats, under `crawl/...`: spiders.child.run makes the report from there.
 """
 
 import asyncio

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from w3lib.encoding import resolve_encoding
 
-from spiders.dates import DATE_ORDERS
-from spiders.selectors import SelectorError, compile_selector
+from spiders.reading.dates import DATE_ORDERS
+from spiders.reading.selectors import SelectorError, compile_selector
 
 MAX_PAGES: Final = 50
 """More pages per crawl are a mirror, not a watch."""

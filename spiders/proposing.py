@@ -11,7 +11,7 @@ import scrapy
 from scrapy.http import Response
 
 import spiders.without_http2  # noqa: F401 - before Scrapy
-from spiders.propose import propose
+from spiders.guessing.propose import propose
 
 
 class ProposeSpider(scrapy.Spider):

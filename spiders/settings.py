@@ -1,14 +1,20 @@
 """Scrapy's settings for this project: of `scrapy list`, `scrapy crawl`, `scrapy shell`, and of each crawl.
 
 What a site or the installation decides (delays, limits, the User-Agent, the database) is set on top of them by
-spiders.run. Names in capitals are Scrapy's; each of ours is described where it is read.
+spiders.child.run. Names in capitals are Scrapy's; each of ours is described where it is read.
 """
 
 import os
 
 BOT_NAME = "crawlpush"
 # Packages of your own spiders may be added, separated by commas; they must be importable.
-SPIDER_MODULES = ["spiders", *filter(None, os.environ.get("CRAWL_SPIDER_MODULES", "").split(","))]
+SPIDER_MODULES = [
+    "spiders.listing",
+    "spiders.feed",
+    "spiders.proposing",
+    "spiders.sites",
+    *filter(None, os.environ.get("CRAWL_SPIDER_MODULES", "").split(",")),
+]
 
 # Politeness.
 USER_AGENT = "crawlpush"
@@ -43,8 +49,8 @@ DOWNLOAD_HANDLERS = {
     "file": None,
     "ftp": None,
     "s3": None,
-    "http": "spiders.download.WebDownloadHandler",
-    "https": "spiders.download.WebDownloadHandler",
+    "http": "spiders.child.download.WebDownloadHandler",
+    "https": "spiders.child.download.WebDownloadHandler",
 }
 # Who may be reached is decided on the address that is connected to; a proxy would hide it.
 HTTPPROXY_ENABLED = False

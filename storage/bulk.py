@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import CTE, BigInteger, Boolean, String, delete, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from storage.given import given, given_values, insert_from
+from storage.json_table import given, given_values, insert_from
 from storage.models import Device, Site, Subscription, SubscriptionExclusion, User
 from storage.subscriptions import KeywordText, keyword_ids
 

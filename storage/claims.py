@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, and_, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
-from storage.given import given, given_values
+from storage.json_table import given, given_values
 from storage.models import Delivery, Device, Keyword, Notification, Post, Site, User
 from storage.notifications import Key
 
@@ -41,7 +41,7 @@ class PostText:
     author: str
     ttl_s: int
     first_seen_at: datetime
-    # What the site changes about its messages (pipeline.push_template).
+    # What the site changes about its messages (pipeline.delivery.template).
     push: Mapping[str, Any] = field(default_factory=dict)
     # An operator paused the pushes of its site.
     held: bool = False

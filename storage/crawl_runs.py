@@ -51,7 +51,7 @@ class SiteHistory:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The decision about a run, made once, by pipeline.verdict."""
+    """The decision about a run, made once, by pipeline.crawling.verdict."""
 
     # What becomes of the run's posts: ready, held or silent; older ones than `silent_before` are silent anyway.
     fanout: str

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from storage.dialect import is_sqlite
-from storage.given import Types, table_of
+from storage.json_table import Types, table_of
 from storage.models import Subscription, SubscriptionExclusion, User
 
 EVERYBODY = 2**62

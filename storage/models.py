@@ -62,7 +62,7 @@ class Site(Base):
     max_age_s: Mapped[int] = mapped_column(server_default=str(7 * 86_400))
     ttl_s: Mapped[int] = mapped_column(server_default=str(3 * 86_400))
     match_body: Mapped[bool] = mapped_column(server_default=text("false"))
-    # What differs from the usual message: templates, sound, Android channel and so on (pipeline.push_template).
+    # What differs from the usual message: templates, sound, Android channel and so on (pipeline.delivery.template).
     push: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"), default=dict)
     # Loopback and private addresses are refused unless the site says so; robots.txt is obeyed unless a reason is given.
     allow_private: Mapped[bool] = mapped_column(server_default=text("false"))

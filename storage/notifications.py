@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, and_, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from storage.given import given, insert_from
+from storage.json_table import given, insert_from
 from storage.matching import EVERYBODY, Hit, matching_users, window_end
 from storage.models import Delivery, Keyword, Notification, Post, Site, User
 

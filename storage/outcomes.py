@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Select, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from storage.given import given, given_values, insert_from
+from storage.json_table import given, given_values, insert_from
 from storage.models import Delivery, Device, Notification
 
 

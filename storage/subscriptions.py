@@ -14,7 +14,7 @@ from sqlalchemy import insert as insert_rows
 from sqlalchemy.orm import Session
 
 from storage.dialect import insert
-from storage.given import given, given_values, insert_from
+from storage.json_table import given, given_values, insert_from
 from storage.models import Keyword, Site, Subscription, SubscriptionExclusion, User
 
 
@@ -24,7 +24,7 @@ class SubscriptionError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class KeywordText:
-    """A phrase in the matcher's canonical form, as pipeline.matching.parse_phrase gives it."""
+    """A phrase in the matcher's canonical form, as pipeline.fanout.matcher.parse_phrase gives it."""
 
     text: str
     kind: str

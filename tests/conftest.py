@@ -11,11 +11,11 @@ import pytest
 import redis
 
 from pipeline.settings import Settings, get_settings
-from scripts.embedded_postgres import PostgresServer, find_postgres
-from scripts.embedded_redis import EmbeddedRedis, find_server
+from scripts.local.embedded_postgres import PostgresServer, find_postgres
+from scripts.local.embedded_redis import EmbeddedRedis, find_server
 from storage.migrate import upgrade
-from tests.rabbitmq import RabbitMQServer, find_rabbitmq
-from tests.services import PostgresDatabases, require
+from tests.support.rabbitmq import RabbitMQServer, find_rabbitmq
+from tests.support.services import PostgresDatabases, require
 
 DATABASES = ("sqlite", "postgres")
 MOST_WORKERS = 4

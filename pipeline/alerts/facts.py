@@ -2,11 +2,12 @@
 
 from redis import Redis
 
-from pipeline import heartbeat, observing
 from pipeline.alerts.deciding import Condition, Facts
+from pipeline.broker import queue_state
+from pipeline.broker.publish import BrokerError
 from pipeline.celery import app
-from pipeline.publish import BrokerError
 from pipeline.resources import now
+from pipeline.scheduling import heartbeat
 from storage import channels, overview, sites
 from storage.session import Database
 
@@ -52,7 +53,7 @@ def _backlogs(database: Database, redis: Redis, bound_s: float) -> dict[str, Con
     at = now()
     ages = {
         state.name: state.age_s(at)
-        for state in (observing.queue_state(app, database, redis, task) for task in observing.TASKS)
+        for state in (queue_state.queue_state(app, database, redis, task) for task in queue_state.TASKS)
     }
     return {
         f"backlog {name}": Condition(

@@ -13,14 +13,15 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 
-from pipeline import heartbeat, observing
+from pipeline.broker import queue_state
+from pipeline.broker.publish import BrokerError
 from pipeline.celery import app
+from pipeline.crawling.health import HEALTHS, health_of
 from pipeline.metrics import catalogue
 from pipeline.metrics.counters import SUM, read
-from pipeline.publish import BrokerError
 from pipeline.push.message import Platform
 from pipeline.resources import now
-from pipeline.verdict import HEALTHS, health_of
+from pipeline.scheduling import heartbeat
 from storage import channels, overview, sites
 from storage.session import Database
 
@@ -107,8 +108,8 @@ class Exposition(Collector):
             "crawlpush_queue_oldest_seconds", "For how long the oldest message of a queue has waited.", labels=["queue"]
         )
         at = now()
-        for task in observing.TASKS:
-            state = observing.queue_state(app, self._database, self._redis, task)
+        for task in queue_state.TASKS:
+            state = queue_state.queue_state(app, self._database, self._redis, task)
             lengths.add_metric([state.name], state.length)
             ages.add_metric([state.name], state.age_s(at))
         yield from (lengths, ages)

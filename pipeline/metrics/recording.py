@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from pipeline.crawling import CrawlEnd
-from pipeline.delivery import Tally
+from pipeline.crawling.crawler import CrawlEnd
+from pipeline.delivery.batch import Tally
 from pipeline.metrics import catalogue
 from pipeline.metrics.counters import counters
 from pipeline.push.outcome import Action
-from pipeline.sweeping import Swept
+from pipeline.upkeep.sweeping import Swept
 
 
 def crawl(end: CrawlEnd) -> None:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from pipeline.push import apns, fcm
+from pipeline.push.apns.channel import PRODUCTION_ENDPOINT, SANDBOX_ENDPOINT, APNsChannel
+from pipeline.push.apns.provider_token import ProviderTokenStore
 from pipeline.push.channel import Channel, CredentialsError, UnconfiguredChannel
 from pipeline.push.console import ConsoleChannel
 from pipeline.push.credentials import load_apns_key, load_service_account, tls_context
+from pipeline.push.fcm.channel import ENDPOINT as FCM_ENDPOINT
+from pipeline.push.fcm.channel import FCMChannel
 from pipeline.push.message import Platform
-from pipeline.push.provider_token import ProviderTokenStore
 
 _FCM_MISSING = "FCM is not set up: set FCM_SERVICE_ACCOUNT_FILE to the service account file of your Firebase project."
 
@@ -23,14 +25,14 @@ class PushConfig:
     """Where the credentials are and where the vendors live. None and "" mean: not given."""
 
     fcm_service_account_file: str | None = None
-    fcm_endpoint: str = fcm.ENDPOINT
+    fcm_endpoint: str = FCM_ENDPOINT
     apns_key_file: str | None = None
     apns_key_id: str | None = None
     apns_team_id: str | None = None
     apns_topic: str | None = None
     """The app's bundle id."""
-    apns_production_endpoint: str = apns.PRODUCTION_ENDPOINT
-    apns_sandbox_endpoint: str = apns.SANDBOX_ENDPOINT
+    apns_production_endpoint: str = PRODUCTION_ENDPOINT
+    apns_sandbox_endpoint: str = SANDBOX_ENDPOINT
     apns_default_environment: str = "production"
     """For devices whose environment is not known: production or sandbox."""
     ca_file: str | None = None
@@ -88,8 +90,10 @@ def check_credentials(config: PushConfig) -> list[Finding]:
 def _fcm_channel(config: PushConfig) -> Channel:
     if not config.fcm_service_account_file:
         return UnconfiguredChannel("fcm", _FCM_MISSING)
-    return fcm.FCMChannel(
-        config.fcm_service_account_file, endpoint=config.fcm_endpoint or fcm.ENDPOINT, ca_file=config.ca_file or None
+    return FCMChannel(
+        config.fcm_service_account_file,
+        endpoint=config.fcm_endpoint or FCM_ENDPOINT,
+        ca_file=config.ca_file or None,
     )
 
 
@@ -97,13 +101,13 @@ def _apns_channel(config: PushConfig, token_store: ProviderTokenStore | None) ->
     missing = _missing_apns(config)
     if missing:
         return UnconfiguredChannel("apns", f"APNs is not set up: set {', '.join(missing)}.")
-    return apns.APNsChannel(
+    return APNsChannel(
         str(config.apns_key_file),
         str(config.apns_key_id),
         str(config.apns_team_id),
         str(config.apns_topic),
-        production_endpoint=config.apns_production_endpoint or apns.PRODUCTION_ENDPOINT,
-        sandbox_endpoint=config.apns_sandbox_endpoint or apns.SANDBOX_ENDPOINT,
+        production_endpoint=config.apns_production_endpoint or PRODUCTION_ENDPOINT,
+        sandbox_endpoint=config.apns_sandbox_endpoint or SANDBOX_ENDPOINT,
         default_environment=config.apns_default_environment or "production",
         ca_file=config.ca_file or None,
         token_store=token_store,

@@ -8,15 +8,17 @@ from typing import Any
 
 from celery import Task, signals
 
-from pipeline import crawling, due, resources
+from pipeline import resources
+from pipeline.broker.publish import publish_many
 from pipeline.celery import CRAWL_QUEUE, app
-from pipeline.child import CrawlProgress
+from pipeline.crawling import crawler
+from pipeline.crawling.child import CrawlProgress
 from pipeline.metrics import recording
-from pipeline.publish import publish_many
+from pipeline.scheduling import due
 from pipeline.settings import get_settings
 from pipeline.tasks.arguments import require_ids
 from pipeline.tasks.fanout import enqueue_fan_outs
-from pipeline.transient import RETRIES, TRANSIENT_ERRORS
+from pipeline.tasks.retries import RETRIES, TRANSIENT_ERRORS
 
 logger = logging.getLogger(__name__)
 
@@ -37,13 +39,13 @@ def _stop_crawls(**_: object) -> None:
 
 @signals.worker_ready.connect
 def _warn_without_contact(sender: Any, **_: object) -> None:
-    if CRAWL_QUEUE in sender.app.amqp.queues.consume_from and (sentence := crawling.missing_contact(get_settings())):
+    if CRAWL_QUEUE in sender.app.amqp.queues.consume_from and (sentence := crawler.missing_contact(get_settings())):
         logger.warning("no contact in the User-Agent", extra={"fields": {"error": sentence}})
 
 
 @lru_cache(maxsize=1)
-def _crawler() -> crawling.Crawler:
-    return crawling.Crawler(get_settings(), resources.database(), resources.redis())
+def _crawler() -> crawler.Crawler:
+    return crawler.Crawler(get_settings(), resources.database(), resources.redis())
 
 
 @app.task(name="crawl_sites", autoretry_for=TRANSIENT_ERRORS, max_retries=2, default_retry_delay=2)
@@ -65,7 +67,7 @@ def crawl_site(task: Task[..., None], run_id: int) -> None:
     require_ids(run_id=run_id)
     try:
         end = run_crawl(run_id, stop=stopping, hand_back=True)
-    except crawling.HostBusyError:
+    except crawler.HostBusyError:
         raise task.retry(countdown=3, max_retries=None) from None
     if end is not None and end.handed_back:
         # A message of its own, because this one is acknowledged: Celery logs a traceback for a message it puts back.
@@ -78,7 +80,7 @@ def run_crawl(
     stop: threading.Event,
     hand_back: bool,
     on_progress: Callable[[CrawlProgress], None] | None = None,
-) -> crawling.CrawlEnd | None:
+) -> crawler.CrawlEnd | None:
     """Do one owed crawl and enqueue its fan-outs: the task above and `crawlpush crawl` share this."""
     end = _crawler().crawl(run_id, stop=stop, hand_back=hand_back, on_progress=on_progress)
     if end is None or end.handed_back:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from pipeline import resources
+from pipeline.broker.publish import publish_many, queue_length
 from pipeline.celery import FANOUT_LEASE_S, NOTIFY_QUEUE, app
-from pipeline.fanout import FanOuts, FanOutSettings, SliceEnd
+from pipeline.fanout.slices import FanOuts, FanOutSettings, SliceEnd
 from pipeline.metrics import recording
-from pipeline.publish import publish_many, queue_length
 from pipeline.settings import get_settings
 from pipeline.tasks.arguments import require_ids
-from pipeline.transient import RETRIES
+from pipeline.tasks.retries import RETRIES
 
 WAIT_S = 1
 """How long a fan-out waits when the notify queue is full."""

@@ -5,17 +5,17 @@ from functools import lru_cache
 
 from pipeline import resources
 from pipeline.celery import NOTIFY_LEASE_S, app
-from pipeline.delivery import Deliveries
+from pipeline.delivery.batch import Deliveries
+from pipeline.delivery.push_config import push_config
+from pipeline.delivery.quota import Quota
+from pipeline.delivery.shared_tokens import RedisTokenStore
 from pipeline.metrics import recording
-from pipeline.pool import BatchTask, Call
-from pipeline.provider_tokens import RedisTokenStore
 from pipeline.push.channels import build_channels
 from pipeline.push.message import Platform
-from pipeline.push_settings import push_config
-from pipeline.quota import Quota
 from pipeline.settings import get_settings
 from pipeline.tasks.arguments import are_ids, require_ids
-from pipeline.transient import TRANSIENT_ERRORS
+from pipeline.tasks.retries import TRANSIENT_ERRORS
+from pipeline.worker.pool import BatchTask, Call
 from storage.notifications import Key
 
 

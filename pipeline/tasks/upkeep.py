@@ -4,21 +4,25 @@ from functools import partial
 
 from celery import Task, signals
 
-from pipeline import due, housekeeping, observing, publish, resources, retention, sweeping
+from pipeline import resources
 from pipeline.alerts import watching
+from pipeline.broker import publish, queue_state
+from pipeline.broker.queue_ages import LOOKED_AT
 from pipeline.celery import app
 from pipeline.metrics import recording
 from pipeline.resources import now
+from pipeline.scheduling import due
 from pipeline.settings import get_settings
-from pipeline.transient import TRANSIENT_ERRORS
+from pipeline.tasks.retries import TRANSIENT_ERRORS
+from pipeline.upkeep import housekeeping, retention, sweeping
 
 
 def broker() -> sweeping.Broker:
     """The broker as the sweep sees it."""
-    ages = observing.queue_ages(app, resources.redis())
+    ages = queue_state.queue_ages(app, resources.redis())
     return sweeping.Broker(
         publish=partial(publish.publish_many, app),
-        oldest=lambda task: publish.oldest_ids(app, task, limit=sweeping.LOOKED_AT),
+        oldest=lambda task: publish.oldest_ids(app, task, limit=LOOKED_AT),
         empty_at=ages.empty_at,
         length=ages.length,
         notify_queue_max=get_settings().notify_queue_max,

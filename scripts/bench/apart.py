@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from scripts.bench.errors import BenchmarkError
-from scripts.shielded import end_with_parent
+from scripts.local.shielded import end_with_parent
 
 STOP_S = 60.0
 """For ending the servers and workers of a benchmark that is broken off."""

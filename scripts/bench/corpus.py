@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from random import Random
 
-from pipeline.phrases import Phrase, parse_phrase
+from pipeline.fanout.phrases import Phrase, parse_phrase
 
 BODY_CHARACTERS = 500
 

@@ -14,11 +14,18 @@ from itertools import count
 from pathlib import Path
 from statistics import median
 
-from pipeline.child import CrawlOrder, CrawlReport, forkserver_pid, run_child, start_forkserver, stop_forkserver
+from pipeline.crawling.child import (
+    CrawlOrder,
+    CrawlReport,
+    forkserver_pid,
+    run_child,
+    start_forkserver,
+    stop_forkserver,
+)
 from scripts.bench.errors import BenchmarkError
 from scripts.bench.rounds import by_turns
-from scripts.bench.usage import usage
 from scripts.bench.web import Page, serving
+from scripts.testbed.usage import usage
 from storage import sites
 from storage.migrate import upgrade
 from storage.session import Database

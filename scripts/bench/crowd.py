@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from random import Random
 
-from scripts.drill.people import SITES, TOPICS, Notice, Person, Phone, Wish
+from scripts.testbed.population import SITES, TOPICS, Notice, Person, Phone, Wish
 
 TOPIC_WEIGHTS = (5, 6, 7, 8, 8, 9, 10, 11)
 """How many readers each topic has, beside the others: so posts differ in size, and their mean does not."""

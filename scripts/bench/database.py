@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy import text
 
 from scripts.bench.errors import BenchmarkError
-from scripts.embedded_postgres import PostgresServer, find_postgres
+from scripts.local.embedded_postgres import PostgresServer, find_postgres
 from storage.migrate import upgrade
 from storage.session import Database
 

@@ -12,9 +12,9 @@ from sqlalchemy import select
 from scripts.bench import targets
 from scripts.bench.crowd import readers
 from scripts.bench.errors import BenchmarkError
-from scripts.bench.installation import Installation, installation
-from scripts.bench.usage import product_usage
-from scripts.drill.people import Notice, expected
+from scripts.testbed.installation import Installation, installation
+from scripts.testbed.population import Notice, expected
+from scripts.testbed.usage import product_usage
 from storage.models import CrawlRun, Notification, Post
 from storage.session import Database
 

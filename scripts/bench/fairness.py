@@ -17,14 +17,14 @@ import redis
 from celery import Celery
 from sqlalchemy import insert
 
+from pipeline.broker.publish import publish_many, queue_length
 from pipeline.celery import FANOUT_LEASE_S, NOTIFY_QUEUE, create_app
-from pipeline.fanout import FanOuts, FanOutSettings, SliceEnd
-from pipeline.publish import publish_many, queue_length
+from pipeline.fanout.slices import FanOuts, FanOutSettings, SliceEnd
 from pipeline.resources import now
 from pipeline.settings import get_settings
 from pipeline.tasks.fanout import WAIT_S
 from scripts.bench.plotting import new_figure, require_drawing
-from scripts.embedded_redis import EmbeddedRedis
+from scripts.local.embedded_redis import EmbeddedRedis
 from storage import posts, sites
 from storage.migrate import upgrade
 from storage.models import Subscription, User

@@ -6,7 +6,7 @@ from time import perf_counter
 
 from sqlalchemy import select
 
-from pipeline.fanout import FanOuts, FanOutSettings, SliceEnd
+from pipeline.fanout.slices import FanOuts, FanOutSettings, SliceEnd
 from storage import posts, sites
 from storage.models import Post
 from storage.posts import FoundPost

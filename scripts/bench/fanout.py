@@ -12,11 +12,11 @@ from typing import Any
 import redis
 from celery import Celery
 
+from pipeline.broker.publish import publish_many
 from pipeline.celery import NOTIFY_QUEUE, create_app
-from pipeline.publish import publish_many
 from pipeline.settings import get_settings
 from scripts.bench.rounds import by_turns
-from scripts.embedded_redis import EmbeddedRedis
+from scripts.local.embedded_redis import EmbeddedRedis
 
 ROUNDS = 3
 LOOP_SHARE = 20

@@ -11,8 +11,8 @@ from pipeline.push.channels import PushConfig, build_channels
 from pipeline.push.message import Message, Platform, tag_for_post
 from pipeline.push.outcome import OutcomeKind
 from scripts.bench.errors import BenchmarkError
-from scripts.bench.workers import cpu_s
 from scripts.gateway.process import GatewayProcess, gateway_process
+from scripts.testbed.workers import cpu_s
 
 BATCH = 400
 DEADLINE_S = 60.0

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from scripts.embedded_postgres import find_postgres
-from scripts.embedded_redis import find_server
-from scripts.isolated import ROOT
+from scripts.local.embedded_postgres import find_postgres
+from scripts.local.embedded_redis import find_server
+from scripts.testbed.servers import ROOT
 
 LIBRARIES = ("scrapy", "twisted", "celery", "kombu", "redis", "sqlalchemy", "psycopg", "aiohttp", "pyfcm", "apns2")
 UNKNOWN = "unknown"

@@ -10,16 +10,16 @@ from statistics import median
 
 from sqlalchemy import text
 
-from pipeline.fanout import find_in
-from pipeline.matching import Matcher
-from pipeline.phrases import Phrase
-from scripts import records
+from pipeline.fanout.matcher import Matcher
+from pipeline.fanout.phrases import Phrase
+from pipeline.fanout.slices import find_in
 from scripts.bench import corpus
 from scripts.bench.database import postgres, vacuum
 from scripts.bench.errors import BenchmarkError
 from scripts.bench.fan_outs import TimedFanOuts
-from scripts.importing import Outcome, import_records
-from scripts.subscriptions import subscription_importer
+from scripts.commands.subscriptions import subscription_importer
+from scripts.files import records
+from scripts.files.importing import Outcome, import_records
 from storage import subscriptions
 from storage.matching import matching_users
 from storage.session import Database

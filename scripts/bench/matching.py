@@ -3,7 +3,7 @@
 from statistics import median
 from time import perf_counter
 
-from pipeline.matching import Matcher
+from pipeline.fanout.matcher import Matcher
 from scripts.bench import corpus
 
 POSTS = 300

@@ -15,12 +15,12 @@ from statistics import median, quantiles
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
+from pipeline.broker.publish import publish_many
 from pipeline.celery import create_app
-from pipeline.publish import publish_many
 from pipeline.settings import get_settings
 from scripts.bench.web import HOSTS
-from scripts.bench.workers import wait_until, workers
-from scripts.isolated import ROOT, servers
+from scripts.testbed.servers import ROOT, servers
+from scripts.testbed.workers import wait_until, workers
 from storage import crawl_runs, posts, sites, subscriptions
 from storage.crawl_runs import RunFigures, Verdict
 from storage.models import CrawlRun, Device, Notification, Subscription, User

@@ -16,8 +16,8 @@ from sqlalchemy import func, insert, select
 
 from pipeline.resources import now
 from scripts.bench.rounds import by_turns
-from scripts.bench.workers import cpu_s, drained, wait_until, workers
-from scripts.isolated import Servers, servers
+from scripts.testbed.servers import Servers, servers
+from scripts.testbed.workers import cpu_s, drained, wait_until, workers
 from storage import sites
 from storage.models import Device, Notification, Post, User
 from storage.notifications import Key
@@ -229,8 +229,8 @@ class _Bench:
         return [(post_id, id_) for id_ in self._users[:count]]
 
     def _timed(self, task: str, keys: Sequence[Key], *, every_s: float = LOOK_S) -> float:
+        from pipeline.broker.publish import publish_many
         from pipeline.celery import app
-        from pipeline.publish import publish_many
 
         # Here too its route must be known.
         importlib.import_module("scripts.bench.noop")

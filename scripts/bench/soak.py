@@ -16,15 +16,15 @@ from typing import Any, TextIO
 from pipeline.resources import now
 from scripts.bench.crowd import crowd, steady_notices
 from scripts.bench.errors import BenchmarkError
-from scripts.bench.installation import Installation, installation
 from scripts.bench.plotting import new_figure
 from scripts.bench.soak_report import draw, longest_queues, process_figures, server_figures
 from scripts.bench.soak_rows import Latencies, let_grow_old
 from scripts.bench.trend import percentile
-from scripts.bench.usage import CRAWL, product_usage
-from scripts.drill.people import TOPICS, Notice, Person, expected
-from scripts.drill.verdict import Pair
-from scripts.signals import stop_signals
+from scripts.local.signals import stop_signals
+from scripts.testbed.installation import Installation, installation
+from scripts.testbed.population import TOPICS, Notice, Person, expected
+from scripts.testbed.usage import CRAWL, product_usage
+from scripts.testbed.verdict import Pair
 
 logger = logging.getLogger(__name__)
 

@@ -1,5 +1,5 @@
 """`python -m scripts.board`: the demo board without the rest of the command line."""
 
-from scripts.board.command import board
+from scripts.commands.board import board
 
 board()

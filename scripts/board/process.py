@@ -7,7 +7,7 @@ from typing import Any
 
 from scripts.board.posts import DEFAULT_SEED
 from scripts.board.server import listing_params
-from scripts.processes import ServerProcess, get_json, post_json
+from scripts.local.processes import ServerProcess, get_json, post_json
 
 
 class BoardProcess:

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from scripts.board.pages import LISTING_SELECTORS, feed, listing_page, post_page
 from scripts.board.posts import DEFAULT_SEED, Board, BoardPost, PostError
-from scripts.serving import LOOPBACK, ServingError, listen, loopback_only, port_of, read_json, serve, start_site
+from scripts.local.serving import LOOPBACK, ServingError, listen, loopback_only, port_of, read_json, serve, start_site
 
 PREFERRED_PORT = 8900
 # Last-Modified counts whole seconds, so within this many a page may have changed without it (RFC 9110, 8.8.2.2).

@@ -4,8 +4,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.exposure import exposed_files, secret_files
 from pipeline.push.channels import Finding, Level
+from pipeline.secret_files import exposed_files, secret_files
 from pipeline.settings import Settings
 
 MB = 1_000_000

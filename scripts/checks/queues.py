@@ -8,12 +8,13 @@ from uuid import uuid4
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
-from pipeline import heartbeat, startup
+from pipeline import startup
+from pipeline.broker.publish import queue_length
 from pipeline.celery import app, check_visibility, on_redis, process_types, redis_options
 from pipeline.locks import open_redis
-from pipeline.publish import queue_length
 from pipeline.push.channels import Finding, Level
 from pipeline.resources import now
+from pipeline.scheduling import heartbeat
 from pipeline.settings import Settings, SettingsError
 
 REPLY_KEY = "crawlpush:debug:"

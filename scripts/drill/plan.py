@@ -6,7 +6,7 @@ from enum import StrEnum
 from random import Random
 from typing import Any
 
-from scripts.drill.people import SITES
+from scripts.testbed.population import SITES
 
 KILLS_A_MINUTE = 5.0
 PROCESSES = ("crawler", "dispatcher", "notifier", "notifier-2", "beat")

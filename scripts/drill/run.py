@@ -11,17 +11,17 @@ from typing import Any
 from sqlalchemy.exc import OperationalError
 
 from scripts.board.process import BoardProcess
-from scripts.drill import database as questions
-from scripts.drill.boards import boards, site_params
-from scripts.drill.crew import Crawls, Crew
-from scripts.drill.database import Progress
-from scripts.drill.findings import EXPLAINED, Result, gather, write_findings
-from scripts.drill.mischief import Mischief
-from scripts.drill.people import SITES, Notice, Person, expected, notices, population
+from scripts.drill.faults import Mischief
 from scripts.drill.plan import PROCESSES, Mishap, Plan
-from scripts.drill.verdict import judge, lost
 from scripts.drill.view import View
-from scripts.isolated import Servers, servers
+from scripts.testbed import database as questions
+from scripts.testbed.boards import boards, site_params
+from scripts.testbed.database import Progress
+from scripts.testbed.findings import EXPLAINED, Result, gather, write_findings
+from scripts.testbed.population import SITES, Notice, Person, expected, notices, population
+from scripts.testbed.servers import Servers, servers
+from scripts.testbed.supervisor import Crawls, Crew
+from scripts.testbed.verdict import judge, lost
 from storage.session import Database
 
 TICK_S = 0.03

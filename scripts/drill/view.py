@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from scripts.drill.findings import Result
 from scripts.drill.plan import Kind, Plan
+from scripts.testbed.findings import Result
 
 PLAIN_EVERY_S = 10.0
 """Where there is no terminal, how far it is is said so often."""

@@ -1,5 +1,5 @@
 """`python -m scripts.gateway`: the gateway without the rest of the command line."""
 
-from scripts.gateway.command import gateway
+from scripts.commands.gateway import gateway
 
 gateway()

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from scripts.gateway.faults import Faults, FaultsError
 from scripts.gateway.state import GatewayState
-from scripts.serving import loopback_only, read_json
+from scripts.local.serving import loopback_only, read_json
 
 # The page shows this many phones and notifications; the JSON shows all.
 _PHONES_SHOWN = 50

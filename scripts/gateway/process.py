@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from scripts.gateway.faults import Faults
-from scripts.processes import ServerProcess, get_json, post_json
+from scripts.local.processes import ServerProcess, get_json, post_json
 
 
 class GatewayProcess:

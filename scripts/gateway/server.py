@@ -11,7 +11,6 @@ from pathlib import Path
 
 from aiohttp import web
 
-from scripts.folder_lock import FolderInUseError, FolderLock
 from scripts.gateway.admin import admin_application
 from scripts.gateway.apns import APNsProtocol
 from scripts.gateway.credentials import (
@@ -28,7 +27,8 @@ from scripts.gateway.faults import Faults
 from scripts.gateway.fcm import FCMSide
 from scripts.gateway.record import Push, PushRecord
 from scripts.gateway.state import GatewayState
-from scripts.serving import LOOPBACK, ServingError, listen, port_of, serve, start_site
+from scripts.local.folder_lock import FolderInUseError, FolderLock
+from scripts.local.serving import LOOPBACK, ServingError, listen, port_of, serve, start_site
 
 _PREFERRED = {"fcm": 8901, "apns": 8902, "apns_sandbox": 8903, "admin": 8904}
 

@@ -3,7 +3,7 @@
 from itertools import islice
 from typing import Any
 
-from pipeline.push.apns2_compat import h2, hpack, hyperframe
+from pipeline.push.apns.compat import h2, hpack, hyperframe
 
 DataReceived = h2.events.DataReceived
 RequestReceived = h2.events.RequestReceived

@@ -8,10 +8,10 @@ from scrapy.http import Response
 
 from spiders.items import PostItem
 from spiders.listing import ListingSpider
-from spiders.listing_page import ListingPage, parse_html
 from spiders.params import ListingParams
-from spiders.rows import RowReader, RowSkippedError
-from spiders.selectors import compile_selector
+from spiders.reading.listing_page import ListingPage, parse_html
+from spiders.reading.rows import RowReader, RowSkippedError
+from spiders.reading.selectors import compile_selector
 
 _DISCUSSION = "https://news.ycombinator.com/item?id="
 

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.embedded_redis import find_server
+from scripts.local.embedded_redis import find_server
 from tests.acceptance.installation import Installation, installed
-from tests.services import require
+from tests.support.services import require
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.full)])

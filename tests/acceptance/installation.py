@@ -15,12 +15,12 @@ from typing import Any
 import redis
 
 from pipeline.celery import create_app
-from pipeline.matching import parse_phrase
+from pipeline.fanout.matcher import parse_phrase
 from pipeline.settings import get_settings
 from scripts.board.process import BoardProcess, board_process
-from scripts.embedded_redis import EmbeddedRedis
 from scripts.gateway.process import GatewayProcess, gateway_process
-from scripts.procfile import procfile_commands
+from scripts.local.embedded_redis import EmbeddedRedis
+from scripts.local.procfile import procfile_commands
 from storage import subscriptions, users
 from storage.session import Database
 from storage.subscriptions import KeywordText

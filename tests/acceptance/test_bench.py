@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from scripts.embedded_redis import find_server
+from scripts.local.embedded_redis import find_server
 from tests.acceptance.installation import ROOT
-from tests.services import require
+from tests.support.services import require
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(400)]
 

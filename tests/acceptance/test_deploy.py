@@ -15,14 +15,14 @@ import pytest
 import redis
 from sqlalchemy.engine import make_url
 
-from pipeline import heartbeat
+from pipeline.scheduling import heartbeat
 from pipeline.settings import Settings
-from scripts.embedded_redis import EmbeddedRedis, find_server
-from scripts.procfile import procfile_commands
+from scripts.local.embedded_redis import EmbeddedRedis, find_server
+from scripts.local.procfile import procfile_commands
 from tests.acceptance.installation import PROCESSES, ROOT
-from tests.services import require
 from tests.support.certificates import self_signed
 from tests.support.proxy import Proxy
+from tests.support.services import require
 
 # Each starts some processes one after the other; on a busy machine a single command takes a quarter of a minute.
 pytestmark = pytest.mark.timeout(400)

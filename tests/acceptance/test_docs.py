@@ -11,10 +11,10 @@ import click
 import pytest
 
 from scripts.cli import main
-from scripts.embedded_redis import find_server
+from scripts.local.embedded_redis import find_server
 from tests.acceptance.documented import NOT_COMMANDS, PAGES, ROOT, RUNS, Command, blocks, calls, commands
 from tests.acceptance.installation import Installation, installed, token_of
-from tests.services import require
+from tests.support.services import require
 
 WITH_WORKERS = {"docs/operations.md"}
 """Pages whose commands speak to running processes."""

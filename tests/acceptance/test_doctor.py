@@ -7,7 +7,7 @@ import pytest
 from tests.acceptance.installation import Installation
 
 
-# Every day without workers: tests/integration/scripts/test_doctor.py
+# Every day without workers: tests/integration/scripts/commands/test_doctor.py
 @pytest.mark.full
 def test_a_healthy_installation_passes_and_a_queue_whose_worker_died_is_named(
     sqlite_installation: Installation,

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from scripts.embedded_postgres import find_postgres
-from scripts.embedded_redis import find_server
+from scripts.local.embedded_postgres import find_postgres
+from scripts.local.embedded_redis import find_server
 from tests.acceptance.installation import ROOT
-from tests.services import require
+from tests.support.services import require
 
 BROKEN = ("lost", "shown_twice", "sent_to_others", "posts_missed", "overlaps", "unexplained")
 

@@ -46,7 +46,7 @@ def test_hostile_messages_are_refused_and_the_worker_goes_on(
     installation.start("dispatcher")
 
     # Given messages of tasks that do not exist, in other forms than JSON, and with what is no id
-    for name in ("os.system", "builtins.eval", "scripts.db.upgrade", ""):
+    for name in ("os.system", "builtins.eval", "scripts.commands.db.upgrade", ""):
         producer.publish(**task_message(name, f"touch {bomb}"), serializer="json")
     producer.publish(
         pickle.dumps(Bomb(bomb)),

@@ -9,8 +9,8 @@ import pytest
 import redis
 from sqlalchemy import select, update
 
+from pipeline.broker.publish import publish_many, queue_length
 from pipeline.celery import create_app
-from pipeline.publish import publish_many, queue_length
 from pipeline.settings import get_settings
 from storage.models import CrawlRun, Notification, Post, Site
 from tests.acceptance.installation import PROCESSES, Installation, token_of

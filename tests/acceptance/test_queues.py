@@ -3,8 +3,8 @@
 import pytest
 from kombu import Connection
 
+from pipeline.broker.publish import publish_many, queue_length
 from pipeline.celery import create_app
-from pipeline.publish import publish_many, queue_length
 from pipeline.settings import load
 from tests.acceptance.installation import Installation
 from tests.acceptance.test_drills import (

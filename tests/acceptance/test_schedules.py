@@ -9,8 +9,8 @@ import pytest
 import redis
 from sqlalchemy import func, select
 
-from pipeline import heartbeat
-from scripts.procfile import procfile_commands
+from pipeline.scheduling import heartbeat
+from scripts.local.procfile import procfile_commands
 from storage import sites
 from storage.models import CrawlRun, Site
 from tests.acceptance.installation import ROOT, Installation

@@ -13,10 +13,10 @@ import pytest
 import redis
 from sqlalchemy import select
 
-from pipeline import heartbeat
 from pipeline.celery import create_app
+from pipeline.scheduling import heartbeat
 from pipeline.settings import get_settings
-from scripts.embedded_redis import free_port
+from scripts.local.embedded_redis import free_port
 from storage.models import Notification
 from tests.acceptance.installation import PROCESSES, Installation, token_of
 
@@ -137,7 +137,7 @@ def test_the_workers_tell_that_beat_has_stopped_and_that_it_is_back(sqlite_insta
     assert "S3CRET" not in "".join(installation.log(name).read_text() for name in ("dispatcher", "notifier"))
 
 
-# Every day without processes: tests/unit/pipeline/test_errors.py
+# Every day without processes: tests/unit/pipeline/test_sentry.py
 @pytest.mark.full
 def test_sentry_gets_a_failed_task_without_its_payload_and_messages_pass(sqlite_installation: Installation) -> None:
     # Given workers with a DSN, and a message whose argument is no id

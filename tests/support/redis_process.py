@@ -8,9 +8,9 @@ from typing import Self
 
 import redis
 
-from scripts.embedded_redis import find_server, free_port
-from tests.services import require
+from scripts.local.embedded_redis import find_server, free_port
 from tests.support.broker import wait_until
+from tests.support.services import require
 
 
 class RedisProcess:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pipeline.child import CrawlOrder, start_forkserver, stop_forkserver
+from pipeline.crawling.child import CrawlOrder, start_forkserver, stop_forkserver
 from storage.models import Post
 from storage.session import Database
 from tests.support.builders import add_site, running_run

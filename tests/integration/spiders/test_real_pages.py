@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from spiders.feed_document import FeedDocument, NotAFeedError, parse_feed
-from spiders.identity import resolve
-from spiders.listing_page import ListingPage, parse_listing
+from spiders.guessing.propose import propose
 from spiders.params import FeedParams, ListingParams
-from spiders.propose import propose
-from spiders.text import title_text
+from spiders.reading.feed_document import FeedDocument, NotAFeedError, parse_feed
+from spiders.reading.identity import resolve
+from spiders.reading.listing_page import ListingPage, parse_listing
+from spiders.reading.text import title_text
 from tests.integration.spiders.real_pages import FOLDER, Expected, expectations
 
 pytestmark = pytest.mark.skipif(not FOLDER.exists(), reason="the saved real pages are not here")

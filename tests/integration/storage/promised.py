@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import select
 
-from pipeline import attempts as judging
-from pipeline.fanout import find
-from pipeline.matching import Matcher
+from pipeline.delivery import decisions as judging
+from pipeline.fanout.matcher import Matcher
+from pipeline.fanout.slices import find
 from pipeline.push.outcome import Action, Outcome, OutcomeKind
 from storage import claims, notifications, outcomes, posts, retention, subscriptions, users
 from storage.models import Device, Notification, Post, Site, User

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from pipeline import due, sweeping
+from pipeline.scheduling import due
+from pipeline.upkeep import sweeping
 from storage import crawl_runs, posts, sites
 from storage.models import CrawlRun, Site
 from storage.session import Database

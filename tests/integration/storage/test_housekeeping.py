@@ -6,7 +6,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import select
 
-from pipeline import housekeeping
+from pipeline.upkeep import housekeeping
 from storage import users
 from storage.models import Device
 from storage.session import Database

@@ -12,16 +12,17 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ProgrammingError
 
-from pipeline import due, retention, sweeping
 from pipeline.resources import now
+from pipeline.scheduling import due
 from pipeline.settings import Settings
+from pipeline.upkeep import retention, sweeping
 from storage import migrate, notifications, pauses
 from storage.matching import Hit
 from storage.pauses import Scope
 from storage.session import Database
-from tests.integration.pipeline.test_sweeping import Queues
-from tests.services import require
+from tests.integration.pipeline.upkeep.test_sweeping import Queues
 from tests.support.builders import NOW, add_site, add_user, found, stored_posts
+from tests.support.services import require
 
 PAGE = Path(__file__).parents[3] / "docs" / "security.md"
 

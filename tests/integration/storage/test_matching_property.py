@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import select
 
-from pipeline.fanout import find_in
-from pipeline.matching import Matcher, normalise
+from pipeline.fanout.matcher import Matcher, normalise
+from pipeline.fanout.slices import find_in
 from storage import bulk, notifications, subscriptions
 from storage.bulk import SubscriptionEntry, UserEntry
 from storage.models import Site, User
 from storage.session import Database
 from tests.support.builders import NOW, add_site, found, keyword, stored_posts
-from tests.unit.pipeline.slow_matching import matches
+from tests.unit.pipeline.fanout.slow_matching import matches
 
 WORDS = ("장학", "국가장학금", "신청", "마감", "node.js", "c++", "art", "start", "school", "学校", "🎉", "scholar ship")
 SITES = ("one", "two")

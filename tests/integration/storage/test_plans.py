@@ -22,8 +22,8 @@ from storage import (
 )
 from storage.matching import Hit
 from storage.session import Database
-from tests.services import PostgresDatabases
 from tests.support.builders import NOW
+from tests.support.services import PostgresDatabases
 
 LARGE = {"users", "devices", "subscriptions", "keywords", "posts", "notifications", "deliveries", "crawl_runs"}
 LATER = NOW + timedelta(minutes=1)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.integration.storage.promised import Processes
-from tests.services import PostgresDatabases
+from tests.support.services import PostgresDatabases
 
 EXAMPLES = {"sqlite": 40, "postgres": 4}
 STEPS = 40

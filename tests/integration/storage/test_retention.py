@@ -6,8 +6,8 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from pipeline import retention as pipeline_retention
-from pipeline.retention import prunable, prune
+from pipeline.upkeep import retention as pipeline_retention
+from pipeline.upkeep.retention import prunable, prune
 from storage import claims, crawl_runs, notifications, posts, retention, subscriptions
 from storage.matching import Hit
 from storage.models import CrawlRun, Delivery, Keyword, Notification, Post, Subscription, User

@@ -1,8 +1,8 @@
 import pytest
 from sqlalchemy import select
 
-from pipeline.fanout import find_in
-from pipeline.matching import Matcher
+from pipeline.fanout.matcher import Matcher
+from pipeline.fanout.slices import find_in
 from storage import matching, subscriptions, users
 from storage.matching import Hit, matching_users
 from storage.models import Keyword, Subscription, User

@@ -18,7 +18,7 @@ from pipeline.celery import (
 )
 from pipeline.settings import SettingsError, load
 from pipeline.tasks.fanout import WAIT_S
-from pipeline.transient import RETRIES
+from pipeline.tasks.retries import RETRIES
 
 QUEUES = (CRAWL_QUEUE, FANOUT_QUEUE, NOTIFY_QUEUE)
 

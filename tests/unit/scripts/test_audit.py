@@ -5,7 +5,7 @@ import re
 import subprocess
 
 from pipeline.settings import PROJECT_ROOT
-from scripts.embedded_redis import free_port
+from scripts.local.embedded_redis import free_port
 
 ENTRY = re.compile(r"(?:CVE|GHSA|PYSEC)-[\w-]+  (?P<pin>[\w.-]+==[\w.]+)  (?P<reason>.{20,})")
 

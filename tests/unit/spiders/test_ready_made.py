@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from spiders.definitions import SiteDefinition, ready_made
-from spiders.feed_document import parse_feed
-from spiders.listing_page import parse_listing
 from spiders.params import FeedParams, ListingParams
+from spiders.reading.feed_document import parse_feed
+from spiders.reading.listing_page import parse_listing
 from spiders.sites.hackernews import HackerNewsSpider, parse_hackernews
 
 PAGES = Path(__file__).parents[2] / "fixtures" / "pages"

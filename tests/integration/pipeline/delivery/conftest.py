@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from pipeline.delivery import Deliveries
+from pipeline.delivery.batch import Deliveries
 from pipeline.push.channel import Channel
 from pipeline.push.channels import PushConfig, build_channels
 from pipeline.push.message import Platform

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from pipeline.delivery import Deliveries
+from pipeline.delivery.batch import Deliveries
 from pipeline.push.channel import Channel
 from pipeline.push.message import Message, Platform
 from pipeline.push.outcome import Outcome, OutcomeKind

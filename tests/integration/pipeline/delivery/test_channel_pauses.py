@@ -6,9 +6,9 @@ from typing import Any
 import redis
 from sqlalchemy import update
 
+from pipeline.delivery.quota import Quota
 from pipeline.push.message import Platform
 from pipeline.push.outcome import Outcome, OutcomeKind
-from pipeline.quota import Quota
 from pipeline.resources import now
 from scripts.gateway.process import GatewayProcess
 from storage import channels

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event, update
 
-from pipeline import attempts, sweeping
+from pipeline.delivery import decisions
 from pipeline.push.message import Platform
 from pipeline.resources import now
+from pipeline.upkeep import sweeping
 from storage import channels, notifications, pauses
 from storage.models import ChannelState, Delivery, Notification
 from storage.pauses import Scope
@@ -126,7 +127,7 @@ def test_a_pause_that_ends_while_a_sender_puts_its_batch_back_leaves_nobody_behi
 ) -> None:
     people = story({"minji": ["fcm"]}, push=over(Scripted()))
     begin(people, scope)
-    held = attempts.held
+    held = decisions.held
 
     def ended_meanwhile(*arguments: Any, **values: Any) -> Any:
         with people.database.writing() as session:
@@ -134,7 +135,7 @@ def test_a_pause_that_ends_while_a_sender_puts_its_batch_back_leaves_nobody_behi
                 pauses.end(session, scope, now=now())
         return held(*arguments, **values)
 
-    monkeypatch.setattr(attempts, "held", ended_meanwhile)
+    monkeypatch.setattr(decisions, "held", ended_meanwhile)
     assert people.deliver() == ["pending"]
     assert due(people) == people.keys
     assert people.deliver() == ["sent"]

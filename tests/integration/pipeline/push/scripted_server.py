@@ -6,7 +6,7 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.push.apns2_compat import h2, hyperframe
+from pipeline.push.apns.compat import h2, hyperframe
 
 
 class Connection(asyncio.Protocol):

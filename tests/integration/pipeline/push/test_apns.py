@@ -13,13 +13,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from pipeline.push.apns_client import encode
+from pipeline.push.apns.client import encode
+from pipeline.push.apns.provider_token import LocalTokenStore, ProviderToken
 from pipeline.push.channels import build_channels
 from pipeline.push.credentials import load_apns_key
 from pipeline.push.message import Platform
 from pipeline.push.outcome import OutcomeKind
 from pipeline.push.payload import apns_id
-from pipeline.push.provider_token import LocalTokenStore, ProviderToken
 from scripts.gateway.process import gateway_process
 from tests.integration.pipeline.push.conftest import push_config
 from tests.integration.pipeline.push.waiting import wait_for

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.push import apns_environment, http2
-from pipeline.push.apns2_compat import h2, hyperframe
+from pipeline.push.apns import environment, http2
+from pipeline.push.apns.compat import h2, hyperframe
 from pipeline.push.channels import build_channels
 from pipeline.push.message import Platform
 from tests.integration.pipeline.push.scripted_server import Connection, scripted_server
@@ -239,7 +239,7 @@ def raw_headers(connection, stream_id):
 
 
 def test_an_idle_connection_that_a_nat_forgot_is_found_out_before_a_message_is_trusted_to_it(config, monkeypatch):
-    monkeypatch.setattr(apns_environment, "PING_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(environment, "PING_TIMEOUT_S", 0.3)
 
     class Forgotten(Connection):
         def request(self, stream_id):
@@ -268,7 +268,7 @@ def make_idle(channel):
 
 
 def test_after_a_deadline_in_silence_the_connection_is_asked_first(config, monkeypatch):
-    monkeypatch.setattr(apns_environment, "PING_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(environment, "PING_TIMEOUT_S", 0.3)
 
     class Stalls(Connection):
         max_streams = 100

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.push.channels import build_channels
-from pipeline.push.http1 import MAX_ANSWER_BYTES, TLS_BUFFER_BYTES
+from pipeline.push.fcm.http1 import MAX_ANSWER_BYTES, TLS_BUFFER_BYTES
 from pipeline.push.message import Platform
 from tests.support.messages import message
 

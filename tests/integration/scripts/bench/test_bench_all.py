@@ -13,9 +13,9 @@ from scripts.bench.errors import BenchmarkError
 from scripts.bench.page import blocks
 from scripts.bench.tables import read_table
 from scripts.cli import main
-from scripts.embedded_postgres import find_postgres
-from scripts.embedded_redis import find_server
-from tests.services import require
+from scripts.local.embedded_postgres import find_postgres
+from scripts.local.embedded_redis import find_server
+from tests.support.services import require
 
 
 def crawlpush(*arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scripts.board.process import BoardProcess, board_process
-from scripts.processes import ServerProcessError, post_json
+from scripts.local.processes import ServerProcessError, post_json
 from tests.integration.scripts.gateway.clients import wait_for
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -16,7 +16,7 @@ import jwt
 import requests
 from google.oauth2 import service_account
 
-from pipeline.push.apns2_compat import hpack, hyperframe
+from pipeline.push.apns.compat import hpack, hyperframe
 
 frames = hyperframe.frame
 TIMEOUT_S = 20

@@ -15,10 +15,10 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from scripts.gateway.command import gateway as command
+from scripts.commands.gateway import gateway as command
 from scripts.gateway.faults import FaultsError
 from scripts.gateway.process import GatewayProcess, gateway_process
-from scripts.processes import ServerProcess, ServerProcessError, post_json
+from scripts.local.processes import ServerProcess, ServerProcessError, post_json
 from tests.integration.scripts.gateway.clients import APNsClient, FCMClient, wait_for
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -1,7 +1,7 @@
 from collections import Counter
 from itertools import pairwise
 
-from pipeline.phrases import parse_phrase
+from pipeline.fanout.phrases import parse_phrase
 from scripts.bench import corpus
 from scripts.bench.matching import measure_matcher
 

@@ -6,7 +6,7 @@ import pytest
 from scripts.bench.crowd import crowd, readers, steady_notices
 from scripts.bench.errors import BenchmarkError
 from scripts.bench.soak import users_for
-from scripts.drill.people import SITES, TOPICS, Notice, expected, number_of
+from scripts.testbed.population import SITES, TOPICS, Notice, expected, number_of
 
 
 def platforms(people: list) -> Counter:

@@ -4,7 +4,6 @@ import click
 import pytest
 
 from scripts.bench import everything, plots, plotting, suite
-from scripts.bench.command import bench
 from scripts.bench.errors import BenchmarkError
 from scripts.bench.everything import ReportError, run_all
 from scripts.bench.page import blocks, write
@@ -12,6 +11,7 @@ from scripts.bench.report import QUICK, Result, Stamp, block, summary_block
 from scripts.bench.suite import NAMES, Benchmark
 from scripts.bench.tables import read_table
 from scripts.bench.targets import TARGETS
+from scripts.commands.bench import bench
 from tests.acceptance.documented import ROOT
 
 STAMP = Stamp(date="1 December 2026", product="1.2.3 (abc1234)", processor="A Processor", cores=2)

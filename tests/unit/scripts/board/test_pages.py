@@ -6,8 +6,8 @@ from parsel import Selector
 from scripts.board.pages import NEW_POSTS, PER_PAGE, feed, listing_page, post_page
 from scripts.board.posts import Board, BoardPost
 from scripts.board.server import listing_params
-from spiders.listing_page import parse_listing
 from spiders.params import ListingParams
+from spiders.reading.listing_page import parse_listing
 
 # In Seoul it is already the next day.
 NOW = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)

@@ -1,0 +1,81 @@
+"""Which messages a bulk reader has not acknowledged: the part of `bulk_transport.py` that gives and takes back."""
+
+from collections import deque
+from contextlib import suppress
+from typing import Any
+
+from kombu.transport import virtual
+
+from pipeline.broker import redis_transport
+
+ACK_MAX = 200
+ACK_DELAY_S = 0.01
+"""In an event loop an acknowledgement waits for others for so long, or until there are ACK_MAX of them. What a process
+that dies in this time had not sent is delivered again after the visibility timeout."""
+ACK_RETRY_S = 1.0
+"""How long acknowledgements that could not be sent wait for the next try."""
+
+
+class QoS(redis_transport.QoS):
+    """Which messages are unacknowledged: noted by the script that took them, acknowledged many at once."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Tags that a script has noted as unacknowledged already, on their way to append().
+        self.noted: set[str] = set()
+        # A deque: whoever acknowledges may be another thread, and no tag may be sent, or forgotten, by two.
+        self._acknowledged: deque[str] = deque()
+
+    def append(self, message: Any, delivery_tag: str) -> None:
+        """Count a message as unacknowledged, and note it in Redis unless the script that took it did."""
+        if delivery_tag in self.noted:
+            self.noted.discard(delivery_tag)
+            virtual.QoS.append(self, message, delivery_tag)
+        else:
+            super().append(message, delivery_tag)
+
+    def ack(self, delivery_tag: str) -> None:
+        """Acknowledge a message, together with others that come soon; its place in the prefetch count is free then."""
+        is_first = not self._acknowledged
+        self._acknowledged.append(delivery_tag)
+        if len(self._acknowledged) >= ACK_MAX:
+            self.channel.flush()
+        elif is_first:
+            self.channel.flush_soon()
+
+    def flush(self) -> None:
+        """Send the acknowledgements that wait."""
+        tags: list[str] = []
+        with suppress(IndexError):
+            while True:
+                tags.append(self._acknowledged.popleft())
+        if not tags:
+            return
+        try:
+            with self.channel.conn_or_acquire() as client, client.pipeline() as pipe:
+                pipe.zrem(self.unacked_index_key, *tags).hdel(self.unacked_key, *tags).execute()
+        except BaseException:
+            self._acknowledged.extend(tags)
+            raise
+        self.forget(*tags)
+
+    def forget(self, *tags: str) -> None:
+        """Free the places of messages in the prefetch count; one that is forgotten is no longer on its way either."""
+        self.noted.difference_update(tags)
+        super().forget(*tags)
+
+    def restore_unacked(self, client: Any = None) -> None:
+        """Give back what is not acknowledged: not what is, even where Redis could not be told so yet."""
+        self.channel.flush()
+        for tag in tuple(self._acknowledged):
+            self._delivered.pop(tag, None)
+        super().restore_unacked(client)
+
+    def restore_unacked_once(self, stderr: Any = None) -> None:
+        """Send what waits before the rest is given back: a clean stop repeats nothing."""
+        self.channel.flush()
+        # What was taken and, because something broke, not delivered.
+        for tag in tuple(self.noted):
+            self._delivered.setdefault(tag, None)
+        self.noted.clear()
+        super().restore_unacked_once(stderr)

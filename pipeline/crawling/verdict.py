@@ -1,0 +1,64 @@
+"""The decision about a crawl run and its posts. Pure: facts go in, a verdict comes out."""
+
+from datetime import datetime, timedelta
+
+from pipeline.crawling.health import empty_runs_after, good_runs_after, trouble_after
+from pipeline.scheduling.due import LONGEST_BACKOFF
+from storage.crawl_runs import RunFigures, SiteHistory, Verdict
+
+FLOOD_POSTS = 20
+"""A run with at most this many new posts is never held."""
+FLOOD_FACTOR = 5
+"""A run with more than this many times the site's usual number of new posts is held, if it is over FLOOD_POSTS too."""
+FIRST_BACKOFF = timedelta(minutes=1)
+
+
+def judge(
+    figures: RunFigures,
+    history: SiteHistory,
+    *,
+    new: int,
+    now: datetime,
+    rand: float,
+    retry_after_s: float | None = None,
+) -> Verdict:
+    """Decide what becomes of a run's posts and of its site.
+
+    `rand` in [0, 1) is the jitter of the backoff; `retry_after_s` what the site asked us to wait, if it did.
+    """
+    saw_items = figures.ok and figures.items_seen > 0
+    failures = 0 if figures.ok else history.failures + 1
+    empty_runs = empty_runs_after(figures, history)
+    good_runs = good_runs_after(figures, history)
+    return Verdict(
+        fanout=_fanout(history, new),
+        silent_before=now - timedelta(seconds=history.max_age_s),
+        # Only a finished run that saw items is a baseline: a page that could not be read shows nothing of the site.
+        baseline_done=history.baseline_done or saw_items,
+        failures=failures,
+        empty_runs=empty_runs,
+        suspended_until=_suspended_until(failures, now, rand, retry_after_s),
+        trouble=trouble_after(history.trouble, failures=failures, empty_runs=empty_runs, good_runs=good_runs),
+        good_runs=good_runs,
+    )
+
+
+def _suspended_until(failures: int, now: datetime, rand: float, retry_after_s: float | None) -> datetime | None:
+    if not failures and retry_after_s is None:
+        return None
+    wished = timedelta(seconds=min(retry_after_s or 0, LONGEST_BACKOFF.total_seconds()))
+    return now + max(backoff(failures, rand) if failures else timedelta(0), wished)
+
+
+def _fanout(history: SiteHistory, new: int) -> str:
+    if not history.baseline_done:
+        return "silent"
+    if new > FLOOD_POSTS and new > FLOOD_FACTOR * history.usual_new:
+        return "held"
+    return "ready"
+
+
+def backoff(failures: int, rand: float) -> timedelta:
+    """How long a site is left alone after so many failed runs in a row: doubling, up to a day, less up to a half."""
+    doubled = FIRST_BACKOFF.total_seconds() * 2 ** min(failures - 1, 20)
+    return timedelta(seconds=min(doubled, LONGEST_BACKOFF.total_seconds()) * (1 - rand / 2))

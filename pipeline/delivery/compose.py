@@ -1,0 +1,74 @@
+"""What a push says: from a post and the phrase that hit to the message for one device. Pure."""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from pipeline.delivery.template import PushTemplate, TemplateError, fill, fill_link
+from pipeline.push.message import Message, Platform, clean_text, tag_for_post
+from storage.claims import Claimed, PostText, Target
+
+
+def compose(post: PostText, notification: Claimed, target: Target) -> Message:
+    """The message about a post for one device of the notification's user.
+
+    One message however many phrases hit: it names the one that stands first in the post.
+    """
+    template = template_of(post.push)
+    values = {
+        "title": _clean(post.title),
+        "body": _clean(post.body),
+        "phrase": _clean(notification.phrase or ""),
+        "site": post.site,
+        "author": _clean(post.author),
+        "url": post.url,
+        "post_id": str(post.id),
+    }
+    link = fill_link(template.link, values)
+    return Message(
+        delivery_id=f"{notification.id}-{target.device_id}",
+        platform=Platform(target.platform),
+        token=target.token,
+        environment=target.environment,
+        tag=tag_for_post(post.id),
+        # A post without a title is still to be seen.
+        title=fill(template.title, values) or post.site,
+        body=fill(template.body, values),
+        url=link,
+        data={
+            **{name: fill(text, values) for name, text in template.data.items()},
+            "post_id": str(post.id),
+            "site": post.site,
+            "url": post.url,
+            **({"link": link} if link != post.url else {}),
+        },
+        badge=notification.badge if template.badge else None,
+        sound=template.sound or None,
+        channel_id=template.channel_id or None,
+        thread_id=fill(template.thread_id, values) or None,
+        image=template.image or None,
+        created_at=notification.created_at,
+        ttl_s=post.ttl_s,
+    )
+
+
+def template_of(column: Mapping[str, Any]) -> PushTemplate:
+    """The template in a site's column, checked once however many messages it makes."""
+    return _template(json.dumps(column, sort_keys=True)) if column else _USUAL
+
+
+_USUAL = PushTemplate()
+
+
+@lru_cache(maxsize=1024)
+def _template(text: str) -> PushTemplate:
+    try:
+        return PushTemplate.from_json(json.loads(text))
+    except TemplateError:
+        # It was checked when it was set, so another version wrote it: the post is worth more than its dress.
+        return _USUAL
+
+
+# One post goes to many people: its texts are cleaned once.
+_clean = lru_cache(maxsize=1024)(clean_text)

@@ -1,0 +1,183 @@
+"""Which of many phrases a post contains: an Aho-Corasick automaton over their terms. Pure.
+
+What a phrase means, and when a term occurs, is told in pipeline.fanout.phrases, whose names are also this module's.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import ahocorasick
+
+from pipeline.fanout.phrases import (
+    NO_LETTER,
+    SCRIPTS,
+    UNSPACED_SCRIPT,
+    Phrase,
+    PhraseError,
+    has_spaced_script,
+    normalise,
+    parse_phrase,
+    split_terms,
+)
+
+__all__ = ["Hits", "Matcher", "Phrase", "PhraseError", "normalise", "parse_phrase"]
+
+# Everything is built anew when the phrases added since the last full build pass this number and this share of it.
+_MIN_RECENT = 1_000
+_RECENT_SHARE = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hits:
+    """The keyword ids that a post satisfies, by where in it the first term stands; at one place the longer first."""
+
+    # By the title alone.
+    title_ids: tuple[int, ...]
+    # By title and body together: the terms of a phrase may be spread over both. Includes title_ids.
+    all_ids: tuple[int, ...]
+
+
+class Matcher:
+    """Finds which of many phrases a post contains, at a cost that follows the post and its hits.
+
+    `phrases` are (keyword id, canonical text, kind). Nothing in a matcher changes after it is built: any number of
+    threads may read it.
+    """
+
+    def __init__(self, phrases: Iterable[tuple[int, str, str]]) -> None:
+        self._indexes: tuple[_Index, ...] = (_Index({key: (text, kind) for key, text, kind in phrases}),)
+
+    def __len__(self) -> int:
+        return sum(len(index.phrases) for index in self._indexes)
+
+    def extended(self, phrases: Iterable[tuple[int, str, str]]) -> "Matcher":
+        """A matcher that knows `phrases` as well, at a cost that mostly follows their number.
+
+        Ids that are known already are ignored. The phrases added since the last full build stand in an index of
+        their own, until there are so many that a full build is due. Phrases that nobody wants any more stay until
+        somebody makes a new matcher; their ids lead to no subscription.
+        """
+        base = self._indexes[0]
+        added = dict(self._indexes[1].phrases) if len(self._indexes) > 1 else {}
+        for keyword_id, text, kind in phrases:
+            if keyword_id not in base.phrases:
+                added.setdefault(keyword_id, (text, kind))
+        matcher = Matcher.__new__(Matcher)
+        if len(added) > max(_MIN_RECENT, len(base.phrases) // _RECENT_SHARE):
+            matcher._indexes = (_Index(base.phrases | added),)
+        else:
+            matcher._indexes = (base, _Index(added))
+        return matcher
+
+    def find(self, title: str, body: str = "") -> Hits:
+        """The phrases of a post, given as it was published; without a body, both answers are the title's."""
+        title, body = normalise(title), normalise(body)
+        in_title: list[_Found] = []
+        in_all: list[_Found] = []
+        for index in self._indexes:
+            first: dict[_Term, int] = {}
+            index.scan(title, 0, first)
+            in_title += index.satisfied(first)
+            if body:
+                index.scan(body, len(title) + 1, first)
+                in_all += index.satisfied(first)
+        title_ids = tuple(keyword_id for _, _, keyword_id in sorted(in_title))
+        all_ids = tuple(keyword_id for _, _, keyword_id in sorted(in_all)) if body else title_ids
+        return Hits(title_ids=title_ids, all_ids=all_ids)
+
+
+class _Term:
+    """A term under certain conditions, and the phrases that hang on it."""
+
+    __slots__ = ("after", "alone", "before", "length", "phrases")
+
+    def __init__(self, length: int, before: int, after: int) -> None:
+        self.length = length
+        # The sort of script that may not stand right before and right after the term; NO_LETTER: no condition.
+        self.before = before
+        self.after = after
+        # The keyword ids of the phrases that are this term and nothing else: one for each kind at most.
+        self.alone: tuple[int, ...] = ()
+        # The phrases of several terms that are looked up here: each hangs on its rarest term only.
+        self.phrases: list[_Longer] | None = None
+
+
+_Longer = tuple[int, int, tuple[_Term, ...]]
+"""A phrase of several terms: keyword id, length of its text, terms."""
+_Found = tuple[int, int, int]
+"""A phrase that a post satisfies: place, minus its length, keyword id; in the order in which they are reported."""
+
+
+class _Index:
+    """An automaton over the terms of some phrases, which is not changed once it is built."""
+
+    def __init__(self, phrases: dict[int, tuple[str, str]]) -> None:
+        self.phrases = phrases
+        # Each distinct text leads to a tuple of terms: it may be wanted as a whole word and as a substring.
+        self._automaton = ahocorasick.Automaton()
+        longer: list[_Longer] = []
+        uses: dict[_Term, int] = {}
+        for keyword_id, (text, kind) in phrases.items():
+            terms = self._terms_of(text, kind)
+            if len(terms) == 1:
+                terms[0].alone += (keyword_id,)
+            elif terms:
+                longer.append((keyword_id, len(text), terms))
+                for term in terms:
+                    uses[term] = uses.get(term, 0) + 1
+        for phrase in longer:
+            rarest = min(phrase[2], key=lambda term: (uses[term], -term.length))
+            if rarest.phrases is None:
+                rarest.phrases = []
+            rarest.phrases.append(phrase)
+        self._automaton.make_automaton()
+
+    def _terms_of(self, text: str, kind: str) -> tuple[_Term, ...]:
+        words = split_terms(text)
+        if kind == "substring":
+            return tuple(self._term(word, NO_LETTER, NO_LETTER) for word in words)
+        # Hangul, kana and Han are bound to whole words only where the kind can mean nothing else.
+        free = UNSPACED_SCRIPT if has_spaced_script(words) else NO_LETTER
+        terms = []
+        for word in words:
+            before, after = SCRIPTS[word[0]], SCRIPTS[word[-1]]
+            terms.append(
+                self._term(word, NO_LETTER if before == free else before, NO_LETTER if after == free else after)
+            )
+        return tuple(terms)
+
+    def _term(self, word: str, before: int, after: int) -> _Term:
+        """The term of that text and those conditions, made when it is new."""
+        same_text: tuple[_Term, ...] = self._automaton.get(word, ())
+        for term in same_text:
+            if term.before == before and term.after == after:
+                return term
+        term = _Term(len(word), before, after)
+        self._automaton.add_word(word, (*same_text, term))
+        return term
+
+    def scan(self, text: str, offset: int, first: dict[_Term, int]) -> None:
+        """Note in `first` where each term occurs for the first time, `offset` added to its place in `text`."""
+        if not len(self._automaton):
+            return
+        padded = f" {text} "
+        for end, terms in self._automaton.iter(padded):
+            for term in terms:
+                if term in first:
+                    continue
+                start = end - term.length + 1
+                if term.before and SCRIPTS[padded[start - 1]] == term.before:
+                    continue
+                if term.after and SCRIPTS[padded[end + 1]] == term.after:
+                    continue
+                first[term] = start + offset
+
+    @staticmethod
+    def satisfied(first: dict[_Term, int]) -> Iterator[_Found]:
+        """The phrases of which every term is among those found."""
+        for term, place in first.items():
+            for keyword_id in term.alone:
+                yield place, -term.length, keyword_id
+            for keyword_id, length, terms in term.phrases or ():
+                if all(other in first for other in terms):
+                    yield min(first[other] for other in terms), -length, keyword_id

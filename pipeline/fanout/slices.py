@@ -1,0 +1,158 @@
+"""One slice of a fan-out: match the post, insert the notification rows of the next users, send their messages."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from uuid import uuid4
+
+from sqlalchemy.orm import Session
+
+from pipeline.fanout.matcher import Matcher
+from pipeline.resources import now
+from storage import notifications, posts, subscriptions
+from storage.matching import Hit
+from storage.posts import FanOut
+from storage.session import Database
+from storage.subscriptions import KeywordsVersion
+
+logger = logging.getLogger(__name__)
+
+
+class SliceEnd(StrEnum):
+    """What a fan-out task has to do next."""
+
+    DONE = "done"
+    # There are more users: go to the back of the queue and take the next slice from there.
+    MORE = "more"
+    # The notify queue is full: come back in a moment.
+    WAIT = "wait"
+    # Nothing to do: it is done, not wanted, or in somebody else's hands.
+    NOTHING = "nothing"
+
+
+class MatcherCache:
+    """The matcher of this process, built anew only when keywords came or went."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._version: KeywordsVersion | None = None
+        self._matcher = Matcher([])
+
+    def current(self, session: Session) -> Matcher:
+        """A matcher of all keywords that are in the database now."""
+        version = subscriptions.keywords_version(session)
+        with self._lock:
+            if version != self._version:
+                self._matcher = self._updated(session, version)
+                self._version = version
+            return self._matcher
+
+    def _updated(self, session: Session, version: KeywordsVersion) -> Matcher:
+        known = self._version
+        if known is not None and version.last_id > known.last_id:
+            added = subscriptions.keywords(session, after=known.last_id)
+            # Only when the count grew by just these were none removed, nor committed late with a lower id.
+            if known.count + len(added) == version.count:
+                return self._matcher.extended(added)
+        return Matcher(subscriptions.keywords(session))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FanOutSettings:
+    """The sizes of a fan-out."""
+
+    slice_users: int
+    # A fan-out that goes on leaves no more messages than this in the notify queue; one that begins, twice as many.
+    queue_max: int
+    lease_s: float
+
+    def room(self, *, length: int, begun: bool) -> int:
+        """How many users a slice may serve while so many messages wait; 0 to wait for a turn.
+
+        A fan-out that begins has a room of its own, so that the one with ten readers does not wait for room which the
+        one with 500,000 takes whenever there is some. A slice smaller than an eighth is not worth its query.
+        """
+        room = self.queue_max * (1 if begun else 2) - length
+        usual = min(self.slice_users, self.queue_max)
+        return min(usual, room) if room >= max(usual // 8, 1) else 0
+
+
+class FanOuts:
+    """Does slices of fan-outs in this process."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: FanOutSettings,
+        *,
+        queue_length: Callable[[], int],
+        publish: Callable[[Sequence[tuple[int, int]]], object],
+        on_matched: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """on_matched: told how many users each slice matched, once its messages are out."""
+        self._database = database
+        self._settings = settings
+        self._queue_length = queue_length
+        self._publish = publish
+        self._on_matched = on_matched
+        self._matchers = MatcherCache()
+
+    def next_slice(self, post_id: int) -> SliceEnd:
+        """Serve the next users of a post.
+
+        The cursor moves only after the messages are out, so a slice whose process dies is done again: its rows are
+        there, and its messages go to those who are still waiting.
+        """
+        token = uuid4().hex
+        lease_until = now() + timedelta(seconds=self._settings.lease_s)
+        with self._database.writing() as session:
+            fan_out = posts.claim_fan_out(session, post_id, token=token, now=now(), lease_until=lease_until)
+        if fan_out is None:
+            return SliceEnd.NOTHING
+        try:
+            return self._serve(fan_out, token)
+        except BaseException:
+            # The lease would end by itself; given back now, the retry does not have to wait for that.
+            with self._database.writing() as session:
+                posts.hand_back_fan_out(session, post_id, token=token, now=now())
+            raise
+
+    def _serve(self, fan_out: FanOut, token: str) -> SliceEnd:
+        post = fan_out.post
+        size = self._settings.room(length=self._queue_length(), begun=fan_out.cursor > 0)
+        if not size:
+            with self._database.writing() as session:
+                posts.hand_back_fan_out(session, post.id, token=token, now=now())
+            return SliceEnd.WAIT
+        with self._database.reading() as session:
+            hit = find(self._matchers.current(session), fan_out)
+        with self._database.writing() as session:
+            part = notifications.create_slice(session, post.id, hit, after=fan_out.cursor, size=size, now=now())
+        self._publish([(post.id, user_id) for user_id in part.users])
+        self._on_matched(part.matched)
+        with self._database.writing() as session:
+            if part.more:
+                posts.advance_fan_out(session, post.id, token=token, cursor=part.cursor, users=part.matched, now=now())
+            else:
+                posts.finish_fan_out(session, post.id, token=token, users=part.matched, now=now())
+        if part.more:
+            return SliceEnd.MORE
+        users = post.matched_users + part.matched
+        # Not its title: who reads the logs may not be who may read the site.
+        logger.info("post fanned out", extra={"fields": {"post": post.id, "site": fan_out.site, "users": users}})
+        return SliceEnd.DONE
+
+
+def find(matcher: Matcher, fan_out: FanOut) -> Hit:
+    """What the matcher finds in a post."""
+    post = fan_out.post
+    return find_in(matcher, post.title, post.body, site_id=post.site_id, match_body=fan_out.match_body)
+
+
+def find_in(matcher: Matcher, title: str, body: str, *, site_id: int, match_body: bool) -> Hit:
+    """What the matcher finds in a text, in the form that the database goes on with."""
+    hits = matcher.find(title, body)
+    return Hit(site_id=site_id, title_ids=hits.title_ids, all_ids=hits.all_ids, match_body=match_body)

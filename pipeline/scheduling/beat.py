@@ -1,0 +1,61 @@
+"""Celery's scheduler with a heartbeat, and with an answer to a clock that is set back."""
+
+import logging
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from celery.beat import Scheduler
+from redis.exceptions import RedisError
+
+from pipeline import resources
+from pipeline.scheduling import heartbeat
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_EVERY_S = 5.0
+SET_BACK = timedelta(seconds=2)
+"""A clock that was corrected by less than this stops nothing for longer than that."""
+
+
+class HeartbeatScheduler(Scheduler):
+    """Celery's in-memory scheduler; what is due stands in the database, so beat has nothing to remember."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._last_tick: datetime | None = None
+        self._last_heartbeat = float("-inf")
+
+    def tick(self, *arguments: Any, **options: Any) -> float:
+        """Send what is due, and say that we live. Returns the seconds until the next tick."""
+        now = resources.now()
+        if self._last_tick is not None and now < self._last_tick - SET_BACK:
+            self._start_anew(now)
+        self._last_tick = now
+        delay: float = super().tick(*arguments, **options)
+        if time.monotonic() - self._last_heartbeat >= HEARTBEAT_EVERY_S:
+            self._record(now)
+        return delay
+
+    def _start_anew(self, now: datetime) -> None:
+        """Let every entry begin now: Celery would wait until the old time comes round again."""
+        logger.warning("clock was set back", extra={"fields": {"seconds": self._seconds_back(now)}})
+        for entry in self.schedule.values():
+            entry.last_run_at = entry.default_now()
+        self._heap = None
+
+    def _seconds_back(self, now: datetime) -> int:
+        return int((self._last_tick - now).total_seconds()) if self._last_tick else 0
+
+    def _record(self, now: datetime) -> None:
+        redis = resources.redis()
+        heap: list[Any] = self._heap or []
+        upcoming = {event.entry.name: datetime.fromtimestamp(event.time, UTC) for event in heap}
+        try:
+            heartbeat.record(redis, at=now, upcoming=upcoming)
+            if self._last_heartbeat == float("-inf"):
+                heartbeat.forget_old(redis, now=now)
+        except (RedisError, OSError) as error:
+            # Beat goes on without: its messages may go through another broker, and the next heartbeat comes soon.
+            logger.warning("heartbeat not recorded", extra={"fields": {"error": type(error).__name__}})
+        self._last_heartbeat = time.monotonic()

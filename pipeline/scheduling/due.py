@@ -1,0 +1,97 @@
+"""Which sites are due, and when each is due next: the schedules' side of a crawl."""
+
+import logging
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from pipeline.resources import now
+from pipeline.scheduling.schedule import (
+    Adaptive,
+    Schedule,
+    ScheduleError,
+    adaptive_interval,
+    interval_schedule,
+    next_run,
+    parse_schedule,
+)
+from storage import crawl_runs, sites
+from storage.models import Site
+
+logger = logging.getLogger(__name__)
+
+LONGEST_BACKOFF = timedelta(days=1)
+"""For no longer is a site left alone, whatever it answers."""
+ADAPTIVE_PERIOD = timedelta(days=14)
+"""How far back an adaptive schedule looks for posts."""
+ADAPTIVE_LEAST = timedelta(days=1)
+"""A site that was watched for a shorter time is crawled at the floor: of its habits nothing is known."""
+SOON = timedelta(minutes=10)
+"""A crawl that is due within this is not worth a correction."""
+
+
+def claim_due(session: Session) -> list[int]:
+    """Queue a run for each site that is due, and return the runs' ids."""
+    at = now()
+    return sites.claim_due(session, now=at, next_run=lambda site: next_crawl(site, at))
+
+
+def next_crawl(site: Site, at: datetime) -> datetime:
+    """When a site that is crawled now is due again."""
+    try:
+        return next_run(
+            schedule_of(site),
+            after=at,
+            timezone=site.timezone,
+            last_run=site.next_crawl_at,
+            jitter_key=site.name,
+            active_hours=site.active_hours,
+        )
+    except ScheduleError as error:
+        # One bad line, written past the command that checks it, must not stop every other site.
+        logger.error("schedule not understood", extra={"fields": {"site": site.name, "error": str(error)}})  # noqa: TRY400
+        return at + timedelta(days=1)
+
+
+def schedule_of(site: Site) -> Schedule:
+    """A site's schedule as it is now: an adaptive one is the interval that it stands at. Raises ScheduleError."""
+    schedule = parse_schedule(site.schedule)
+    if not isinstance(schedule.rule, Adaptive):
+        return schedule
+    floor, ceiling = schedule.rule.floor, schedule.rule.ceiling
+    wanted = timedelta(seconds=site.adaptive_interval_s) if site.adaptive_interval_s else floor
+    return interval_schedule(min(max(wanted, floor), ceiling))
+
+
+def adapt(session: Session, site: Site, at: datetime) -> None:
+    """After a run, let an adaptive schedule follow how often the site really posts; any other stays as it is."""
+    try:
+        rule = parse_schedule(site.schedule).rule
+    except ScheduleError:
+        return
+    if not isinstance(rule, Adaptive):
+        site.adaptive_interval_s = None
+        return
+    period = min(ADAPTIVE_PERIOD, at - site.created_at)
+    if period < ADAPTIVE_LEAST:
+        return
+    posts = crawl_runs.post_count(session, site.id, since=at - period)
+    interval = adaptive_interval(posts=posts, period=period, floor=rule.floor, ceiling=rule.ceiling)
+    site.adaptive_interval_s = int(interval.total_seconds())
+
+
+def correct_schedules(session: Session) -> int:
+    """Bring back the sites that are due later than their schedules say, and return how many those were.
+
+    A clock that ran ahead leaves such sites when it is set right; without this, a year's error would be a year's wait.
+    """
+    at = now()
+    corrected = sites.end_long_suspensions(session, beyond=at + LONGEST_BACKOFF)
+    for site in sites.far_ahead(session, since=at + SOON):
+        due = next_crawl(site, at)
+        if site.next_crawl_at is not None and due < site.next_crawl_at:
+            site.next_crawl_at = due
+            corrected += 1
+    if corrected:
+        logger.warning("schedules corrected", extra={"fields": {"sites": corrected}})
+    return corrected

@@ -1,0 +1,130 @@
+"""Making good what was lost: whatever the database owes and nobody works on is enqueued again.
+
+Safe to run at any time, twice at once, and with a broker that forgot everything.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pipeline.broker.queue_ages import oldest_sent_at
+from pipeline.crawling.crawler import close_run
+from pipeline.resources import now
+from storage import crawl_runs, notifications, posts
+from storage.crawl_runs import RunFigures
+from storage.session import Database
+
+logger = logging.getLogger(__name__)
+
+GRACE_S = 60.0
+"""A message younger than this may be in a worker's hands, so it is not called lost.
+
+A notify task holds its message for at most NOTIFY_LEASE_S, which is as long. So what a killed notifier held is sent for
+again 60 to 90 s after it was enqueued (this and a sweep's interval), before Redis gives its messages back after their
+visibility timeout of 120 s; these then find nothing to do. A notifier so slow that its messages wait longer than this
+in its hands is sent for again too, once a minute and only into a queue that is not full: a bounded number of repeats.
+"""
+SLICE = 1000
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broker:
+    """What the sweep asks of the broker."""
+
+    publish: Callable[[str, Iterable[Sequence[int]]], object]
+    # The ids in the oldest messages that wait for a task of this name; none when the broker cannot tell.
+    oldest: Callable[[str], Sequence[tuple[int, ...]]]
+    # The last moment at which no message waited for a task of this name: now when none does, None when never seen.
+    empty_at: Callable[[str], datetime | None]
+    # How many messages wait for tasks of this name, and how many may before nothing is added.
+    length: Callable[[str], int]
+    notify_queue_max: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Swept:
+    """How much a sweep found."""
+
+    dead_runs: int
+    runs: int
+    fan_outs: int
+    notifications: int
+
+    def __bool__(self) -> bool:
+        return any((self.dead_runs, self.runs, self.fan_outs, self.notifications))
+
+
+def sweep(database: Database, broker: Broker) -> Swept:
+    """Close dead runs, and enqueue again the runs, fan-outs and notifications whose message is gone."""
+    dead, ready = _close_dead_runs(database)
+    runs = _stranded_runs(database, broker)
+    broker.publish("crawl_site", [(run_id,) for run_id in runs])
+    stranded = _stranded_fan_outs(database, broker)
+    broker.publish("fan_out_post", [(post_id,) for post_id in [*ready, *stranded]])
+    swept = Swept(
+        dead_runs=dead,
+        runs=len(runs),
+        fan_outs=len(stranded),
+        notifications=send_due(database, broker, lost_before=_lost_before(database, broker, "notify_user")),
+    )
+    if swept:
+        logger.warning("sweep found owed work", extra={"fields": swept.__dict__})
+    return swept
+
+
+def send_due(database: Database, broker: Broker, *, lost_before: datetime = LONG_AGO) -> int:
+    """Enqueue the notifications that are due and have no message, slice after slice; returns how many.
+
+    With `lost_before`, also those whose message was sent before that and is gone.
+    """
+    count = 0
+    while broker.length("notify_user") <= broker.notify_queue_max:
+        with database.writing() as session:
+            keys = notifications.due(session, now=now(), lost_before=lost_before, limit=SLICE)
+        broker.publish("notify_user", keys)
+        count += len(keys)
+        if len(keys) < SLICE:
+            break
+    return count
+
+
+def _lost_before(database: Database, broker: Broker, task: str) -> datetime:
+    """Messages for a task that were sent before this moment are gone, and not merely waiting.
+
+    They are older than any in a worker's hands, and than the oldest that waits; where the broker shows no messages,
+    they are older than the last moment its queue was seen empty.
+    """
+    grace = now() - timedelta(seconds=GRACE_S)
+    if waiting := broker.oldest(task):
+        with database.reading() as session:
+            # Messages that no row knows say nothing about the queue's age: better to miss a turn than to add to it.
+            return min(oldest_sent_at(session, task, waiting) or LONG_AGO, grace)
+    return min(broker.empty_at(task) or LONG_AGO, grace)
+
+
+def _stranded_fan_outs(database: Database, broker: Broker) -> list[int]:
+    # Looked up before the transaction that writes: on SQLite nobody else writes while that one waits for the broker.
+    before = _lost_before(database, broker, "fan_out_post")
+    with database.writing() as session:
+        return posts.stranded(session, enqueued_before=before, now=now())
+
+
+def _stranded_runs(database: Database, broker: Broker) -> list[int]:
+    before = _lost_before(database, broker, "crawl_site")
+    with database.writing() as session:
+        return crawl_runs.stranded(session, enqueued_before=before, now=now())
+
+
+def _close_dead_runs(database: Database) -> tuple[int, list[int]]:
+    """Close runs whose worker is gone, and decide about posts that came after their run was closed."""
+    ready: list[int] = []
+    with database.writing() as session:
+        dead = crawl_runs.dead(session, now=now())
+        for run in dead:
+            _, _, owed = close_run(session, run, RunFigures(finish_reason="lost", ok=False))
+            ready += owed
+        for run_id in posts.runs_with_undecided_posts(session):
+            ready += crawl_runs.decide_late_posts(session, run_id, now=now())
+    return len(dead), ready

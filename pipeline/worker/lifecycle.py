@@ -1,0 +1,136 @@
+"""What each process does when it starts, is ready, fails at a task or ends: the receivers of Celery's signals.
+
+`pipeline.celery` names this module first among its `imports`, which Celery loads before it sends `worker_init` or
+`beat_init`. Nothing else imports it.
+"""
+
+import atexit
+import gc
+import logging
+import os
+import signal
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+from celery import signals
+
+from pipeline import logs, resources, sentry, startup
+from pipeline.broker.bulk_transport import bulk_transport
+from pipeline.broker.redis_transport import sturdy_transport
+from pipeline.celery import (
+    AUTO,
+    CRAWL_QUEUE,
+    NOTIFY_QUEUE,
+    ProcessType,
+    check_visibility,
+    on_redis,
+    process_type_for,
+    redis_options,
+    refusal,
+)
+from pipeline.crawling.child import PreloadError, start_forkserver
+from pipeline.metrics.catalogue import FAILED_TASKS
+from pipeline.metrics.counters import counters
+from pipeline.secret_files import exposed_files
+from pipeline.settings import Settings, SettingsError, get_settings
+from pipeline.upkeep import failed_tasks
+
+logger = logging.getLogger(__name__)
+
+
+@signals.setup_logging.connect
+def _configure_logging(**_: object) -> None:
+    logs.configure(get_settings())
+
+
+def _set_transport(conf: Any, kind: ProcessType, settings: Settings) -> None:
+    if not on_redis(settings):
+        return
+    options = {**conf.broker_transport_options, **redis_options(kind)}
+    check_visibility(kind, options, settings)
+    conf.broker_transport_options = options
+    if kind.queues != (NOTIFY_QUEUE,):
+        # Long tasks come one at a time, and there taking them so costs nothing.
+        conf.broker_transport = sturdy_transport(settings.broker)
+    elif settings.notify_transport == "bulk":
+        conf.broker_transport = bulk_transport(settings.broker)
+
+
+@signals.worker_init.connect
+@signals.beat_init.connect
+def _end_once(**_: object) -> None:
+    """Let a second signal, which honcho and Heroku may send, find a process that is already ending in peace.
+
+    Python puts the default handlers back while it ends, so that a late SIGTERM would make a clean end look like a kill.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        atexit.register(signal.signal, number, signal.SIG_IGN)
+
+
+@signals.beat_init.connect
+def _end_beat_at_the_first_signal(**_: object) -> None:
+    """Let beat hear one signal: Celery's handler raises SystemExit, which a second one would do while Python ends."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        handler = celerys[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
+    celerys = {number: signal.signal(number, end) for number in numbers}
+
+
+@signals.worker_init.connect
+@signals.beat_init.connect
+def _send_errors(**_: object) -> None:
+    """Before a task is prepared to be run, since Sentry's integration wraps how that is done."""
+    sentry.start(get_settings())
+
+
+@signals.worker_init.connect
+def _prepare_worker(sender: Any, **_: object) -> None:
+    """Give a worker the options of its type, and refuse to start one that could do nothing."""
+    settings = get_settings()
+    try:
+        kind = process_type_for(sender.app.amqp.queues.consume_from, settings)
+        startup.check_services(settings)
+        # The web process that shares these cores goes first: nobody waits for a crawl, somebody for a login.
+        os.nice(settings.worker_nice)
+        _set_transport(sender.app.conf, kind, settings)
+        if CRAWL_QUEUE in kind.queues:
+            # Here, because a forkserver must be begun by the main thread, before there are others.
+            start_forkserver()
+    except (SettingsError, startup.NotReadyError, PreloadError) as error:
+        raise refusal(error) from None
+    conf = sender.app.conf
+    # What the command line says (-c, --prefetch-multiplier) goes before what is usual for the type.
+    if sender.concurrency == AUTO:
+        sender.concurrency = kind.concurrency
+    if sender.prefetch_multiplier == conf.worker_prefetch_multiplier:
+        sender.prefetch_multiplier = kind.prefetch
+
+
+@signals.worker_ready.connect
+def _freeze_what_stays(**_: object) -> None:
+    """Spare the collector of garbage what was made so far: it stays, and is most of what there ever is."""
+    gc.collect()
+    gc.freeze()
+
+
+@signals.worker_ready.connect
+def _warn_of_exposed_files(**_: object) -> None:
+    for exposed in exposed_files(get_settings()):
+        logger.warning("secrets may be read by others", extra={"fields": {"error": exposed.sentence}})
+
+
+@signals.task_failure.connect
+def _record_failure(sender: Any, exception: BaseException, args: Sequence[Any], **_: object) -> None:
+    """Keep the reason of a task that failed for good; one that is tried again does not come here."""
+    if isinstance(exception, sender.throws):
+        # What a task says it may raise is made good by itself, as a tick's failure is by the next tick.
+        return
+    failed_tasks.record(resources.redis(), sender.name, args, exception)
+    counters().add(FAILED_TASKS, sender.name)

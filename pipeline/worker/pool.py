@@ -1,0 +1,142 @@
+"""The pool of our workers: each task in a thread, as in Celery's, but the tasks of one kind that wait together.
+
+A notification is a task of its own, so that it is seen, revoked, repeated and acknowledged by itself. But a database
+and a vendor are best asked for hundreds at once, and a thread for each that waits for that costs more than its work.
+So the calls of a BatchTask that wait are done together, in one thread; then each task runs, and finds what came of its
+own call.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from celery import Task
+from celery.concurrency.base import apply_target
+from celery.concurrency.thread import TaskPool as ThreadPool
+
+from pipeline.worker.batching import Gatherer
+
+if TYPE_CHECKING:
+    _Task = Task[..., Any]
+else:
+    _Task = Task
+
+logger = logging.getLogger(__name__)
+
+Call = tuple[Any, ...]
+"""The positional arguments of a task's call."""
+BATCHES = 2
+"""Batches of one kind that are under way at once: while one waits for the vendor, the other one works."""
+STOP_S = 60.0
+"""How long a stop waits for them: a batch that takes longer than a claim's lease holds nothing any more."""
+
+
+class BatchTask(_Task):
+    """A task whose calls are done many at once, by `do`; its body asks `outcome` for its own."""
+
+    abstract = True
+    _done = threading.local()
+
+    def do(self, calls: Sequence[Call]) -> Mapping[Call, object]:
+        """Do all calls that can be done, and return what came of each; what this raises, each of them raises.
+
+        The calls come as they stood in the messages: what is no proper call is left to the body, which refuses it.
+        """
+        raise NotImplementedError
+
+    def do_together(self, calls: Sequence[Call]) -> None:
+        """Do the calls now; the bodies that run in this thread from here on find their outcomes."""
+        try:
+            self._done.outcomes = self.do(calls)
+        except Exception as error:
+            self._done.outcomes = _Failed(error, error.__traceback__)
+
+    def forget(self) -> None:
+        """End what do_together() began."""
+        self._done.outcomes = {}
+
+    def outcome(self, *call: Any) -> object:
+        """What came of a call. One that was not done with others, as in other pools, is done now."""
+        outcomes = getattr(self._done, "outcomes", {})
+        if isinstance(outcomes, _Failed):
+            # Its traceback would grow with each that raises it.
+            raise outcomes.error.with_traceback(outcomes.traceback)
+        return outcomes[call] if call in outcomes else self.do([call])[call]
+
+
+class _Failed(NamedTuple):
+    error: Exception
+    traceback: TracebackType | None
+
+
+class _Job(NamedTuple):
+    """What Celery hands to a pool."""
+
+    target: Callable[..., Any]
+    # The task's name, its id, the request with the decoded arguments, and what the target needs beside them.
+    args: Sequence[Any]
+    callback: Callable[..., Any]
+    accept_callback: Callable[..., Any]
+
+    def call(self) -> Call | None:
+        """The call as it stands in the message, which anybody may have written; None if it is none by position."""
+        args, kwargs = self.args[2]["args"], self.args[2]["kwargs"]
+        return tuple(args) if isinstance(args, list | tuple) and not kwargs else None
+
+
+class TaskPool(ThreadPool):
+    """Celery's thread pool, which does the calls of each BatchTask in batches of up to as many as it has threads."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._gatherers: Mapping[str, Gatherer[_Job]] = {
+            name: self._gatherer(name, task) for name, task in self.app.tasks.items() if isinstance(task, BatchTask)
+        }
+
+    def _gatherer(self, name: str, task: BatchTask) -> Gatherer[_Job]:
+        return Gatherer(lambda jobs: _run(task, jobs), max_batch=self.limit, threads=BATCHES, name=name)
+
+    def apply_async(
+        self,
+        target: Callable[..., Any],
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Any:
+        """See Celery. What it returns is used for nothing but to wait for a result, and there is none in a batch."""
+        gatherer = self._gatherers.get(args[0]) if args else None
+        if gatherer is None:
+            return super().apply_async(target, args, kwargs, **options)
+        gatherer.put(_Job(target, args or (), options["callback"], options["accept_callback"]))
+        return None
+
+    def on_stop(self) -> None:
+        """Finish the batches under way. What waits was not acknowledged, and is given back with the other messages."""
+        for name, gatherer in self._gatherers.items():
+            if not gatherer.close(STOP_S):
+                logger.warning("a batch did not end", extra={"fields": {"task": name}})
+        super().on_stop()
+
+
+def _run(task: BatchTask, jobs: Sequence[_Job]) -> None:
+    accepted = [job for job in jobs if _survived(job.accept_callback, os.getpid(), time.monotonic())]
+    task.do_together([call for job in accepted if (call := job.call()) is not None])
+    try:
+        for job in accepted:
+            _survived(apply_target, job.target, job.args, {}, job.callback)
+    finally:
+        task.forget()
+
+
+def _survived(call: Callable[..., Any], *args: Any) -> bool:
+    """Whether Celery's part for one task went well: what it raises concerns no other task."""
+    try:
+        call(*args)
+    except BaseException:
+        logger.exception("task failed outside of its body")
+        return False
+    return True

@@ -1,0 +1,252 @@
+"""`crawlpush sites`."""
+
+import shlex
+from typing import Any
+
+import click
+
+from pipeline.crawling.health import health_of
+from pipeline.resources import now
+from pipeline.scheduling.due import adapt, schedule_of
+from pipeline.scheduling.schedule import describe, next_runs, parse_schedule
+from pipeline.settings import get_settings
+from scripts.output import json_option, local_time, open_database, show_record, show_rows
+from scripts.sites import trial
+from scripts.sites.definitions import add, export_sites, import_sites, list_ready_made, set_site
+from scripts.sites.options import PARAM_OPTIONS, changed, definition_options, trial_of
+from scripts.sites.push import push
+from spiders.definitions import SiteDefinition
+from storage import crawl_runs, overview, posts
+from storage import sites as stored
+from storage.models import Site
+
+
+@click.group()
+def sites() -> None:
+    """The boards and feeds that are watched."""
+
+
+for command in (add, set_site, export_sites, import_sites, list_ready_made, push):
+    sites.add_command(command)
+
+
+@sites.command("list")
+@json_option
+def list_sites(*, as_json: bool) -> None:
+    """List the sites and how they are."""
+    with open_database().reading() as session:
+        rows = [
+            {
+                "name": state.site.name,
+                "spider": state.site.spider,
+                "health": health_of(state.site, held_posts=state.held_posts),
+                "schedule": state.site.schedule,
+                "last_crawl": state.last_run.finished_at if state.last_run else None,
+                "next_crawl": state.site.next_crawl_at,
+                "posts": state.posts,
+                "url": state.site.params.get("url"),
+            }
+            for state in overview.site_states(session)
+        ]
+    show_rows(rows, as_json=as_json, empty="no sites yet: `crawlpush sites add NAME --spider listing --url URL ...`")
+
+
+_NO_PARAMS = {"pairs": (), **{f"param_{name}": None for name in PARAM_OPTIONS}}
+
+
+@sites.command("try")
+@click.argument("url")
+@click.option("--spider", help="listing or feed, with its parameters; default: find out.")
+@definition_options
+@json_option
+def try_url(url: str, spider: str | None, *, as_json: bool, **options: Any) -> None:
+    """Fetch a page once and show the posts it would give. Stores nothing.
+
+    Without --spider, propose a definition: find the feed, or guess the rows of a board.
+    """
+    settings = get_settings()
+    definition = SiteDefinition(name="trial", spider=spider or "propose", params={"url": url})
+    if spider:
+        definition = changed(definition, options)
+        found = trial.found_posts(trial_of(definition), settings)
+        rows = [{"title": p.title, "published": p.published_at, "author": p.author, "url": p.url} for p in found]
+        show_rows(rows, as_json=as_json, empty="")
+        return
+    # What the page is read by is still to be found out; how it may be fetched is not.
+    proposed = trial.proposal(trial_of(changed(definition, {**options, **_NO_PARAMS})), settings)
+    if as_json:
+        show_record(proposed.__dict__, as_json=True)
+        return
+    for note in proposed.notes:
+        click.echo(f"note: {note}")
+    if not proposed.spider:
+        raise click.ClickException(f"no posts were recognised on {url}: give --spider listing with --row and --title")
+    rows = [{"title": p["title"], "published": p["published_at"], "url": p["url"]} for p in proposed.posts]
+    show_rows(rows, as_json=False, empty="no posts")
+    click.echo(f"\n{len(rows)} posts. To watch it:\n  {_command(proposed, options)}")
+
+
+def _command(proposed: trial.Proposal, options: dict[str, Any]) -> str:
+    params = " ".join(
+        f"-p {key}={_quoted(line)}"
+        for key, value in proposed.params.items()
+        if key not in {"url", "timezone"}
+        for line in (value if isinstance(value, list) else [value])
+    )
+    private = " --allow-private" if options["allow_private"] else ""
+    zone = f" --timezone {options['timezone']}" if options["timezone"] else ""
+    return (
+        f"crawlpush sites add NAME --spider {proposed.spider} --url {_quoted(proposed.params['url'])}"
+        f"{zone}{private} {params}".rstrip()
+    )
+
+
+def _quoted(value: object) -> str:
+    return shlex.quote(str(value))
+
+
+@sites.command()
+@click.argument("name")
+@json_option
+def show(name: str, *, as_json: bool) -> None:
+    """Show a site: its definition, its health, and its latest runs."""
+    with open_database().reading() as session:
+        site = stored.by_name(session, name)
+        (state,) = overview.site_states(session, name=name)
+        runs = crawl_runs.recent(session, site.id, limit=5)
+    record = {
+        "name": site.name,
+        "health": health_of(state.site, held_posts=state.held_posts),
+        "in_trouble_since": site.trouble_since,
+        "spider": site.spider,
+        "params": site.params,
+        "schedule": f"{site.schedule} ({describe(parse_schedule(site.schedule))})",
+        "adaptive_now": describe(schedule_of(site)) if site.schedule.startswith("adaptive") else None,
+        "next_runs": _next_runs(site, count=5),
+        "suspended_until": site.suspended_until,
+        "timezone": site.timezone,
+        "active_hours": site.active_hours,
+        "enabled": site.enabled,
+        "baseline_done": site.baseline_done,
+        "max_age_s": site.max_age_s,
+        "ttl_s": site.ttl_s,
+        "posts": state.posts,
+        "held_posts": state.held_posts,
+        "failures_in_a_row": site.failures,
+        "empty_runs_in_a_row": site.empty_runs,
+        "skipped_runs": site.skipped_runs,
+        "robots_exempt": site.robots_exempt_reason,
+        "runs": [
+            f"{local_time(run.started_at or run.created_at)} {run.trigger} {run.status}"
+            f" ({run.finish_reason or '-'}): {run.pages} pages, {run.items_seen} seen, {run.new_posts} new"
+            for run in runs
+        ],
+        "last_error": next((run.first_error for run in runs if run.first_error), None),
+    }
+    show_record(record, as_json=as_json)
+
+
+def _next_runs(site: Site, *, count: int) -> list[str]:
+    if not site.enabled:
+        return []
+    due = stored.due_at(site)
+    first = [due] if due else []
+    later = next_runs(
+        schedule_of(site),
+        after=max([now(), *first]),
+        timezone=site.timezone,
+        last_run=site.next_crawl_at,
+        jitter_key=site.name,
+        active_hours=site.active_hours,
+        count=count - len(first),
+    )
+    return [local_time(at, site.timezone) for at in [*first, *later]]
+
+
+@sites.command()
+@click.argument("name")
+@click.argument("schedule")
+@click.option("--active-hours", help='Crawl only then, such as "08:00-22:00"; "" for always.')
+@click.option("--floor", help="Of an adaptive schedule: the shortest interval, such as 5m.")
+@click.option("--ceiling", help="Of an adaptive schedule: the longest interval, such as 2h.")
+def schedule(name: str, schedule: str, active_hours: str | None, floor: str | None, ceiling: str | None) -> None:
+    """Change a site's schedule; it takes effect at the next tick, without a restart.
+
+    An interval ("5m"), a crontab line ("0 9 * * mon-fri"), or one that follows how often the site posts, between two
+    intervals ("adaptive 5m-2h").
+    """
+    if floor or ceiling:
+        if schedule.strip().lower() != "adaptive" or not (floor and ceiling):
+            raise click.UsageError("--floor and --ceiling belong together, and to the schedule `adaptive`")
+        schedule = f"adaptive {floor}-{ceiling}"
+    parsed = parse_schedule(schedule)
+    at = now()
+    with open_database().writing() as session:
+        site = stored.by_name(session, name)
+        site.schedule = parsed.text
+        if active_hours is not None:
+            site.active_hours = active_hours or None
+        adapt(session, site, at)
+        times = next_runs(
+            schedule_of(site),
+            after=at,
+            timezone=site.timezone,
+            last_run=None,
+            jitter_key=site.name,
+            active_hours=site.active_hours,
+            count=5,
+        )
+        site.next_crawl_at = times[0] if site.enabled else None
+    off = "" if site.enabled else ", but the site is not watched (`crawlpush sites enable`)"
+    click.echo(f"{name}: {describe(parsed)}{off}. The next runs:")
+    for moment in times:
+        click.echo(f"  {local_time(moment, site.timezone)}")
+
+
+@sites.command()
+@click.argument("name")
+@click.confirmation_option(prompt="Remove the site with all its posts and notifications?")
+def remove(name: str) -> None:
+    """Remove a site with its posts, runs and notifications."""
+    with open_database().writing() as session:
+        count = stored.remove(session, name)
+    click.echo(f"site {name} is gone, with {count} posts")
+
+
+@sites.command()
+@click.argument("name")
+def enable(name: str) -> None:
+    """Watch a disabled site again, from now."""
+    with open_database().writing() as session:
+        stored.set_enabled(session, name, enabled=True, now=now())
+    click.echo(f"site {name} is watched")
+
+
+@sites.command()
+@click.argument("name")
+def disable(name: str) -> None:
+    """Stop watching a site; its posts stay."""
+    with open_database().writing() as session:
+        stored.set_enabled(session, name, enabled=False, now=now())
+    click.echo(f"site {name} is not watched any more")
+
+
+@sites.command()
+@click.argument("name")
+def release(name: str) -> None:
+    """Push the posts that were held because they were far more than usual."""
+    from pipeline.tasks.fanout import enqueue_fan_outs
+
+    with open_database().writing() as session:
+        released = posts.settle(session, stored.by_name(session, name).id, now=now(), release=True)
+    enqueue_fan_outs(released)
+    click.echo(f"{len(released)} posts of {name} are being fanned out")
+
+
+@sites.command()
+@click.argument("name")
+def drop(name: str) -> None:
+    """Push the held posts to nobody; they stay stored."""
+    with open_database().writing() as session:
+        dropped = posts.settle(session, stored.by_name(session, name).id, now=now(), release=False)
+    click.echo(f"{len(dropped)} held posts of {name} dropped")

@@ -1,0 +1,155 @@
+"""`scripts/start`: the whole pipeline in one terminal, with what it needs when nothing is configured."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from pathlib import Path
+from types import FrameType
+
+import click
+from sqlalchemy.exc import DBAPIError
+
+from pipeline.settings import PROJECT_ROOT, SettingsError, load
+from scripts import demo
+from scripts.local.embedded_env import remove_embedded_env, write_embedded_env
+from scripts.local.embedded_redis import (
+    BUILDING,
+    EmbeddedRedis,
+    EmbeddedRedisError,
+    build_server,
+    find_server,
+    require_compiler,
+)
+from scripts.local.folder_lock import FolderInUseError, FolderLock
+from scripts.local.processes import ServerProcessError
+from scripts.local.procfile import Ending, ProcessGroup, procfile_commands
+from storage.migrate import upgrade
+from storage.session import Database
+
+PROCESSES = ("crawler", "dispatcher", "notifier", "beat")
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class StoppedError(BaseException):
+    """A signal asked us to stop while things were being set up. Not an Exception: nothing may catch it half-way."""
+
+
+class StopSignals:
+    """Ctrl-C, SIGTERM and a closed terminal, each as often as it likes: one clean stop."""
+
+    def __init__(self) -> None:
+        self.wanted = False
+        self._interrupts = True
+
+    def install(self) -> None:
+        """Handle the signals from here to the end of the process; one that is ignored (nohup) stays ignored."""
+        # Raised while Python clears up after some object, it goes no further; `wanted` says the same then.
+        shown = sys.unraisablehook
+        sys.unraisablehook = lambda hidden: None if isinstance(hidden.exc_value, StoppedError) else shown(hidden)
+        for number in STOP_SIGNALS:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._handle)
+
+    def only_note(self) -> None:
+        """From here on a signal interrupts nothing; whoever runs looks at `wanted`."""
+        self._interrupts = False
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        first, self.wanted = not self.wanted, True
+        if first and self._interrupts:
+            raise StoppedError
+
+
+@click.command("start")
+@click.option("--no-demo", is_flag=True, help="Leave out the demo board, the push gateway and the demo users.")
+def start(no_demo: bool) -> None:
+    """Run the pipeline: crawler, dispatcher, notifier and beat, and an embedded Redis unless REDIS_URL is set."""
+    signals = StopSignals()
+    signals.install()
+    try:
+        ending = run(signals, demo_wanted=not no_demo)
+    except StoppedError:
+        ending = Ending()
+    except (SettingsError, EmbeddedRedisError, ServerProcessError) as error:
+        raise click.ClickException(str(error)) from error
+    except DBAPIError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise click.ClickException(f"The database cannot be used: {reason}. Check DATABASE_URL.") from error
+    if ending.culprit:
+        code = "" if ending.exit_code is None else f" (exit code {ending.exit_code})"
+        click.echo(f"{ending.culprit} ended by itself{code}, so everything was stopped.", err=True)
+        sys.exit(ending.exit_code or 1)
+    say("Stopped.")
+
+
+def run(signals: StopSignals, *, demo_wanted: bool) -> Ending:
+    """Set everything up, run the processes until a signal or until one ends, and take everything down again."""
+    with ExitStack() as stack:
+        data_dir = load().data_dir
+        try:
+            stack.enter_context(FolderLock(data_dir / "start.lock"))
+        except FolderInUseError as error:
+            raise click.ClickException(
+                f"crawlpush is already running: {error} Stop it there with Ctrl-C, or set DATA_DIR to another folder."
+            ) from error
+        # What a killed start left there would pass for configured servers.
+        remove_embedded_env(data_dir)
+        stack.callback(remove_embedded_env, data_dir)
+        settings = load()
+        embedded: dict[str, str] = {}
+        others: dict[str, Callable[[], bool]] = {}
+        if "redis_url" not in settings.model_fields_set:
+            server = stack.enter_context(_embedded_redis(data_dir / "redis"))
+            embedded["REDIS_URL"] = server.url
+            others["redis"] = lambda: server.is_running
+        say("Bringing the database up to date.")
+        upgrade(settings.database)
+        if demo_wanted:
+            shown = stack.enter_context(demo.running(settings))
+            embedded |= shown.environment
+            say(shown.explanation)
+        else:
+            with closing(Database(settings.database)) as database:
+                demo.hide(database)
+        write_embedded_env(data_dir, embedded)
+        group = ProcessGroup(
+            procfile_commands(PROJECT_ROOT / "Procfile", PROCESSES),
+            environment=_child_environment(),
+            folder=PROJECT_ROOT,
+            stop_wanted=lambda: signals.wanted,
+            others=others,
+        )
+        # From here on nothing is interrupted: the processes end first, then the servers that they use.
+        signals.only_note()
+        return group.run()
+
+
+def _embedded_redis(folder: Path) -> EmbeddedRedis:
+    if find_server() is None:
+        require_compiler()
+        say(BUILDING)
+        build_server()
+    say("Starting the embedded Redis.")
+    return EmbeddedRedis(folder)
+
+
+def _child_environment() -> dict[str, str]:
+    """Ours, with the programs of this Python's environment first, as the Procfile names them without a folder."""
+    programs = str(Path(sys.executable).parent)
+    path = os.pathsep.join([programs, os.environ.get("PATH", os.defpath)])
+    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
+
+
+def say(sentence: str) -> None:
+    """Tell the person at the terminal, if there still is one."""
+    try:
+        click.echo(sentence)
+    except OSError:
+        # Python would complain at its end, too, that it cannot write.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    start(prog_name="scripts/start")

@@ -1,0 +1,118 @@
+"""`crawlpush subscriptions`."""
+
+from typing import Any
+
+import click
+
+from pipeline.resources import now
+from pipeline.settings import get_settings
+from scripts.files import entries
+from scripts.files.importing import Importer, export_options, import_options, run_export, run_import
+from scripts.output import json_option, limit_option, open_database, show_rows
+from storage import bulk, export, sites, users
+from storage import subscriptions as stored
+
+
+@click.group()
+def subscriptions() -> None:
+    """What the users want to hear of."""
+
+
+@subscriptions.command("list")
+@click.option("--user", help="Only this user's.")
+@limit_option
+@json_option
+def list_subscriptions(user: str | None, limit: int, *, as_json: bool) -> None:
+    """List subscriptions."""
+    with open_database().reading() as session:
+        user_id = users.by_external_id(session, user).id if user else None
+        rows = [
+            {
+                "id": row.id,
+                "user": row.user,
+                "phrase": row.phrase or "(every post)",
+                "kind": row.kind,
+                "site": row.site or "(every site)",
+                "exclude": row.exclude,
+                "body": row.match_body,
+            }
+            for row in stored.listing(session, user_id=user_id, limit=limit)
+        ]
+    show_rows(rows, as_json=as_json, empty="no subscriptions yet: `crawlpush subscriptions add` makes one")
+
+
+@subscriptions.command()
+@click.argument("user")
+@click.argument("phrase", required=False)
+@click.option("--site", help="Only on this site. Without a phrase: every post of it.")
+@click.option("--exclude", multiple=True, help="Not when this phrase occurs too; may be repeated.")
+@click.option("--kind", type=click.Choice(["word", "substring"]), help="Match whole words, or parts of words.")
+@click.option("--body", is_flag=True, help="Look in the body too, not in the title only.")
+def add(
+    user: str, phrase: str | None, site: str | None, exclude: tuple[str, ...], kind: str | None, *, body: bool
+) -> None:
+    """Subscribe a user to a phrase.
+
+    Latin letters match whole words, Korean, Japanese and Chinese also inside words; several words must all occur;
+    "a phrase in quotes" must occur as it is.
+    """
+    keyword = entries.keyword_text(phrase, kind) if phrase is not None else None
+    excluded = [entries.keyword_text(text, None) for text in exclude]
+    with open_database().writing() as session:
+        subscription, new = stored.add(
+            session,
+            users.by_external_id(session, user).id,
+            keyword=keyword,
+            site_id=sites.by_name(session, site).id if site else None,
+            exclude=excluded,
+            match_body=body,
+            limit=get_settings().subscriptions_per_user,
+            now=now(),
+        )
+    what = f"{keyword.text!r}" if keyword else "every post"
+    where = f" on {site}" if site else ""
+    click.echo(f"subscription {subscription.id}: {user} to {what}{where}{'' if new else ' (was there)'}")
+
+
+@subscriptions.command()
+@click.argument("subscription", type=int)
+def remove(subscription: int) -> None:
+    """Remove a subscription by its id."""
+    with open_database().writing() as session:
+        stored.remove(session, subscription)
+    click.echo(f"subscription {subscription} is gone")
+
+
+@subscriptions.command("import")
+@import_options
+@click.option("--add-users", is_flag=True, help="Add users that are not there, instead of refusing the line.")
+def import_subscriptions(file: str, *, add_users: bool, **options: Any) -> None:
+    """Add the subscriptions in FILE (CSV or JSON Lines; - is standard input), as `subscriptions add` does.
+
+    Columns: user, phrase, kind, site, exclude, body. In CSV the excluded phrases stand one per line in their cell.
+    """
+    importer = subscription_importer(limit=get_settings().subscriptions_per_user, add_users=add_users)
+    run_import(importer, file, **options)
+
+
+def subscription_importer(*, limit: int, add_users: bool) -> Importer:
+    """How subscriptions are read and stored, at most `limit` for each user."""
+    return Importer(
+        columns=entries.SUBSCRIPTION_COLUMNS,
+        parse=entries.subscription_entry,
+        store=lambda session, batch: bulk.store_subscriptions(
+            session, batch, limit=limit, add_users=add_users, now=now()
+        ),
+    )
+
+
+@subscriptions.command("export")
+@export_options
+def export_subscriptions(file: str, chosen: str | None) -> None:
+    """Write all subscriptions to FILE, in the form that `subscriptions import` takes."""
+    run_export(
+        file,
+        entries.SUBSCRIPTION_COLUMNS,
+        lambda session: map(entries.subscription_record, export.subscriptions(session)),
+        chosen=chosen,
+    )

@@ -1,0 +1,131 @@
+"""`crawlpush users`."""
+
+from typing import Any
+
+import click
+
+from pipeline.resources import now
+from scripts.files import entries
+from scripts.files.importing import Importer, export_options, import_options, run_export, run_import
+from scripts.output import json_option, limit_option, open_database, show_record, show_rows
+from storage import bulk, export, notifications, subscriptions
+from storage import users as stored
+
+
+@click.group()
+def users() -> None:
+    """The people who are notified, by the ids that the app knows them by."""
+
+
+@users.command("list")
+@limit_option
+@json_option
+def list_users(limit: int, *, as_json: bool) -> None:
+    """List users with the numbers of their devices and subscriptions."""
+    with open_database().reading() as session:
+        rows = [
+            {
+                "user": user.external_id,
+                "timezone": user.timezone,
+                "paused": user.paused,
+                "devices": devices,
+                "subscriptions": subscribed,
+            }
+            for user, devices, subscribed in stored.listing(session, limit=limit)
+        ]
+    show_rows(rows, as_json=as_json, empty="no users yet: `crawlpush users add ID` makes one")
+
+
+@users.command()
+@click.argument("user")
+@click.option("--timezone", default="UTC", show_default=True, help="The user's IANA time zone.")
+def add(user: str, timezone: str) -> None:
+    """Add a user by the app's own id."""
+    entry = entries.user_entry({"user": user, "timezone": timezone})
+    with open_database().writing() as session:
+        stored.add(session, entry.user, timezone=timezone, now=now())
+    click.echo(
+        f"user {user} added; next: `crawlpush devices add {user} ...` and `crawlpush subscriptions add {user} ...`"
+    )
+
+
+@users.command()
+@click.argument("user")
+@json_option
+def show(user: str, *, as_json: bool) -> None:
+    """Show a user with devices and subscriptions."""
+    with open_database().reading() as session:
+        found = stored.by_external_id(session, user)
+        owned = stored.devices(session, user_id=found.id, limit=1000)
+        wanted = subscriptions.listing(session, user_id=found.id, limit=1000)
+        badge = notifications.unread(session, found.id)
+    record = {
+        "user": found.external_id,
+        "timezone": found.timezone,
+        "paused": found.paused,
+        "since": found.created_at,
+        "badge": badge,
+        "devices": [
+            f"{device.id} {device.platform}" + (f" (disabled: {device.disabled_reason})" if device.disabled_at else "")
+            for device, _ in owned
+        ],
+        "subscriptions": [row.describe() for row in wanted],
+    }
+    show_record(record, as_json=as_json)
+
+
+@users.command("remove")
+@click.argument("user")
+def forget(user: str) -> None:
+    """Erase a user and all that is theirs: devices, subscriptions, notifications."""
+    with open_database().writing() as session:
+        stored.forget(session, user)
+    click.echo(f"user {user} and all that was theirs is gone")
+
+
+users.add_command(forget, "forget")
+
+
+@users.command()
+@click.argument("user")
+def pause(user: str) -> None:
+    """Match no more posts for a user until `users resume`."""
+    with open_database().writing() as session:
+        stored.set_paused(session, user, paused=True)
+    click.echo(f"user {user} is paused")
+
+
+@users.command()
+@click.argument("user")
+def resume(user: str) -> None:
+    """Match posts for a paused user again."""
+    with open_database().writing() as session:
+        stored.set_paused(session, user, paused=False)
+    click.echo(f"user {user} is notified again")
+
+
+@users.command("import")
+@import_options
+def import_users(file: str, **options: Any) -> None:
+    """Add or change the users in FILE (CSV or JSON Lines; - is standard input).
+
+    Columns: user, timezone, paused. What is left out stays as it is.
+    """
+    importer = Importer(
+        columns=entries.USER_COLUMNS,
+        parse=entries.user_entry,
+        store=lambda session, batch: bulk.store_users(session, batch, now=now()),
+    )
+    run_import(importer, file, **options)
+
+
+@users.command("export")
+@export_options
+def export_users(file: str, chosen: str | None) -> None:
+    """Write all users to FILE, in the form that `users import` takes."""
+    run_export(
+        file,
+        entries.USER_COLUMNS,
+        lambda session: map(entries.user_record, export.users(session)),
+        chosen=chosen,
+    )

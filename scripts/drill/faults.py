@@ -1,0 +1,231 @@
+"""Carrying out a plan's mishaps on a running installation, and making good afterwards."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from redis import Redis
+from sqlalchemy.engine import make_url
+
+from scripts.drill.in_flight import InFlight
+from scripts.drill.plan import FAULTS, PROCESSES, Kind, Mishap
+from scripts.testbed import database as questions
+from scripts.testbed.servers import Servers
+from scripts.testbed.supervisor import Crawls, Crew, children
+from storage.session import Database
+
+if sys.platform == "linux":
+    import resource
+
+NOTIFIERS = tuple(name for name in PROCESSES if name.startswith("notifier"))
+SECOND_BEAT = "beat-2"
+
+
+class Mischief:
+    """Begins and ends mishaps; everything that it has broken is whole again after `heal`."""
+
+    def __init__(
+        self, on: Servers, crew: Crew, crawls: Crawls, database: Database, *, usual_faults: Mapping[str, Any]
+    ) -> None:
+        """usual_faults: what the gateway does at all times, such as answering after some milliseconds."""
+        self._on = on
+        self._crew = crew
+        self._crawls = crawls
+        self._database = database
+        self._usual_faults = usual_faults
+        self._holder: subprocess.Popen[bytes] | None = None
+        self._limited: dict[int, tuple[int, int]] = {}
+        self._faulty = False
+        self.database_away = False
+        self.done: dict[Kind, int] = dict.fromkeys(Kind, 0)
+        # Sends in the hands of notifiers that were killed, or that could not record them.
+        self._in_flight = InFlight(lambda: questions.claimed(database))
+        self._beginnings: dict[Kind, Callable[[Mishap], bool]] = {
+            Kind.KILL: self._kill,
+            Kind.TERMINATE: self._terminate,
+            Kind.REDIS: self._lose_redis,
+            Kind.DATABASE: self._lose_database,
+            Kind.DISK: self._fill_disk,
+            Kind.GATEWAY: self._disturb_gateway,
+            Kind.SECOND_BEAT: self._start_second_beat,
+            Kind.SCHEDULE: self._change_schedule,
+        }
+        self._endings: dict[Kind, Callable[[], None]] = {
+            Kind.REDIS: self._restore_redis,
+            Kind.DATABASE: self._restore_database,
+            Kind.DISK: self._empty_disk,
+            Kind.GATEWAY: self.calm_gateway,
+            Kind.SECOND_BEAT: self._stop_second_beat,
+        }
+
+    def begin(self, mishap: Mishap) -> bool:
+        """Let it happen; False when what it hits is not there at this moment."""
+        happened = self._beginnings[mishap.kind](mishap)
+        self.done[mishap.kind] += happened
+        return happened
+
+    def lasts(self, mishap: Mishap) -> bool:
+        """Whether its end is somebody's to bring about: a process that was killed comes back by itself."""
+        return mishap.kind in self._endings
+
+    def end(self, mishap: Mishap) -> None:
+        """Make good what a lasting mishap broke."""
+        self._endings[mishap.kind]()
+
+    def heal(self) -> None:
+        """Make good whatever is broken still."""
+        for end in self._endings.values():
+            end()
+
+    def calm_gateway(self) -> None:
+        """Let the gateway do nothing but the usual."""
+        self._on.gateway.set_faults(**self._usual_faults)
+        self._faulty = False
+
+    def _kill(self, mishap: Mishap) -> bool:
+        crawler = self._crew.pid("crawler")
+        if mishap.what == "crawl":
+            return _kill_one(self._crawls.one(crawler))
+        if mishap.what == "forkserver":
+            return _kill_one(min(children(crawler), default=None) if crawler else None)
+        if self._crew.pid(mishap.what) is None:
+            return False
+        if mishap.what in NOTIFIERS:
+            with self._crew.frozen(NOTIFIERS):
+                self._note_in_flight()
+                self._crew.kill(mishap.what, mishap.seconds)
+        else:
+            self._crew.kill(mishap.what, mishap.seconds)
+        return True
+
+    def _note_in_flight(self) -> None:
+        # While the database is away nothing more is claimed, and what was claimed before was noted when it went.
+        if not self.database_away:
+            self._in_flight.note(time.monotonic())
+
+    def in_flight(self) -> int:
+        """Sends that were in flight at all losses, when there will be no more of them."""
+        self._in_flight.look(math.inf)
+        return self._in_flight.count
+
+    def look(self) -> None:
+        """Find out what was in flight at the latest losses; call it often, and some time after the last of them."""
+        if not self.database_away:
+            self._in_flight.look(time.monotonic())
+
+    def _terminate(self, mishap: Mishap) -> bool:
+        if self._crew.pid(mishap.what) is None:
+            return False
+        self._crew.terminate(mishap.what, mishap.seconds)
+        return True
+
+    def _lose_redis(self, mishap: Mishap) -> bool:
+        redis = self._on.redis
+        if not redis.is_running:
+            return False
+        if mishap.what == "flushed":
+            with Redis.from_url(self._on.redis_url) as client:
+                client.flushall()
+        elif mishap.what == "restarted":
+            redis.stop()
+        else:
+            redis.kill(lose_data="data" in mishap.what)
+        return True
+
+    def _restore_redis(self) -> None:
+        if not self._on.redis.is_running:
+            self._on.redis.start()
+
+    def _lose_database(self, mishap: Mishap) -> bool:
+        if self.database_away or self._limited:
+            return False
+        if self._on.postgres is not None:
+            with self._crew.frozen(NOTIFIERS):
+                self._note_in_flight()
+                self._on.postgres.halt(at_once=mishap.what == "stopped at once")
+        else:
+            # The lock comes first: somebody who is frozen may hold it.
+            self._holder = self._hold_lock()
+            self._note_in_flight()
+        self.database_away = True
+        return True
+
+    def _hold_lock(self) -> "subprocess.Popen[bytes]":
+        file = make_url(self._on.database_url).database
+        holder = subprocess.Popen(
+            [sys.executable, "-m", "scripts.drill.hold_database", str(file)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        return holder
+
+    def _restore_database(self) -> None:
+        if self._on.postgres is not None and self.database_away:
+            self._on.postgres.resume()
+        if self._holder is not None:
+            self._holder.communicate()
+            self._holder = None
+        self.database_away = False
+
+    def _fill_disk(self, _mishap: Mishap) -> bool:
+        """Let no process write another byte to a file, which is how a full disk looks from inside."""
+        if sys.platform != "linux" or self.database_away:
+            return False
+        crawler = self._crew.pid("crawler")
+        for pid in (*self._crew.pids, *(children(crawler) if crawler else ())):
+            with suppress(ProcessLookupError):
+                _, hard = limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))
+                self._limited[pid] = limits
+        self._note_in_flight()
+        return True
+
+    def _empty_disk(self) -> None:
+        if sys.platform == "linux":
+            for pid, limits in self._limited.items():
+                with suppress(ProcessLookupError):
+                    resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+        self._limited.clear()
+
+    def _disturb_gateway(self, mishap: Mishap) -> bool:
+        if self._faulty:
+            return False
+        self._on.gateway.set_faults(**{**self._usual_faults, **FAULTS[mishap.what]})
+        self._faulty = True
+        return True
+
+    def _start_second_beat(self, _mishap: Mishap) -> bool:
+        if self._crew.pid(SECOND_BEAT) is not None:
+            return False
+        self._crew.start(SECOND_BEAT)
+        return True
+
+    def _stop_second_beat(self) -> None:
+        if self._crew.pid(SECOND_BEAT) is not None:
+            self._crew.terminate(SECOND_BEAT)
+
+    def _change_schedule(self, mishap: Mishap) -> bool:
+        if self.database_away:
+            return False
+        site, _, schedule = mishap.what.partition(" ")
+        questions.set_schedule(self._database, site, schedule)
+        return True
+
+
+def _kill_one(pid: int | None) -> bool:
+    if pid is None:
+        return False
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,149 @@
+"""What a record of an import says, and the record of an export: users, devices and subscriptions. Pure."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+from zoneinfo import available_timezones
+
+from pipeline.fanout.phrases import parse_phrase
+from storage.bulk import DeviceEntry, SubscriptionEntry, UserEntry
+from storage.models import PLATFORMS
+from storage.subscriptions import KeywordText
+from storage.users import check_token
+
+USER_COLUMNS = ("user", "timezone", "paused")
+DEVICE_COLUMNS = ("user", "platform", "token", "environment")
+SUBSCRIPTION_COLUMNS = ("user", "phrase", "kind", "site", "exclude", "body")
+
+Values = Mapping[str, Any]
+_TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
+
+
+class EntryError(ValueError):
+    """A record that cannot be stored, with the reason."""
+
+
+def user_entry(values: Values) -> UserEntry:
+    """Read a user. Raises EntryError."""
+    timezone = _text(values, "timezone")
+    if timezone is not None and timezone not in available_zones():
+        raise EntryError(f"{timezone!r} is not an IANA time zone such as Asia/Seoul or UTC")
+    return UserEntry(user=_user(values), timezone=timezone, paused=_flag(values, "paused"))
+
+
+def user_record(entry: UserEntry) -> dict[str, Any]:
+    """The record of a user."""
+    return {"user": entry.user, "timezone": entry.timezone, "paused": entry.paused}
+
+
+def device_entry(values: Values) -> DeviceEntry:
+    """Read a device. Raises EntryError or DeviceError, which do not repeat the token."""
+    platform, environment = _text(values, "platform"), _text(values, "environment")
+    if platform not in PLATFORMS:
+        raise EntryError(f"the platform is {platform!r}: {', '.join(PLATFORMS)} exist")
+    if environment not in (None, "production", "sandbox"):
+        raise EntryError(f"the environment is {environment!r}: production and sandbox exist")
+    if environment is not None and platform != "apns":
+        raise EntryError("an environment is about APNs; leave it out for other platforms")
+    token = _text(values, "token") or ""
+    check_token(token)
+    return DeviceEntry(user=_user(values), platform=platform, token=token, environment=environment)
+
+
+def device_record(entry: DeviceEntry) -> dict[str, Any]:
+    """The record of a device, with its token."""
+    return {
+        "user": entry.user,
+        "platform": entry.platform,
+        "token": entry.token,
+        "environment": entry.environment,
+    }
+
+
+def subscription_entry(values: Values) -> SubscriptionEntry:
+    """Read a subscription. Raises EntryError or PhraseError."""
+    phrase, kind, site = _text(values, "phrase"), _text(values, "kind"), _text(values, "site")
+    if phrase is None and site is None:
+        raise EntryError("it has neither a phrase nor a site: without a phrase it means every post of a site")
+    return SubscriptionEntry(
+        user=_user(values),
+        keyword=keyword_text(phrase, kind) if phrase is not None else None,
+        site=site,
+        exclude=frozenset(keyword_text(text, None) for text in _texts(values, "exclude")),
+        match_body=bool(_flag(values, "body")),
+    )
+
+
+def subscription_record(entry: SubscriptionEntry) -> dict[str, Any]:
+    """The record of a subscription."""
+    return {
+        "user": entry.user,
+        "phrase": entry.keyword.text if entry.keyword else None,
+        "kind": entry.keyword.kind if entry.keyword else None,
+        "site": entry.site,
+        "exclude": sorted(phrase.text for phrase in entry.exclude),
+        "body": entry.match_body,
+    }
+
+
+@lru_cache(maxsize=200_000)
+def keyword_text(raw: str, kind: str | None) -> KeywordText:
+    """A phrase as the storage takes it. Raises PhraseError. Remembered, because many people want the same."""
+    phrase = parse_phrase(raw, kind)
+    return KeywordText(text=phrase.text, kind=phrase.kind)
+
+
+@lru_cache(maxsize=1)
+def available_zones() -> set[str]:
+    """The IANA time zones; reading them takes a while."""
+    return available_timezones()
+
+
+def check_user_id(user: str) -> str:
+    """The id if it can be a user's. Raises EntryError."""
+    if not user.strip() or len(user) > 255 or not user.isprintable():
+        raise EntryError("a user's id has 1 to 255 printable characters")
+    return user
+
+
+def _user(values: Values) -> str:
+    user = values.get("user")
+    # Many apps number their users.
+    if isinstance(user, int) and not isinstance(user, bool):
+        user = str(user)
+    if not isinstance(user, str):
+        raise EntryError("it has no user")
+    return check_user_id(user)
+
+
+def _text(values: Values, name: str) -> str | None:
+    value = values.get(name)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise EntryError(f"{name} is not a text")
+    return value
+
+
+def _texts(values: Values, name: str) -> list[str]:
+    value = values.get(name)
+    if value is None or value == "":
+        return []
+    texts = value.splitlines() if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise EntryError(f"{name} is not a list of texts")
+    return [text for text in texts if text.strip()]
+
+
+def _flag(values: Values, name: str) -> bool | None:
+    value = values.get(name)
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool):
+        return value
+    word = str(value).strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise EntryError(f"{name} is {word[:40]!r}: true and false exist")

@@ -1,0 +1,290 @@
+"""Importing a file: record by record into batches, each one transaction; what is refused goes into a side file.
+
+Importing again changes nothing, so an import that was stopped is simply run again, or goes on from a line.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import Session
+
+from scripts.files import records
+from scripts.output import json_option, open_database, show_record
+from storage.bulk import Stored
+from storage.session import Database
+
+BATCH = 5_000
+ATTEMPTS = 3
+"""A transaction that lost against another one is done again so many times."""
+
+STDIN = "-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Importer:
+    """How one kind of record is read and stored."""
+
+    columns: Sequence[str]
+    # Raises a ValueError with the reason for a record that cannot be stored.
+    parse: Callable[[Mapping[str, Any]], Any]
+    store: Callable[[Session, Sequence[Any]], Stored]
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """What became of an import so far."""
+
+    read: int = 0
+    added: int = 0
+    rejected: int = 0
+    # The last line of which it is known what became of it; an import that was stopped goes on after it.
+    last_line: int = 0
+    rejected_file: Path
+    began: float = field(default_factory=time.monotonic)
+
+
+class _DryRun(Exception):  # noqa: N818 - it says that nothing went wrong
+    """Ends a transaction without keeping what it did."""
+
+
+def import_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The argument and the options of every import command."""
+    for option in (
+        json_option,
+        click.option("--dry-run", is_flag=True, help="Check every line, and keep nothing."),
+        click.option("--from-line", type=click.IntRange(1), default=1, help="Begin at this line of the file."),
+        click.option("--rejected", type=click.Path(path_type=Path), help="Where to report lines that were refused."),
+        click.option("--format", "chosen", type=click.Choice(records.FORMATS), help="If the name does not tell it."),
+        click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True)),
+    ):
+        command = option(command)
+    return command
+
+
+def run_import(
+    importer: Importer,
+    file: str,
+    *,
+    chosen: str | None,
+    rejected: Path | None,
+    from_line: int,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Import a file and say what became of it; the exit code is 1 when lines were refused."""
+    kind = records.format_of("standard input" if file == STDIN else file, chosen)
+    outcome = Outcome(rejected_file=rejected or Path(f"{'import' if file == STDIN else file}.rejected.jsonl"))
+    database = open_database()
+    try:
+        with ExitStack() as stack:
+            stream = sys.stdin.buffer if file == STDIN else stack.enter_context(Path(file).open("rb"))
+            advance = stack.enter_context(_progress(stream, outcome))
+            lines = records.read(stream, kind, importer.columns, done=advance)
+            wanted = (record for record in lines if record.line >= from_line)
+            import_records(database, importer, wanted, outcome, go_on=from_line > 1, dry_run=dry_run)
+    except KeyboardInterrupt:
+        raise click.ClickException(
+            f"stopped; everything up to line {outcome.last_line} is dealt with. "
+            f"Run it again as it was, or with --from-line {outcome.last_line + 1}"
+        ) from None
+    finally:
+        database.close()
+    _report(outcome, dry_run=dry_run, as_json=as_json)
+
+
+def import_records(
+    database: Database,
+    importer: Importer,
+    lines: Iterator[records.Record],
+    outcome: Outcome,
+    *,
+    go_on: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Import records, and keep `outcome` up to date; `go_on` adds to what an earlier import refused."""
+    side = _SideFile(outcome, keep=go_on)
+    try:
+        for batch in _batches(lines):
+            _import_batch(database, importer, batch, outcome, side, dry_run=dry_run)
+    finally:
+        side.close()
+
+
+def _batches(lines: Iterator[records.Record]) -> Iterator[list[records.Record]]:
+    batch: list[records.Record] = []
+    for record in lines:
+        batch.append(record)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _import_batch(
+    database: Database,
+    importer: Importer,
+    batch: Sequence[records.Record],
+    outcome: Outcome,
+    side: "_SideFile",
+    *,
+    dry_run: bool,
+) -> None:
+    entries, lines, problems = [], [], {}
+    for record in batch:
+        try:
+            if record.problem is not None:
+                raise records.RecordsError(record.problem)
+            entries.append(importer.parse(record.values))
+        except ValueError as error:
+            problems[record.line] = str(error)
+        else:
+            lines.append(record.line)
+    stored = _store(database, importer, entries, dry_run=dry_run) if entries else Stored(added=0, rejected={})
+    problems.update({lines[at]: reason for at, reason in stored.rejected.items()})
+    # After the commit: what the side file names is what was not stored.
+    side.write(problems)
+    outcome.read += len(batch)
+    outcome.added += stored.added
+    outcome.last_line = batch[-1].line
+
+
+def _store(database: Database, importer: Importer, entries: Sequence[Any], *, dry_run: bool) -> Stored:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return _transaction(database, importer, entries, dry_run=dry_run)
+        except (OperationalError, IntegrityError):
+            # A deadlock, a serialisation failure, or a user that was forgotten at this moment.
+            if attempt == ATTEMPTS:
+                raise
+    raise AssertionError
+
+
+def _transaction(database: Database, importer: Importer, entries: Sequence[Any], *, dry_run: bool) -> Stored:
+    stored: Stored | None = None
+    try:
+        with database.writing() as session:
+            stored = importer.store(session, entries)
+            if dry_run:
+                raise _DryRun
+    except _DryRun:
+        pass
+    assert stored is not None
+    return stored
+
+
+class _SideFile:
+    """Lines that were refused: number and reason. Not the lines themselves, which may hold device tokens."""
+
+    def __init__(self, outcome: Outcome, *, keep: bool) -> None:
+        self._outcome = outcome
+        self._stream: TextIO | None = None
+        self._path = outcome.rejected_file
+        if not keep:
+            self._path.unlink(missing_ok=True)
+
+    def write(self, problems: Mapping[int, str]) -> None:
+        """Add refused lines, by number."""
+        if not problems:
+            return
+        if self._stream is None:
+            self._stream = self._path.open("a", encoding="utf-8")
+        for line, reason in sorted(problems.items()):
+            self._stream.write(json.dumps({"line": line, "reason": reason}, ensure_ascii=False) + "\n")
+        self._stream.flush()
+        self._outcome.rejected += len(problems)
+
+    def close(self) -> None:
+        """Close the file, if there is one."""
+        if self._stream is not None:
+            self._stream.close()
+
+
+@contextmanager
+def _progress(stream: BinaryIO, outcome: Outcome) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error, when somebody looks at it; gives the function that moves it on by bytes."""
+    console = Console(stderr=True)
+    try:
+        total = os.fstat(stream.fileno()).st_size or None
+    except OSError:
+        total = None
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[lines]} lines"),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    ) as progress:
+        task = progress.add_task("importing", total=total, lines=0)
+        seen = waiting = 0
+
+        def advance(count: int) -> None:
+            nonlocal seen, waiting
+            seen, waiting = seen + 1, waiting + count
+            # A bar that is told of every line costs more than the line.
+            if seen % 1000 == 0:
+                progress.update(task, advance=waiting, lines=outcome.read)
+                waiting = 0
+
+        yield advance
+
+
+def _report(outcome: Outcome, *, dry_run: bool, as_json: bool) -> None:
+    seconds = time.monotonic() - outcome.began
+    record = {
+        "lines": outcome.read,
+        "added": outcome.added,
+        "there_already": outcome.read - outcome.added - outcome.rejected,
+        "rejected": outcome.rejected,
+        "rejected_file": str(outcome.rejected_file) if outcome.rejected else None,
+        "seconds": round(seconds, 1),
+        "kept": not dry_run,
+    }
+    show_record(record, as_json=as_json)
+    if outcome.rejected:
+        raise SystemExit(1)
+
+
+def export_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The argument and the option of every export command."""
+    for option in (
+        click.option("--format", "chosen", type=click.Choice(records.FORMATS), help="If the name does not tell it."),
+        click.argument("file", type=click.Path(dir_okay=False, allow_dash=True)),
+    ):
+        command = option(command)
+    return command
+
+
+def run_export(
+    file: str,
+    columns: Sequence[str],
+    rows: Callable[[Session], Iterator[Mapping[str, Any]]],
+    *,
+    chosen: str | None,
+) -> None:
+    """Write all records of a kind to a file that only its owner can read, or to standard output."""
+    kind = records.format_of("standard output" if file == STDIN else file, chosen)
+    with open_database().reading() as session:
+        if file == STDIN:
+            records.write(sys.stdout, kind, columns, rows(session))
+            return
+        # Complete or not there: whoever stops an export finds no half of it.
+        part = Path(f"{file}.part")
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
+            count = records.write(stream, kind, columns, rows(session))
+        part.replace(file)
+    click.echo(f"{count} records in {file}", err=True)

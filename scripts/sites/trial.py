@@ -1,0 +1,121 @@
+"""A crawl that leaves nothing behind: what would this definition store?
+
+It is an ordinary crawl, in an ordinary child, into a database that is thrown away afterwards.
+"""
+
+import json
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.crawling import child
+from pipeline.crawling.child import CrawlOrder, CrawlReport
+from pipeline.resources import now
+from pipeline.settings import Settings
+from storage import migrate, posts, sites
+from storage.models import Post
+from storage.session import Database
+
+
+class TrialError(click.ClickException):
+    """The page could not be read, or the definition finds nothing on it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Definition:
+    """What is tried."""
+
+    spider: str
+    params: Mapping[str, Any]
+    timezone: str
+    allow_private: bool
+    obey_robots: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """What spiders.guessing.propose says of a page, as it comes out of the child."""
+
+    spider: str
+    params: dict[str, Any]
+    posts: list[dict[str, Any]]
+    feeds: list[str]
+    notes: list[str]
+
+
+def found_posts(definition: Definition, settings: Settings) -> Sequence[Post]:
+    """The posts that a definition finds now. Raises TrialError when there are none."""
+    with tempfile.TemporaryDirectory(prefix="crawlpush-trial-") as folder:
+        url = f"sqlite:///{folder}/trial.db"
+        migrate.upgrade(url)
+        database = Database(url)
+        try:
+            with database.writing() as session:
+                site = sites.add(session, name="trial", spider=definition.spider, now=now())
+                run_id = sites.queue_run(session, site.id, trigger="trial", now=now()) or 0
+                order = replace(_order(definition, settings), database_url=url, site_id=site.id, run_id=run_id)
+            report = _crawl(order)
+            with database.reading() as session:
+                found = posts.of_run(session, run_id, limit=1000)
+        finally:
+            database.close()
+    if not report.ok or not found:
+        raise TrialError(failure(definition, report))
+    return found
+
+
+def proposal(definition: Definition, settings: Settings) -> Proposal:
+    """What the page at `params["url"]` looks like: a feed, or a board with guessed selectors. Raises TrialError."""
+    with tempfile.TemporaryDirectory(prefix="crawlpush-trial-") as folder:
+        output = Path(folder) / "proposal.json"
+        order = _order(definition, settings)
+        report = _crawl(replace(order, spider="propose", params={**order.params, "output": str(output)}))
+        if not output.exists():
+            raise TrialError(failure(definition, report))
+        return Proposal(**json.loads(output.read_text(encoding="utf-8")))
+
+
+def failure(definition: Definition, report: CrawlReport) -> str:
+    """Why a crawl gave nothing, in one sentence with the way out."""
+    url = definition.params.get("url", "the site")
+    if report.finish_reason == "robots":
+        return f"robots.txt of {url} forbids the crawl: ask its owner, or give a reason with --robots-exempt"
+    if report.problem:
+        return f"{url} was read, but no posts were found: {report.problem}"
+    if report.first_error:
+        return f"{url} could not be crawled: {report.first_error.strip().rpartition(chr(10))[2]}"
+    statuses = ", ".join(sorted(report.status_counts)) or "no answer"
+    return f"{url} was read ({statuses}), but no posts were found: check the parameters, or try `crawlpush sites try`"
+
+
+def _order(definition: Definition, settings: Settings) -> CrawlOrder:
+    return CrawlOrder(
+        run_id=0,
+        site_id=0,
+        site_name="trial",
+        spider=definition.spider,
+        params=definition.params,
+        timezone=definition.timezone,
+        database_url="",
+        user_agent=settings.user_agent,
+        obey_robots=definition.obey_robots,
+        allow_private=definition.allow_private,
+        soft_limit_s=settings.crawl_soft_limit_s,
+        hard_limit_s=settings.crawl_hard_limit_s,
+        memory_mb=settings.crawl_memory_mb,
+        download_max_bytes=settings.crawl_max_bytes,
+        max_pages=settings.crawl_max_pages,
+        download_delay_s=settings.crawl_delay_s,
+    )
+
+
+def _crawl(order: CrawlOrder) -> CrawlReport:
+    try:
+        return child.run_child(order, stop=threading.Event())
+    finally:
+        child.stop_forkserver()

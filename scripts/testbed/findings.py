@@ -1,0 +1,90 @@
+"""What a drill found, for a person and for a program; and what whoever looks for a cause wants to know."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.drill.plan import Kind, Plan
+from scripts.testbed import database as questions
+from scripts.testbed.population import Notice, number_of
+from scripts.testbed.servers import Servers
+from scripts.testbed.verdict import Facts, Pair, Shown, Verdict
+from storage.session import Database
+
+EXPLAINED = 50
+"""So many examples of each sort are looked up in the database."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a drill found."""
+
+    plan: Plan
+    notifications: int
+    verdict: Verdict
+    done: Mapping[Kind, int]
+    # Processes that ended without being told to, and how often.
+    ended: Mapping[str, int]
+    seconds: float
+    # From the healing until nothing was owed.
+    healed_s: float
+    # From a notification's row to its last send, the longest.
+    slowest_s: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the plan, which the seed tells."""
+        return {
+            "seed": self.plan.seed,
+            "notifications": self.notifications,
+            "kills": self.done[Kind.KILL],
+            "terminations": self.done[Kind.TERMINATE],
+            "redis_losses": self.done[Kind.REDIS],
+            "database_losses": self.done[Kind.DATABASE] + self.done[Kind.DISK],
+            "gateway_faults": self.done[Kind.GATEWAY],
+            **asdict(self.verdict),
+            "ended_by_themselves": dict(self.ended),
+            "seconds": round(self.seconds),
+            "healed_s": round(self.healed_s),
+            "slowest_s": round(self.slowest_s),
+        }
+
+
+def gather(
+    on: Servers,
+    database: Database,
+    *,
+    expected: Collection[Pair],
+    appeared: Sequence[Notice],
+    strays: int,
+    in_flight: int,
+) -> Facts:
+    """Look at the phones and at the database."""
+    shown = [Shown(post=number_of(title), token=token, sends=sends) for _, token, title, sends in on.gateway.shown()]
+    stats = on.gateway.stats()
+    return Facts(
+        expected=frozenset(expected),
+        shown=shown,
+        dead_refused=stats["fcm"].get("UNREGISTERED", 0) + stats["apns"].get("Unregistered", 0),
+        dead_known=questions.dead_devices(database),
+        recorded=questions.recorded_attempts(database, {each.token for each in shown if each.sends > 1}),
+        appeared=frozenset(notice.number for notice in appeared),
+        stored=questions.stored_posts(database),
+        runs=questions.runs(database),
+        strays=strays,
+        in_flight=in_flight,
+    )
+
+
+def write_findings(
+    folder: Path, database: Database, result: Result, appeared: Sequence[Notice], examples: Mapping[str, Sequence[Pair]]
+) -> None:
+    """Write the counts into the folder, and what the database says of the examples; no token is among it."""
+    numbered = {notice.number: notice for notice in appeared}
+    findings: dict[str, Any] = result.to_json()
+    for name, pairs in examples.items():
+        findings[f"{name}_examples"] = [
+            questions.explain(database, numbered.get(post), token) for post, token in pairs[:EXPLAINED]
+        ]
+    (folder / "findings.json").write_text(json.dumps(findings, indent=1, ensure_ascii=False))

@@ -1,0 +1,80 @@
+"""What the processes of the product use, as the kernel tells it (Linux; elsewhere nothing is known)."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.testbed.supervisor import Crew, children
+
+PROC = Path("/proc")
+FORKSERVER = "forkserver"
+"""How the process is called from which a crawler forks its crawls."""
+CRAWL = "crawl"
+"""How all crawls are called: the one that uses most stands for them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What one process uses at a moment; None is what the kernel does not tell."""
+
+    pid: int
+    # Megabytes of memory that are mapped and present, and the most there ever were (VmHWM).
+    rss_mb: float | None
+    peak_mb: float | None
+    # The same with a share of what is shared: the sum over processes is what they take together.
+    pss_mb: float | None
+    threads: int | None
+    fds: int | None
+
+
+def usage(pid: int, *, with_pss: bool = True) -> Usage | None:
+    """Look at a process; None when it is gone, or where there is no /proc."""
+    status = _fields(pid, "status")
+    rss = _megabytes(status, "VmRSS")
+    if rss is None:
+        return None
+    return Usage(
+        pid=pid,
+        rss_mb=rss,
+        peak_mb=_megabytes(status, "VmHWM"),
+        # The kernel adds it up page by page, so not everybody wants it all the time.
+        pss_mb=_megabytes(_fields(pid, "smaps_rollup"), "Pss") if with_pss else None,
+        threads=int(status["Threads"]) if "Threads" in status else None,
+        fds=_count(pid),
+    )
+
+
+def product_usage(crew: Crew, names: Iterable[str], *, with_pss: bool = True) -> dict[str, Usage]:
+    """What each process of the product uses: those of the Procfile by name, the forkserver, and the largest crawl."""
+    pids = {name: pid for name in names if (pid := crew.pid(name)) is not None}
+    found = {name: seen for name, pid in pids.items() if (seen := usage(pid, with_pss=with_pss)) is not None}
+    for forkserver in children(pids.get("crawler", 0)):
+        if (seen := usage(forkserver, with_pss=with_pss)) is not None:
+            found[FORKSERVER] = seen
+        crawls = [one for pid in children(forkserver) if (one := usage(pid, with_pss=with_pss)) is not None]
+        if crawls:
+            found[CRAWL] = max(crawls, key=lambda each: each.rss_mb or 0.0)
+    return found
+
+
+def _fields(pid: int, name: str) -> dict[str, str]:
+    """The lines `Name:  value` of a file about a process; none when it is gone or the file may not be read."""
+    found: dict[str, str] = {}
+    with suppress(OSError):
+        for line in (PROC / str(pid) / name).read_text().splitlines():
+            key, separator, value = line.partition(":")
+            if separator:
+                found[key] = value.strip()
+    return found
+
+
+def _megabytes(fields: Mapping[str, str], name: str) -> float | None:
+    words = fields.get(name, "").split()
+    return round(int(words[0]) / 1024, 2) if words else None
+
+
+def _count(pid: int) -> int | None:
+    with suppress(OSError):
+        return sum(1 for _ in (PROC / str(pid) / "fd").iterdir())
+    return None

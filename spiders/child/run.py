@@ -1,0 +1,250 @@
+"""The child's side of a crawl: one process, one spider, one reactor, one report.
+
+`serve` is found by name by the forkserver; it takes an order from its channel and ends the process with the report.
+
+What counts as a good run (`ok`): it ended by itself (`finished`, or at the limit of pages), its start page was read
+to the end, and there were no errors or still some items; or it was told that nothing changed. So an exception in
+the callback of the start page makes a failed run, whose posts are kept; a second page that is missing is only
+counted. The validators are reported by a run without errors alone, since a 304 would hide the posts an error lost.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any, Final, NoReturn, cast
+
+import spiders.without_http2  # noqa: F401 - before Scrapy
+
+# isort: split
+
+from scrapy import signals
+from scrapy.crawler import Crawler
+from scrapy.settings import Settings
+from scrapy.utils.misc import build_from_crawler, load_object
+from twisted.internet import asyncioreactor
+from twisted.python.failure import Failure
+
+from spiders import middlewares, pipelines
+from spiders.child import isolation
+from spiders.child.download import refuse_private_addresses
+from spiders.child.orders import Order, Report
+from spiders.child.parent_link import Channel, OrderLostError
+from spiders.child.project import load_project, log_errors_only
+from spiders.child.recorder import ErrorLog, Recorder, stats_of
+
+logger = logging.getLogger(__name__)
+
+GOOD_REASONS: Final = ("finished", "closespider_pagecount")
+
+PROBLEM: Final = "crawlpush/problem"
+"""Stat in which a spider says why it found no posts."""
+
+STOP_GRACE_S: Final = 0.8
+"""After `stop`, requests under way get this long; then the report is sent without them. The parent waits 1.5 s."""
+
+TIMEOUT_GRACE_S: Final = 3.0
+"""The same after the soft time limit, where nobody is in a hurry."""
+
+
+class UnknownSpiderError(LookupError):
+    """A site's spider does not exist."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no spider named {name!r}: `scrapy list` shows their names")
+
+
+def serve(connection: Any) -> NoReturn:
+    """Take one order from the connection, crawl, report, and end this process."""
+    channel = Channel(connection)
+    try:
+        order = Order(**channel.receive_order())
+    except OrderLostError:
+        os._exit(0)
+    isolation.give_way()
+    isolation.set_limits(memory_mb=order.memory_mb, wall_clock_s=order.hard_limit_s)
+    threading.stack_size(isolation.THREAD_STACK_BYTES)
+    crawl(order, channel)
+
+
+def crawl(order: Order, channel: Channel) -> NoReturn:
+    """Crawl, send the report, and end this process without cleaning up what dies with it anyway."""
+    project = load_project()
+    log_errors_only(project.errors)
+    asyncioreactor.install()  # type: ignore[no-untyped-call]
+    try:
+        spider = project.spiders.load(order.spider)
+    except KeyError:
+        logger.error("%s", UnknownSpiderError(order.spider))  # noqa: TRY400
+        _fail(channel, project.errors)
+    _override(project.settings, order)
+    Run(order, channel, Crawler(spider, project.settings), project.errors).start()
+    os._exit(0)
+
+
+def _fail(channel: Channel, errors: ErrorLog) -> NoReturn:
+    """Report a crawl that could not even begin."""
+    report = Report(
+        finish_reason="memory" if errors.out_of_memory else "start_error",
+        ok=False,
+        pages=0,
+        bytes=0,
+        items_seen=0,
+        new_posts=0,
+        status_counts={},
+        errors=errors.count,
+        first_error=errors.first,
+        not_modified=False,
+        problem=None,
+        retry_after_s=None,
+        validators={},
+        robots={},
+        private_mb=None,
+    )
+    channel.send("report", vars(report))
+    os._exit(0)
+
+
+def _override(settings: Settings, order: Order) -> None:
+    own: dict[str, Any] = {
+        "USER_AGENT": order.user_agent,
+        "ROBOTSTXT_OBEY": order.obey_robots,
+        "DOWNLOAD_DELAY": order.download_delay_s,
+        "AUTOTHROTTLE_START_DELAY": order.download_delay_s,
+        "DOWNLOAD_MAXSIZE": order.download_max_bytes,
+        "DOWNLOAD_TIMEOUT": min(order.soft_limit_s, settings.getfloat("DOWNLOAD_TIMEOUT")),
+        "CRAWL_DATABASE_URL": order.database_url,
+        "CRAWL_SITE_ID": order.site_id,
+        "CRAWL_RUN_ID": order.run_id,
+        "CRAWL_VALIDATORS": dict(order.validators),
+        "CRAWL_ROBOTS": dict(order.robots),
+    }
+    settings.setdict(own, priority="cmdline")
+
+
+class Run:
+    """One crawl under way: starts the crawler, stops it when told to, and reports."""
+
+    def __init__(self, order: Order, channel: Channel, crawler: Crawler, errors: ErrorLog) -> None:
+        self._order = order
+        self._channel = channel
+        self._crawler = crawler
+        self._errors = errors
+        self._stop_reason: str | None = None
+        self._closing: asyncio.Future[None] | None = None
+        self._recorder = Recorder(
+            crawler, max_pages=order.max_pages, on_limit=lambda: self._close("closespider_pagecount")
+        )
+
+    def start(self) -> None:
+        """Run the reactor until the crawl is over; `_finish` ends the process from inside."""
+        from twisted.internet import reactor
+
+        self._reactor = cast("Any", reactor)
+        if not self._order.allow_private:
+            refuse_private_addresses(reactor)
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+        self._channel.listen(lambda command: self._reactor.callFromThread(self._stop, command))
+        self._reactor.callWhenRunning(self._crawl)
+        self._reactor.run(installSignalHandlers=False)
+
+    def _crawl(self) -> None:
+        settings = self._crawler.settings
+        resolver = build_from_crawler(
+            load_object(settings["TWISTED_DNS_RESOLVER"]), self._crawler, reactor=self._reactor
+        )
+        resolver.install_on_reactor()
+        self._reactor.getThreadPool().adjustPoolsize(0, settings.getint("REACTOR_THREADPOOL_MAXSIZE"))
+        self._recorder.on_progress = lambda figures: self._channel.send("progress", figures)
+        self._crawler.signals.connect(self._spider_closed, signals.spider_closed)
+        self._crawler.crawl(**{**self._order.params, "timezone": self._order.timezone}).addErrback(self._failed)
+
+    def _failed(self, failure: Failure) -> None:
+        logger.error("the spider could not start", exc_info=failure.value)
+        self._finish("start_error")
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        # Every process of a service may be told to end at once, and more than once.
+        self._reactor.callFromThread(self._stop, "stop")
+
+    def _stop(self, command: str) -> None:
+        """Close the spider early: `stop` because the worker ends, `timeout` because it took too long."""
+        reason = {"stop": "stopped", "timeout": "timeout"}.get(command)
+        if reason is None or self._stop_reason == "stopped":
+            return
+        self._stop_reason = reason
+        self._store()
+        self._close(reason)
+        grace = STOP_GRACE_S if reason == "stopped" else TIMEOUT_GRACE_S
+        self._reactor.callLater(grace, self._finish, reason)
+
+    def _store(self) -> None:
+        pipeline = self._pipeline()
+        if pipeline is not None:
+            pipeline.flush()
+
+    def _pipeline(self) -> pipelines.StorePostPipeline | None:
+        try:
+            return self._crawler.get_item_pipeline(pipelines.StorePostPipeline)
+        except RuntimeError:  # the engine does not exist yet
+            return None
+
+    def _close(self, reason: str) -> None:
+        if self._crawler.spider is not None and self._crawler.crawling:
+            self._closing = asyncio.ensure_future(self._close_spider(reason))
+
+    async def _close_spider(self, reason: str) -> None:
+        try:
+            await self._crawler.engine.close_spider_async(reason=reason)
+        except RuntimeError:  # not open yet, or closed already
+            return
+
+    def _spider_closed(self, reason: str, **_: Any) -> None:
+        # Not at once: the spider's own closed() may be the next to hear of it.
+        self._reactor.callLater(0, self._finish, reason)
+
+    def _finish(self, reason: str) -> NoReturn:
+        self._store()
+        self._channel.send("report", vars(self._report(reason)))
+        os._exit(0)
+
+    def _report(self, reason: str) -> Report:
+        stats = stats_of(self._crawler)
+        figures = self._recorder.figures()
+        errors = self._errors
+        not_modified = bool(stats.get(middlewares.NOT_MODIFIED)) and not figures["pages"] and not errors.count
+        reason = self._final_reason(self._stop_reason or reason, stats, pages=figures["pages"])
+        saw_something = bool(figures["pages"]) and (not errors.count or bool(figures["items_seen"]))
+        saw_something = saw_something and not self._recorder.start_page_failed
+        ok = reason in GOOD_REASONS and (not_modified or saw_something)
+        return Report(
+            finish_reason=reason,
+            ok=ok,
+            pages=figures["pages"],
+            bytes=figures["bytes"],
+            items_seen=figures["items_seen"],
+            new_posts=figures["new_posts"],
+            status_counts=dict(self._recorder.statuses),
+            errors=errors.count,
+            first_error=errors.first or (None if ok or reason != "finished" else "the spider asked for no page"),
+            not_modified=not_modified,
+            problem=stats.get(PROBLEM),
+            retry_after_s=stats.get(middlewares.RETRY_AFTER),
+            validators=stats.get(middlewares.VALIDATORS, {}) if ok and not errors.count else {},
+            robots=stats.get(middlewares.ROBOTS, {}),
+            private_mb=isolation.private_mb() if self._order.measure_memory else None,
+        )
+
+    def _final_reason(self, reason: str, stats: Mapping[str, Any], *, pages: int) -> str:
+        """Scrapy's reason, unless something that it does not look at says more."""
+        if self._errors.out_of_memory:
+            return "memory"
+        if stats.get(pipelines.FAILED):
+            return "store_failed"
+        if reason == "finished" and not pages and stats.get("robotstxt/forbidden"):
+            return "robots"
+        return reason

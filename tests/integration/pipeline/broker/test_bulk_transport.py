@@ -1,0 +1,151 @@
+"""What the bulk transport promises beyond kombu's own: few round trips, and nothing lost by a kill at any moment."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import redis
+from kombu.asynchronous import Hub
+
+from pipeline.broker.bulk_acks import ACK_MAX
+from tests.support.broker import BULK, QUEUE, Reader, calls, connection, put, unacked, wait_until, waiting
+
+MESSAGES = 3000
+KILLS = 8
+
+
+def run_until_read(hub: Hub, reader: Reader, count: int) -> None:
+    turns = iter(hub.create_loop())
+
+    def read() -> bool:
+        next(turns)
+        return len(reader.messages) >= count
+
+    wait_until(read, f"{count} messages")
+
+
+def test_messages_are_taken_and_acknowledged_many_at_once(redis_url: str, client: "redis.Redis", hub: Hub) -> None:
+    with connection(redis_url, BULK) as link:
+        put(link, *range(600))
+        link.register_with_event_loop(hub)
+        reader = Reader(link, prefetch=300)
+        client.config_resetstat()
+        turns = iter(hub.create_loop())
+
+        def all_acknowledged() -> bool:
+            next(turns)
+            while reader.messages:
+                reader.messages.pop().ack()
+            return not client.exists(QUEUE, "unacked", "unacked_index")
+
+        wait_until(all_acknowledged, "600 acknowledgements")
+        counted = calls(client)
+
+    assert 600 / ACK_MAX <= counted["zrem"] < 60
+    assert counted["hdel"] == counted["zrem"]
+    assert counted["evalsha"] < 60
+    assert counted["blmove"] < 60
+    assert "brpop" not in counted
+
+
+def test_a_lone_acknowledgement_does_not_wait_for_others(redis_url: str, client: "redis.Redis", hub: Hub) -> None:
+    with connection(redis_url, BULK) as link:
+        put(link, 1)
+        link.register_with_event_loop(hub)
+        reader = Reader(link)
+        run_until_read(hub, reader, 1)
+        reader.messages[0].ack()
+        turns = iter(hub.create_loop())
+        began = time.monotonic()
+        while unacked(client):
+            next(turns)
+        assert time.monotonic() - began < 2
+
+
+def test_acknowledgements_survive_a_redis_that_is_away_for_a_moment(
+    redis_url: str, client: "redis.Redis", hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those of a channel that broke meanwhile, whose consumer reads on another one."""
+    with connection(redis_url, BULK) as link:
+        put(link, 1, 2)
+        link.register_with_event_loop(hub)
+        reader = Reader(link)
+        run_until_read(hub, reader, 2)
+        channel = reader.consumer.channel
+        with monkeypatch.context() as away:
+
+            def refuse(*_: object) -> None:
+                raise redis.ConnectionError("away")
+
+            away.setattr(channel, "conn_or_acquire", refuse)
+            reader.messages[0].ack()
+            channel.flush()
+            with pytest.raises(redis.ConnectionError):
+                channel.close()
+        assert unacked(client) == [1, 2]
+
+        turns = iter(hub.create_loop())
+        reader.messages[1].ack()
+        wait_until(lambda: (next(turns), not unacked(client))[1], "the acknowledgements")
+
+
+def test_a_callback_that_breaks_the_connection_loses_none_of_those_taken_with_it(
+    redis_url: str, client: "redis.Redis"
+) -> None:
+    with connection(redis_url, BULK) as link:
+        put(link, *range(10))
+        reader = Reader(link)
+
+        def fail(_: object) -> None:
+            raise ConnectionError("a broken consumer")
+
+        reader.consumer.on_message = fail
+        with pytest.raises(ConnectionError, match="a broken consumer"):
+            link.drain_events(timeout=5)
+        assert unacked(client) == list(range(10))
+
+    assert (sorted(waiting(client)), unacked(client)) == (list(range(10)), [])
+
+
+def test_an_idle_reader_costs_a_few_commands_a_second(redis_url: str, client: "redis.Redis") -> None:
+    with connection(redis_url, BULK) as link:
+        reader = Reader(link)
+        reader.look(0.3)
+        client.config_resetstat()
+        reader.look(2.0)
+        counted = calls(client)
+
+    assert sum(counted[name] for name in ("blmove", "evalsha")) <= 24
+    assert counted["blmove"] >= 4
+
+
+def test_a_reader_that_is_killed_loses_no_message(redis_url: str, client: "redis.Redis") -> None:
+    """Each message is acknowledged, in the queue, or among the unacknowledged, whenever the kill comes.
+
+    kombu's own reader takes with BRPOP: what was on its way to a process that died is nowhere.
+    """
+    with connection(redis_url, BULK) as link:
+        put(link, *range(MESSAGES))
+    chance = random.Random(7)
+    for _ in range(KILLS):
+        before = client.scard("read")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.killed_reader", redis_url], env={**os.environ, "ENV_FILE": ""}
+        )
+        try:
+            wait_until(lambda before=before: client.scard("read") > before, "the reader reads")  # type: ignore[misc,operator]
+            time.sleep(chance.random() * 0.05)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        read = {int(each) for each in client.smembers("read")}  # type: ignore[union-attr]
+        noted = unacked(client)
+        left = waiting(client)
+        assert sorted(read | set(noted) | set(left)) == list(range(MESSAGES))
+        assert not set(noted) & set(left)
+        assert len(left) == len(set(left))
+    assert waiting(client), "the kills came while there was something to read"

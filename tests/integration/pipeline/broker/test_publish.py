@@ -1,0 +1,163 @@
+"""Messages on a real broker, beside those that Celery sends itself."""
+
+import json
+import re
+from base64 import b64decode
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+from celery import Celery
+from kombu import Connection
+from kombu.transport.redis import Channel as RedisChannel
+from kombu.transport.redis import PublishBatch
+
+from pipeline.broker import publish
+from pipeline.broker.publish import BrokerError, PublishError, oldest_ids, publish_many, queue_length
+from pipeline.celery import FANOUT_QUEUE, NOTIFY_QUEUE, create_app
+from pipeline.settings import load
+from scripts.local.embedded_redis import free_port
+
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+def app_of(broker_url: str, monkeypatch: pytest.MonkeyPatch) -> Celery:
+    monkeypatch.setenv("BROKER_URL", broker_url)
+    app = create_app(load())
+
+    def stand_in(*_ids: int) -> None: ...
+
+    for name in ("notify_user", "fan_out_post"):
+        # Celery gives every app the real ones as soon as some test has imported them.
+        if name not in app.tasks:
+            app.task(name=name, shared=False)(stand_in)
+    return app
+
+
+@pytest.fixture
+def app(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
+    made = app_of(redis_url, monkeypatch)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator["redis.Redis"]:
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+
+
+def messages(client: "redis.Redis", key: str = NOTIFY_QUEUE) -> list[dict[str, Any]]:
+    """The raw messages of a queue, the oldest first."""
+    return [json.loads(raw) for raw in reversed(client.lrange(key, 0, -1))]  # type: ignore[arg-type]
+
+
+def same_but_for_ids(message: dict[str, Any]) -> dict[str, Any]:
+    """A message with its own ids replaced by words, after a look at their form and at what must be equal."""
+    task_id, tag = message["headers"]["id"], message["properties"]["delivery_tag"]
+    assert UUID.fullmatch(task_id)
+    assert task_id != tag
+    text = json.dumps({**message, "body": json.loads(b64decode(message["body"]))})
+    return json.loads(text.replace(task_id, "TASK ID").replace(tag, "DELIVERY TAG"))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("task", "ids", "key"),
+    [("notify_user", (7, 12), NOTIFY_QUEUE), ("fan_out_post", (7,), f"{FANOUT_QUEUE}\x06\x166")],
+)
+def test_a_message_is_the_one_that_apply_async_sends_field_by_field(
+    app: Celery, client: "redis.Redis", task: str, ids: tuple[int, ...], key: str
+) -> None:
+    app.tasks[task].apply_async(ids)
+    publish_many(app, task, [ids])
+    theirs, ours = map(same_but_for_ids, messages(client, key))
+    assert ours == theirs
+    assert ours["headers"]["argsrepr"] == repr(ids)
+    assert ours["headers"]["root_id"] == ours["properties"]["correlation_id"] == "TASK ID"
+
+
+def test_every_message_has_its_own_ids_and_arguments(app: Celery, client: "redis.Redis") -> None:
+    keys = [(1, user) for user in range(2500)]
+    assert publish_many(app, "notify_user", iter(keys)) == 2500
+    sent = messages(client)
+    assert [tuple(json.loads(b64decode(message["body"]))[0]) for message in sent] == keys
+    assert len({message["headers"]["id"] for message in sent}) == 2500
+    assert len({message["properties"]["delivery_tag"] for message in sent}) == 2500
+
+
+def test_a_prefix_of_all_keys_holds(redis_url: str, client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> None:
+    app = app_of(redis_url, monkeypatch)
+    app.conf.broker_transport_options = {**app.conf.broker_transport_options, "global_keyprefix": "tenant:"}
+    publish_many(app, "notify_user", [(1, 2), (1, 3)])
+    assert client.llen(f"tenant:{NOTIFY_QUEUE}") == 2
+    assert client.llen(NOTIFY_QUEUE) == 0
+    assert queue_length(app, NOTIFY_QUEUE) == 2
+    assert oldest_ids(app, "notify_user") == [(1, 2)]
+    app.close()
+
+
+def test_a_batch_that_failed_is_published_again(
+    app: Celery, client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flush, failures = PublishBatch.flush, iter([True, False])
+
+    def lost_answer(batch: PublishBatch) -> None:
+        # The messages arrive; the answer that says so does not.
+        flush(batch)
+        if next(failures, False):
+            raise redis.ConnectionError("Connection reset by peer")
+
+    monkeypatch.setattr(PublishBatch, "flush", lost_answer)
+    assert publish_many(app, "notify_user", [(1, 2)]) == 1
+    assert [m["headers"]["argsrepr"] for m in messages(client)] == ["(1, 2)"] * 2
+
+
+def test_a_broker_that_is_away_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = app_of(f"redis://127.0.0.1:{free_port()}/0", monkeypatch)
+    with pytest.raises(PublishError, match="did not take 1 notify_user messages"):
+        publish_many(app, "notify_user", [(1, 2)])
+    with pytest.raises(BrokerError, match="length of notify_tasks"):
+        queue_length(app, NOTIFY_QUEUE)
+    with pytest.raises(BrokerError, match="oldest notify_user"):
+        oldest_ids(app, "notify_user")
+    app.close()
+
+
+def test_the_length_of_a_queue_counts_all_priorities(app: Celery) -> None:
+    assert queue_length(app, FANOUT_QUEUE) == 0
+    publish_many(app, "fan_out_post", [(1,), (2,)])
+    app.send_task("sweep")
+    assert queue_length(app, FANOUT_QUEUE) == 3
+
+
+def test_the_oldest_messages_of_a_task_are_seen_without_taking_them(app: Celery) -> None:
+    publish_many(app, "fan_out_post", [(1,), (2,), (3,)])
+    app.send_task("sweep", priority=6)
+    assert oldest_ids(app, "fan_out_post", limit=2) == [(1,), (2,)]
+    assert oldest_ids(app, "fan_out_post", limit=9) == [(1,), (2,), (3,)]
+    assert oldest_ids(app, "notify_user") == []
+    assert queue_length(app, FANOUT_QUEUE) == 4
+
+
+def test_messages_of_a_batch_reach_a_consumer_as_tasks(app: Celery, redis_url: str) -> None:
+    publish_many(app, "notify_user", [(5, 6)])
+    with Connection(redis_url) as connection:
+        message = connection.default_channel.basic_get(NOTIFY_QUEUE)
+        assert isinstance(connection.default_channel, RedisChannel)
+        assert message.decode() == [[5, 6], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}]
+        message.ack()
+
+
+def test_a_batch_is_one_round_trip(app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    flush = PublishBatch.flush
+
+    def counted(batch: PublishBatch) -> None:
+        if batch._buffered:
+            sizes.append(batch._buffered)
+        flush(batch)
+
+    monkeypatch.setattr(PublishBatch, "flush", counted)
+    publish_many(app, "notify_user", [(1, user) for user in range(2 * publish.BATCH + 1)])
+    assert sizes == [publish.BATCH, publish.BATCH, 1]

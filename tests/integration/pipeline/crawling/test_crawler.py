@@ -1,0 +1,267 @@
+"""A crawl from the parent's side, with a child that only says how it ended."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from redis import Redis
+from sqlalchemy import select
+
+from pipeline.crawling import crawler as crawling
+from pipeline.crawling.child import CrawlOrder, CrawlReport, Stop
+from pipeline.crawling.crawler import Crawler, HostBusyError
+from pipeline.resources import now
+from pipeline.settings import Settings, load
+from pipeline.upkeep import sweeping
+from storage import crawl_runs, pauses, sites
+from storage.models import CrawlRun, Site
+from storage.pauses import Scope
+from storage.session import Database
+from tests.support.builders import add_site
+
+GOOD = CrawlReport(finish_reason="finished", ok=True, items_seen=3)
+FAILED = CrawlReport(finish_reason="start_error", ok=False, first_error="no answer")
+EMPTY = CrawlReport(finish_reason="finished", ok=True)
+URL = {"url": "https://board.test/list", "row": "tr"}
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    with Redis.from_url(redis_url) as client:
+        yield client
+
+
+class Child:
+    """Stands for run_child: gives the report it was told to, or waits until it is let go."""
+
+    def __init__(self) -> None:
+        self.report = GOOD
+        self.began = threading.Event()
+        self.may_end = threading.Event()
+        self.may_end.set()
+        self.at_once = 0
+        self.most_at_once = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, _order: CrawlOrder, **_: object) -> CrawlReport:
+        with self._lock:
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        self.began.set()
+        assert self.may_end.wait(20)
+        with self._lock:
+            self.at_once -= 1
+        return self.report
+
+
+@pytest.fixture
+def child(monkeypatch: pytest.MonkeyPatch) -> Child:
+    child = Child()
+    monkeypatch.setattr(crawling, "run_child", child)
+    return child
+
+
+@pytest.fixture
+def crawl(database: Database, redis: Redis, child: Child) -> Callable[[int], crawling.CrawlEnd | None]:
+    crawler = Crawler(load(), database, redis)
+    return lambda run_id: crawler.crawl(run_id, stop=threading.Event(), hand_back=False)
+
+
+def queue(database: Database, name: str, trigger: str = "beat") -> int | None:
+    with database.writing() as session:
+        return sites.queue_run(session, sites.by_name(session, name).id, trigger=trigger, now=now())
+
+
+def test_two_sites_of_one_host_are_never_crawled_at_once_by_two_crawlers(
+    database: Database, redis: Redis, child: Child
+) -> None:
+    # Given two sites on one host, one on another, and two crawlers
+    with database.writing() as session:
+        for name, host in (("a", "board.test"), ("b", "board.test"), ("c", "other.test")):
+            add_site(session, name, params={**URL, "url": f"https://{host}/{name}"})
+    runs = {name: queue(database, name) for name in "abc"}
+    one, two = (Crawler(load(), database, redis) for _ in range(2))
+    child.may_end.clear()
+    stop = threading.Event()
+    thread = threading.Thread(target=lambda: one.crawl(runs["a"] or 0, stop=stop, hand_back=True))
+    thread.start()
+    assert child.began.wait(20)
+
+    # When the second crawler takes the other site of the host, it is handed back, and the other host's is crawled
+    with pytest.raises(HostBusyError):
+        two.crawl(runs["b"] or 0, stop=stop, hand_back=True)
+    child.may_end.set()
+    thread.join()
+    with database.reading() as session:
+        assert session.get_one(CrawlRun, runs["b"]).status == "queued"
+
+    # And afterwards it has its turn
+    assert two.crawl(runs["b"] or 0, stop=stop, hand_back=True) is not None
+    assert two.crawl(runs["c"] or 0, stop=stop, hand_back=True) is not None
+    assert child.most_at_once == 1
+
+
+def test_a_second_crawl_of_a_running_site_is_refused_even_when_redis_forgets_everything(
+    database: Database, redis: Redis, child: Child
+) -> None:
+    with database.writing() as session:
+        add_site(session, "a", params=URL)
+    run = queue(database, "a")
+    assert run is not None
+    crawler = Crawler(load(), database, redis)
+    child.may_end.clear()
+    stop = threading.Event()
+    thread = threading.Thread(target=lambda: crawler.crawl(run, stop=stop, hand_back=True))
+    thread.start()
+    assert child.began.wait(20)
+    redis.flushall()
+    try:
+        assert queue(database, "a", "manual") is None
+        # Nor does a message that comes twice begin a second child.
+        assert crawler.crawl(run, stop=stop, hand_back=True) is None
+    finally:
+        child.may_end.set()
+        thread.join()
+    assert child.most_at_once == 1
+
+
+def _pause(database: Database, run: int) -> None:
+    with database.writing() as session:
+        assert pauses.begin(session, Scope(activity="crawl", site="a"), now=now())
+
+
+def _lose_lease(database: Database, run: int) -> None:
+    with database.writing() as session:
+        session.get_one(CrawlRun, run).owner = "somebody else"
+
+
+@pytest.mark.parametrize(("end", "status"), [(_pause, "queued"), (_lose_lease, "running")])
+def test_a_crawl_that_is_paused_or_lost_ends_and_the_worker_s_others_go_on(
+    database: Database,
+    redis: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    end: Callable[[Database, int], None],
+    status: str,
+) -> None:
+    # Given a worker with two crawls, and a child that crawls until it is told to stop
+    with database.writing() as session:
+        for name in "ab":
+            add_site(session, name, params={**URL, "url": f"https://{name}.test"})
+    runs = {name: queue(database, name) or 0 for name in "ab"}
+    began, may_end = threading.Semaphore(0), threading.Event()
+
+    def child(order: CrawlOrder, *, stop: Stop, **_: object) -> CrawlReport:
+        began.release()
+        while not (stop.is_set() or may_end.wait(0.01)):
+            pass
+        return replace(GOOD, finish_reason="stopped", ok=False) if stop.is_set() else GOOD
+
+    monkeypatch.setattr(crawling, "run_child", child)
+    monkeypatch.setattr(crawling, "HEARTBEAT_S", 0.05)
+    crawler, worker_stops = Crawler(load(), database, redis), threading.Event()
+    with ThreadPoolExecutor() as threads:
+        crawls = {
+            name: threads.submit(crawler.crawl, run, stop=worker_stops, hand_back=True) for name, run in runs.items()
+        }
+        for _ in runs:
+            assert began.acquire(timeout=20)
+
+        # When one of them must end
+        end(database, runs["a"])
+        ended = crawls["a"].result(20)
+        assert ended is not None
+        assert ended.handed_back
+
+        # Then the other goes on to its own end
+        assert not worker_stops.is_set()
+        assert not crawls["b"].done()
+        may_end.set()
+        finished = crawls["b"].result(20)
+    assert finished is not None
+    assert finished.report == GOOD
+    with database.reading() as session:
+        assert session.get_one(CrawlRun, runs["a"]).status == status
+
+
+def test_a_redis_that_is_gone_hands_the_run_back(database: Database, child: Child) -> None:
+    from redis.exceptions import RedisError
+
+    with database.writing() as session:
+        add_site(session, "a", params=URL)
+    run = queue(database, "a")
+    nowhere = Redis.from_url("redis://127.0.0.1:1/0")
+    with pytest.raises(RedisError):
+        Crawler(load(), database, nowhere).crawl(run or 0, stop=threading.Event(), hand_back=True)
+    with database.reading() as session:
+        assert session.get_one(CrawlRun, run).status == "queued"
+    assert not child.began.is_set()
+
+
+def test_a_dead_workers_run_is_closed_and_its_site_free_within_two_minutes(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The lease ends a minute after the last sign of life, and a sweep comes every half minute.
+    assert crawling.RUN_LEASE_S + load().sweep_s <= 120
+    with database.writing() as session:
+        add_site(session, "a", params=URL)
+    run = queue(database, "a") or 0
+    at = now()
+    with database.writing() as session:
+        lease_until = at + timedelta(seconds=crawling.RUN_LEASE_S)
+        assert crawl_runs.claim(session, run, owner="dead", now=at, lease_until=lease_until)
+    later = at + timedelta(seconds=crawling.RUN_LEASE_S + load().sweep_s)
+    with database.writing() as session:
+        (dead,) = crawl_runs.dead(session, now=later)
+        crawling.close_run(session, dead, crawl_runs.RunFigures(finish_reason="lost", ok=False))
+    assert queue(database, "a", "manual") is not None
+    assert sweeping.GRACE_S <= 60
+
+
+def test_trouble_is_announced_once_and_its_end_too(
+    database: Database,
+    crawl: Callable[[int], crawling.CrawlEnd | None],
+    child: Child,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, logger="pipeline.crawling.crawler")
+    with database.writing() as session:
+        add_site(session, "a", params=URL, schedule="5m")
+    # A site that fails is left alone longer and longer, and a manual crawl overrides that.
+    suspensions = []
+    for report in [GOOD, *[FAILED] * 5, GOOD, FAILED, GOOD, GOOD, EMPTY, EMPTY, EMPTY, GOOD, GOOD]:
+        child.report = report
+        run = queue(database, "a", "manual")
+        assert run is not None
+        assert crawl(run) is not None
+        with database.reading() as session:
+            until = session.scalars(select(Site.suspended_until)).one()
+        suspensions.append((until - now()).total_seconds() if until else 0)
+    assert [record.message for record in caplog.records] == [
+        "site broken",
+        "site recovered",
+        "site suspect",
+        "site recovered",
+    ]
+    assert suspensions[0] == suspensions[6] == 0
+    # Each backoff is half to all of 1, 2, 4, 8, 16 minutes.
+    assert all(20 * 2**n <= suspensions[n + 1] <= 60 * 2**n for n in range(5))
+
+
+@pytest.mark.parametrize(
+    ("database_url", "contact", "missing"),
+    [
+        ("postgresql://host/db", "", True),
+        ("postgres://host/db", "", True),
+        ("postgresql://host/db", "mailto:me@example.org", False),
+        ("sqlite:///crawlpush.db", "", False),
+    ],
+)
+def test_a_deployment_without_a_contact_is_told_of_it(database_url: str, contact: str, missing: bool) -> None:
+    settings = Settings(database_url=database_url, crawl_contact=contact)
+    sentence = crawling.missing_contact(settings)
+    assert (sentence is not None) == missing
+    assert ("+mailto:me@example.org" in settings.user_agent) == bool(contact)

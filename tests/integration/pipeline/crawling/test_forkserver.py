@@ -1,0 +1,64 @@
+"""The forkserver: what it loads, and what it says when it cannot."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.crawling.forkserver import ForkServer, PreloadError
+from tests.support.faulty_site import wait_until
+
+
+@pytest.fixture
+def forkserver() -> Iterator[ForkServer]:
+    server = ForkServer()
+    yield server
+    server.stop()
+
+
+def test_it_starts_once_and_stops(forkserver: ForkServer) -> None:
+    forkserver.start()
+    pid = forkserver.pid
+    assert pid is not None
+    forkserver.start()
+    assert forkserver.pid == pid
+    assert psutil.Process(pid).num_threads() == 1
+
+    forkserver.stop()
+
+    assert forkserver.pid is None
+    assert not psutil.pid_exists(pid)
+
+
+def test_a_child_without_an_order_ends_with_its_channel(forkserver: ForkServer) -> None:
+    child = forkserver.fork()
+    process = psutil.Process(child.pid)
+
+    child.channel.close()
+    wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+    child.read_status()
+
+    assert child.exit is not None
+    child.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("import nothing_of_that_name", "ModuleNotFoundError: No module named 'nothing_of_that_name'"),
+        ("import os; os._exit(4)", "ended with exit code 4 before it was ready"),
+        ("from twisted.internet import reactor", "must not have a reactor"),
+    ],
+)
+def test_a_preload_that_fails_says_why(
+    forkserver: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, words: str
+) -> None:
+    (tmp_path / "broken_spiders.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("CRAWL_SPIDER_MODULES", "broken_spiders")
+
+    with pytest.raises(PreloadError, match=words):
+        forkserver.start()
+
+    assert forkserver.pid is None

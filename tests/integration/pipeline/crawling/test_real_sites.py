@@ -1,0 +1,66 @@
+"""Every saved listing and feed, served on loopback and crawled by a real child into a database."""
+
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.crawling.child import CrawlReport, run_child
+from tests.integration.pipeline.conftest import OrderFor
+from tests.integration.spiders.real_pages import FOLDER
+from tests.integration.spiders.test_real_pages import FEED_POSTS, FEEDS, LISTINGS, SITES
+
+pytestmark = [
+    pytest.mark.skipif(not FOLDER.exists(), reason="the saved real pages are not here"),
+    pytest.mark.usefixtures("_forkserver"),
+]
+
+NOT_A_FEED = "feeds/chuo-u-not-a-feed.xml"
+Stored = Callable[[], int]
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[str]:
+    handler = partial(QuietHandler, directory=str(FOLDER))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def crawl(order_for: OrderFor, spider: str, params: dict[str, Any]) -> CrawlReport:
+    zone = params.pop("timezone", "UTC")
+    # The saved pages' next pages are not here.
+    params = {name: value for name, value in params.items() if name not in {"next", "page_template", "max_pages"}}
+    order = order_for(spider=spider, params=params, timezone=zone, obey_robots=False)
+    return run_child(order, stop=threading.Event())
+
+
+@pytest.mark.parametrize("file", LISTINGS)
+def test_a_listing_is_crawled_and_stored(file: str, served: str, order_for: OrderFor, stored: Stored) -> None:
+    site = SITES[Path(file).parent.name]
+    report = crawl(order_for, "listing", {**site["params"], "url": f"{served}/{file}"})
+    expected = site.get("posts_later" if "later" in file else "posts", LISTINGS[file].count)
+    assert (report.ok, report.errors, stored()) == (True, 0, expected)
+
+
+@pytest.mark.parametrize("file", [file for file in FEEDS if file != NOT_A_FEED])
+def test_a_feed_is_crawled_and_stored(file: str, served: str, order_for: OrderFor, stored: Stored) -> None:
+    report = crawl(order_for, "feed", {"url": f"{served}/{file}"})
+    expected = FEED_POSTS.get(file, FEEDS[file].count)
+    assert (report.ok, report.errors, stored()) == (True, 0, expected)
+
+
+def test_a_page_that_is_no_feed_is_a_failed_run(served: str, order_for: OrderFor, stored: Stored) -> None:
+    report = crawl(order_for, "feed", {"url": f"{served}/{NOT_A_FEED}"})
+    assert (report.ok, stored()) == (False, 0)
+    assert "not with a feed" in (report.problem or report.first_error or "")

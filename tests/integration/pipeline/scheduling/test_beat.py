@@ -1,0 +1,141 @@
+"""Beat's heartbeat, and what beat does when the clock is set back. No beat process runs here."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from celery import Celery
+from redis import Redis
+
+from pipeline import resources
+from pipeline.scheduling import beat, heartbeat
+from pipeline.scheduling.beat import HeartbeatScheduler
+
+NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def redis(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Redis]:
+    with Redis.from_url(redis_url) as client:
+        monkeypatch.setattr(resources, "redis", lambda: client)
+        yield client
+
+
+class Clock:
+    """The clock of beat and of its app."""
+
+    def __init__(self) -> None:
+        self.at = NOW
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(resources, "now", clock)
+    return clock
+
+
+class Sent(HeartbeatScheduler):
+    """A scheduler that notes what it would send."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self.sent: list[str] = []
+        super().__init__(*arguments, **options)
+
+    @property
+    def producer(self) -> None:
+        return None
+
+    def apply_entry(self, entry: Any, producer: object = None) -> None:
+        del producer
+        self.sent.append(entry.name)
+
+    def run_due(self) -> None:
+        """Tick until nothing is due."""
+        while self.tick() == 0:
+            pass
+
+
+@pytest.fixture
+def scheduler(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Sent:
+    app = Celery("test", set_as_current=False)
+    app.conf.update(
+        beat_schedule={
+            "often": {"task": "often", "schedule": 10.0},
+            "seldom": {"task": "seldom", "schedule": 60.0},
+        },
+        enable_utc=True,
+        result_expires=None,
+        beat_max_loop_interval=5,
+    )
+    monkeypatch.setattr(app, "now", clock)
+    return Sent(app)
+
+
+def test_a_tick_says_that_beat_lives_and_what_it_will_send(redis: Redis, scheduler: Sent) -> None:
+    scheduler.run_due()
+    (found,) = heartbeat.beats(redis)
+    assert found.at == NOW
+    assert set(found.upcoming) == {"often", "seldom"}
+    assert timedelta(0) < found.upcoming["often"] - NOW <= timedelta(seconds=10)
+
+
+def test_a_clock_that_is_set_back_a_year_stops_nothing(redis: Redis, scheduler: Sent, clock: Clock) -> None:
+    scheduler.run_due()
+    for _ in range(13):
+        clock.at += timedelta(seconds=5)
+        scheduler.run_due()
+    assert (scheduler.sent.count("often"), scheduler.sent.count("seldom")) == (6, 1)
+    clock.at -= timedelta(days=365)
+    for _ in range(14):
+        scheduler.run_due()
+        clock.at += timedelta(seconds=5)
+    assert (scheduler.sent.count("often"), scheduler.sent.count("seldom")) == (12, 2)
+
+
+def test_a_clock_that_is_set_forward_sends_each_entry_once(redis: Redis, scheduler: Sent, clock: Clock) -> None:
+    scheduler.run_due()
+    clock.at += timedelta(hours=1)
+    scheduler.run_due()
+    assert sorted(scheduler.sent) == ["often", "seldom"]
+
+
+def test_a_redis_that_is_gone_stops_no_beat(
+    scheduler: Sent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(resources, "redis", lambda: Redis.from_url("redis://127.0.0.1:1/0"))
+    scheduler.run_due()
+    assert [record.message for record in caplog.records] == ["heartbeat not recorded"]
+
+
+@pytest.mark.parametrize(
+    ("age", "problem"),
+    [
+        (timedelta(0), None),
+        (timedelta(seconds=29), None),
+        (timedelta(seconds=31), "beat's last heartbeat is 31 s old"),
+        # Written by a clock that ran ahead.
+        (-timedelta(days=365), "beat's last heartbeat is"),
+    ],
+)
+def test_a_heartbeat_is_stale_after_half_a_minute(redis: Redis, age: timedelta, problem: str | None) -> None:
+    heartbeat.record(redis, at=NOW - age, upcoming={})
+    said = heartbeat.problem(heartbeat.beats(redis), NOW)
+    assert (said is None) if problem is None else (said or "").startswith(problem)
+
+
+def test_without_any_heartbeat_beat_is_not_running(redis: Redis) -> None:
+    assert "is not running" in (heartbeat.problem(heartbeat.beats(redis), NOW) or "")
+
+
+def test_one_living_beat_is_enough_and_old_ones_are_forgotten(redis: Redis) -> None:
+    redis.hset(heartbeat.KEY, "gone:1", '{"at": 0, "upcoming": {}}')
+    heartbeat.record(redis, at=NOW, upcoming={})
+    assert heartbeat.problem(heartbeat.beats(redis), NOW) is None
+    heartbeat.forget_old(redis, now=NOW)
+    assert len(heartbeat.beats(redis)) == 1
+    assert heartbeat.STALE_AFTER.total_seconds() / 2 > beat.HEARTBEAT_EVERY_S

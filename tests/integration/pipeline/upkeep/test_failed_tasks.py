@@ -1,0 +1,61 @@
+from collections.abc import Iterator
+
+import pytest
+import redis
+from celery import Celery
+from sqlalchemy.exc import OperationalError
+
+from pipeline.celery import _record_failure
+from pipeline.upkeep import failed_tasks
+from scripts.local.embedded_redis import free_port
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator["redis.Redis"]:
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+
+
+def test_a_reason_that_many_share_is_one_line(client: "redis.Redis") -> None:
+    for post in range(3):
+        failed_tasks.record(client, "fan_out_post", (post,), ValueError("no such thing\nand more"))
+    failed_tasks.record(client, "crawl_site", (9,), KeyError())
+    crawl, fan_out = failed_tasks.recent(client)
+    assert (crawl.task, crawl.reason, crawl.ids) == ("crawl_site", "KeyError", (9,))
+    assert (fan_out.reason, fan_out.times, fan_out.ids) == ("ValueError: no such thing", 3, (2,))
+
+
+def test_reasons_without_end_do_not_fill_redis(client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failed_tasks, "MOST", 5)
+    for number in range(9):
+        failed_tasks.record(client, "notify_user", (1, number), ValueError(f"reason {number}"))
+    assert len(failed_tasks.recent(client)) == 5
+
+
+def test_a_redis_that_is_away_does_not_make_a_failure_worse() -> None:
+    with redis.Redis(port=free_port(), socket_connect_timeout=1) as away:
+        failed_tasks.record(away, "notify_user", (1, 2), ValueError("no"))
+
+
+def test_the_reason_of_a_statement_holds_none_of_its_values() -> None:
+    error = OperationalError(
+        "UPDATE devices SET token = ?", {"token": "secret"}, Exception("gone"), hide_parameters=True
+    )
+    assert "secret" not in failed_tasks.reason_of(error)
+
+
+def test_a_task_that_fails_for_good_is_recorded(
+    redis_url: str, client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.resources.redis", lambda: client)
+    assert redis_url
+
+    def broken(number: int) -> None:
+        raise ValueError(f"broken {number}")
+
+    task = Celery("test", set_as_current=False).task(broken, name="broken", shared=False)
+    assert _record_failure is not None
+    task.apply((7,))
+    assert [(f.task, f.ids, f.reason) for f in failed_tasks.recent(client)] == [
+        ("broken", (7,), "ValueError: broken 7")
+    ]

@@ -1,0 +1,239 @@
+"""Commands as their user types them: what they print, their exit codes, and what a mistake leaves behind."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import func, select
+
+from pipeline import resources
+from pipeline.celery import app
+from pipeline.settings import get_settings
+from pipeline.tasks import crawl as crawl_tasks
+from scripts.board.process import BoardProcess, board_process
+from scripts.cli import main
+from scripts.local.embedded_redis import free_port
+from storage.models import Base, CrawlRun, Site
+from storage.session import Database
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(sqlite_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run `crawlpush` on a migrated database; `code` is the exit code that is expected."""
+    monkeypatch.setenv("DATABASE_URL", sqlite_url)
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setenv("CRAWL_DELAY_S", "0")
+    for cached in (get_settings, resources.database, resources.redis, crawl_tasks._crawler):
+        cached.cache_clear()
+    # The app of this process may have been made for another test's broker.
+    app.close()
+    app.conf.broker_url = redis_url
+
+    def run(*arguments: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == code, result.output
+        assert "Traceback" not in result.output
+        return result
+
+    return run
+
+
+@pytest.fixture
+def database(sqlite_url: str) -> Database:
+    return Database(sqlite_url)
+
+
+def refused(run: Run, *arguments: str, code: int = 1) -> str:
+    """The sentence with which a command refuses: one line that is meant for a person."""
+    output = run(*arguments, code=code).output.strip()
+    sentence: str = output.splitlines()[-1]
+    assert sentence.startswith("Error: ")
+    return sentence
+
+
+def rows(database: Database) -> int:
+    with database.reading() as session:
+        return sum(session.scalar(select(func.count()).select_from(t)) or 0 for t in Base.metadata.sorted_tables)
+
+
+LISTING = ("sites", "add", "x", "--spider", "listing", "--row", "tr", "--title", "a", "--url")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("crawl", "nowhere"), "no site named 'nowhere'"),
+        (("sites", "show", "nowhere"), "no site named 'nowhere'"),
+        (("sites", "remove", "nowhere", "--yes"), "no site named 'nowhere'"),
+        (("sites", "add", "x", "--url", "https://board.test"), "row"),
+        (("sites", "add", "x y", "--spider", "feed", "--url", "https://board.test"), "x y"),
+        (("sites", "add", "x", "--spider", "feed", "--url", "ftp://board.test"), "http or https"),
+        ((*LISTING, "https://board.test", "--schedule", "whenever", "--no-check"), "whenever"),
+        ((*LISTING, "https://board.test", "--timezone", "Mars/Olympus", "--no-check"), "Asia/Seoul"),
+        ((*LISTING, "https://board.test", "-p", "colour=red", "--no-check"), "colour"),
+        ((*LISTING, "https://board.test", "-p", "colour", "--no-check"), "NAME=VALUE"),
+        (("sites", "add", "x", "--row", "tr[", "--title", "a", "--url", "https://board.test"), "tr["),
+        (("users", "show", "nobody"), "no user 'nobody'"),
+        (("users", "add", ""), "1 to 255"),
+        (("users", "add", "x", "--timezone", "Mars/Olympus"), "Asia/Seoul"),
+        (("devices", "add", "nobody", "--platform", "fcm", "--token", "t"), "no user 'nobody'"),
+        (("devices", "remove", "7"), "no device 7"),
+        (("subscriptions", "add", "nobody", "장학"), "no user 'nobody'"),
+        (("subscriptions", "add", "nobody", "a"), "'a'"),
+        (("subscriptions", "remove", "7"), "no subscription 7"),
+        (("posts", "show", "7"), "no post 7"),
+        (("posts", "refan", "7"), "no post 7"),
+        (("notifications", "read", "nobody"), "no user 'nobody'"),
+        (("match", "--title", "x", "--site", "nowhere"), "no site named 'nowhere'"),
+        (("pause", "crawl", "--site", "nowhere"), "no site named 'nowhere'"),
+        (("resume", "all", "--site", "nowhere"), "no site named 'nowhere'"),
+    ],
+)
+def test_a_mistake_gets_one_sentence_and_changes_nothing(
+    run: Run, database: Database, arguments: tuple[str, ...], words: str
+) -> None:
+    before = rows(database)
+    assert words in refused(run, *arguments)
+    assert rows(database) == before
+
+
+@pytest.mark.parametrize("text", ["", "   ", "a", '"', "x" * 101])
+def test_a_phrase_that_cannot_be_matched_is_refused_with_the_reason(run: Run, text: str) -> None:
+    run("users", "add", "minji")
+    assert "phrase" in refused(run, "subscriptions", "add", "minji", text)
+    assert json.loads(run("subscriptions", "list", "--json").output) == []
+
+
+def test_an_address_where_nobody_answers_is_named(run: Run, database: Database) -> None:
+    url = f"http://127.0.0.1:{free_port()}/board"
+    sentence = refused(run, *LISTING, url, "--allow-private")
+    assert url in sentence
+    assert "refused" in sentence
+    with database.reading() as session:
+        assert session.scalars(select(Site)).all() == []
+
+
+def test_without_a_database_schema_the_way_out_is_named(
+    run: Run, empty_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_sqlite_url)
+    get_settings.cache_clear()
+    assert "crawlpush db upgrade" in refused(run, "sites", "list")
+
+
+def test_a_database_that_is_not_there_is_named_without_its_password(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgres://me:hunter2@127.0.0.1:{free_port()}/db")
+    get_settings.cache_clear()
+    sentence = refused(run, "sites", "list")
+    assert "DATABASE_URL" in sentence
+    assert "hunter2" not in sentence
+
+
+def test_a_redis_that_is_not_there_is_named_with_the_way_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(*LISTING, "https://board.test", "--no-check")
+    monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{free_port()}")
+    get_settings.cache_clear()
+    assert "scripts/start" in refused(run, "crawl", "x")
+
+
+def test_a_wrong_setting_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRAWL_CONCURRENCY", "many")
+    get_settings.cache_clear()
+    assert "CRAWL_CONCURRENCY" in refused(run, "sites", "list")
+
+
+def test_adding_twice_is_refused(run: Run) -> None:
+    run("users", "add", "minji")
+    assert "exists already" in refused(run, "users", "add", "minji")
+    run(*LISTING, "https://board.test", "--no-check")
+    assert "exists already" in refused(run, *LISTING, "https://board.test", "--no-check")
+
+
+def test_a_device_token_moves_with_its_phone_and_is_never_printed(run: Run) -> None:
+    token = "d7xS3cr3t" * 10
+    run("users", "add", "minji")
+    run("users", "add", "james")
+    said = run("devices", "add", "minji", "--platform", "fcm", "--token", token).output
+    said += run("devices", "add", "james", "--platform", "fcm", "--token", token).output
+    listed = run("devices", "list", "--json").output
+    assert [device["user"] for device in json.loads(listed)] == ["james"]
+    assert "another user's before" in said
+    assert token not in said + listed + run("users", "show", "james").output
+
+
+@pytest.fixture
+def board() -> Any:
+    with board_process(every=0) as board:
+        yield board
+
+
+def add_board(run: Run, board: BoardProcess, *options: str) -> str:
+    params = board.listing_params()
+    url, zone = params.pop("url"), params.pop("timezone", "UTC")
+    pairs = [f"--param={name}={value}" for name, value in params.items()]
+    return run(*("sites", "add", "board", "--url", url, "--timezone", zone, "--allow-private", *pairs, *options)).output
+
+
+def test_a_site_is_checked_added_crawled_and_seen_in_every_list(run: Run, board: BoardProcess) -> None:
+    assert "posts on the page" in add_board(run, board)
+    first = run("crawl", "board").output
+    assert "silent baseline" in first
+    board.add_post("새 장학 공지")
+    again = json.loads(run("crawl", "board", "--json").stdout)
+    assert [post["title"] for post in again] == ["새 장학 공지"]
+    assert "nothing new" in run("crawl", "board").output
+    (site,) = json.loads(run("sites", "list", "--json").output)
+    assert (site["name"], site["health"]) == ("board", "well")
+    shown = json.loads(run("sites", "show", "board", "--json").output)
+    assert len(shown["runs"]) == 3
+    newest = json.loads(run("posts", "list", "--json").output)[0]
+    assert (newest["title"], newest["fanout"]) == ("새 장학 공지", "ready")
+    assert "board" in run("status", code=1).output
+
+
+def test_a_queued_crawl_is_a_message_for_a_crawler(run: Run, board: BoardProcess, database: Database) -> None:
+    add_board(run, board)
+    assert "queued" in run("crawl", "board", "--queue").output
+    with database.reading() as session:
+        assert session.scalars(select(CrawlRun.status)).all() == ["queued"]
+    assert json.loads(run("status", "--json", code=1).output)["queues"]["crawl_tasks"]["length"] == 1
+    assert "already" in refused(run, "crawl", "board")
+
+
+def test_trying_a_page_proposes_a_definition_and_stores_nothing(
+    run: Run, board: BoardProcess, database: Database
+) -> None:
+    output = run("sites", "try", board.url, "--allow-private").output
+    assert "crawlpush sites add NAME --spider" in output
+    assert rows(database) == 0
+
+
+def test_a_private_address_is_refused_unless_the_site_may(run: Run, board: BoardProcess) -> None:
+    assert "public internet" in refused(run, "sites", "try", board.url)
+
+
+def test_match_says_who_would_get_a_post(run: Run) -> None:
+    run("users", "add", "minji")
+    run("subscriptions", "add", "minji", "장학")
+    answer = json.loads(run("match", "--title", "국가장학금", "--json").output)
+    assert answer == {"users": 1, "phrases": ["장학"], "sample": ["minji"]}
+
+
+def test_every_command_explains_itself(run: Run) -> None:
+    def visit(command: Any, path: tuple[str, ...]) -> None:
+        assert command.help or command.short_help, path
+        run(*path, "--help")
+        for name in getattr(command, "commands", {}):
+            visit(command.commands[name], (*path, name))
+
+    import click
+
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None, name
+        visit(command, (name,))

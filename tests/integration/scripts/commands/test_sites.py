@@ -1,0 +1,216 @@
+"""`crawlpush sites`: definitions that are added, changed, exported and imported. No page is fetched."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from redis import Redis
+
+from pipeline.resources import now
+from pipeline.scheduling import heartbeat
+from pipeline.settings import get_settings
+from scripts.cli import main
+from storage import sites
+from storage.models import Site
+from storage.session import Database
+from storage.sites import Validator
+
+LISTING = ("--url", "https://board.test/list", "--row", "tr", "--no-check")
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command, which must end with the exit code `code`."""
+    monkeypatch.setenv("DATABASE_URL", sqlite_url)
+    get_settings.cache_clear()
+
+    def run(*arguments: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(main, ["sites", *arguments])
+        assert result.exit_code == code, result.output
+        return result
+
+    return run
+
+
+@pytest.fixture
+def site(sqlite_url: str) -> Callable[..., Site]:
+    """The stored site of a name, with the given columns written first."""
+
+    def load(name: str = "board", **columns: Any) -> Site:
+        database = Database(sqlite_url)
+        with database.writing() as session:
+            found = sites.by_name(session, name)
+            for column, value in columns.items():
+                setattr(found, column, value)
+        database.close()
+        return found
+
+    return load
+
+
+def test_what_is_exported_imports_without_a_change(run: Run, tmp_path: Path) -> None:
+    file = str(tmp_path / "sites.toml")
+    run("add", "board", *LISTING, "--schedule", "adaptive 5m-2h", "--timezone", "Asia/Seoul", "-p", "skip=.ad")
+    run("add", "--from", "lobsters-newest", "--no-check", "--active-hours", "08:00-22:00", "--max-age", "2w")
+    run("export", file)
+    first = Path(file).read_text()
+    assert 'schedule = "adaptive 5m-2h"' in first
+    assert "2 sites in the file, 2 of them unchanged" in run("import", file).output
+
+    # Into an empty installation it gives the same sites, and the second time nothing
+    for name in ("board", "lobsters-newest"):
+        run("remove", name, "--yes")
+    assert "board: is new" in run("import", file).output
+    assert "2 of them unchanged" in run("import", file).output
+    assert run("export").output == first
+
+
+def test_an_import_says_what_it_changes_and_with_check_changes_nothing(run: Run, tmp_path: Path) -> None:
+    run("add", "board", *LISTING)
+    run("add", "other", *LISTING)
+    file = tmp_path / "sites.toml"
+    file.write_text('[sites.board]\nspider = "feed"\nurl = "https://board.test/feed"\nschedule = "0 9 * * *"\n')
+    said = run("import", str(file), "--check").output
+    assert "board: changes spider, params, schedule; the next crawl is a silent baseline" in said
+    assert "1 other sites stay as they are" in said
+    assert "nothing was changed" in said
+    assert run("import", str(file), "--check").output == said
+    assert "board: changes" in run("import", str(file)).output
+    assert "1 of them unchanged" in run("import", str(file)).output
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('[sites.a]\nspider = "feed"\nurl = "https://a.test/"\nschedule = "0 25 * * *"', "site 'a': the hour field"),
+        ('[sites.a]\nspider = "feed"\nurl = "https://a.test/"\nactive_hours = "8-9"', "site 'a': the active hours"),
+        ('[sites.a]\nspider = "feed"', "site 'a': the parameter url is missing"),
+    ],
+)
+def test_one_wrong_line_imports_nothing(run: Run, tmp_path: Path, text: str, sentence: str) -> None:
+    file = tmp_path / "sites.toml"
+    file.write_text(f'[sites.good]\nspider = "feed"\nurl = "https://a.test/"\n{text}\n')
+    assert sentence in run("import", str(file), code=1).output
+    assert json.loads(run("list", "--json").output) == []
+
+
+def test_a_change_of_how_a_page_is_read_fetches_it_anew(run: Run, site: Callable[..., Site], sqlite_url: str) -> None:
+    # Given a site whose page answers 304, and which is suspended
+    run("add", "board", *LISTING)
+    later = now() + timedelta(hours=3)
+    board = site(baseline_done=True, suspended_until=later, next_crawl_at=later, failures=5)
+    database = Database(sqlite_url)
+    with database.writing() as session:
+        sites.keep_validators(session, board.id, {"https://board.test/list": Validator(etag="x", last_modified=None)})
+
+    # A change of the rhythm forgets nothing
+    run("set", "board", "--schedule", "1h", "--ttl", "1d")
+    with database.reading() as session:
+        assert sites.validators(session, board.id)
+    board = site()
+    assert (board.schedule, board.ttl_s, board.suspended_until) == ("1h", 86_400, later)
+
+    # A change of the selectors does, and the site is crawled at once
+    said = run("set", "board", "--title", "td a", "-p", "skip=.ad", "--no-check").output
+    assert "board: changes params" in said
+    assert "baseline" not in said
+    with database.reading() as session:
+        assert sites.validators(session, board.id) == {}
+    board = site()
+    assert (board.baseline_done, board.suspended_until) == (True, None)
+    assert board.next_crawl_at is not None
+    assert board.next_crawl_at <= now()
+    assert board.params == {"url": "https://board.test/list", "row": "tr", "title": "td a", "skip": ".ad"}
+
+    # Another address shows posts that look new: nobody is to hear of all of them
+    assert "silent baseline" in run("set", "board", "--url", "https://other.test/", "-p", "skip=", "--no-check").output
+    assert site().baseline_done is False
+    assert "skip" not in site().params
+    site(baseline_done=True)
+    run("set", "board", "--url", "https://board.test/", "--notify-existing", "--no-check")
+    assert site().baseline_done is True
+    assert "nothing changes" in run("set", "board").output
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("add", "Board", *LISTING), "site 'Board': a name is at most 64 small letters"),
+        (("add", "b", "--url", "https://b.test/"), "the parameter row is missing"),
+        (("add", "b", *LISTING, "--timezone", "Seoul"), "'Seoul' is not an IANA time zone"),
+        (("add", "b", *LISTING, "-p", "rows"), "--param 'rows' is not of the form NAME=VALUE"),
+        (("add", "b", *LISTING, "--schedule", "5 minutes"), "the schedule '5 minutes' has 2 fields"),
+        (("add", "board", *LISTING), "a site named 'board' exists already"),
+        (("add", "--from", "nowhere"), "there is no ready-made site 'nowhere': there are arxiv-cs-cl"),
+        (("set", "nowhere"), "there is no site named 'nowhere'"),
+        (("set", "board", "-p", "rwo=tr"), "there is no parameter 'rwo'"),
+        (("schedule", "board", "61s 2"), "has 2 fields"),
+        (("schedule", "board", "adaptive 2h-5m"), "upside down"),
+    ],
+)
+def test_a_wrong_definition_is_refused_in_one_sentence(run: Run, arguments: tuple[str, ...], sentence: str) -> None:
+    run("add", "board", *LISTING)
+    said = run(*arguments, code=1).output
+    assert sentence in said
+    assert "Traceback" not in said
+
+
+def test_a_schedule_is_set_and_said_in_the_sites_own_time(run: Run, site: Callable[..., Site]) -> None:
+    run("add", "board", *LISTING, "--timezone", "Asia/Seoul")
+    said = run("schedule", "board", "0 9 * * mon-fri").output.splitlines()
+    assert said[0] == "board: at 09:00, on Monday to Friday. The next runs:"
+    assert len(said) == 6
+    assert all(line.endswith("09:00:00 KST") for line in said[1:])
+    run("schedule", "board", "adaptive", "--floor", "300s", "--ceiling", "2h")
+    assert site().schedule == "adaptive 5m-2h"
+    run("schedule", "board", "1h", "--floor", "5m", code=2)
+    shown = json.loads(run("show", "board", "--json").output)
+    assert shown["adaptive_now"] == "every 5 minutes"
+
+
+def test_a_schedule_for_a_site_that_is_off_does_not_make_it_due(run: Run, site: Callable[..., Site]) -> None:
+    run("add", "board", *LISTING)
+    run("disable", "board")
+    assert "not watched" in run("schedule", "board", "2s").output
+    assert site().next_crawl_at is None
+
+
+def test_a_site_in_trouble_is_shown_with_its_skipped_runs(run: Run, site: Callable[..., Site]) -> None:
+    run("add", "board", *LISTING)
+    site(trouble="broken", trouble_since=now(), failures=4, skipped_runs=2, suspended_until=now() + timedelta(hours=1))
+    shown = json.loads(run("show", "board", "--json").output)
+    assert (shown["health"], shown["skipped_runs"], shown["failures_in_a_row"]) == ("broken", 2, 4)
+    assert shown["in_trouble_since"]
+    # Switching it off and on again forgives what was.
+    run("disable", "board")
+    run("enable", "board")
+    shown = json.loads(run("show", "board", "--json").output)
+    assert (shown["health"], shown["in_trouble_since"], shown["suspended_until"]) == ("new", None, None)
+
+
+def test_the_ready_made_definitions_are_listed(run: Run) -> None:
+    rows = json.loads(run("ready-made", "--json").output)
+    assert {"hackernews-newest", "konkuk-student-notices"} <= {row["name"] for row in rows}
+
+
+def test_the_doctor_says_that_beat_is_gone_and_that_nobody_can_be_written_to(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nowhere")
+    get_settings.cache_clear()
+    result = CliRunner().invoke(main, ["doctor", "crawling"])
+    assert result.exit_code == 1
+    assert "beat is not running" in result.output
+    assert "CRAWL_CONTACT is not set" in result.output
+    with Redis.from_url(redis_url) as client:
+        heartbeat.record(client, at=now(), upcoming={})
+    result = CliRunner().invoke(main, ["doctor", "crawling"])
+    assert result.exit_code == 0
+    assert "beat is alive" in result.output

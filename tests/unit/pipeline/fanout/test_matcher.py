@@ -1,0 +1,329 @@
+import sys
+import threading
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.fanout.matcher import Hits, Matcher, Phrase, PhraseError, normalise, parse_phrase
+from tests.unit.pipeline.fanout import slow_matching
+
+
+def found(raw: str, title: str, body: str = "", kind: str | None = None) -> bool:
+    phrase = parse_phrase(raw, kind)
+    return Matcher([(1, phrase.text, phrase.kind)]).find(title, body).all_ids == (1,)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Scholarship  NEWS\t\n now", "scholarship news now"),
+        ("ＦＵＬＬ　Ｗｉｄｔｈ", "full width"),
+        ("ﾊﾟｿｺﾝ", "パソコン"),
+        (unicodedata.normalize("NFD", "장학금"), "장학금"),
+        ("zero\u200bwidth\u200djoined\ufeff", "zerowidthjoined"),
+        ("soft\u00adhyphen", "softhyphen"),
+        ("bell\x07and\x00nul", "bellandnul"),
+        ("no\u00a0break\u2003space", "no break space"),
+        ("Straße", "strasse"),
+        ("ﬁnance", "finance"),
+        ("İSTANBUL", "istanbul"),
+        ("ısı", "ısı"),
+        ("ΣΊΣΥΦΟΣ", "σίσυφοσ"),
+        ("don’t “quote”", 'don\'t "quote"'),
+        ("❤\ufe0f", "❤"),
+        ("㈜회사", "(주)회사"),
+        ("half \ud800 a pair", "half a pair"),
+        ("\u3164", ""),
+        ("", ""),
+    ],
+)
+def test_a_text_is_normalised(text, expected):
+    assert normalise(text) == expected
+
+
+def test_normalising_twice_changes_no_character_there_is():
+    changed = [code for code in range(sys.maxunicode + 1) if (once := normalise(f"a{chr(code)}b")) != normalise(once)]
+    assert changed == []
+
+
+@given(st.text())
+def test_normalising_twice_changes_nothing(text):
+    assert normalise(normalise(text)) == normalise(text)
+
+
+@pytest.mark.parametrize(
+    ("raw", "text", "kind"),
+    [
+        ("Art", "art", "word"),
+        ("C++", "c++", "word"),
+        ("node.js", "node.js", "word"),
+        ("장학", "장학", "substring"),
+        ("求人", "求人", "substring"),
+        ("パソコン", "パソコン", "substring"),
+        ("🎉", "🎉", "substring"),
+        ("金", "金", "substring"),
+        ("채용 LG", "lg 채용", "word"),
+        ("IT기업", "it기업", "word"),
+        ("Кино", "кино", "word"),
+        ("b2 a1 b2", "a1 b2", "word"),
+        ('모집 "국가  장학금"', '"국가 장학금" 모집', "substring"),
+        ('"Art"', "art", "word"),
+        ("“data science”", '"data science"', "word"),
+        ("C 언어", "c 언어", "word"),
+    ],
+)
+def test_a_phrase_has_one_canonical_form(raw, text, kind):
+    phrase = parse_phrase(raw)
+    assert phrase == Phrase(text, kind)
+    assert parse_phrase(phrase.text, phrase.kind) == phrase
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind", "reason"),
+    [
+        ("", None, "is empty"),
+        (" \u200b\t", None, "is empty"),
+        ('""', None, "is empty"),
+        ("a", None, "only single characters"),
+        ("7", None, "only single characters"),
+        ("a", "substring", "only single characters"),
+        ("a b", None, "only single characters"),
+        ("++", None, "only single characters or signs"),
+        ("!", "word", "only single characters or signs"),
+        ("ﾞ", "word", "only single characters or signs"),
+        ("\u0301\u0301", None, "only single characters or signs"),
+        ("가", None, 'the kind "word"'),
+        ("の", None, 'the kind "word"'),
+        ('say "hello', None, "close the quotation"),
+        ("x" * 101, None, "longer than 100 characters"),
+        ("\ufdfa" * 10, None, "longer than 100 characters"),
+        ("x" * 1_000_000, None, "longer than 100 characters"),
+        (" ".join(f"word{n}" for n in range(11)), None, "more than 10 words"),
+        ("art", "regex", "unknown kind 'regex'"),
+    ],
+)
+def test_a_phrase_that_means_nothing_is_refused_with_the_reason(raw, kind, reason):
+    with pytest.raises(PhraseError) as error:
+        parse_phrase(raw, kind)
+    assert reason in str(error.value)
+    assert str(error.value).startswith(f"the phrase {raw[:40]!r}"[:-1])
+    assert len(str(error.value)) < 200
+
+
+def test_the_longest_phrases_are_accepted():
+    assert parse_phrase("x" * 100).text == "x" * 100
+    assert len(parse_phrase(" ".join(f"word{n}" for n in range(10))).text.split()) == 10
+
+
+def test_one_syllable_is_accepted_as_a_whole_word():
+    assert parse_phrase("책", "word") == Phrase("책", "word")
+
+
+@pytest.mark.parametrize(
+    ("raw", "title", "expected"),
+    [
+        # Latin letters and digits: whole words.
+        ("art", "Modern ART for all", True),
+        ("art", "start", False),
+        ("art", "arts", False),
+        ("art", "(art)", True),
+        ("art", "art_school", True),
+        ("art", "art2", False),
+        ("2026", "2026년 모집", True),
+        ("2026", "12026", False),
+        ("C++", "Senior C++ engineer", True),
+        ("C++", "c++17", True),
+        ("C++", "objc++", False),
+        ("C#", "C#/.NET", True),
+        (".NET", "ASP.NET core", True),
+        (".NET", "www.network.org", False),
+        ("node.js", "Node.js 개발자", True),
+        ("node.js", "nodeXjs", False),
+        ("node", "node.js", True),
+        ("R&D", "R&D센터", True),
+        # A particle in Hangul does not make the word longer.
+        ("AI", "AI가 바꾸는", True),
+        ("AI", "국내AI기업", True),
+        ("AI", "said", False),
+        ("cafe\u0301", "the café", True),
+        ("cafe", "the café", False),
+        ("ax", "ax\u030c", False),
+        ("strasse", "Hauptstraße", False),
+        ("STRASSE", "Lange Straße", True),
+        ("ＡＲＴ", "art", True),
+        ("istanbul", "İSTANBUL'da", True),
+        # Hangul, kana and Han: anywhere.
+        ("장학", "국가장학금 신청", True),
+        ("장학", unicodedata.normalize("NFD", "국가장학금"), True),
+        ("장학", "장핰", False),
+        ("求人", "新卒求人情報", True),
+        ("パソコン", "中古ﾊﾟｿｺﾝ", True),
+        ("🎉", "축하합니다🎉!", True),
+        # A phrase that mixes: each term by its own writing.
+        ("LG 채용", "LG전자 신입채용공고", True),
+        ("LG 채용", "ALGO 채용", False),
+        ("IT기업", "국내IT기업들", True),
+        ("IT기업", "BIT기업", False),
+        ("1차", "11차", False),
+        # Several words: all of them, in any order.
+        ("senior python", "Python, for a senior", True),
+        ("senior python", "Python", False),
+        # A quotation: as it is.
+        ('"data engineer"', "Data  Engineer wanted", True),
+        ('"data engineer"', "engineer of data", False),
+        ('"data engineer"', "data engineers", False),
+        ('"국가 장학"', "국가 장학금", True),
+        ('"국가 장학"', "국가장학금", False),
+    ],
+)
+def test_a_term_is_looked_for_as_its_writing_wants(raw, title, expected):
+    assert found(raw, title) is expected
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind", "title", "expected"),
+    [
+        ("art", "substring", "start", True),
+        ("art", "word", "start", False),
+        ("장학", "word", "국가장학금", False),
+        ("장학", "word", "국가 장학, 금", True),
+        ("장학", "word", "장학2026", True),
+        ("책", "word", "책임", False),
+        ("책", "word", "책 읽기", True),
+        ("LG 채용", "substring", "ALGO 신입채용", True),
+        # In a mixed phrase "word" is what it is without being asked for.
+        ("LG 채용", "word", "LG 신입채용", True),
+    ],
+)
+def test_the_kind_overrides_the_writing(raw, kind, title, expected):
+    assert found(raw, title, kind=kind) is expected
+
+
+def test_terms_may_be_spread_over_title_and_body_but_a_quotation_may_not():
+    matcher = Matcher([(1, "python senior", "word"), (2, '"senior python"', "word"), (3, "python", "word")])
+    assert matcher.find("Senior", "Python") == Hits(title_ids=(), all_ids=(1, 3))
+
+
+def test_ids_come_in_the_order_of_the_post_and_the_longer_phrase_first():
+    matcher = Matcher(
+        [(1, "장학", "substring"), (2, "국가장학금", "substring"), (3, "국가", "substring"), (4, "lg", "word")]
+    )
+    assert matcher.find("LG 국가장학금", "lg") == Hits(title_ids=(4, 2, 3, 1), all_ids=(4, 2, 3, 1))
+
+
+def test_without_a_body_both_answers_are_the_titles():
+    hits = Matcher([(1, "art", "word")]).find("art")
+    assert hits.title_ids == hits.all_ids == (1,)
+
+
+def test_a_word_that_is_refused_at_one_place_is_found_at_the_next():
+    assert found("art", "start of art")
+    assert found("aa", "aaa aa")
+
+
+def test_the_same_text_of_two_kinds_are_two_phrases():
+    matcher = Matcher([(1, "art", "word"), (2, "art", "substring")])
+    assert matcher.find("start").all_ids == (2,)
+    assert matcher.find("art").all_ids == (1, 2)
+
+
+def test_a_matcher_without_phrases_finds_nothing():
+    matcher = Matcher([])
+    assert len(matcher) == 0
+    assert matcher.find("anything", "at all") == Hits(title_ids=(), all_ids=())
+    assert matcher.extended([(1, "art", "word")]).find("art").all_ids == (1,)
+
+
+def test_a_row_without_terms_matches_nothing():
+    assert Matcher([(1, "", "word"), (2, '""', "substring")]).find("anything").all_ids == ()
+
+
+def test_an_extended_matcher_knows_old_and_new_and_leaves_the_old_one_alone():
+    old = Matcher([(1, "art", "word")])
+    new = old.extended([(2, "장학", "substring"), (1, "ignored", "word")]).extended([(3, "art 장학", "word")])
+    assert len(new) == 3
+    assert new.find("장학 art").all_ids == (3, 2, 1)
+    assert new.find("ignored").all_ids == ()
+    assert len(old) == 1
+    assert old.find("장학 art").all_ids == (1,)
+
+
+def test_extending_often_ends_in_the_same_as_building_at_once():
+    rows = [(number, f"word{number}", "word") for number in range(1, 4001)]
+    matcher = Matcher([])
+    for first in range(0, 4000, 250):
+        matcher = matcher.extended(rows[first : first + 250])
+    assert len(matcher) == 4000
+    title = "word1 word1000 word2500 word4000 word4001"
+    assert (
+        matcher.find(title)
+        == Matcher(rows).find(title)
+        == Hits(title_ids=(1, 1000, 2500, 4000), all_ids=(1, 1000, 2500, 4000))
+    )
+
+
+def test_many_threads_read_one_matcher():
+    matcher = Matcher([(number, f"word{number}", "word") for number in range(1, 501)])
+    wrong: list[int] = []
+
+    def read(first: int) -> None:
+        wrong.extend(
+            number
+            for number in range(first, 501, 8)
+            if matcher.find(f"a word{number} b", f"word{number}").all_ids != (number,)
+        )
+
+    threads = [threading.Thread(target=read, args=(first,)) for first in range(1, 9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+ALPHABET = (
+    "abAB1 2 .+#-_'\"“ 가각국장학금 ㅋ\u1100\u1161\u11a8 かガｶﾞー 求人々 ไทย "
+    "🎉❤\ufe0f👨\u200d👩 e\u0301\u030c ß ﬁ İıI Ａｂ　\u200b\u00ad Жя ΣΣς ½ ㈜"
+)
+words = st.text(alphabet=ALPHABET, min_size=1, max_size=6)
+texts = st.lists(words, max_size=8).map(" ".join)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    raws=st.lists(st.tuples(st.one_of(words, texts), st.sampled_from([None, "word", "substring"])), max_size=12),
+    title=texts,
+    body=texts,
+    data=st.data(),
+)
+def test_the_matcher_finds_what_the_slow_one_finds(raws, title, body, data):
+    # Given phrases, half of them cut out of the post so that there is something to find
+    pieces = data.draw(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 6)), max_size=8))
+    raws += [(f"{title} {body}"[start : start + length], None) for start, length in pieces]
+    phrases = set()
+    for raw, kind in raws:
+        try:
+            phrases.add(parse_phrase(raw, kind))
+        except PhraseError:
+            continue
+    rows = [(number, phrase.text, phrase.kind) for number, phrase in enumerate(sorted(phrases, key=repr), 1)]
+    # When some are known from the start and the others are added
+    cut = data.draw(st.integers(0, len(rows)))
+    hits = Matcher(rows[:cut]).extended(rows[cut:]).find(title, body)
+    # Then both matchers agree, and no id comes twice
+    head, tail = normalise(title), normalise(body)
+    assert sorted(hits.title_ids) == [n for n, text, kind in rows if slow_matching.matches(text, kind, head)]
+    assert sorted(hits.all_ids) == [n for n, text, kind in rows if slow_matching.matches(text, kind, head, tail)]
+
+
+@settings(deadline=None)
+@given(raw=st.one_of(words, texts, st.text()), kind=st.sampled_from([None, "word", "substring"]))
+def test_a_canonical_phrase_is_its_own_canonical_form(raw, kind):
+    try:
+        phrase = parse_phrase(raw, kind)
+    except PhraseError:
+        return
+    assert parse_phrase(phrase.text, phrase.kind) == phrase
+    assert found(raw, phrase.text.replace('"', " "), kind=kind)

@@ -1,0 +1,99 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from scripts.testbed.verdict import Facts, Run, Shown, judge, lost, overlaps
+
+BEGIN = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+GOOD = Facts(
+    expected=frozenset({(1, "a"), (1, "b"), (2, "a")}),
+    shown=[Shown(post=1, token="a", sends=1), Shown(post=1, token="b", sends=1), Shown(post=2, token="a", sends=1)],
+    dead_refused=2,
+    dead_known=2,
+    recorded={},
+    appeared=frozenset({1, 2}),
+    stored=frozenset({1, 2}),
+    runs=[],
+)
+
+
+def run(site: str, begin_s: float, end_s: float | None) -> Run:
+    return Run(
+        site=site,
+        started_at=BEGIN + timedelta(seconds=begin_s),
+        finished_at=None if end_s is None else BEGIN + timedelta(seconds=end_s),
+    )
+
+
+def test_everybody_has_everything_once() -> None:
+    verdict = judge(GOOD)
+    assert not verdict.failed
+    assert (verdict.lost, verdict.shown_twice, verdict.sent_again, verdict.sent_to_dead) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "count"),
+    [
+        ({"shown": GOOD.shown[:2]}, "lost"),
+        ({"shown": [*GOOD.shown, Shown(post=1, token="a", sends=1)]}, "shown_twice"),
+        ({"shown": [*GOOD.shown, Shown(post=2, token="b", sends=1)]}, "sent_to_others"),
+        ({"shown": [*GOOD.shown, Shown(post=None, token="a", sends=1)]}, "sent_to_others"),
+        ({"stored": frozenset({1})}, "posts_missed"),
+        ({"runs": [run("board", 0, 10), run("board", 9, 12)]}, "overlaps"),
+        ({"strays": 1}, "overlaps"),
+        ({"shown": [*GOOD.shown[:2], Shown(post=2, token="a", sends=2)]}, "unexplained"),
+    ],
+)
+def test_each_broken_promise_is_counted_and_fails_the_drill(change: dict[str, object], count: str) -> None:
+    verdict = judge(replace(GOOD, **change))  # type: ignore[arg-type]
+    counts = {name: getattr(verdict, name) for name in ("lost", "shown_twice", "sent_to_others", "posts_missed")}
+    counts |= {"overlaps": verdict.overlaps, "unexplained": verdict.unexplained}
+    assert {name: value for name, value in counts.items() if value} == {count: 1}
+    assert verdict.failed
+
+
+def test_what_is_lost_is_named() -> None:
+    assert lost(replace(GOOD, shown=GOOD.shown[1:])) == [(1, "a")]
+
+
+@pytest.mark.parametrize(
+    ("sends", "recorded", "in_flight", "again", "answers_lost", "unexplained"),
+    [
+        # The gateway swallowed an answer: both attempts are in the record.
+        (2, 2, 0, 1, 1, 0),
+        # The sender was killed between the send and the record.
+        (2, 1, 1, 1, 0, 0),
+        # Both happened to one phone.
+        (3, 2, 1, 2, 1, 0),
+        # Further attempts were recorded that the gateway never took.
+        (2, 5, 0, 1, 1, 0),
+        # Nobody was killed.
+        (2, 1, 0, 1, 0, 1),
+    ],
+)
+def test_a_repeated_send_is_explained_by_a_lost_answer_or_by_a_kill(
+    sends: int, recorded: int, in_flight: int, again: int, answers_lost: int, unexplained: int
+) -> None:
+    shown = [*GOOD.shown[1:], Shown(post=1, token="a", sends=sends)]
+    verdict = judge(replace(GOOD, shown=shown, recorded={(1, "a"): recorded}, in_flight=in_flight))
+    assert (verdict.sent_again, verdict.answers_lost, verdict.unexplained) == (again, answers_lost, unexplained)
+
+
+def test_sends_to_dead_tokens_beyond_the_first_are_told_and_break_nothing() -> None:
+    verdict = judge(replace(GOOD, dead_refused=5))
+    assert (verdict.sent_to_dead, verdict.failed) == (3, False)
+
+
+@pytest.mark.parametrize(
+    ("runs", "count"),
+    [
+        ([run("board", 0, 10), run("board", 10, 12)], 0),
+        ([run("board", 0, 10), run("feed", 5, 12)], 0),
+        ([run("board", 20, 30), run("board", 0, 21)], 1),
+        ([run("board", 0, None), run("board", 5, 6)], 1),
+        ([run("board", 0, 10), run("board", 15, None)], 0),
+    ],
+)
+def test_runs_of_one_site_overlap_when_one_begins_before_the_last_has_ended(runs: list[Run], count: int) -> None:
+    assert overlaps(runs) == count

@@ -1,0 +1,194 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from spiders.params import ListingParams
+from spiders.reading.listing_page import ListingPage, parse_listing
+
+NOW = datetime(2024, 3, 10, 6, tzinfo=UTC)
+URL = "http://a.example/board/list?page=1"
+
+
+def read(html: str, **params: Any) -> ListingPage:
+    return parse_listing(html, URL, ListingParams.from_mapping({"url": URL, "row": "li", **params}), NOW)
+
+
+def titles(page: ListingPage) -> list[str]:
+    return [post.title for post in page.posts]
+
+
+def urls(page: ListingPage) -> list[str]:
+    return [post.url for post in page.posts]
+
+
+def test_the_first_link_of_a_row_is_its_title_where_none_is_given() -> None:
+    page = read('<li><a href="/pic"><img></a><a href="/p/1">One</a><a href="/u/me">me</a></li>')
+    assert (titles(page), urls(page)) == (["One"], ["http://a.example/p/1"])
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '<li><h2><a href="/p/1">One</a></h2></li>',
+        '<li><a href="/p/1"><img><h2>One</h2></a></li>',
+        '<li><h2>One</h2><a href="/p/1">more</a></li>',
+        '<li><h2 class="x">One <small><a href="/p/1"></a></small></h2></li>',
+    ],
+)
+def test_the_link_is_the_titles_anchor_around_or_inside_it_or_is_named(row: str) -> None:
+    link = {"link": "a"} if "more" in row else {}
+    page = read(row, title="h2", **link)
+    assert (titles(page), urls(page)) == (["One"], ["http://a.example/p/1"])
+
+
+def test_a_row_inside_an_anchor_is_linked_by_it() -> None:
+    assert urls(read('<a href="/p/1"><li><b>One</b></li></a>', title="b")) == ["http://a.example/p/1"]
+
+
+def test_a_title_may_be_an_attribute_a_text_or_the_row() -> None:
+    row = '<li data-name="Two"><a href="/p/1" title="Three">One<b>!</b></a> tail</li>'
+    for selector, expected in (
+        ("::attr(data-name)", "Two"),
+        ("a::attr(title)", "Three"),
+        ("a::text", "One"),
+        (".", "One! tail"),
+        ("xpath:concat(./a, ' -', ./a/following-sibling::text())", "One! - tail"),
+    ):
+        assert titles(read(row, title=selector)) == [expected]
+
+
+def test_a_cut_title_is_completed_from_its_tooltip() -> None:
+    assert titles(read('<li><a href="/1" title="A long title indeed">A long ti...</a></li>')) == ["A long title indeed"]
+    assert titles(read('<li><a href="/1" title="Permalink">A long ti…</a></li>')) == ["A long ti…"]
+
+
+def test_badges_and_prefixes_are_left_out_and_do_not_change_which_post_it_is() -> None:
+    with_badge = '<li><a href="/1">[공지] <b>One</b><i class="new">N</i></a></li>'
+    without = '<li><a href="/1"><b>One</b></a></li>'
+    strip = ["i.new", r"re:^\[공지\]"]
+    assert titles(read(with_badge, strip=strip)) == ["One"]
+    assert read(with_badge, strip=strip).posts == read(without, strip=strip).posts
+
+
+def test_a_pinned_post_that_stands_again_below_is_one_post() -> None:
+    page = read(
+        '<li class="notice"><a href="/1?page=1">One</a></li><li><a href="/2?page=1">Two</a></li>'
+        '<li><a href="/1">[notice] One</a><i>2024-03-01</i></li>',
+        pinned=".notice",
+        date="i",
+    )
+    assert (page.rows, titles(page), page.skipped) == (3, ["One", "Two"], (("repeats an earlier row", 1),))
+    assert [post.pinned for post in page.posts] == [True, False]
+    assert page.posts[0].published_at == datetime(2024, 3, 1, tzinfo=UTC)
+
+
+def test_rows_are_skipped_by_selector_link_and_title() -> None:
+    page = read(
+        '<li class="ad"><a href="/1">Ad</a></li><li><i class="ad2"></i><a href="/2">Ad 2</a></li>'
+        '<li><a href="/other/3">Other</a></li><li><a href="/4">[closed] x</a></li><li><a href="/5">Five</a></li>',
+        skip=[".ad", "i.ad2", "link:/other/", r"title:^\[closed"],
+    )
+    assert titles(page) == ["Five"]
+    assert sum(count for _, count in page.skipped) == 4
+
+
+@pytest.mark.parametrize(
+    ("row", "template", "expected"),
+    [
+        ('<li><a href="#" data-id="7">x</a></li>', "view.do?id={data-id}", "http://a.example/board/view.do?id=7"),
+        ('<li data-id="7"><a href="#">x</a></li>', "/v/{data-id}", "http://a.example/v/7"),
+        ('<li><a href="#">x</a><input data-id="7"></li>', "/v/{data-id}", "http://a.example/v/7"),
+        (
+            "<li><a href=\"javascript:view('a b', 12);\">x</a></li>",
+            "/v?b={href.0}&n={href.1}",
+            "http://a.example/v?b=a%20b&n=12",
+        ),
+        (
+            "<li><a onclick=\"return fn_view(&quot;N1&quot;,'2')\">x</a></li>",
+            "/{onclick.0}/{onclick.1}",
+            "http://a.example/N1/2",
+        ),
+        ('<li><a href="/direct">x</a></li>', "/v/{data-id}", "http://a.example/direct"),
+    ],
+)
+def test_a_link_that_is_a_script_is_made_from_a_template(row: str, template: str, expected: str) -> None:
+    assert urls(read(row, title="a", link_template=template)) == [expected]
+
+
+def test_a_script_without_a_template_needs_at_least_an_id() -> None:
+    rows = '<li><a href="#" data-id="7">x</a></li><li><a href="#" data-id="8">y</a></li>'
+    page = read(rows, title="a")
+    assert page.posts == ()
+    assert "set link_template or id" in page.problem
+    page = read(rows, title="a", id="a::attr(data-id)")
+    assert [post.external_id for post in page.posts] == ["id:7", "id:8"]
+
+
+def test_a_sites_own_id_survives_a_changed_address() -> None:
+    one = read('<li><a href="/rd/?uid=abc&amp;p=111">x</a></li>', id=r"re:uid=(\w+)").posts[0]
+    other = read('<li><a href="/rd/?uid=abc&amp;p=222">x</a></li>', id=r"re:uid=(\w+)").posts[0]
+    assert one.external_id == other.external_id == "id:abc"
+
+
+def test_a_base_element_changes_where_links_lead() -> None:
+    assert urls(read('<head><base href="http://b.example/x/"></head><li><a href="1">x</a></li>')) == [
+        "http://b.example/x/1"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "selector"),
+    [
+        ('<time datetime="2024-03-01T10:00:00+09:00">1 Mar</time>', "time"),
+        ('<span class="d">10:00<i>x</i></span><span class="d">2024-03-01 10:00</span>', "span.d + span.d"),
+        ('<span class="d" title="2024-03-01 10:00">a while back</span>', "span.d"),
+        ("<td>2024.03.01 10:00</td>", "td"),
+        ("<i>3/1 10:00</i>", "i"),
+    ],
+)
+def test_a_date_is_an_attribute_a_text_or_a_tooltip(cell: str, selector: str) -> None:
+    cell = cell if "<td" not in cell else f"<table><tr>{cell}</tr></table>"
+    page = read(f'<li><a href="/1">x</a>{cell}</li>', date=selector, timezone="Asia/Seoul")
+    assert page.posts[0].published_at == datetime(2024, 3, 1, 1, tzinfo=UTC)
+
+
+def test_xpath_in_a_row_means_the_row_also_with_a_leading_slash() -> None:
+    assert titles(read('<li><a href="/1">One</a></li><li><a href="/2">Two</a></li>', title="//a")) == ["One", "Two"]
+
+
+@pytest.mark.parametrize(
+    ("next_link", "expected"),
+    [
+        ('<a class="next" href="?page=2">›</a>', "http://a.example/board/list?page=2"),
+        ('<p class="next"><a href="?page=2">›</a></p>', "http://a.example/board/list?page=2"),
+        ('<a class="next" href="#">›</a>', None),
+        ('<a class="next" href="?page=1">›</a>', None),
+        ("", None),
+    ],
+)
+def test_the_next_page_is_found_or_there_is_none(next_link: str, expected: str | None) -> None:
+    assert read('<li><a href="/1">x</a></li>' + next_link, next=".next").next_url == expected
+
+
+@pytest.mark.parametrize(
+    ("html", "params", "sentence"),
+    [
+        ("<p>nothing</p>", {}, "the row selector 'li' matches nothing on the page"),
+        ("", {}, "the row selector 'li' matches nothing"),
+        ("<li>x</li>", {"title": "b.t"}, "matches 1 rows, but none is a post: the title selector 'b.t' finds nothing"),
+        ("<li><b>x</b></li>", {"title": "b"}, "the title's anchor (link is not given) gives no address"),
+        ("<li><b>x</b></li>", {"title": "b", "link": "a.go"}, "the link selector 'a.go' gives no address"),
+        ('<li><a href="/1">x</a></li>', {"skip": ["a"]}, "left out by skip 'a'"),
+    ],
+)
+def test_a_page_without_posts_says_which_selector_is_to_blame(html: str, params: dict[str, Any], sentence: str) -> None:
+    page = read(html, **params)
+    assert page.posts == ()
+    assert sentence in page.problem
+
+
+def test_a_deleted_row_without_a_link_is_left_out_and_counted() -> None:
+    page = read("<li>(deleted)</li><li><a href='/1'>x</a></li>", title="a")
+    assert (page.rows, len(page.posts), page.skipped) == (2, 1, (("no title and no link", 1),))
+    assert page.problem == ""
