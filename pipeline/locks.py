@@ -14,6 +14,7 @@ from uuid import uuid4
 from redis import Redis
 from redis.exceptions import LockError, RedisError
 
+from pipeline.errors import PipelineError
 from pipeline.settings import Settings
 
 PREFIX = "crawlpush:lock:"
@@ -27,11 +28,11 @@ def open_redis(settings: Settings) -> Redis:
     return Redis.from_url(settings.redis_url, **options)
 
 
-class HeldElsewhereError(RuntimeError):
+class HeldElsewhereError(PipelineError, RuntimeError):
     """Somebody else holds the lock."""
 
 
-class UnknownLockError(LookupError):
+class UnknownLockError(PipelineError, LookupError):
     """There is no lock of that name."""
 
     def __init__(self, name: str) -> None:

@@ -16,12 +16,13 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from pipeline.errors import PipelineError
 from storage.session import DatabaseURLError, parse_url
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
-class SettingsError(ValueError):
+class SettingsError(PipelineError, ValueError):
     """A setting that is missing or wrong: its sentences name the variable, what it was, and what is allowed."""
 
 

@@ -3,6 +3,7 @@
 from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
 
+from pipeline.errors import PipelineError
 from pipeline.locks import open_redis
 from pipeline.settings import Settings
 from storage.migrate import NotMigratedError, require_migrated
@@ -11,7 +12,7 @@ LEAST_REDIS = (6, 2)
 """kombu gives messages of dead workers back with commands that Redis has since 6.2."""
 
 
-class NotReadyError(RuntimeError):
+class NotReadyError(PipelineError, RuntimeError):
     """A service that crawlpush needs is not there, with the way out."""
 
 

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
 
 from pipeline.startup import redis_sentence
+from scripts.errors import OUR_ERRORS
 
 COMMANDS = {
     "start": "scripts.commands.start:start",
@@ -44,8 +45,6 @@ COMMANDS = {
 }
 """Where each command lives. They are imported when they are called, so that `--help` and small commands stay quick."""
 
-OUR_PACKAGES = {"pipeline", "scripts", "spiders", "storage"}
-
 
 class Commands(click.Group):
     """A group whose commands are imported on demand."""
@@ -63,18 +62,16 @@ class Commands(click.Group):
         return command if isinstance(command, click.Command) else None
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; an error of ours carries its sentence, anything else is a defect and shows its traceback."""
+        """Run a command; an error of ours has its sentence, anything else is a defect and shows its traceback."""
         try:
             return super().invoke(ctx)
+        except OUR_ERRORS as error:
+            raise click.ClickException(str(error)) from None
         except (RedisError, BrokerError) as error:
             raise click.ClickException(redis_sentence(error)) from None
         except OperationalError as error:
             cause = str(error.orig).strip().splitlines()[0]
             raise click.ClickException(f"the database cannot be used: {cause}. Check DATABASE_URL") from None
-        except Exception as error:
-            if type(error).__module__.partition(".")[0] in OUR_PACKAGES:
-                raise click.ClickException(str(error)) from None
-            raise
 
 
 def _version() -> str:

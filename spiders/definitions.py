@@ -21,6 +21,7 @@ from importlib import resources
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from spiders.errors import SpiderError
 from spiders.params import FeedParams, ListingParams, ParamsError
 from spiders.toml_text import toml_table
 
@@ -35,7 +36,7 @@ _PARAMS: Final[Mapping[str, type[ListingParams] | type[FeedParams]]] = {
 _OWN_KEYS: Final = ("spider", "url", "params")
 
 
-class DefinitionError(ValueError):
+class DefinitionError(SpiderError, ValueError):
     """A definition that cannot be used; the message names the file, the site and the key."""
 
 

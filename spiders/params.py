@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from w3lib.encoding import resolve_encoding
 
+from spiders.errors import SpiderError
 from spiders.reading.dates import DATE_ORDERS
 from spiders.reading.selectors import SelectorError, compile_selector
 
@@ -19,7 +20,7 @@ FEED_IDS: Final = ("auto", "guid", "link", "comments")
 FEED_LINKS: Final = ("link", "comments")
 
 
-class ParamsError(ValueError):
+class ParamsError(SpiderError, ValueError):
     """A parameter of a site is missing, unknown or wrong; the message names it, its value, and what is allowed."""
 
 

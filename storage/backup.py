@@ -5,12 +5,13 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from storage.errors import StorageError
 from storage.session import parse_url
 
 _BUSY_S = 20.0
 
 
-class BackupError(RuntimeError):
+class BackupError(StorageError, RuntimeError):
     """A copy that cannot be made, with the reason and the way out."""
 
 

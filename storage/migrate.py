@@ -8,10 +8,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import OperationalError
 
+from storage.errors import StorageError
 from storage.session import open_engine
 
 
-class NotMigratedError(RuntimeError):
+class NotMigratedError(StorageError, RuntimeError):
     """The database has not the schema that this code expects."""
 
 

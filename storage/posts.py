@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage.dialect import insert
+from storage.errors import StorageError
 from storage.models import CrawlRun, Post, Site
 
 
@@ -200,7 +201,7 @@ def latest(session: Session, *, site_id: int | None, limit: int) -> Sequence[tup
     return session.execute(query).all()
 
 
-class UnknownPostError(LookupError):
+class UnknownPostError(StorageError, LookupError):
     """There is no post of that id."""
 
     def __init__(self, post_id: int) -> None:

@@ -10,11 +10,13 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
+from storage.errors import StorageError
+
 SQLITE_BUSY_TIMEOUT_MS = 20_000
 """SQLite has one writer at a time; a transaction of ours lasts milliseconds, so waiting beats failing."""
 
 
-class DatabaseURLError(ValueError):
+class DatabaseURLError(StorageError, ValueError):
     """A database URL that cannot be used, with the reason in words."""
 
 

@@ -9,18 +9,19 @@ from sqlalchemy import case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage.dialect import insert
+from storage.errors import StorageError
 from storage.models import CrawlRun, PageValidator, Post, RobotsFile, Site
 from storage.pauses import crawls_paused
 
 
-class UnknownSiteError(LookupError):
+class UnknownSiteError(StorageError, LookupError):
     """There is no site of that name."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"there is no site named {name!r}: `crawlpush sites list` shows the names")
 
 
-class DuplicateSiteError(ValueError):
+class DuplicateSiteError(StorageError, ValueError):
     """A site of that name exists already."""
 
     def __init__(self, name: str) -> None:

@@ -14,11 +14,12 @@ from sqlalchemy import insert as insert_rows
 from sqlalchemy.orm import Session
 
 from storage.dialect import insert
+from storage.errors import StorageError
 from storage.json_table import given, given_values, insert_from
 from storage.models import Keyword, Site, Subscription, SubscriptionExclusion, User
 
 
-class SubscriptionError(ValueError):
+class SubscriptionError(StorageError, ValueError):
     """A subscription that cannot be, with the reason and the way out."""
 
 

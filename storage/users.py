@@ -7,28 +7,29 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from storage.dialect import insert
+from storage.errors import StorageError
 from storage.models import TOKEN_LENGTH, Device, Subscription, User
 
 
-class UnknownUserError(LookupError):
+class UnknownUserError(StorageError, LookupError):
     """There is no user of that id."""
 
     def __init__(self, external_id: str) -> None:
         super().__init__(f"there is no user {external_id!r}: `crawlpush users add {external_id}` makes one")
 
 
-class DuplicateUserError(ValueError):
+class DuplicateUserError(StorageError, ValueError):
     """The user exists already."""
 
     def __init__(self, external_id: str) -> None:
         super().__init__(f"the user {external_id!r} exists already: `crawlpush users show {external_id}` shows it")
 
 
-class DeviceError(ValueError):
+class DeviceError(StorageError, ValueError):
     """A device that cannot be registered, with the reason and the way out. Never holds the token."""
 
 
-class UnknownDeviceError(LookupError):
+class UnknownDeviceError(StorageError, LookupError):
     """There is no device of that id, or of that token."""
 
 

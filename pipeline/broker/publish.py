@@ -10,13 +10,15 @@ from kombu import Queue
 from kombu.exceptions import OperationalError
 from kombu.utils import json as kombu_json
 
+from pipeline.errors import PipelineError
+
 logger = logging.getLogger(__name__)
 
 BATCH = 1000
 """Messages per round trip to Redis."""
 
 
-class BrokerError(ConnectionError):
+class BrokerError(PipelineError, ConnectionError):
     """The broker cannot be reached; whoever asked may ask again later."""
 
 

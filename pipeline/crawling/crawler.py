@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from pipeline import locks, logs
 from pipeline.crawling import health, verdict
 from pipeline.crawling.child import CrawlOrder, CrawlProgress, CrawlReport, PreloadError, run_child
+from pipeline.errors import PipelineError
 from pipeline.resources import now
 from pipeline.scheduling import due
 from pipeline.settings import Settings
@@ -35,7 +36,7 @@ HEARTBEAT_S = 10.0
 ROBOTS_LIFETIME = timedelta(days=1)
 
 
-class HostBusyError(RuntimeError):
+class HostBusyError(PipelineError, RuntimeError):
     """Another site of the same host is being crawled; the run waits in the queue."""
 
 

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pipeline.errors import PipelineError
+
 logger = logging.getLogger(__name__)
 
 START_S: Final = 60.0
@@ -29,11 +31,11 @@ FORK_S: Final = 10.0
 _SOURCE: Final = Path(__file__).resolve().parents[2]
 
 
-class PreloadError(RuntimeError):
+class PreloadError(PipelineError, RuntimeError):
     """The forkserver could not load what crawls need; the message says why."""
 
 
-class ForkRefusedError(RuntimeError):
+class ForkRefusedError(PipelineError, RuntimeError):
     """The system allows no further process."""
 
 

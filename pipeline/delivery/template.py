@@ -7,6 +7,7 @@ from string import Formatter
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from pipeline.errors import PipelineError
 from pipeline.push.payload import reserved_data_keys
 
 TEXT_PLACEHOLDERS = ("title", "body", "phrase", "site", "author", "url", "post_id")
@@ -17,7 +18,7 @@ SEPARATORS = frozenset(" ·•—–-|/:;,")
 MAX_TEMPLATE = 500
 
 
-class TemplateError(ValueError):
+class TemplateError(PipelineError, ValueError):
     """A template that cannot be used; the sentence names it, what is wrong, and what is allowed."""
 
 

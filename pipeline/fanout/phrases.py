@@ -19,6 +19,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.errors import PipelineError
+
 Kind = Literal["word", "substring"]
 
 MAX_CHARACTERS = 100
@@ -44,7 +46,7 @@ _HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _TERM = re.compile(r'"([^"]*)"|([^\s"]+)')
 
 
-class PhraseError(ValueError):
+class PhraseError(PipelineError, ValueError):
     """A phrase that cannot be looked for: which one, why, and the way out."""
 
     def __init__(self, raw: str, reason: str) -> None:

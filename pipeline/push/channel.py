@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from pipeline.errors import PipelineError
 from pipeline.push.message import Message
 from pipeline.push.outcome import Outcome, OutcomeKind
 
 
-class CredentialsError(Exception):
+class CredentialsError(PipelineError):
     """A credentials file that cannot be used; the sentence names the file, what is wrong, and the way out."""
 
 

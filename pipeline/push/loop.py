@@ -6,14 +6,16 @@ from collections.abc import Coroutine
 from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
+from pipeline.errors import PipelineError
+
 T = TypeVar("T")
 
 
-class LoopClosedError(RuntimeError):
+class LoopClosedError(PipelineError, RuntimeError):
     """The loop was closed before: the coroutine has not begun."""
 
 
-class LoopInterruptedError(RuntimeError):
+class LoopInterruptedError(PipelineError, RuntimeError):
     """The loop was closed while the coroutine ran."""
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from pipeline.errors import PipelineError
+
 MAX_PAYLOAD_BYTES = 4096
 """Both vendors' limit: FCM, "About FCM messages"; APNs, "Generating a remote notification"."""
 
@@ -24,7 +26,7 @@ class Platform(StrEnum):
     CONSOLE = "console"
 
 
-class PayloadTooLargeError(ValueError):
+class PayloadTooLargeError(PipelineError, ValueError):
     """The payload exceeds 4,096 bytes even without body and title; the sentence names its size."""
 
 

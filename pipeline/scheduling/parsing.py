@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from celery.schedules import ParseException, crontab, crontab_parser
 from celery.utils.time import weekday, yearmonth  # type: ignore[attr-defined]
 
+from pipeline.errors import PipelineError
+
 MIN_INTERVAL = timedelta(seconds=1)
 MAX_INTERVAL = timedelta(days=30)
 MAX_CHARACTERS = 128
@@ -34,7 +36,7 @@ _SUNDAY_AS_7 = re.compile(r"(?<![0-9/])0*7(?![0-9])")
 _HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])\s*-\s*(?:([01][0-9]|2[0-3]):([0-5][0-9])|(24):00)")
 
 
-class ScheduleError(ValueError):
+class ScheduleError(PipelineError, ValueError):
     """A schedule, time zone or range of hours that cannot be: which part, and what is allowed."""
 
 

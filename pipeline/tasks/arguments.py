@@ -1,10 +1,12 @@
 """The ids that a message carries, checked: whoever can write to the broker can write anything."""
 
+from pipeline.errors import PipelineError
+
 LARGEST_ID = 2**63 - 1
 """What a BIGINT holds."""
 
 
-class BadMessageError(ValueError):
+class BadMessageError(PipelineError, ValueError):
     """A message whose arguments are no ids. It is dropped: what is owed stands in the database."""
 
 

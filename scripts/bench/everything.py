@@ -11,11 +11,12 @@ from scripts.bench.errors import BenchmarkError
 from scripts.bench.report import QUICK, TITLES, Result, Stamp, block, machine_block, summary_block, verdicts
 from scripts.bench.suite import NAMES, Arguments, Benchmark
 from scripts.bench.targets import Figures
+from scripts.errors import CommandError
 
 Run = Callable[[Arguments], Figures]
 
 
-class ReportError(RuntimeError):
+class ReportError(CommandError, RuntimeError):
     """A report that cannot be written, or must not be."""
 
 

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import linear_regression
 
+from scripts.errors import CommandError
+
 ROUNDS = 1000
 """Where size 1 is among the sizes, each round takes a sixth off what is missing; else it is done after a few."""
 CLOSE = 1e-12
 
 
-class FitError(ValueError):
+class FitError(CommandError, ValueError):
     """Costs that no exponent can be read from."""
 
 

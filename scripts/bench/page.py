@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from scripts.errors import CommandError
+
 _MARKER = re.compile(r"^<!-- (?P<end>/?)bench:(?P<name>[a-z0-9-]+) -->$", re.MULTILINE)
 
 HEAD = """\
@@ -23,7 +25,7 @@ HEAD = """\
 """
 
 
-class PageError(ValueError):
+class PageError(CommandError, ValueError):
     """A page whose markers cannot be right; the sentence names the line."""
 
 

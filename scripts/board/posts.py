@@ -9,6 +9,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from scripts.errors import CommandError
+
 KEEP = 300
 """Posts kept; older ones leave the board."""
 
@@ -60,7 +62,7 @@ _BODIES = (
 )
 
 
-class PostError(ValueError):
+class PostError(CommandError, ValueError):
     """A post that the board does not take; the message says why."""
 
 

@@ -3,9 +3,10 @@
 import click
 
 from pipeline.settings import get_settings
+from scripts.errors import CommandError
 
 
-class NoDestinationError(ValueError):
+class NoDestinationError(CommandError, ValueError):
     """There is nowhere to send an alert to."""
 
     def __init__(self) -> None:

@@ -14,6 +14,7 @@ from scripts.board.process import BoardProcess
 from scripts.drill.faults import Mischief
 from scripts.drill.plan import PROCESSES, Mishap, Plan
 from scripts.drill.view import View
+from scripts.errors import CommandError
 from scripts.testbed import database as questions
 from scripts.testbed.boards import boards, site_params
 from scripts.testbed.database import Progress
@@ -42,7 +43,7 @@ SETTINGS = {"TICK_S": "1", "SWEEP_S": "5", "CRAWL_DELAY_S": "0.3", "CRAWL_CONTAC
 USUAL_FAULTS: Mapping[str, Any] = {"latency_ms": 30, "jitter_ms": 30}
 
 
-class DrillError(RuntimeError):
+class DrillError(CommandError, RuntimeError):
     """The drill itself could not be done."""
 
 

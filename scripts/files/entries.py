@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from pipeline.fanout.phrases import parse_phrase
+from scripts.errors import CommandError
 from storage.bulk import DeviceEntry, SubscriptionEntry, UserEntry
 from storage.models import PLATFORMS
 from storage.subscriptions import KeywordText
@@ -19,7 +20,7 @@ Values = Mapping[str, Any]
 _TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
 
 
-class EntryError(ValueError):
+class EntryError(CommandError, ValueError):
     """A record that cannot be stored, with the reason."""
 
 

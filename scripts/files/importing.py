@@ -19,6 +19,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
+from scripts.errors import CommandError
 from scripts.files import records
 from scripts.output import json_option, open_database, show_record
 from storage.bulk import Stored
@@ -54,7 +55,7 @@ class Outcome:
     began: float = field(default_factory=time.monotonic)
 
 
-class _DryRun(Exception):  # noqa: N818 - it says that nothing went wrong
+class _DryRun(CommandError):  # noqa: N818 - it says that nothing went wrong
     """Ends a transaction without keeping what it did."""
 
 

@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal, TextIO
 
+from scripts.errors import CommandError
+
 Format = Literal["csv", "jsonl"]
 FORMATS: tuple[Format, ...] = ("csv", "jsonl")
 LONGEST_LINE = 1_000_000
 """Bytes; what is longer is no record, and must not fill the memory."""
 
 
-class RecordsError(ValueError):
+class RecordsError(CommandError, ValueError):
     """A file that cannot be read as a whole, with the reason."""
 
 

@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from scripts.errors import CommandError
+
 PROJECT = "crawlpush-demo"
 CLIENT_EMAIL = f"gateway@{PROJECT}.iam.gserviceaccount.com"
 # Apple's key ids and team ids have ten characters.
@@ -26,7 +28,7 @@ _APNS_KEY = f"AuthKey_{APNS_KEY_ID}.p8"
 _VALID = datetime.timedelta(days=365)
 
 
-class CredentialsError(Exception):
+class CredentialsError(CommandError):
     """The credentials folder cannot be used; the message says why and what to do."""
 
 

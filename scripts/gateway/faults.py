@@ -8,13 +8,14 @@ from email.utils import formatdate
 from random import Random
 from typing import Any, TypeVar
 
+from scripts.errors import CommandError
 from scripts.gateway.answers import APNS_REASONS, FCM_CODES, GARBAGE, Answer, apns_error, fcm_error, garbage
 
 T = TypeVar("T")
 SIDES = ("fcm", "apns")
 
 
-class FaultsError(ValueError):
+class FaultsError(CommandError, ValueError):
     """A failure plan that cannot be followed; the message says which field and what it may be."""
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from scripts.errors import CommandError
 from scripts.gateway.answers import Answer, fcm_error
 from scripts.gateway.faults import fcm_token_error
 
@@ -50,7 +51,7 @@ _FIELDS: dict[str, frozenset[str]] = {
 _PRIORITIES = frozenset(("normal", "high", "NORMAL", "HIGH"))
 
 
-class _RefusedError(Exception):
+class _RefusedError(CommandError):
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.code)
         self.answer = answer

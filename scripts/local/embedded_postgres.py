@@ -22,6 +22,7 @@ from typing import Any, Self
 import psycopg
 from sqlalchemy.engine import URL
 
+from scripts.errors import CommandError
 from scripts.local.embedded_redis import free_port
 from scripts.local.shielded import end_with_parent
 
@@ -33,7 +34,7 @@ FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacu
 """Speed instead of durability, for tests: their data lives as long as they do."""
 
 
-class ServiceError(Exception):
+class ServiceError(CommandError):
     """A service is there and does not start."""
 
 

@@ -20,6 +20,7 @@ from typing import Self
 import click
 import redis
 
+from scripts.errors import CommandError
 from scripts.local.folder_lock import FolderInUseError, FolderLock
 from scripts.local.shielded import shielded
 
@@ -53,7 +54,7 @@ maxmemory-policy noeviction
 """
 
 
-class EmbeddedRedisError(Exception):
+class EmbeddedRedisError(CommandError):
     """The embedded Redis cannot be run; the message names the reason and the way out."""
 
 

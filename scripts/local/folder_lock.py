@@ -6,8 +6,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from scripts.errors import CommandError
 
-class FolderInUseError(Exception):
+
+class FolderInUseError(CommandError):
     """Another process that is still alive holds the lock."""
 
 

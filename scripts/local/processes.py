@@ -12,6 +12,8 @@ import urllib.request
 from collections.abc import Sequence
 from typing import IO, Any
 
+from scripts.errors import CommandError
+
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 5.0
 _REQUEST_TIMEOUT_S = 30.0
@@ -19,7 +21,7 @@ _REQUEST_TIMEOUT_S = 30.0
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-class ServerProcessError(Exception):
+class ServerProcessError(CommandError):
     """A server process did not start, or refused what it was asked; the message has its own words."""
 
 

@@ -14,12 +14,14 @@ from typing import Any, Protocol
 import click
 from aiohttp import web
 
+from scripts.errors import CommandError
+
 LOOPBACK = "127.0.0.1"
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _LOOPBACK_NAMES = (LOOPBACK, "localhost")
 
 
-class ServingError(Exception):
+class ServingError(CommandError):
     """The server cannot start; the message says why and what to do."""
 
 

@@ -11,18 +11,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import click
-
 from pipeline.crawling import child
 from pipeline.crawling.child import CrawlOrder, CrawlReport
 from pipeline.resources import now
 from pipeline.settings import Settings
+from scripts.errors import CommandError
 from storage import migrate, posts, sites
 from storage.models import Post
 from storage.session import Database
 
 
-class TrialError(click.ClickException):
+class TrialError(CommandError):
     """The page could not be read, or the definition finds nothing on it."""
 
 

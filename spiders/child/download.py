@@ -12,8 +12,10 @@ from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
 from scrapy.exceptions import DownloadCancelledError
 from scrapy.http import Response
 
+from spiders.errors import SpiderError
 
-class PrivateAddressError(Exception):
+
+class PrivateAddressError(SpiderError):
     """A connection into a private network, which the site is not allowed to make."""
 
     def __init__(self, address: str) -> None:

@@ -8,8 +8,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from spiders.errors import SpiderError
 
-class OrderLostError(Exception):
+
+class OrderLostError(SpiderError):
     """Whoever ordered a crawl went away before the order had arrived."""
 
 

@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from spiders.child import isolation
+from spiders.errors import SpiderError
 
 REACTOR: Final = "twisted.internet.reactor"
 """Importing this module installs a reactor: every child must do that itself."""
@@ -32,7 +33,7 @@ _HASHED_CERTIFICATES: Final = Path("/etc/ssl/certs")
 _CA_BUNDLES: Final = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 
-class PreloadError(Exception):
+class PreloadError(SpiderError):
     """The preload did not come out as it must; the message says what was wrong."""
 
 

@@ -35,6 +35,7 @@ from spiders.child.orders import Order, Report
 from spiders.child.parent_link import Channel, OrderLostError
 from spiders.child.project import load_project, log_errors_only
 from spiders.child.recorder import ErrorLog, Recorder, stats_of
+from spiders.errors import SpiderError
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ TIMEOUT_GRACE_S: Final = 3.0
 """The same after the soft time limit, where nobody is in a hurry."""
 
 
-class UnknownSpiderError(LookupError):
+class UnknownSpiderError(SpiderError, LookupError):
     """A site's spider does not exist."""
 
     def __init__(self, name: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import feedparser
 
+from spiders.errors import SpiderError
 from spiders.items import PostItem
 from spiders.params import FeedParams
 from spiders.reading.dates import parse_date
@@ -40,7 +41,7 @@ class FeedDocument:
     next_url: str | None
 
 
-class BrokenFeedError(Exception):
+class BrokenFeedError(SpiderError):
     """A feed that broke off in the middle: the run must fail, or the missing posts would seem gone.
 
     `document` holds the entries that arrived complete.

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from html.entities import html5
 from typing import Final
 
+from spiders.errors import SpiderError
+
 _ROOT: Final = re.compile(
     r"<(?P<name>(?:[\w.-]+:)?(?P<local>rss|RDF|feed|channel))(?=[\s>/])(?P<attributes>[^<>]*)>", re.I
 )
@@ -26,7 +28,7 @@ _LOOK_AT: Final = 20_000
 """Characters before which the root must begin: prologues and PHP warnings are shorter."""
 
 
-class NotAFeedError(Exception):
+class NotAFeedError(SpiderError):
     """What the address answered is no feed; the message says what it is instead."""
 
 

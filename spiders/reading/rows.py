@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from lxml import etree
 
+from spiders.errors import SpiderError
 from spiders.items import PostItem
 from spiders.params import ListingParams
 from spiders.reading.dates import parse_date
@@ -26,7 +27,7 @@ _SCRIPT_LENGTH: Final = 2_000
 _CUT: Final = ("...", "…")
 
 
-class RowSkippedError(Exception):
+class RowSkippedError(SpiderError):
     """A row that yields no post; the message is the reason, the same words for rows of one kind."""
 
 

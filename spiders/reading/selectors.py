@@ -11,6 +11,7 @@ from lxml import etree
 from parsel import xpathfuncs
 from parsel.csstranslator import HTMLTranslator
 
+from spiders.errors import SpiderError
 from spiders.reading.text import clean, element_text
 
 xpathfuncs.setup()  # has-class() and friends, for every XPath of the process
@@ -28,7 +29,7 @@ _FUNCTIONS: Final = frozenset(_FUNCTION_NAMES.split())
 _EMPTY: Final = etree.fromstring("<html><body/></html>")
 
 
-class SelectorError(ValueError):
+class SelectorError(SpiderError, ValueError):
     """A selector that is neither CSS nor XPath; the message says what the parser stumbled over."""
 
 

@@ -10,6 +10,7 @@ import requests
 from google.auth.transport.requests import Request
 from google.oauth2.service_account import Credentials
 
+from pipeline.errors import PipelineError
 from pipeline.push.answers import short_text
 from pipeline.push.outcome import Outcome, OutcomeKind
 
@@ -24,7 +25,7 @@ MIN_REPLACE_S = 60.0
 FETCH_TIMEOUT_S = 10.0
 
 
-class TokenError(Exception):
+class TokenError(PipelineError):
     """No access token can be had; the outcome says what that means for a message."""
 
     def __init__(self, outcome: Outcome) -> None:

@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 from httptools import HttpParserError, HttpResponseParser
 
+from pipeline.errors import PipelineError
+
 CONNECT_TIMEOUT_S = 5.0
 KEEPALIVE_S = 50.0
 """An idle connection is dropped here before the other side drops it: a POST on a dying connection is an unknown."""
@@ -31,7 +33,7 @@ ADDRESS_DELAY_S = 0.25
 SSLProtocol.max_size = TLS_BUFFER_BYTES
 
 
-class AnswerError(ConnectionError):
+class AnswerError(PipelineError, ConnectionError):
     """What came back is no HTTP, or broke off before anything was said."""
 
 
