@@ -11,6 +11,7 @@ from scrapy.http import Response
 
 import spiders.without_http2  # noqa: F401 - before Scrapy
 from spiders.items import PostItem
+from spiders.middlewares import kind_of
 from spiders.params import FeedParams, ParamsError
 from spiders.reading.feed_document import BrokenFeedError, FeedDocument, NotAFeedError, parse_feed
 
@@ -60,8 +61,12 @@ class FeedSpider(scrapy.Spider):
         except BrokenFeedError as error:
             document, broken = error.document, error
         except NotAFeedError as error:
-            self._problem(str(error), response)
-            raise
+            kind = kind_of(response)
+            # What cannot be a feed's page says all there is to say; what is a hint comes after.
+            parts = [] if kind and kind.is_other else [str(error)]
+            sentence = "; ".join([*parts, *([kind.sentence] if kind else [])])
+            self._problem(sentence, response)
+            raise NotAFeedError(sentence) from error
         self._pages += 1
         self._count(document)
         yield from document.posts

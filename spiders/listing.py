@@ -11,6 +11,7 @@ from scrapy.http import Response
 
 import spiders.without_http2  # noqa: F401 - before Scrapy
 from spiders.items import PostItem
+from spiders.middlewares import kind_of
 from spiders.params import ListingParams, ParamsError
 from spiders.reading.listing_page import ListingPage, parse_listing
 
@@ -77,8 +78,14 @@ class ListingSpider(scrapy.Spider):
             stats.inc_value("crawlpush/posts", len(page.posts))
             for reason, count in page.skipped:
                 stats.inc_value(f"crawlpush/skipped/{reason}", count)
-            if page.problem and self._pages == 1:
-                stats.set_value("crawlpush/problem", page.problem)
-        if page.problem:
-            fields = {"url": response.url, "status": response.status, "bytes": len(response.body)}
-            logger.warning("no posts on the page: %s", page.problem, extra={"fields": fields})
+        if page.problem and self._pages == 1:
+            self._say_why(page, response)
+
+    def _say_why(self, page: ListingPage, response: Response) -> None:
+        """Say why the first page gave nothing; a page that cannot be the one that was meant makes the crawl fail."""
+        kind = None if page.rows else kind_of(response)
+        problem = f"{page.problem}; {kind.sentence}" if kind else page.problem
+        if self.crawler.stats is not None:
+            self.crawler.stats.set_value("crawlpush/problem", problem)
+        is_other = kind is not None and kind.is_other
+        logger.log(logging.ERROR if is_other else logging.WARNING, "no posts on %s: %s", response.url, problem)

@@ -23,6 +23,8 @@ from scrapy.spidermiddlewares.base import BaseSpiderMiddleware
 from scrapy.spidermiddlewares.httperror import HttpError
 from twisted.python.failure import Failure
 
+from spiders.reading.page_kind import PageKind, page_kind
+
 logger = logging.getLogger(__name__)
 
 VALIDATORS: Final = "crawlpush/validators"
@@ -219,7 +221,33 @@ class FailedRequestsMiddleware(BaseSpiderMiddleware):
         error = failure.value
         url = failure.request.url  # type: ignore[attr-defined]
         if isinstance(error, HttpError):
-            logger.error("the server answered %d for %s", error.response.status, url)
+            logger.error("the server answered %d for %s%s", error.response.status, url, _advice(error.response))
         elif isinstance(error, IgnoreRequest) and not isinstance(error, NotModified):
             logger.error("%s: %s", error, url)
         return failure
+
+
+_ADVICE: Final = {
+    403: "it refuses crawlers, or this address to everybody",
+    404: "the page is not there: look for its new address",
+    410: "the page is gone for good: look for its new address",
+    451: "the page may not be shown, for legal reasons",
+}
+"""What a status means for a page that is watched (RFC 9110, section 15; RFC 7725)."""
+
+
+def _advice(response: Response) -> str:
+    kind = kind_of(response)
+    if kind is not None and kind.name in {"challenge", "login"}:
+        return f": {kind.sentence}"
+    advice = _ADVICE.get(response.status)
+    return f": {advice}" if advice else ""
+
+
+def kind_of(response: Response) -> PageKind | None:
+    """What a page is on which no posts were found."""
+    headers = {
+        name.decode("latin-1"): b", ".join(values).decode("latin-1") for name, values in response.headers.items()
+    }
+    content_type = (response.headers.get("Content-Type") or b"").decode("latin-1")
+    return page_kind(response.body, response.url, content_type=content_type, status=response.status, headers=headers)

@@ -126,6 +126,10 @@ def _override(settings: Settings, order: Order) -> None:
     settings.setdict(own, priority="cmdline")
 
 
+def _no_page(reason: str, *, ok: bool) -> str | None:
+    return None if ok or reason != "finished" else "the spider asked for no page"
+
+
 class Run:
     """One crawl under way: starts the crawler, stops it when told to, and reports."""
 
@@ -231,7 +235,8 @@ class Run:
             new_posts=figures["new_posts"],
             status_counts=dict(self._recorder.statuses),
             errors=errors.count,
-            first_error=errors.first or (None if ok or reason != "finished" else "the spider asked for no page"),
+            # A run that found nothing has no error, but a reason that its owner wants to read.
+            first_error=errors.first or stats.get(PROBLEM) or _no_page(reason, ok=ok),
             not_modified=not_modified,
             problem=stats.get(PROBLEM),
             retry_after_s=stats.get(middlewares.RETRY_AFTER),

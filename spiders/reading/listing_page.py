@@ -1,6 +1,7 @@
 """A page of an HTML board to the posts it holds. Pure: bytes and parameters in, posts out."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -13,7 +14,7 @@ from spiders.params import ListingParams
 from spiders.reading.encoding import decode
 from spiders.reading.identity import resolve
 from spiders.reading.rows import RowReader, RowSkippedError
-from spiders.reading.selectors import compile_selector
+from spiders.reading.selectors import compile_selector, without_tbody
 
 REPEATED: Final = "repeats an earlier row"
 
@@ -78,7 +79,7 @@ def parse_listing(
         rows=len(rows),
         skipped=tuple(skipped.most_common()),
         encoding=encoding,
-        problem="" if posts else _problem(params, len(rows), skipped),
+        problem="" if posts else _problem(params, root, rows, skipped),
     )
 
 
@@ -92,19 +93,27 @@ def _completed(first: PostItem, again: PostItem) -> PostItem:
     )
 
 
-def _problem(params: ListingParams, rows: int, skipped: Counter[str]) -> str:
+def _problem(params: ListingParams, root: etree._Element, rows: Sequence[etree._Element], skipped: Counter[str]) -> str:
     if not rows:
-        return f"the row selector {params.row!r} matches nothing on the page"
+        return f"the row selector {params.row!r} matches nothing on the page{_tbody_hint(params.row, root)}"
     reason = skipped.most_common(1)[0][0]
     title = f"the title selector {params.title!r}" if params.title else "the first link of the row (title is not given)"
     if "title" in reason and "skip" not in reason:
-        advice = f"{title} finds nothing in them"
+        advice = f"{title} finds nothing in them{_tbody_hint(params.title, rows[0], in_row=True)}"
     elif "link" in reason and "skip" not in reason:
         link = f"the link selector {params.link!r}" if params.link else "the title's anchor (link is not given)"
         advice = f"{link} gives no address: {reason}"
     else:
         advice = reason
-    return f"the row selector {params.row!r} matches {rows} rows, but none is a post: {advice}"
+    return f"the row selector {params.row!r} matches {len(rows)} rows, but none is a post: {advice}"
+
+
+def _tbody_hint(source: str, element: etree._Element, *, in_row: bool = False) -> str:
+    """What to write instead of a selector that stumbles over a tbody which only browsers have."""
+    instead = without_tbody(source)
+    if not instead or not compile_selector(instead, in_row=in_row).find(element):
+        return ""
+    return f": its tbody is not in the page, since browsers add it by themselves; write {instead!r}"
 
 
 def _next_url(root: etree._Element, base: str, url: str, params: ListingParams) -> str | None:

@@ -103,6 +103,22 @@ def _reason(error: BaseException) -> str:
     return str(error).strip().rstrip(".") or type(error).__name__
 
 
+_TBODY_IN_CSS: Final = re.compile(r"(?:^|(?<=[\s>]))tbody(?::[\w-]+(?:\([^()]*\))?)*(?:\s*>\s*|\s+|$|(?=,))")
+_TBODY_IN_XPATH: Final = re.compile(r"/tbody(?:\[[^\]]*\])?(?=/|$)")
+
+
+def without_tbody(source: str) -> str:
+    """A selector without its steps over `tbody`; "" when it has none.
+
+    Browsers put a tbody into each table, and so into the selectors that one copies from them; many pages have none.
+    """
+    if is_xpath(source):
+        changed = _TBODY_IN_XPATH.sub("", source)
+    else:
+        changed = re.sub(r"[\s>]+(?=,|$)", "", _TBODY_IN_CSS.sub("", source))
+    return "" if changed == source else changed
+
+
 def selects(selectors: Sequence[Selector], element: etree._Element) -> Selector | None:
     """The first of the selectors that matches the element or something in it."""
     return next((selector for selector in selectors if selector.find(element)), None)

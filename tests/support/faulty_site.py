@@ -38,6 +38,8 @@ class FaultySite:
     robots: str | None = None
     # Asks whoever wants it to come back after so many seconds.
     robots_busy: str | None = None
+    # Path -> the whole answer, status line included, after which the connection is closed.
+    answers: dict[str, bytes] = field(default_factory=dict)
     requests: list[Seen] = field(default_factory=list)
     port: int = 0
     over: threading.Event = field(default_factory=threading.Event)
@@ -55,32 +57,35 @@ class FaultySite:
 
     def answer(self, seen: Seen, send: Callable[[bytes], None]) -> None:
         self.requests.append(seen)
+        if seen.path in self.answers:
+            send(self.answers[seen.path])
+            raise ConnectionAbortedError
         parts = urlsplit(seen.path)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         name = parts.path.strip("/").replace("-", "_").replace(".", "_") or "board"
         handler = getattr(self, f"_{name}", None)
         if handler is None:
-            send(_response("404 Not Found", b"there is no such page"))
+            send(response("404 Not Found", b"there is no such page"))
         else:
             handler(seen, query, send)
 
     def _robots_txt(self, _seen: Seen, _query: dict[str, str], send: Callable[[bytes], None]) -> None:
         if self.robots_busy:
-            send(_response("429 Too Many Requests", b"", f"Retry-After: {self.robots_busy}"))
+            send(response("429 Too Many Requests", b"", f"Retry-After: {self.robots_busy}"))
         elif self.robots is None:
-            send(_response("404 Not Found", b"<html>Disallow: /</html>"))
+            send(response("404 Not Found", b"<html>Disallow: /</html>"))
         else:
-            send(_response("200 OK", self.robots.encode(), "Content-Type: text/plain"))
+            send(response("200 OK", self.robots.encode(), "Content-Type: text/plain"))
 
     def _board(self, _seen: Seen, query: dict[str, str], send: Callable[[bytes], None]) -> None:
-        send(_response("200 OK", board(int(query.get("posts", "3"))), "Content-Type: text/html; charset=utf-8"))
+        send(response("200 OK", board(int(query.get("posts", "3"))), "Content-Type: text/html; charset=utf-8"))
 
     def _tagged(self, seen: Seen, _query: dict[str, str], send: Callable[[bytes], None]) -> None:
         if seen.headers.get("if-none-match") == '"v1"':
-            send(_response("304 Not Modified", b"", 'ETag: "v1"'))
+            send(response("304 Not Modified", b"", 'ETag: "v1"'))
         else:
             dated = "Last-Modified: Fri, 02 Jan 2026 03:04:05 GMT"
-            send(_response("200 OK", board(3), "Content-Type: text/html", 'ETag: "v1"', dated))
+            send(response("200 OK", board(3), "Content-Type: text/html", 'ETag: "v1"', dated))
 
     def _hang(self, *_: object) -> None:
         self.over.wait()
@@ -97,27 +102,28 @@ class FaultySite:
             send(CHUNK)
 
     def _loop(self, _seen: Seen, query: dict[str, str], send: Callable[[bytes], None]) -> None:
-        send(_response("302 Found", b"", f"Location: /loop?n={int(query.get('n', '0')) + 1}"))
+        send(response("302 Found", b"", f"Location: /loop?n={int(query.get('n', '0')) + 1}"))
 
     def _to(self, _seen: Seen, query: dict[str, str], send: Callable[[bytes], None]) -> None:
-        send(_response("302 Found", b"", f"Location: {query['url']}"))
+        send(response("302 Found", b"", f"Location: {query['url']}"))
 
     def _busy(self, _seen: Seen, query: dict[str, str], send: Callable[[bytes], None]) -> None:
         status = {"429": "429 Too Many Requests", "503": "503 Service Unavailable"}[query.get("status", "429")]
         after = [f"Retry-After: {query['after']}"] if "after" in query else []
-        send(_response(status, b"busy", *after))
+        send(response(status, b"busy", *after))
 
     def _busy_once(self, seen: Seen, _query: dict[str, str], send: Callable[[bytes], None]) -> None:
         if self.paths().count(seen.path) == 1:
-            send(_response("503 Service Unavailable", b"busy", "Retry-After: 1"))
+            send(response("503 Service Unavailable", b"busy", "Retry-After: 1"))
         else:
-            send(_response("200 OK", board(3), "Content-Type: text/html"))
+            send(response("200 OK", board(3), "Content-Type: text/html"))
 
     def _broken(self, _seen: Seen, _query: dict[str, str], send: Callable[[bytes], None]) -> None:
-        send(_response("500 Internal Server Error", b"oops"))
+        send(response("500 Internal Server Error", b"oops"))
 
 
-def _response(status: str, body: bytes, *headers: str) -> bytes:
+def response(status: str, body: bytes, *headers: str) -> bytes:
+    """An answer, for `FaultySite.answers` too."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
     return "\r\n".join(lines).encode() + body
 

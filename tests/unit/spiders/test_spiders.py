@@ -1,3 +1,4 @@
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -67,6 +68,17 @@ def test_a_page_where_a_feed_should_be_fails() -> None:
     with pytest.raises(NotAFeedError):
         list(feed.parse(answer("<html><body>hello</body></html>")))
     assert "an HTML page" in feed.crawler.stats.get_value("crawlpush/problem")
+
+
+@pytest.mark.parametrize("kind", [ListingSpider, FeedSpider])
+def test_a_page_that_cannot_be_the_one_that_was_meant_is_an_error(
+    kind: type[ListingSpider] | type[FeedSpider], caplog: pytest.LogCaptureFixture
+) -> None:
+    crawling = spider(kind, **({"row": "tr"} if kind is ListingSpider else {}))
+    with suppress(NotAFeedError):
+        list(crawling.parse(answer("<frameset><frame src=top.html><frame src=list.html name=main></frameset>")))
+    assert "give its address, http://a.example/list.html" in crawling.crawler.stats.get_value("crawlpush/problem")
+    assert [record.levelname for record in caplog.records] == ["ERROR" if kind is ListingSpider else "WARNING"]
 
 
 def test_a_wrong_argument_stops_a_spider_before_it_starts() -> None:

@@ -192,3 +192,24 @@ def test_a_deleted_row_without_a_link_is_left_out_and_counted() -> None:
     page = read("<li>(deleted)</li><li><a href='/1'>x</a></li>", title="a")
     assert (page.rows, len(page.posts), page.skipped) == (2, 1, (("no title and no link", 1),))
     assert page.problem == ""
+
+
+@pytest.mark.parametrize(
+    ("copied", "instead"),
+    [
+        ("#c > table > tbody > tr", "#c > table > tr"),
+        ("table.board>tbody>tr", "table.board>tr"),
+        ("table tbody:nth-child(2) tr", "table tr"),
+        ("tbody tr", "tr"),
+        ("/html/body/div/table/tbody/tr", "/html/body/div/table/tr"),
+        ("xpath://table/tbody[1]/tr", "xpath://table/tr"),
+    ],
+)
+def test_a_tbody_that_only_browsers_have_is_named_with_what_to_write_instead(copied: str, instead: str) -> None:
+    html = "<div id=c><table class=board><tr><td><a href=/1>x</a></td></tr></table></div>"
+    assert read(html, row=copied).problem.endswith(f"write {instead!r}")
+    assert len(read(html, row=instead).posts) == 1
+
+
+def test_a_tbody_is_not_blamed_for_a_selector_that_is_wrong_in_another_way() -> None:
+    assert "tbody is not" not in read("<table><tr><td>x", row="#gone > tbody > tr").problem
