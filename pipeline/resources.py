@@ -1,4 +1,4 @@
-"""What a process opens once and keeps: its database and its Redis."""
+"""What a process opens once and keeps: its database, the database's clock, and its Redis."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -6,7 +6,9 @@ from functools import lru_cache
 from redis import Redis
 
 from pipeline.locks import open_redis
-from pipeline.settings import get_settings
+from pipeline.settings import SettingsError, get_settings
+from storage import clock
+from storage.clock import Clock
 from storage.session import Database
 
 
@@ -23,5 +25,15 @@ def redis() -> Redis:
 
 
 def now() -> datetime:
-    """The present moment, aware, in UTC."""
-    return datetime.now(UTC)
+    """The present moment, aware, in UTC: by the database's clock, which is the same for every machine."""
+    try:
+        url = get_settings().database
+    except SettingsError:
+        return datetime.now(UTC)
+    # SQLite's clock is its machine's, and whoever asks for the time must not make its file.
+    return datetime.now(UTC) if url.startswith("sqlite") else _clock(url).now()
+
+
+@lru_cache(maxsize=1)
+def _clock(_url: str) -> Clock:
+    return Clock(lambda: clock.read(database()))

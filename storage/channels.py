@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
@@ -37,6 +37,12 @@ def pause(session: Session, name: str, *, code: str, reason: str, now: datetime,
             index_elements=[ChannelState.name], set_={"paused_until": until, "code": code, "reason": reason}
         )
     )
+
+
+def bring_back(session: Session, *, now: datetime, farthest: timedelta) -> int:
+    """Let no pause last longer than it may: its clock was ahead. Returns how many channels are tried at once."""
+    rows = update(ChannelState).where(ChannelState.paused_until > now + farthest).values(paused_until=now)
+    return len(session.scalars(rows.returning(ChannelState.name)).all())
 
 
 def take_probe(session: Session, name: str, *, now: datetime, until: datetime) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, and_, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
+from storage.clock import TOLERANCE
 from storage.json_table import given, given_values
 from storage.models import Delivery, Device, Keyword, Notification, Post, Site, User
 from storage.notifications import Key
@@ -83,7 +84,7 @@ def claim(
         .where(
             tuple_(Notification.post_id, Notification.user_id).in_(select(wanted.c.post_id, wanted.c.user_id)),
             or_(
-                and_(Notification.status == "pending", Notification.next_attempt_at <= now),
+                and_(Notification.status == "pending", Notification.next_attempt_at <= now + TOLERANCE),
                 and_(Notification.status == "sending", Notification.lease_until < now),
             ),
         )

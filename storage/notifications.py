@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import BigInteger, and_, case, delete, func, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, and_, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage.json_table import given, insert_from
 from storage.matching import EVERYBODY, Hit, matching_users, window_end
 from storage.models import Delivery, Keyword, Notification, Post, Site, User
+from storage.pauses import OPERATOR
 
 Key = tuple[int, int]
 """What a notify_user message carries: (post id, user id)."""
@@ -94,6 +96,30 @@ def due(session: Session, *, now: datetime, lost_before: datetime, limit: int) -
         .execution_options(synchronize_session=False)
     )
     return sorted(keys)
+
+
+FARTHEST_WAIT = timedelta(hours=2)
+"""No attempt lies further ahead: a vendor is given an hour at most, and a tenth more (pipeline.push.outcome)."""
+
+
+def bring_back(session: Session, *, now: datetime, lease: timedelta) -> int:
+    """Mend the times that a clock wrote which was ahead and is right again; returns how many notifications had one.
+
+    An attempt further ahead than any wait is due now, a claim that would last longer than a lease lasts one lease from
+    now, and a message from the future is lost. What an operator holds may lie as far ahead as it lives.
+    """
+    status, due, sent = Notification.status, Notification.next_attempt_at, Notification.enqueued_at
+    is_held = and_(Notification.reason.is_not(None), Notification.reason.contains(OPERATOR))
+    mends: Sequence[tuple[ColumnElement[bool], dict[str, Any]]] = (
+        (and_(status == "pending", due > now + FARTHEST_WAIT, ~is_held), {"next_attempt_at": now, "enqueued_at": None}),
+        (and_(status == "sending", Notification.lease_until > now + 2 * lease), {"lease_until": now + lease}),
+        (and_(status.in_(("pending", "sending")), sent > now + lease), {"enqueued_at": now}),
+    )
+    moved = 0
+    for is_wrong, right in mends:
+        rows = update(Notification).where(is_wrong).values(right).returning(Notification.id)
+        moved += len(session.scalars(rows.execution_options(synchronize_session=False)).all())
+    return moved
 
 
 def enqueued_at(session: Session, key: Key) -> datetime | None:

@@ -24,6 +24,7 @@ from pipeline.resources import now
 from storage import channels, claims, outcomes, pauses
 from storage.channels import waits
 from storage.claims import Claimed, PostText, Target
+from storage.clock import TOLERANCE
 from storage.models import ChannelState
 from storage.notifications import Key
 from storage.outcomes import NotificationRecord
@@ -128,7 +129,7 @@ class Deliveries:
                 batch.attempts.append(judging.expired(target))
             elif (hold := batch.hold(target)) is not None:
                 batch.attempts.append(judging.held(target, hold, **times))
-            elif target.not_before is not None and target.not_before > at:
+            elif target.not_before is not None and target.not_before > at + TOLERANCE:
                 delay = (target.not_before - at).total_seconds()
                 batch.attempts.append(judging.kept_back(target, delay, "the vendor asked to wait", **times))
             else:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pipeline.broker.queue_ages import oldest_sent_at
 from pipeline.crawling.crawler import close_run
 from pipeline.resources import now
-from storage import crawl_runs, notifications, posts
+from storage import channels, crawl_runs, notifications, posts
 from storage.crawl_runs import RunFigures
 from storage.session import Database
 
@@ -25,6 +25,8 @@ again 60 to 90 s after it was enqueued (this and a sweep's interval), before Red
 visibility timeout of 120 s; these then find nothing to do. A notifier so slow that its messages wait longer than this
 in its hands is sent for again too, once a minute and only into a queue that is not full: a bounded number of repeats.
 """
+NOTIFY_LEASE = timedelta(seconds=60)
+"""At least as long as a sender's claim (pipeline.celery.NOTIFY_LEASE_S)."""
 SLICE = 1000
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -58,6 +60,7 @@ class Swept:
 
 def sweep(database: Database, broker: Broker) -> Swept:
     """Close dead runs, and enqueue again the runs, fan-outs and notifications whose message is gone."""
+    _bring_back(database)
     dead, ready = _close_dead_runs(database)
     runs = _stranded_runs(database, broker)
     broker.publish("crawl_site", [(run_id,) for run_id in runs])
@@ -72,6 +75,15 @@ def sweep(database: Database, broker: Broker) -> Swept:
     if swept:
         logger.warning("sweep found owed work", extra={"fields": swept.__dict__})
     return swept
+
+
+def _bring_back(database: Database) -> None:
+    """Mend what a clock wrote that was ahead: it would wait for a day, and nobody would know why."""
+    with database.writing() as session:
+        moved = notifications.bring_back(session, now=now(), lease=NOTIFY_LEASE)
+        moved += channels.bring_back(session, now=now(), farthest=notifications.FARTHEST_WAIT)
+    if moved:
+        logger.warning("times too far ahead were brought back: a clock was wrong", extra={"fields": {"rows": moved}})
 
 
 def send_due(database: Database, broker: Broker, *, lost_before: datetime = LONG_AGO) -> int:

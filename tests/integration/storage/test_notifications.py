@@ -267,3 +267,30 @@ def test_a_batch_is_claimed_loaded_and_recorded_in_a_fixed_number_of_statements(
             assert len(targets) == count
             numbers[count] = len(statements)
     assert numbers[50] == numbers[1] <= 6
+
+
+def test_what_is_due_within_a_moment_is_due_because_no_two_clocks_are_the_same(database: Database) -> None:
+    with database.writing() as session:
+        keys = owed(session, 1)
+        session.execute(update(Notification).values(next_attempt_at=NOW + timedelta(seconds=0.3)))
+        assert len(claim(session, keys)) == 1
+
+
+def test_what_a_clock_ahead_wrote_is_brought_back(database: Database) -> None:
+    tomorrow, lease = NOW + timedelta(days=1), timedelta(minutes=1)
+    with database.writing() as session:
+        waiting, leased, enqueued, held, well = owed(session, 5)
+        claim(session, [leased])
+        for (_, user_id), values in (
+            (waiting, {"next_attempt_at": tomorrow}),
+            (leased, {"lease_until": tomorrow}),
+            (enqueued, {"enqueued_at": tomorrow}),
+            (held, {"next_attempt_at": tomorrow, "reason": "push waits: paused by an operator"}),
+            (well, {"next_attempt_at": NOW + timedelta(minutes=66)}),
+        ):
+            session.execute(update(Notification).where(Notification.user_id == user_id).values(values))
+        assert notifications.bring_back(session, now=NOW, lease=lease) == 3
+        assert notifications.bring_back(session, now=NOW, lease=lease) == 0
+        later = NOW + 2 * lease
+        due = notifications.due(session, now=later, lost_before=later, limit=9)
+        assert due == sorted([waiting, leased, enqueued])
