@@ -11,6 +11,7 @@ from types import FrameType
 import click
 from sqlalchemy.exc import DBAPIError
 
+from pipeline.basics.text import first_line
 from pipeline.settings import PROJECT_ROOT, SettingsError, load
 from scripts import demo
 from scripts.local.embedded_env import remove_embedded_env, write_embedded_env
@@ -75,7 +76,7 @@ def start(no_demo: bool) -> None:
     except (SettingsError, EmbeddedRedisError, ServerProcessError) as error:
         raise click.ClickException(str(error)) from error
     except DBAPIError as error:
-        reason = str(error.orig).strip().splitlines()[0]
+        reason = first_line(error.orig)
         raise click.ClickException(f"The database cannot be used: {reason}. Check DATABASE_URL.") from error
     if ending.culprit:
         code = "" if ending.exit_code is None else f" (exit code {ending.exit_code})"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.basics.text import last_line
 from pipeline.crawling import child
 from pipeline.crawling.child import CrawlOrder, CrawlReport
 from pipeline.resources import now
@@ -87,7 +88,7 @@ def failure(definition: Definition, report: CrawlReport) -> str:
     if report.problem:
         return f"{url} was read, but no posts were found: {report.problem}"
     if report.first_error:
-        return f"{url} could not be crawled: {report.first_error.strip().rpartition(chr(10))[2]}"
+        return f"{url} could not be crawled: {last_line(report.first_error)}"
     statuses = ", ".join(sorted(report.status_counts)) or "no answer"
     return f"{url} was read ({statuses}), but no posts were found: check the parameters, or try `crawlpush sites try`"
 
