@@ -130,10 +130,11 @@ def _query(query: str, path: str, ignore: Collection[str], list_state: bool, kee
         if name.lower() not in ignore and (name.lower() in keep or not _is_noise(name, value))
     ]
     if list_state:
-        told_apart = [pair for pair in pairs if pair[0].lower() in keep or not _LIST_STATE.fullmatch(pair[0])]
+        kept = [pair for pair in pairs if pair[0].lower() in keep]
+        told_apart = [pair for pair in pairs if pair not in kept and not _LIST_STATE.fullmatch(pair[0])]
         if any(value for _, value in told_apart) or re.search(r"\d", path):
             # "page=2" tells where the list stood; "page=about" and "order=17" alone say which post it is.
-            pairs = told_apart
+            pairs = told_apart + kept
     return urlencode(pairs, encoding="latin-1")
 
 
