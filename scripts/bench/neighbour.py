@@ -23,9 +23,10 @@ from scripts.local.supervisor import ROOT
 from scripts.testbed.servers import servers
 from scripts.testbed.workers import wait_for, workers
 from storage import crawl_runs, posts, sites, subscriptions
-from storage.crawl_runs import RunFigures, Verdict
+from storage.crawl_runs import Verdict
 from storage.models import CrawlRun, Device, Notification, Subscription, User
 from storage.posts import FoundPost
+from storage.run_figures import RunFigures
 from storage.session import Database
 from storage.subscriptions import KeywordText
 

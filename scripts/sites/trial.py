@@ -13,7 +13,8 @@ from typing import Any
 
 from pipeline.basics.text import last_line
 from pipeline.crawling import child
-from pipeline.crawling.child import CrawlOrder, CrawlReport
+from pipeline.crawling.crawler import order_for
+from pipeline.crawling.order import CrawlOrder, CrawlReport
 from pipeline.resources import now
 from pipeline.settings import Settings
 from scripts.errors import CommandError
@@ -94,7 +95,8 @@ def failure(definition: Definition, report: CrawlReport) -> str:
 
 
 def _order(definition: Definition, settings: Settings) -> CrawlOrder:
-    return CrawlOrder(
+    return order_for(
+        settings,
         run_id=0,
         site_id=0,
         site_name="trial",
@@ -102,15 +104,8 @@ def _order(definition: Definition, settings: Settings) -> CrawlOrder:
         params=definition.params,
         timezone=definition.timezone,
         database_url="",
-        user_agent=settings.user_agent,
         obey_robots=definition.obey_robots,
         allow_private=definition.allow_private,
-        soft_limit_s=settings.crawl_soft_limit_s,
-        hard_limit_s=settings.crawl_hard_limit_s,
-        memory_mb=settings.crawl_memory_mb,
-        download_max_bytes=settings.crawl_max_bytes,
-        max_pages=settings.crawl_max_pages,
-        download_delay_s=settings.crawl_delay_s,
     )
 
 
