@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pipeline.basics.text import first_line
 from pipeline.redaction import redacted
 from pipeline.settings import Settings
 
@@ -52,7 +51,7 @@ def scrubbed(event: "Event", _hint: "Hint") -> "Event":
 
 def _first_line(text: str) -> str:
     # What follows the first line of a database's error quotes the row.
-    return redacted(first_line(text))
+    return redacted(text.strip().partition("\n")[0])
 
 
 def _each(value: Any, change: Callable[[str], str]) -> Any:

@@ -19,7 +19,7 @@ class ProposeSpider(scrapy.Spider):
 
     name = "propose"
 
-    def __init__(self, url: str, output: str, timezone: str = "UTC", **kwargs: Any) -> None:
+    def __init__(self, url: str, output: str, timezone: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._url = url
         self._output = Path(output)

@@ -1,21 +1,15 @@
 """`crawlpush sites`."""
 
-import shlex
-from typing import Any
-
 import click
 
 from pipeline.crawling.health import health_of
 from pipeline.resources import now
 from pipeline.scheduling.due import adapt, schedule_of
 from pipeline.scheduling.schedule import describe, next_runs, parse_schedule
-from pipeline.settings import get_settings
 from scripts.output import json_option, local_time, open_database, show_record, show_rows
-from scripts.sites import trial
 from scripts.sites.definitions import add, export_sites, import_sites, list_ready_made, set_site
-from scripts.sites.options import PARAM_OPTIONS, changed, definition_options, trial_of
 from scripts.sites.push import push
-from spiders.definitions import SiteDefinition
+from scripts.sites.try_url import try_url
 from storage import crawl_runs, overview, posts
 from storage import sites as stored
 from storage.models import Site
@@ -26,7 +20,7 @@ def sites() -> None:
     """The boards and feeds that are watched."""
 
 
-for command in (add, set_site, export_sites, import_sites, list_ready_made, push):
+for command in (add, set_site, export_sites, import_sites, list_ready_made, push, try_url):
     sites.add_command(command)
 
 
@@ -49,60 +43,6 @@ def list_sites(*, as_json: bool) -> None:
             for state in overview.site_states(session)
         ]
     show_rows(rows, as_json=as_json, empty="no sites yet: `crawlpush sites add NAME --spider listing --url URL ...`")
-
-
-_NO_PARAMS = {"pairs": (), **{f"param_{name}": None for name in PARAM_OPTIONS}}
-
-
-@sites.command("try")
-@click.argument("url")
-@click.option("--spider", help="listing or feed, with its parameters; default: find out.")
-@definition_options
-@json_option
-def try_url(url: str, spider: str | None, *, as_json: bool, **options: Any) -> None:
-    """Fetch a page once and show the posts it would give. Stores nothing.
-
-    Without --spider, propose a definition: find the feed, or guess the rows of a board.
-    """
-    settings = get_settings()
-    definition = SiteDefinition(name="trial", spider=spider or "propose", params={"url": url})
-    if spider:
-        definition = changed(definition, options)
-        found = trial.found_posts(trial_of(definition), settings)
-        rows = [{"title": p.title, "published": p.published_at, "author": p.author, "url": p.url} for p in found]
-        show_rows(rows, as_json=as_json, empty="")
-        return
-    # What the page is read by is still to be found out; how it may be fetched is not.
-    proposed = trial.proposal(trial_of(changed(definition, {**options, **_NO_PARAMS})), settings)
-    if as_json:
-        show_record(proposed.__dict__, as_json=True)
-        return
-    for note in proposed.notes:
-        click.echo(f"note: {note}")
-    if not proposed.spider:
-        raise click.ClickException(f"no posts were recognised on {url}: give --spider listing with --row and --title")
-    rows = [{"title": p["title"], "published": p["published_at"], "url": p["url"]} for p in proposed.posts]
-    show_rows(rows, as_json=False, empty="no posts")
-    click.echo(f"\n{len(rows)} posts. To watch it:\n  {_command(proposed, options)}")
-
-
-def _command(proposed: trial.Proposal, options: dict[str, Any]) -> str:
-    params = " ".join(
-        f"-p {key}={_quoted(line)}"
-        for key, value in proposed.params.items()
-        if key not in {"url", "timezone"}
-        for line in (value if isinstance(value, list) else [value])
-    )
-    private = " --allow-private" if options["allow_private"] else ""
-    zone = f" --timezone {options['timezone']}" if options["timezone"] else ""
-    return (
-        f"crawlpush sites add NAME --spider {proposed.spider} --url {_quoted(proposed.params['url'])}"
-        f"{zone}{private} {params}".rstrip()
-    )
-
-
-def _quoted(value: object) -> str:
-    return shlex.quote(str(value))
 
 
 @sites.command()

@@ -1,27 +1,32 @@
 """What `crawlpush sites try URL` proposes: a feed, or rows guessed on a page, and the posts they would give. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from lxml import etree
 from w3lib.html import get_base_url
 
-from spiders.guessing.row_guess import guess_rows
+from spiders.guessing.addresses import id_from_address, ignored_parameters
+from spiders.guessing.confidence import doubts
+from spiders.guessing.page_facts import next_of, timezone_of
+from spiders.guessing.row_guess import RowGuess, guess_rows
 from spiders.items import PostItem
 from spiders.params import FeedParams, ListingParams
 from spiders.reading.encoding import decode
 from spiders.reading.feed_document import BrokenFeedError, FeedDocument, parse_feed
 from spiders.reading.feed_links import announced_feeds
 from spiders.reading.feed_text import NotAFeedError
-from spiders.reading.listing_page import parse_html, parse_listing
+from spiders.reading.listing_page import ListingPage, parse_html, parse_listing
+from spiders.reading.page_kind import page_kind
 
 
 @dataclass(frozen=True, kw_only=True)
 class Proposal:
     """A site definition's beginnings, and what they would store."""
 
-    # "feed", "listing", or "" when the answer is neither.
+    # "feed", "listing", or "" when the answer is neither, or not surely.
     spider: str
     # The spider's parameters, as `crawlpush sites add` takes them.
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -32,12 +37,31 @@ class Proposal:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Page:
+    """The page, and how it is to be read."""
+
+    body: bytes
+    url: str
+    content_type: str
+    now: datetime
+    text: str
+    root: etree._Element
+    common: dict[str, Any]
+
+    def read(self, params: Mapping[str, Any]) -> ListingPage:
+        return parse_listing(self.body, self.url, ListingParams.from_mapping(params), self.now, self.content_type)
+
+
 def propose(
-    body: bytes, url: str, content_type: str = "", *, now: datetime, timezone: str = "UTC", encoding: str = ""
+    body: bytes, url: str, content_type: str = "", *, now: datetime, timezone: str = "", encoding: str = ""
 ) -> Proposal:
-    """Recognise a feed, or guess a board's rows. Stores nothing, fetches nothing."""
+    """Recognise a feed, or guess a board's rows; nothing where that is not sure. Stores nothing, fetches nothing.
+
+    `timezone` is the user's; without it, the page's language may say one.
+    """
     common: dict[str, Any] = {"url": url}
-    if timezone != "UTC":
+    if timezone:
         common["timezone"] = timezone
     if encoding:
         common["encoding"] = encoding
@@ -47,23 +71,72 @@ def propose(
         reason = str(error)
     else:
         return Proposal(spider="feed", params=common, posts=document.posts, notes=notes)
-    decoded = decode(body, content_type=content_type, override=encoding)
-    root = parse_html(decoded.text)
-    base = get_base_url(decoded.text, url)
-    feeds = tuple(announced_feeds(root, base))
+    text = decode(body, content_type=content_type, override=encoding).text
+    page = _Page(
+        body=body, url=url, content_type=content_type, now=now, text=text, root=parse_html(text), common=common
+    )
+    found = _listing(page, reason)
+    feeds = announced_feeds(page.root, get_base_url(text, url), url)
     announced = tuple(f"the page announces a feed: {feed}" for feed in feeds)
-    guess = guess_rows(root, base, now)
-    if guess is None:
-        notes = ("nothing on the page repeats like the rows of a board; give row and title yourself",)
-        return Proposal(spider="", feeds=feeds, notes=(*announced, reason, *notes))
-    params = common | guess.params
-    page = parse_listing(body, url, ListingParams.from_mapping(params), now, content_type)
-    notes = tuple(f"{count} of {page.rows} rows: {why}" for why, count in page.skipped)
+    return Proposal(
+        spider=found.spider,
+        params=found.params,
+        posts=found.posts,
+        feeds=tuple(feeds),
+        notes=(*announced, *found.notes),
+    )
+
+
+def _listing(page: _Page, reason: str) -> Proposal:
+    base = get_base_url(page.text, page.url)
+    guess = guess_rows(page.root, base, page.now)
+    unsure = doubts(guess.facts) if guess else ()
+    if guess is None or unsure:
+        return Proposal(spider="", notes=(reason, *_refusal(page, guess, unsure)))
+    params = page.common | guess.params
+    zone = "" if "timezone" in params else timezone_of(page.root, page.text, page.url)
+    if zone:
+        params["timezone"] = zone
+    if following := next_of(page.root, base, page.url):
+        params["next"] = following
+    params |= _identity(page.read(params).posts, params, page.url)
+    read = page.read(params)
+    return Proposal(spider="listing", params=params, posts=read.posts, notes=tuple(_notes(read, params, zone)))
+
+
+def _identity(posts: tuple[PostItem, ...], params: Mapping[str, Any], url: str) -> dict[str, Any]:
+    """What else says which post is which: a number in the addresses, and what in them is none of it."""
     if "id" in params:
-        notes += (f"the links are scripts: set link_template, with fields such as {{{_attribute(params['id'])}}}",)
+        return {}
+    ignored = ignored_parameters(posts, url)
+    return id_from_address(posts) | ({"ignore_query": ignored} if ignored else {})
+
+
+def _refusal(page: _Page, guess: RowGuess | None, unsure: tuple[str, ...]) -> Iterator[str]:
+    """What the page is instead, and the likeliest rows with what speaks against them."""
+    kind = page_kind(page.body, page.url, content_type=page.content_type)
+    if kind and kind.name != "feed":
+        yield kind.sentence
+    if guess is None:
+        yield "nothing on the page repeats like the rows of a board; give row and title yourself"
+        return
+    row, title = guess.params["row"], guess.params["title"]
+    yield (
+        f"the likeliest rows are not proposed, because {', and '.join(unsure)}: "
+        f"if they are the posts, give --row {row!r} and --title {title!r}"
+    )
+
+
+def _notes(read: ListingPage, params: Mapping[str, Any], zone: str) -> Iterator[str]:
+    for why, count in read.skipped:
+        yield f"{count} of {read.rows} rows: {why}"
+    if "id" in params and "link_template" not in params and not params["id"].startswith("re:"):
+        field_name = params["id"].rpartition("::attr(")[2].removesuffix(")")
+        yield f"the links are scripts: set link_template, with fields such as {{{field_name}}}"
     if "date" not in params:
-        notes += ("no dates were found in the rows",)
-    return Proposal(spider="listing", params=params, posts=page.posts, feeds=feeds, notes=(*announced, *notes))
+        yield "no dates were found in the rows"
+    if zone:
+        yield f"the page's language says that its times are those of {zone}; --timezone gives another zone"
 
 
 def _feed(
@@ -73,7 +146,3 @@ def _feed(
         return parse_feed(body, url, params, now, content_type), ()
     except BrokenFeedError as error:
         return error.document, (str(error),)
-
-
-def _attribute(selector: str) -> str:
-    return selector.rpartition("::attr(")[2].removesuffix(")")

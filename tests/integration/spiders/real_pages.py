@@ -1,11 +1,12 @@
-"""The saved real pages beside the project, and what their index expects of each."""
+"""The saved real pages beside the project (or in the folder REAL_PAGES), and what their index expects of each."""
 
 import html
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[4] / "shared" / "real"
+FOLDER = Path(os.environ.get("REAL_PAGES") or Path(__file__).parents[4] / "shared" / "real")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,8 +18,9 @@ class Expected:
     distinct: int | None
     new: int | None
     gone: int | None
-    first: tuple[str, str]
-    last: tuple[str, str]
+    # Title and link; empty where the index does not tell.
+    first: tuple[str, str] = ("", "")
+    last: tuple[str, str] = ("", "")
 
     @property
     def body(self) -> bytes:
@@ -36,7 +38,9 @@ def expectations(folder: str) -> dict[str, Expected]:
 
 def _expected(row: list[str]) -> Expected:
     cells = [cell.strip() for cell in row]
-    count = cells[-3]
+    # The second table of listings has the count, and then what was wrong with them once.
+    place = next(place for place in range(len(cells) - 1, -1, -1) if re.match(r"\*\*\d+\*\*", cells[place]))
+    count = cells[place]
 
     def number(pattern: str) -> int | None:
         found = re.search(pattern, count)
@@ -48,11 +52,13 @@ def _expected(row: list[str]) -> Expected:
         distinct=number(r"(\d+) distinct"),
         new=number(r"\*\*(\d+) new"),
         gone=number(r"(\d+) gone"),
-        first=_title_and_link(cells[-2]),
+        first=_title_and_link(cells[place + 1]),
         last=_title_and_link(cells[-1]),
     )
 
 
 def _title_and_link(cell: str) -> tuple[str, str]:
-    title, _, link = cell.rpartition(" — ")
+    title, separator, link = cell.rpartition(" — ")
+    if not separator:
+        return "", ""
     return html.unescape(title), "" if "no href" in link else link.strip("`")

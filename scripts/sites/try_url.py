@@ -1,0 +1,103 @@
+"""`crawlpush sites try`."""
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from pipeline.settings import Settings, get_settings
+from scripts.output import json_option, show_record, show_rows
+from scripts.sites import trial
+from scripts.sites.options import PARAM_OPTIONS, changed, definition_options, trial_of
+from spiders.definitions import SiteDefinition, dump_definitions
+
+_NO_PARAMS = {"pairs": (), **{f"param_{name}": None for name in PARAM_OPTIONS}}
+
+
+@click.command("try")
+@click.argument("url")
+@click.option("--spider", help="listing or feed, with its parameters; default: find out.")
+@definition_options
+@json_option
+def try_url(url: str, spider: str | None, *, as_json: bool, **options: Any) -> None:
+    """Fetch a page once and show the posts it would give. Stores nothing.
+
+    Without --spider, propose a definition: find the feed, or guess the rows of a board. Where that is not sure, it
+    says what it saw and proposes nothing. An address without http:// or https:// is asked for by https first.
+    """
+    settings = get_settings()
+    if spider:
+        _try_definition(url, spider, options, settings, as_json=as_json)
+        return
+    proposed = _first_answer(url, options, settings)
+    if as_json:
+        show_record(proposed.__dict__, as_json=True)
+        return
+    for note in proposed.notes:
+        click.echo(f"note: {note}")
+    if not proposed.spider:
+        raise click.ClickException(f"no posts were recognised on {url}: give --spider listing with --row and --title")
+    rows = [{"title": p["title"], "published": p["published_at"], "url": p["url"]} for p in proposed.posts]
+    show_rows(rows, as_json=False, empty="no posts")
+    click.echo(f"\n{len(rows)} posts. To watch it:\n  {_command(proposed, options)}")
+    click.echo(f"\nor, in a file for `crawlpush sites import`:\n\n{_toml(proposed, options)}", nl=False)
+
+
+def _try_definition(url: str, spider: str, options: dict[str, Any], settings: Settings, *, as_json: bool) -> None:
+    definition = changed(SiteDefinition(name="trial", spider=spider, params={"url": addresses(url)[0]}), options)
+    found = trial.found_posts(trial_of(definition), settings)
+    rows = [{"title": p.title, "published": p.published_at, "author": p.author, "url": p.url} for p in found]
+    show_rows(rows, as_json=as_json, empty="")
+
+
+def _first_answer(url: str, options: dict[str, Any], settings: Settings) -> trial.Proposal:
+    """What is proposed for the first of the addresses that answers. Raises the first one's TrialError."""
+    failure: trial.TrialError | None = None
+    for address in addresses(url):
+        definition = SiteDefinition(name="trial", spider="propose", params={"url": address})
+        # What the page is read by is still to be found out; how it may be fetched is not.
+        asked = trial_of(changed(definition, {**options, **_NO_PARAMS}))
+        try:
+            return trial.proposal(replace(asked, timezone=options["timezone"] or ""), settings)
+        except trial.TrialError as error:
+            failure = failure or error
+    raise failure or trial.TrialError(f"{url} is no address")
+
+
+def addresses(url: str) -> tuple[str, ...]:
+    """What a person may mean by an address: itself, or, without a scheme, https and then http."""
+    url = url.strip()
+    return (url,) if "://" in url else tuple(f"{scheme}://{url.removeprefix('//')}" for scheme in ("https", "http"))
+
+
+def _command(proposed: trial.Proposal, options: dict[str, Any]) -> str:
+    return " ".join(["crawlpush sites add NAME", *_arguments(proposed, options)])
+
+
+def _arguments(proposed: trial.Proposal, options: dict[str, Any]) -> Iterator[str]:
+    params = dict(proposed.params)
+    yield f"--spider {proposed.spider} --url {shlex.quote(params.pop('url'))}"
+    if zone := params.pop("timezone", ""):
+        yield f"--timezone {shlex.quote(zone)}"
+    if options["allow_private"]:
+        yield "--allow-private"
+    if reason := options["robots_exempt"]:
+        yield f"--robots-exempt {shlex.quote(reason)}"
+    for key, value in params.items():
+        for line in value if isinstance(value, list) else [value]:
+            yield f"--{key} {shlex.quote(str(line))}" if key in PARAM_OPTIONS else f"-p {shlex.quote(f'{key}={line}')}"
+
+
+def _toml(proposed: trial.Proposal, options: dict[str, Any]) -> str:
+    params = dict(proposed.params)
+    definition = SiteDefinition(
+        name="NAME",
+        spider=proposed.spider,
+        timezone=params.pop("timezone", SiteDefinition.timezone),
+        allow_private=bool(options["allow_private"]),
+        robots_exempt_reason=options["robots_exempt"] or "",
+        params=params,
+    )
+    return dump_definitions([definition])

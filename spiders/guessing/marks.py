@@ -1,0 +1,98 @@
+"""What else stands in the rows of a board: pinned ones, advertisements, badges, comment counts, ids. Pure."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
+
+from lxml import etree
+
+from spiders.guessing.element_names import ADS, PINNED, names_of_leaf, stable_classes, with_class
+from spiders.guessing.titles import Titled
+from spiders.reading.identity import resolve
+from spiders.reading.selectors import compile_selector
+from spiders.reading.text import element_text
+
+_BADGE: Final = re.compile(r"n|new!?|hot|up|neu|nuevo|새\s?글|新着|新|최신|공지|첨부파일|icon", re.IGNORECASE)
+_COUNT: Final = re.compile(r"[\[(]?\s*\+?\d{1,5}\s*[\])]?")
+_COUNT_AT_END: Final = re.compile(r"\S\s*\[\s*\+?\d{1,5}\s*\]$")
+_COMMENT_COUNT: Final = r"re:\s*\[\s*\+?\d{1,5}\s*\]$"
+_INLINE: Final = ("span", "em", "i", "b", "strong", "img", "small", "sup", "font")
+
+
+def marks(rows: Sequence[etree._Element], titles: Titled, date: str) -> dict[str, Any]:
+    """Parameters for the marks: classes of some rows that say pinned or advertising, and what is no part of titles."""
+    classes = Counter(name for row in rows for name in set((row.get("class") or "").split()))
+    some = [name for name, count in classes.items() if count < len(rows)]
+    found: dict[str, Any] = {}
+    if pinned := [with_class("", name) for name in some if PINNED.fullmatch(name)]:
+        found["pinned"] = ", ".join(pinned)
+    if ads := [with_class("", name) for name in some if ADS.fullmatch(name)]:
+        found["skip"] = ads
+    strip = sorted(_badges(titles))
+    if date and any(compile_selector(date, in_row=True).elements(title) for row, title in titles if title is not row):
+        strip.append(date)
+    if sum(bool(_COUNT_AT_END.search(element_text(title))) for _, title in titles) >= max(2, 0.2 * len(titles)):
+        strip.append(_COMMENT_COUNT)
+    return found | ({"strip": strip} if strip else {})
+
+
+def _badges(titles: Titled) -> set[str]:
+    """Names of elements inside titles that are a badge, or a number at the end such as a comment count."""
+    badges: set[str] = set()
+    texts: Counter[str] = Counter()
+    numbers: Counter[str] = Counter()
+    for _, title in titles:
+        for child in title.iterdescendants(*_INLINE):
+            if names := (child.get("class") or "").split():
+                name, text = with_class(child.tag, names[0]), element_text(child)
+                texts[name] += bool(text)
+                numbers[name] += bool(_COUNT.fullmatch(text)) and _ends(title, child)
+                if _BADGE.fullmatch(text):
+                    badges.add(name)
+    return badges | {name for name, count in numbers.items() if count > 1 and count == texts[name]}
+
+
+def _ends(title: etree._Element, child: etree._Element) -> bool:
+    return element_text(title).endswith(element_text(child)) and element_text(title) != element_text(child)
+
+
+def own_id(title: str, titles: Titled, base: str) -> dict[str, Any]:
+    """Where the id is when the addresses are scripts: an attribute whose values differ from row to row."""
+    elements = [_carrier(row, element) for row, element in titles]
+    if any(resolve(base, each.get("href") or "") for each in elements):
+        return {}
+    names = {name for each in elements for name in each.attrib if name.startswith("data-")} | {"onclick", "href"}
+    distinct = {name: len({each.get(name) for each in elements}) for name in names}
+    best = max(distinct, key=lambda name: (distinct[name], name.startswith("data-"), name))
+    if distinct[best] <= len(elements) / 2:
+        return {}
+    place = _selector_of(title, titles, elements)
+    return {"id": f"{place}::attr({best})"} if place is not None else {}
+
+
+def _carrier(row: etree._Element, title: etree._Element) -> etree._Element:
+    """The element whose address or script opens the post: the title, or what is around it in the row."""
+    element = title
+    while True:
+        if element.get("onclick") or element.get("href"):
+            return element
+        if element is row:
+            return title
+        element = element.getparent()
+
+
+def _selector_of(title: str, titles: Titled, elements: Sequence[etree._Element]) -> str | None:
+    if all(element is row for (row, _), element in zip(titles, elements, strict=True)):
+        return ""
+    if all(element is each for (_, element), each in zip(titles, elements, strict=True)):
+        return None if title.startswith("xpath:") or title == "." else title
+    named = Counter(name for each in elements for name in {*stable_names(each)})
+    name, count = max(named.items(), key=lambda each: each[1], default=("", 0))
+    return name if count == len(elements) else None
+
+
+def stable_names(element: etree._Element) -> Sequence[str]:
+    """Selectors of an element by itself: by its classes, its cell, its tag."""
+    by_class = [with_class(element.tag, name) for name in stable_classes(element)]
+    return [*by_class, *names_of_leaf(element), element.tag]
