@@ -14,6 +14,7 @@ from celery import Celery
 from celery.schedules import crontab
 from kombu import Queue
 
+from pipeline.locks import SOCKET_OPTIONS
 from pipeline.settings import Settings, SettingsError, get_settings
 
 CRAWL_QUEUE = "crawl_tasks"
@@ -32,8 +33,7 @@ FANOUT_LEASE_S = 60.0
 """How long one slice of a fan-out may take."""
 REDIS_OPTIONS = {
     "queue_order_strategy": "priority",
-    "socket_connect_timeout": 5,
-    "socket_keepalive": True,
+    **SOCKET_OPTIONS,
     # Whoever publishes learns within this many seconds that Redis is away; the database keeps what is owed.
     "connect_retries_timeout": 2,
 }
@@ -173,7 +173,11 @@ def create_app(settings: Settings) -> Celery:
     app.conf.update(
         broker_url=settings.broker,
         broker_use_ssl=tls_options(settings.broker, settings),
+        # However long the broker is away, at a start or later.
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_channel_error_retry=True,
+        worker_consumer="pipeline.worker.consumer:Consumer",
         # py-amqp takes no option that it does not know.
         broker_transport_options=REDIS_OPTIONS if on_redis(settings) else {},
         imports=(

@@ -3,11 +3,12 @@
 import os
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -18,11 +19,35 @@ from pipeline.errors import PipelineError
 from pipeline.settings import Settings
 
 PREFIX = "crawlpush:lock:"
+SOCKET_OPTIONS: Mapping[str, Any] = MappingProxyType(
+    {
+        "socket_connect_timeout": 5,
+        # For the answer to a command. A worker's wait for messages is none: it is looked after by the health checks.
+        "socket_timeout": 10,
+        "socket_keepalive": True,
+        # A connection that lay idle for so long is asked whether it lives before it is used, or while it waits.
+        "health_check_interval": 10,
+        "socket_keepalive_options": {
+            getattr(socket, name): value
+            for name, value in {
+                "TCP_KEEPIDLE": 10,
+                "TCP_KEEPINTVL": 5,
+                "TCP_KEEPCNT": 3,
+                # Milliseconds until what was sent and never confirmed breaks the connection.
+                "TCP_USER_TIMEOUT": 20_000,
+            }.items()
+            if hasattr(socket, name)
+        },
+    }
+)
+"""How any connection to Redis finds out, in seconds, that nobody is at its other end any more.
+
+Failovers and address translation leave such connections: they swallow what is sent, and break never."""
 
 
 def open_redis(settings: Settings) -> Redis:
     """A client for REDIS_URL; it connects at its first command."""
-    options: dict[str, Any] = {"socket_connect_timeout": 5, "socket_timeout": 10, "health_check_interval": 30}
+    options: dict[str, Any] = dict(SOCKET_OPTIONS)
     if settings.redis_url.startswith("rediss://") and settings.redis_tls_insecure:
         options |= {"ssl_cert_reqs": ssl.CERT_NONE, "ssl_check_hostname": False}
     return Redis.from_url(settings.redis_url, **options)

@@ -7,10 +7,22 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
+from storage import postgres
 from storage.errors import StorageError
+
+PASSING_ERRORS = (
+    # The database is away, restarts, has no connection free, or gave up a statement or a lock.
+    OperationalError,
+    InterfaceError,
+    PoolTimeoutError,
+    # PostgreSQL's class 25: it is read-only, as a server is that a failover has left behind.
+    InternalError,
+)
+"""Errors of the database that pass by themselves: whoever meets one tries again."""
 
 SQLITE_BUSY_TIMEOUT_MS = 20_000
 """SQLite has one writer at a time; a transaction of ours lasts milliseconds, so waiting beats failing."""
@@ -40,8 +52,11 @@ def parse_url(url: str) -> URL:
             raise DatabaseURLError(f"{other!r} is not a database of crawlpush: use sqlite:/// or postgresql://")
 
 
-def open_engine(url: str, *, pool_size: int = 5) -> Engine:
-    """An engine for `url`. For SQLite the file's folder is made, WAL is on, and foreign keys are enforced."""
+def open_engine(url: str, *, pool_size: int = 5, patient: bool = False) -> Engine:
+    """An engine for `url`. For SQLite the file's folder is made, WAL is on, and foreign keys are enforced.
+
+    patient: for statements that may take as long as they like, as those of a migration.
+    """
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
         if parsed.database and parsed.database != ":memory:":
@@ -55,7 +70,17 @@ def open_engine(url: str, *, pool_size: int = 5) -> Engine:
         return engine
     # A connection that the server dropped while it lay in the pool is replaced before use, not noticed by failing.
     # hide_parameters: a statement's parameters may be device tokens, and an error is logged.
-    return create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, hide_parameters=True)
+    engine = create_engine(
+        parsed,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args=postgres.connect_options(parsed),
+    )
+    if not patient:
+        postgres.set_deadlines(engine)
+    return engine
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

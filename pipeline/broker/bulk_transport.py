@@ -30,8 +30,8 @@ from pipeline.broker.redis_transport import (
     KombuSentinelChannel,
     KombuSentinelTransport,
     KombuTransport,
-    Mixin,
     SturdyMixin,
+    TransportMixin,
     transport_of,
 )
 from pipeline.broker.take_script import TAKE
@@ -191,7 +191,7 @@ class SentinelChannel(BulkMixin, KombuSentinelChannel):
     """A channel to the server that Sentinel names."""
 
 
-class LoopMixin(Mixin):
+class LoopMixin(TransportMixin):
     """Remembers the worker's event loop, for timers."""
 
     loop: Any = None

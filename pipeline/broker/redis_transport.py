@@ -51,6 +51,14 @@ else:
 class QoS(KombuQoS):
     """Which messages are unacknowledged, as kombu knows it, and what to do with records of them that are none."""
 
+    def ack(self, delivery_tag: str) -> None:
+        """Acknowledge a message; one whose acknowledgement is refused comes again, and its task finds nothing to do."""
+        try:
+            super().ack(delivery_tag)
+        except BROKER_ERRORS as error:
+            logger.warning("acknowledgement not sent", extra={"fields": {"error": type(error).__name__}})
+            self.forget(delivery_tag)
+
     def forget(self, *tags: str) -> None:
         """Free the places of messages in the prefetch count."""
         for tag in tags:
@@ -85,6 +93,19 @@ class SturdyMixin(Mixin):
         if asynchronous not in known:
             known[asynchronous] = super()._connparams(asynchronous=asynchronous)
         return dict(known[asynchronous])
+
+    def close(self) -> None:
+        """Close it as far as the broker lets us: Celery takes what is raised here for a defect.
+
+        What could not be given back comes back by itself, and what is acknowledged from now on still is.
+        """
+        try:
+            super().close()
+        except BROKER_ERRORS as error:
+            logger.debug("channel half closed", extra={"fields": {"error": type(error).__name__}})
+        finally:
+            # Giving messages back may have opened connections anew.
+            self._disconnect_pools()
 
     def _brpop_read(self, **options: Any) -> bool:
         """Read the answer to BRPOP, and deliver what came with it."""
@@ -163,13 +184,22 @@ class SentinelChannel(SturdyMixin, KombuSentinelChannel):
     """A channel to the server that Sentinel names."""
 
 
-class Transport(KombuTransport):
+class TransportMixin(Mixin):
+    """What a transport calls the loss of its connection: an answer that is an error too.
+
+    Over another connection, perhaps to the server that took over, the next try may find it well again.
+    """
+
+    connection_errors = (*redis.Transport.connection_errors, RedisError)
+
+
+class Transport(TransportMixin, KombuTransport):
     """Reads one Redis server, plain or over TLS."""
 
     Channel = Channel
 
 
-class SentinelTransport(KombuSentinelTransport):
+class SentinelTransport(TransportMixin, KombuSentinelTransport):
     """Reads the Redis server that Sentinel names."""
 
     Channel = SentinelChannel

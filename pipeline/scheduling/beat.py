@@ -9,6 +9,7 @@ from celery.beat import Scheduler
 from redis.exceptions import RedisError
 
 from pipeline import resources
+from pipeline.outage import Outage
 from pipeline.scheduling import heartbeat
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ class HeartbeatScheduler(Scheduler):
         super().__init__(*arguments, **options)
         self._last_tick: datetime | None = None
         self._last_heartbeat = float("-inf")
+        self._broker = Outage("broker")
+        self._redis = Outage("redis")
 
     def tick(self, *arguments: Any, **options: Any) -> float:
         """Send what is due, and say that we live. Returns the seconds until the next tick."""
@@ -36,6 +39,19 @@ class HeartbeatScheduler(Scheduler):
         if time.monotonic() - self._last_heartbeat >= HEARTBEAT_EVERY_S:
             self._record(now)
         return delay
+
+    def apply_entry(self, entry: Any, producer: Any = None) -> None:
+        """Send one tick. What could not be sent is not made good: the next tick comes soon."""
+        try:
+            self.apply_async(entry, producer=producer, advance=False)
+        except Exception as error:
+            self._broker.failed(error.__cause__ or error)
+        else:
+            self._broker.over()
+
+    def _ensure_connected(self) -> Any:
+        """Connect when there is something to send: a beat that waited for its broker here would miss its heartbeats."""
+        return self.connection
 
     def _start_anew(self, now: datetime) -> None:
         """Let every entry begin now: Celery would wait until the old time comes round again."""
@@ -57,5 +73,7 @@ class HeartbeatScheduler(Scheduler):
                 heartbeat.forget_old(redis, now=now)
         except (RedisError, OSError) as error:
             # Beat goes on without: its messages may go through another broker, and the next heartbeat comes soon.
-            logger.warning("heartbeat not recorded", extra={"fields": {"error": type(error).__name__}})
+            self._redis.failed(error)
+        else:
+            self._redis.over()
         self._last_heartbeat = time.monotonic()

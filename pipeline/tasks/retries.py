@@ -3,23 +3,17 @@
 from typing import Any, Final
 
 from kombu.exceptions import OperationalError as KombuError
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from redis.exceptions import RedisError
 
 from pipeline.broker.publish import BrokerError
+from storage.session import PASSING_ERRORS
 
 TRANSIENT_ERRORS: Final[tuple[type[Exception], ...]] = (
-    # The database is away, restarts, or has no connection free.
-    OperationalError,
-    InterfaceError,
-    PoolTimeoutError,
-    # So is the broker, or the Redis of the locks.
+    *PASSING_ERRORS,
+    # The broker is away, or the Redis of the locks; or it answers that it can do nothing now.
     BrokerError,
     KombuError,
-    RedisConnectionError,
-    RedisTimeoutError,
+    RedisError,
 )
 
 RETRIES: Final[dict[str, Any]] = {

@@ -19,7 +19,7 @@ def _render(kind: str, item: Any, _context: Any) -> str | Literal[False]:
 
 
 def run() -> None:
-    engine = open_engine(context.config.attributes["url"])
+    engine = open_engine(context.config.attributes["url"], patient=True)
     sqlite = engine.dialect.name == "sqlite"
     try:
         with engine.execution_options(crawlpush_writes=True).connect() as connection:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from celery import Celery
 
+from pipeline.locks import SOCKET_OPTIONS
 from tests.support.broker import QUEUE, transport_name
 
 URL = os.environ.get("TRANSPORT_URL", "redis://127.0.0.1:1/0")
@@ -24,9 +25,12 @@ app.conf.update(
         "visibility_timeout": int(os.environ.get("VISIBILITY_S", "3600")),
         "unacked_restore_throttle": 1,
         "unacked_restore_interval": 1,
-        "socket_connect_timeout": 2,
+        **SOCKET_OPTIONS,
     },
     broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_channel_error_retry=True,
+    worker_consumer="pipeline.worker.consumer:Consumer",
     task_serializer="json",
     accept_content=["json"],
     task_acks_late=True,

@@ -84,8 +84,7 @@ def test_acknowledgements_survive_a_redis_that_is_away_for_a_moment(
             away.setattr(channel, "conn_or_acquire", refuse)
             reader.messages[0].ack()
             channel.flush()
-            with pytest.raises(redis.ConnectionError):
-                channel.close()
+            channel.close()
         assert unacked(client) == [1, 2]
 
         turns = iter(hub.create_loop())

@@ -109,7 +109,7 @@ def test_a_redis_that_is_gone_stops_no_beat(
 ) -> None:
     monkeypatch.setattr(resources, "redis", lambda: Redis.from_url("redis://127.0.0.1:1/0"))
     scheduler.run_due()
-    assert [record.message for record in caplog.records] == ["heartbeat not recorded"]
+    assert [record.message for record in caplog.records] == ["redis away or refusing, waiting"]
 
 
 @pytest.mark.parametrize(
@@ -139,3 +139,31 @@ def test_one_living_beat_is_enough_and_old_ones_are_forgotten(redis: Redis) -> N
     heartbeat.forget_old(redis, now=NOW)
     assert len(heartbeat.beats(redis)) == 1
     assert heartbeat.STALE_AFTER.total_seconds() / 2 > beat.HEARTBEAT_EVERY_S
+
+
+def test_a_broker_that_is_away_takes_beat_two_lines_however_many_ticks_fail(
+    clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = Celery("test", broker="redis://127.0.0.1:1/0", set_as_current=False)
+    app.conf.update(
+        beat_schedule={"often": {"task": "often", "schedule": 10.0}},
+        enable_utc=True,
+        result_expires=None,
+        task_publish_retry=False,
+    )
+    monkeypatch.setattr(app, "now", clock)
+    scheduler = HeartbeatScheduler(app)
+    monkeypatch.setattr(resources, "redis", lambda: Redis(port=1, retry=None))
+    monkeypatch.setattr(beat, "HEARTBEAT_EVERY_S", 0)
+    for _ in range(5):
+        scheduler.tick()
+        clock.at += timedelta(seconds=10)
+    assert sorted(line.message for line in caplog.records) == [
+        "broker away or refusing, waiting",
+        "redis away or refusing, waiting",
+    ]
+    assert not any(line.exc_info for line in caplog.records)
+
+    monkeypatch.setattr(scheduler, "apply_async", lambda *_, **__: None)
+    scheduler.tick()
+    assert caplog.records[-1].message == "broker is back"

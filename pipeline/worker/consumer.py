@@ -1,0 +1,92 @@
+"""Celery's consumer, which outlives every trouble of the broker: it waits, however long, and says so in two lines.
+
+Celery's own gives up after a number of tries, and ends at once where the broker is there but answers with an error: a
+Redis that became a replica, is full, cannot save, or still loads its data.
+"""
+
+import logging
+import time
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from celery.worker.consumer import consumer as celerys
+from celery.worker.state import maybe_shutdown
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from pipeline.outage import LONGEST_WAIT_S, Outage
+
+if TYPE_CHECKING:
+    # Celery's stubs know nothing of the inside that is leaned on here.
+    class _Consumer(Any): ...  # type: ignore[misc]
+
+else:
+    _Consumer = celerys.Consumer
+
+CONNECTION_RETRY: str = vars(celerys)["CONNECTION_RETRY"]
+WELL_AFTER_S = 2.0
+"""A connection on which nothing went wrong for so long is a good one."""
+
+
+class Consumer(_Consumer):
+    """Reads the queues of one worker."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # An answer that is an error says no more than a broken connection does: not now.
+        errors: tuple[type[BaseException], ...] = (*self.conninfo.connection_errors, *self.conninfo.channel_errors)
+        self.connection_errors = (*errors, OperationalError, RedisError)
+        self._outage = Outage("broker")
+        self._soon_well: Any = None
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Connect, however long it takes. Raises WorkerShutdown when the worker is to stop meanwhile."""
+        conn.ensure_connection(
+            lambda error, _: self._failed(error),
+            max_retries=None,
+            interval_start=1,
+            interval_step=1,
+            interval_max=LONGEST_WAIT_S,
+            callback=maybe_shutdown,
+        )
+        self.first_connection_attempt = False
+        return conn
+
+    def on_connection_error_before_connected(self, exc: Exception) -> None:
+        """See Celery: the way to a connection failed elsewhere than above."""
+        self._wait(self._failed(exc))
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """See Celery: the connection broke, or what was asked over it was refused."""
+        wait_s = self._failed(exc)
+        super().on_connection_error_after_connected(exc)
+        self._wait(wait_s)
+
+    def on_ready(self) -> None:
+        """See Celery: from here on it waits for messages."""
+        super().on_ready()
+        if self.hub is None:
+            self._outage.over()
+        elif self._outage.lasts:
+            self._soon_well = self.hub.call_later(WELL_AFTER_S, self._outage.over)
+
+    def _failed(self, error: Exception) -> int:
+        if self._soon_well is not None:
+            self._soon_well.cancel()
+            self._soon_well = None
+        return self._outage.failed(error)
+
+    def _wait(self, seconds: int) -> None:
+        for _ in range(seconds):
+            maybe_shutdown()
+            time.sleep(1)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """False for what Celery says at each try; the lines of Outage are said instead."""
+    return CONNECTION_RETRY not in (record.msg, *(record.args or ()))
+
+
+logging.getLogger(celerys.__name__).addFilter(_is_news)
+# What the next major version of Celery will do with tasks under way, said at each loss of a connection.
+warnings.filterwarnings("ignore", message=r"\s*In Celery 5\.1 we introduced an optional breaking change")

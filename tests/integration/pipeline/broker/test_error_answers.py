@@ -1,0 +1,82 @@
+"""A Redis that is there and answers with an error: a worker waits, says so in two lines, and goes on."""
+
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import redis
+
+from scripts.local.embedded_redis import free_port
+from tests.support.broker import BULK, STURDY, wait_until
+from tests.support.redis_process import RedisProcess
+from tests.support.worker import Worker
+
+
+def _cannot_save(client: "redis.Redis") -> None:
+    # Without its folder it cannot save, and refuses to write what it could lose.
+    shutil.rmtree(str(client.config_get("dir")["dir"]))
+    client.config_set("save", "1 1")
+    client.set("to be saved", "1")
+    with suppress(redis.ResponseError):  # it may have begun by itself
+        client.bgsave()
+    wait_until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", "it failed to save")
+
+
+def _unblocked(client: "redis.Redis") -> None:
+    for each in client.client_list():
+        client.execute_command("CLIENT", "UNBLOCK", each["id"], "ERROR")
+
+
+TROUBLES: dict[str, tuple[Callable[["redis.Redis"], object], Callable[["redis.Redis"], object]]] = {
+    "READONLY": (lambda it: it.replicaof("127.0.0.1", str(free_port())), lambda it: it.replicaof("NO", "ONE")),
+    "OOM": (lambda it: it.config_set("maxmemory", 1), lambda it: it.config_set("maxmemory", 0)),
+    "NOREPLICAS": (
+        lambda it: it.config_set("min-replicas-to-write", 1),
+        lambda it: it.config_set("min-replicas-to-write", 0),
+    ),
+    "NOPERM": (
+        lambda it: it.execute_command("ACL SETUSER default -@blocking -evalsha"),
+        lambda it: it.execute_command("ACL SETUSER default +@all"),
+    ),
+    "UNBLOCKED": (_unblocked, lambda it: it.ping()),
+    # The last one: its folder stays away.
+    "MISCONF": (_cannot_save, lambda it: it.config_set("stop-writes-on-bgsave-error", "no")),
+}
+
+
+@pytest.mark.parametrize(
+    ("transport", "troubles"),
+    [
+        (BULK, ("READONLY", "NOPERM")),
+        *(pytest.param(name, tuple(TROUBLES), marks=pytest.mark.full) for name in (STURDY, BULK)),
+    ],
+)
+def test_a_worker_outlives_every_error_that_redis_answers_with(
+    tmp_path: Path, transport: str, troubles: Sequence[str]
+) -> None:
+    (tmp_path / "redis").mkdir()
+    with (
+        RedisProcess(tmp_path / "redis") as server,
+        redis.Redis.from_url(server.url) as client,
+        Worker(
+            tmp_path, server.url, transport, "--without-mingle", app="tests.support.transport_app",
+            TRANSPORT_URL=server.url, TRANSPORT=transport, VISIBILITY_S="3",
+        ) as worker,
+    ):  # fmt: skip
+        for number, word in enumerate(troubles):
+            begin, end = TROUBLES[word]
+            begin(client)
+            wait_until(lambda: worker.said().count("away or refusing") == number + 1, f"it says {word}")  # noqa: B023
+            end(client)
+            wait_until(lambda: worker.said().count("broker is back") == number + 1, f"it goes on after {word}")  # noqa: B023
+            worker.send(number)
+            wait_until(lambda: number in worker.noted(), f"it works after {word}")  # noqa: B023
+        said = worker.said()
+        assert worker.process.poll() is None
+        assert "Traceback" not in said, said
+        # "Away", "back", and what could not be acknowledged meanwhile.
+        assert len(re.findall("WARNING|ERROR|CRITICAL", said)) <= 3 * len(troubles), said
+        assert worker.terminate() == 0
