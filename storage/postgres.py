@@ -34,8 +34,9 @@ https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS""
 class Connection(psycopg.Connection[Any]):
     """A connection that gives a silent server up."""
 
-    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = ANSWER_S) -> Any:
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """See psycopg. Raises OperationalError, with the connection closed, when the server does not answer in time."""
+        timeout = ANSWER_S if timeout is None else timeout
         try:
             return super().wait(gen, interval, timeout)
         except _WaitTimeout:

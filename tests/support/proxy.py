@@ -20,6 +20,7 @@ class Proxy:
         self._hold: Callable[[bytes], bool] = lambda _: False
         self._held = threading.Event()
         self._connections: set[socket.socket] = set()
+        self._swallowed: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._listener = self._listen(0)
         self.port: int = self._listener.getsockname()[1]
@@ -39,6 +40,11 @@ class Proxy:
             for connection in self._connections:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
+
+    def swallow(self) -> None:
+        """Let nothing more through the connections that are there, without breaking them; new ones work."""
+        with self._lock:
+            self._swallowed |= self._connections
 
     def mend(self) -> None:
         """Take connections again, on the same port."""
@@ -84,6 +90,8 @@ class Proxy:
     def _forward(self, source: socket.socket, sink: socket.socket, from_client: bool) -> None:
         with suppress(OSError):
             while data := source.recv(CHUNK):
+                if source in self._swallowed:
+                    continue
                 if from_client and self._hold(data):
                     self._held.set()
                     # Nothing passes any more; the end comes when the client dies.

@@ -26,6 +26,8 @@ app.conf.update(
         "unacked_restore_throttle": 1,
         "unacked_restore_interval": 1,
         **SOCKET_OPTIONS,
+        "health_check_interval": int(os.environ.get("HEALTH_S", "10")),
+        "socket_timeout": int(os.environ.get("ANSWER_S", "10")),
     },
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,

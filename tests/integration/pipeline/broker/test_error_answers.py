@@ -1,16 +1,19 @@
-"""A Redis that is there and answers with an error: a worker waits, says so in two lines, and goes on."""
+"""A Redis that answers with an error, or on some connections no more: a worker waits, says so, and goes on."""
 
 import re
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
 import redis
+from celery import Celery
 
 from scripts.local.embedded_redis import free_port
-from tests.support.broker import BULK, STURDY, wait_until
+from tests.support.broker import BULK, QUEUE, STURDY, wait_until
+from tests.support.proxy import Proxy
 from tests.support.redis_process import RedisProcess
 from tests.support.worker import Worker
 
@@ -51,7 +54,9 @@ TROUBLES: dict[str, tuple[Callable[["redis.Redis"], object], Callable[["redis.Re
     ("transport", "troubles"),
     [
         (BULK, ("READONLY", "NOPERM")),
-        *(pytest.param(name, tuple(TROUBLES), marks=pytest.mark.full) for name in (STURDY, BULK)),
+        pytest.param(BULK, tuple(TROUBLES), marks=pytest.mark.full),
+        # BRPOP may be called where memory is short.
+        pytest.param(STURDY, tuple(word for word in TROUBLES if word != "OOM"), marks=pytest.mark.full),
     ],
 )
 def test_a_worker_outlives_every_error_that_redis_answers_with(
@@ -80,3 +85,26 @@ def test_a_worker_outlives_every_error_that_redis_answers_with(
         # "Away", "back", and what could not be acknowledged meanwhile.
         assert len(re.findall("WARNING|ERROR|CRITICAL", said)) <= 3 * len(troubles), said
         assert worker.terminate() == 0
+
+
+@pytest.mark.parametrize("transport", [BULK, pytest.param(STURDY, marks=pytest.mark.full)])
+def test_a_worker_gives_up_connections_that_swallow_everything(tmp_path: Path, transport: str) -> None:
+    with RedisProcess(tmp_path) as server, Proxy(server.port) as proxy:
+        url = f"redis://127.0.0.1:{proxy.port}/0"
+        with Worker(
+            tmp_path, url, transport, "--without-mingle", app="tests.support.transport_app",
+            TRANSPORT_URL=url, TRANSPORT=transport, HEALTH_S="1", ANSWER_S="1", VISIBILITY_S="3",
+        ) as worker:  # fmt: skip
+            worker.send(1)
+            wait_until(lambda: worker.noted() == [1], "it works")
+            proxy.swallow()
+            with Celery(broker=server.url, set_as_current=False) as direct:
+                # BRPOP lets a message go to a connection that is dead; the sweep sends such a one again.
+                numbers = count(2)
+                wait_until(
+                    lambda: (direct.send_task("note", (next(numbers),), queue=QUEUE), len(worker.noted()) > 1)[1],
+                    "it works again",
+                )
+                # Remote control has a connection of its own.
+                wait_until(lambda: direct.control.inspect(timeout=0.3).ping(), "it answers again")
+            assert worker.process.poll() is None

@@ -1,0 +1,60 @@
+"""Nothing waits for PostgreSQL without an end: a connection that swallows everything, a statement, a lock."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from sqlalchemy import insert, select, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from storage import postgres
+from storage.models import User
+from storage.session import PASSING_ERRORS, Database
+from tests.support.proxy import Proxy
+
+
+@pytest.fixture
+def proxy(postgres_url: str) -> Iterator[Proxy]:
+    port = make_url(postgres_url).port
+    assert port is not None
+    with Proxy(port) as proxy:
+        yield proxy
+
+
+def test_a_connection_that_swallows_everything_is_given_up_and_the_pool_is_made_anew(
+    postgres_url: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "ANSWER_S", 0.5)
+    url = make_url(postgres_url).set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
+    with closing(Database(url)) as database:
+        with database.reading() as one, database.reading() as two, database.reading() as three:
+            for session in (one, two, three):
+                session.execute(select(User.id))
+        with pytest.raises(OperationalError, match="has not answered"), database.writing() as session:
+            session.execute(select(User.id))
+            proxy.swallow()
+            session.execute(select(User.id))
+        # None of the others is tried in turn: whatever the pool had is from before.
+        began = time.monotonic()
+        with database.writing() as session:
+            session.execute(select(User.id))
+        assert time.monotonic() - began < postgres.ANSWER_S
+
+
+@pytest.mark.parametrize("limit", ["STATEMENT_S", "LOCK_S"])
+def test_a_statement_and_a_lock_have_an_end(postgres_url: str, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    monkeypatch.setattr(postgres, limit, 1)
+    with closing(Database(postgres_url)) as database, database.writing() as holder:
+        holder.execute(text("LOCK TABLE users"))
+        waits = "SELECT pg_sleep(20)" if limit == "STATEMENT_S" else "LOCK TABLE users"
+        with pytest.raises(PASSING_ERRORS), database.writing() as session:
+            session.execute(text(waits))
+
+
+def test_a_database_that_is_read_only_for_a_while_is_an_error_that_passes(postgres_url: str) -> None:
+    with closing(Database(postgres_url)) as database, database.writing() as session:
+        session.execute(text("SET TRANSACTION READ ONLY"))
+        with pytest.raises(PASSING_ERRORS):
+            session.execute(insert(User).values(external_id="u", timezone="UTC"))
