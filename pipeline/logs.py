@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from celery import current_task
 
+from pipeline.basics.text import printable
 from pipeline.redaction import redacted
 from pipeline.settings import Settings
 
@@ -65,12 +66,12 @@ class HumanFormatter(logging.Formatter):
             # Where all is well nobody asks for the task.
             shown |= _context(record)
         fields = " ".join(f"{name}={_shown(_safe(value))}" for name, value in shown.items())
-        line = f"{at} {level}{_one_line(redacted(record.getMessage()))}" + (f": {fields}" if fields else "")
+        line = f"{at} {level}{printable(redacted(record.getMessage()))}" + (f": {fields}" if fields else "")
         if not record.exc_info:
             return line
         # Indented and cleaned line by line: what a page put into an exception must not look like a line of ours.
         said = redacted(self.formatException(record.exc_info))
-        trace = "\n".join(f"    {_one_line(part)}" for part in said.splitlines())
+        trace = "\n".join(f"    {printable(part)}" for part in said.splitlines())
         return f"{line}\n{trace}"
 
 
@@ -92,13 +93,8 @@ class JSONFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False, default=str)
 
 
-def _one_line(text: str) -> str:
-    # A page's title or a library's error may hold line breaks and escape sequences; a log line is one line.
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
 def _shown(value: object) -> str:
-    text = _one_line(str(value))
+    text = printable(str(value))
     return f'"{text}"' if " " in text or not text else text
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pipeline.basics.text import first_line
 from pipeline.redaction import redacted
 from pipeline.settings import Settings
 
@@ -51,7 +52,7 @@ def scrubbed(event: "Event", _hint: "Hint") -> "Event":
 
 def _first_line(text: str) -> str:
     # What follows the first line of a database's error quotes the row.
-    return redacted(text.strip().partition("\n")[0])
+    return redacted(first_line(text))
 
 
 def _each(value: Any, change: Callable[[str], str]) -> Any:

@@ -11,11 +11,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from pipeline.basics.time_zones import find_zone
 from pipeline.errors import PipelineError
 from storage.session import DatabaseURLError, parse_url
 
@@ -27,7 +27,7 @@ class SettingsError(PipelineError, ValueError):
 
 
 def _time_zone(name: str) -> str:
-    if name not in available_timezones():
+    if find_zone(name) is None:
         raise ValueError("an IANA time zone such as Asia/Seoul or UTC is expected")
     return name
 

@@ -3,6 +3,7 @@
 from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
 
+from pipeline.basics.text import first_line
 from pipeline.errors import PipelineError
 from pipeline.locks import open_redis
 from pipeline.settings import Settings
@@ -39,7 +40,7 @@ def check_redis(settings: Settings) -> None:
 
 def database_sentence(error: Exception) -> str:
     """What to tell a person whose database is not there."""
-    cause = str(getattr(error, "orig", error)).strip().splitlines()[0]
+    cause = first_line(getattr(error, "orig", error))
     return f"the database of DATABASE_URL cannot be reached: {cause}"
 
 

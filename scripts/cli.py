@@ -12,6 +12,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
 
+from pipeline.basics.text import first_line
 from pipeline.startup import redis_sentence
 from scripts.errors import OUR_ERRORS
 
@@ -70,7 +71,7 @@ class Commands(click.Group):
         except (RedisError, BrokerError) as error:
             raise click.ClickException(redis_sentence(error)) from None
         except OperationalError as error:
-            cause = str(error.orig).strip().splitlines()[0]
+            cause = first_line(error.orig)
             raise click.ClickException(f"the database cannot be used: {cause}. Check DATABASE_URL") from None
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import startup
+from pipeline.basics.text import printable
 from pipeline.settings import get_settings
 from storage.session import Database
 
@@ -76,11 +77,6 @@ def local_time(at: datetime | None, zone: str | None = None) -> str:
 def shortened_token(token: str) -> str:
     """Enough of a device token to tell two apart, too little to use one."""
     return f"{token[:4]}…{token[-2:]}" if len(token) > 8 else "…"
-
-
-def printable(text: str) -> str:
-    """A text on one line. What a page says may hold escape sequences; a terminal must not obey them."""
-    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _text(value: Any) -> str:

@@ -19,15 +19,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from importlib import resources
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
+from pipeline.basics.durations import exact_duration, parse_duration
+from pipeline.basics.time_zones import find_zone
 from spiders.errors import SpiderError
 from spiders.params import FeedParams, ListingParams, ParamsError
 from spiders.toml_text import toml_table
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
-_DURATION: Final = re.compile(r"(\d{1,9})\s*([smhdw])")
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _LONGEST: Final = 3_650 * 86_400
 _PARAMS: Final[Mapping[str, type[ListingParams] | type[FeedParams]]] = {
     "listing": ListingParams,
@@ -42,19 +41,12 @@ class DefinitionError(SpiderError, ValueError):
 
 def seconds(duration: str) -> int:
     """A duration such as "90s", "5m", "36h", "7d" or "2w" in seconds; raises ValueError for anything else."""
-    found = _DURATION.fullmatch(duration.strip())
-    if found is None:
+    count = parse_duration(duration)
+    if count is None:
         raise ValueError(f"{duration!r} is no duration: write a number and s, m, h, d or w, such as 7d")
-    count = int(found[1]) * _SECONDS[found[2]]
     if not 0 < count <= _LONGEST:
         raise ValueError(f"{duration!r} is not possible: a duration is from 1s to 3650d")
     return count
-
-
-def duration(count: int) -> str:
-    """Seconds as an exact duration in the largest unit up to days: 604800 is "7d"."""
-    unit = next(unit for unit in "dhms" if count % _SECONDS[unit] == 0)
-    return f"{count // _SECONDS[unit]}{unit}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +80,7 @@ class SiteDefinition:
     def __post_init__(self) -> None:
         """Put durations in one form, so that a definition has one way to be written."""
         for name in ("max_age", "ttl"):
-            object.__setattr__(self, name, duration(seconds(getattr(self, name))))
+            object.__setattr__(self, name, exact_duration(seconds(getattr(self, name))))
 
     @property
     def url(self) -> str:
@@ -213,10 +205,8 @@ def _params(table: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def _check_timezone(name: str, where: str) -> None:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise DefinitionError(f"{where}: timezone is {name!r}; it must be an IANA name such as Asia/Seoul") from error
+    if find_zone(name) is None:
+        raise DefinitionError(f"{where}: timezone is {name!r}; it must be an IANA name such as Asia/Seoul")
 
 
 def check_params(definition: SiteDefinition, where: str = "") -> None:

@@ -13,6 +13,7 @@ import spiders.without_http2  # noqa: F401 - before Scrapy
 from spiders.items import PostItem
 from spiders.middlewares import kind_of
 from spiders.params import ListingParams, ParamsError
+from spiders.reading.addresses import Scheme
 from spiders.reading.listing_page import ListingPage, parse_listing
 
 __all__ = ["ListingPage", "ListingSpider", "parse_listing"]
@@ -32,6 +33,7 @@ class ListingSpider(scrapy.Spider):
         self.params = ListingParams.from_mapping(self.preset() | kwargs)
         self._seen: set[str] = set()
         self._pages = 0
+        self._scheme: Scheme | None = None
 
     @classmethod
     def preset(cls) -> dict[str, Any]:
@@ -53,6 +55,7 @@ class ListingSpider(scrapy.Spider):
         """The posts of a page, then the next page while it brings posts that the earlier ones did not."""
         page = self.parse_page(response, datetime.now(UTC))
         self._pages += 1
+        self._scheme = page.scheme
         self._report(page, response)
         fresh = [post for post in page.posts if post.external_id not in self._seen]
         self._seen.update(post.external_id for post in fresh)
@@ -64,7 +67,7 @@ class ListingSpider(scrapy.Spider):
     def parse_page(self, response: Response, now: datetime) -> ListingPage:
         """What a page holds; a spider in spiders/sites/ may replace this."""
         content_type = (response.headers.get("Content-Type") or b"").decode("latin-1")
-        return parse_listing(response.body, response.url, self.params, now, content_type)
+        return parse_listing(response.body, response.url, self.params, now, content_type, self._scheme)
 
     def _following(self, page: ListingPage) -> str | None:
         if self.params.page_template:

@@ -4,13 +4,13 @@ What they learn goes into the crawler's stats, under `crawl/...`: spiders.child.
 """
 
 import asyncio
-import email.utils
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Self
 
 import spiders.without_http2  # noqa: F401 - before Scrapy
+from pipeline.basics.retry_after import retry_after_s
 
 # isort: split
 
@@ -143,19 +143,6 @@ class RetryAfterMiddleware:
         wish = "to slow down" if delay is None else f"to come back in {delay:.0f} s"
         self._sent_away = f"the server answered {response.status} and asks {wish}"
         raise IgnoreRequest(self._sent_away)
-
-
-def retry_after_s(value: str, *, now: datetime) -> float | None:
-    """Seconds that a Retry-After header asks for, given as seconds or as an HTTP date; None when it is neither."""
-    value = value.strip()
-    if value.isascii() and value.isdigit():
-        return float(min(int(value[:9]), 10**8))
-    try:
-        at = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - now).total_seconds())
 
 
 class KeptRobotsMiddleware:

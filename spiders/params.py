@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from w3lib.encoding import resolve_encoding
 
+from pipeline.basics.time_zones import find_zone
 from spiders.errors import SpiderError
 from spiders.reading.dates import DATE_ORDERS
 from spiders.reading.selectors import SelectorError, compile_selector
@@ -76,12 +77,8 @@ class _Params:
 
     def _check(self) -> None:
         _check_url(self.url)
-        try:
-            ZoneInfo(self.timezone)
-        except (KeyError, ValueError, OSError) as error:
-            raise ParamsError(
-                f"timezone is {self.timezone!r}; it must be an IANA name such as Asia/Seoul or UTC"
-            ) from error
+        if find_zone(self.timezone) is None:
+            raise ParamsError(f"timezone is {self.timezone!r}; it must be an IANA name such as Asia/Seoul or UTC")
         if not 1 <= self.max_pages <= MAX_PAGES:
             raise ParamsError(f"max_pages is {self.max_pages}; it must be between 1 and {MAX_PAGES}")
         if self.encoding and resolve_encoding(self.encoding) is None:

@@ -1,7 +1,7 @@
 """Crawl runs: claiming one, keeping its lease, and closing it together with the decision about its posts."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
@@ -9,27 +9,12 @@ from sqlalchemy.orm import Session
 
 from storage.models import CrawlRun, Post, Site
 from storage.pauses import crawls_paused
+from storage.run_figures import RunFigures
 
 HISTORY_RUNS = 20
 """How many finished runs make a site's history."""
 CLOCK_TOLERANCE = timedelta(hours=1)
 """A lease or message further in the future than this was dated by a clock that ran ahead."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunFigures:
-    """What a run counted, as it is written to its row."""
-
-    finish_reason: str
-    ok: bool
-    pages: int = 0
-    bytes: int = 0
-    items_seen: int = 0
-    errors: int = 0
-    first_error: str | None = None
-    status_counts: Mapping[str, int] = field(default_factory=dict)
-    not_modified: bool = False
-    cpu_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,8 @@ from urllib.parse import unquote
 
 import apprise
 
+from pipeline.basics.text import first_line
+
 LEAST_SECRET = 3
 """Parts of a URL that are shorter than this are in every other word."""
 
@@ -27,8 +29,8 @@ def _send(letter: dict[str, Any]) -> dict[str, Any]:
         return {"ok": False, "reason": "Apprise does not understand this URL"}
     with apprise.LogCapture(level=logging.WARNING, fmt="%(message)s") as log:  # type: ignore[no-untyped-call]
         ok = bool(service.notify(title=letter["title"], body=letter["body"]))
-        said = log.getvalue().strip().splitlines()
-    return {"ok": ok, "reason": "" if ok else without(url, said[0] if said else "it was not taken")}
+        said = first_line(log.getvalue())
+    return {"ok": ok, "reason": "" if ok else without(url, said or "it was not taken")}
 
 
 def without(url: str, text: str) -> str:

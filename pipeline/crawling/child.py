@@ -12,13 +12,14 @@ import contextlib
 import json
 import logging
 import select
+import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any, Final, Protocol
 
 from pipeline.crawling.forkserver import Child, Exit, ForkRefusedError, ForkServer, PreloadError
-from pipeline.crawling.order import CrawlOrder, CrawlProgress, CrawlReport, cause_of_death, report_of
+from pipeline.crawling.order import CrawlOrder, CrawlProgress, CrawlReport, report_of
 
 __all__ = [
     "CrawlOrder",
@@ -52,7 +53,7 @@ UNKILLABLE_S: Final = 5.0
 """A process that the kernel does not end in this time is left to it."""
 
 MESSAGE_BYTES: Final = 32 * 1024 * 1024
-"""A child that sends a longer line is out of its mind."""
+"""A child that sends a longer line is broken, and is killed."""
 
 
 _forkserver = ForkServer()
@@ -103,6 +104,21 @@ def run_child(
         return _Watch(order, child, stop, on_progress).until_over()
     finally:
         child.close()
+
+
+def cause_of_death(end: Exit, *, ended_for: str | None) -> tuple[str, str]:
+    """The finish reason of a child that ended without a report, and the same in words."""
+    if ended_for == "stopped":
+        return "stopped", "the crawl was stopped and did not close in time, so its process was killed"
+    if ended_for == "timeout" or end.code == -signal.SIGXCPU:
+        return "timeout", "the crawl reached its time limit and did not close, so its process was killed"
+    if end.code is None:
+        return "killed", "the process that crawls are forked from was killed, and the crawl with it"
+    if end.code == -signal.SIGKILL:
+        return "killed", "the crawl's process was killed, by somebody or by the kernel for want of memory"
+    if end.code < 0:
+        return "crashed", f"the crawl's process crashed with {signal.Signals(-end.code).name}"
+    return "crashed", f"the crawl's process ended by itself with exit code {end.code}"
 
 
 class _Watch:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -24,8 +25,8 @@ from pipeline.resources import now
 from pipeline.scheduling import due
 from pipeline.settings import Settings
 from storage import crawl_runs, pauses, sites
-from storage.crawl_runs import RunFigures
 from storage.models import CrawlRun, Site
+from storage.run_figures import RunFigures
 from storage.session import Database
 
 logger = logging.getLogger(__name__)
@@ -121,24 +122,17 @@ class Crawler:
         return self._close(run_id, owner, site.name, report)
 
     def _order(self, session: Session, run: CrawlRun, site: Site) -> CrawlOrder:
-        settings = self._settings
-        return CrawlOrder(
+        return order_for(
+            self._settings,
             run_id=run.id,
             site_id=site.id,
             site_name=site.name,
             spider=site.spider,
             params=site.params,
             timezone=site.timezone,
-            database_url=settings.database,
-            user_agent=settings.user_agent,
+            database_url=self._settings.database,
             obey_robots=site.robots_exempt_reason is None,
             allow_private=site.allow_private,
-            soft_limit_s=settings.crawl_soft_limit_s,
-            hard_limit_s=settings.crawl_hard_limit_s,
-            memory_mb=settings.crawl_memory_mb,
-            download_max_bytes=settings.crawl_max_bytes,
-            max_pages=settings.crawl_max_pages,
-            download_delay_s=settings.crawl_delay_s,
             validators={
                 url: (found.etag, found.last_modified) for url, found in sites.validators(session, site.id).items()
             },
@@ -188,18 +182,6 @@ class Crawler:
             thread.join()
 
     def _close(self, run_id: int, owner: str, site: str, report: CrawlReport) -> CrawlEnd | None:
-        figures = RunFigures(
-            finish_reason=report.finish_reason,
-            ok=report.ok,
-            pages=report.pages,
-            bytes=report.bytes,
-            items_seen=report.items_seen,
-            errors=report.errors,
-            first_error=report.first_error,
-            status_counts=report.status_counts,
-            not_modified=report.not_modified,
-            cpu_s=report.cpu_s,
-        )
         with self._database.writing() as session:
             run = crawl_runs.lock(session, run_id, owner=owner)
             if run is None:
@@ -208,8 +190,22 @@ class Crawler:
                 found = {url: sites.Validator(etag=e, last_modified=m) for url, (e, m) in report.validators.items()}
                 sites.keep_validators(session, run.site_id, found)
             sites.keep_robots(session, report.robots, now=now())
-            new, fanout, ready = close_run(session, run, figures, retry_after_s=report.retry_after_s)
+            new, fanout, ready = close_run(session, run, report, retry_after_s=report.retry_after_s)
         return CrawlEnd(run_id=run_id, site=site, report=report, new_posts=new, fanout=fanout, ready=ready)
+
+
+def order_for(settings: Settings, **of_the_site: Any) -> CrawlOrder:
+    """The order to crawl a site, given by CrawlOrder's fields, within the limits that are configured."""
+    return CrawlOrder(
+        user_agent=settings.user_agent,
+        soft_limit_s=settings.crawl_soft_limit_s,
+        hard_limit_s=settings.crawl_hard_limit_s,
+        memory_mb=settings.crawl_memory_mb,
+        download_max_bytes=settings.crawl_max_bytes,
+        max_pages=settings.crawl_max_pages,
+        download_delay_s=settings.crawl_delay_s,
+        **of_the_site,
+    )
 
 
 def close_run(

@@ -3,8 +3,9 @@
 `well` is what is usually called healthy, `suspect` degraded, `broken` failing.
 """
 
-from storage.crawl_runs import RunFigures, SiteHistory
+from storage.crawl_runs import SiteHistory
 from storage.models import Site
+from storage.run_figures import RunFigures
 
 BROKEN_AFTER = 3
 """Failed runs in a row that make a site broken."""

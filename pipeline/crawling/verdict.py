@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 
 from pipeline.crawling.health import empty_runs_after, good_runs_after, trouble_after
 from pipeline.scheduling.due import LONGEST_BACKOFF
-from storage.crawl_runs import RunFigures, SiteHistory, Verdict
+from storage.crawl_runs import SiteHistory, Verdict
+from storage.run_figures import RunFigures
 
 FLOOD_POSTS = 20
 """A run with at most this many new posts is never held."""

@@ -10,9 +10,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
+from pipeline.basics.retry_after import retry_after_s
+from pipeline.basics.text import printable
 from pipeline.push.outcome import MAX_BACKOFF_S, Outcome, OutcomeKind
 
 MAX_DETAIL = 300
@@ -242,7 +243,7 @@ def short_text(text: bytes | str) -> str:
     """The beginning of an answer as one printable line, without anything that may be a token."""
     if isinstance(text, bytes):
         text = text[: 8 * MAX_DETAIL].decode("utf-8", "replace")
-    text = "".join(char if char.isprintable() else " " for char in text)
+    text = printable(text)
     return _LONG_RUN.sub("[hidden]", " ".join(text.split()))[:MAX_DETAIL]
 
 
@@ -252,20 +253,9 @@ def _header(headers: Mapping[str, str], name: str) -> str | None:
 
 
 def _retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds of a Retry-After header (RFC 9110, 10.2.3: seconds or a date), between 0 and an hour."""
-    value = (_header(headers, "retry-after") or "").strip()
-    if not value:
-        return None
-    try:
-        seconds = float(value) if value[0].isdigit() else (_http_date(value) - now).total_seconds()
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-    return min(max(seconds, 0.0), MAX_BACKOFF_S)
-
-
-def _http_date(value: str) -> datetime:
-    moment = parsedate_to_datetime(value)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    """What the answer's Retry-After asks for in seconds, at most an hour; None when it has none."""
+    seconds = retry_after_s(_header(headers, "retry-after") or "", now=now)
+    return None if seconds is None else min(seconds, MAX_BACKOFF_S)
 
 
 def _milliseconds(value: object) -> datetime | None:

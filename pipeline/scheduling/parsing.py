@@ -4,19 +4,19 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from celery.schedules import ParseException, crontab, crontab_parser
 from celery.utils.time import weekday, yearmonth  # type: ignore[attr-defined]
 
+from pipeline.basics.durations import exact_duration, parse_duration
+from pipeline.basics.time_zones import find_zone
 from pipeline.errors import PipelineError
 
 MIN_INTERVAL = timedelta(seconds=1)
 MAX_INTERVAL = timedelta(days=30)
 MAX_CHARACTERS = 128
 """What the column of the database holds."""
-
-UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 # The nicknames that crontab(5) has and Celery has not.
 NICKNAMES = {
@@ -29,7 +29,6 @@ NICKNAMES = {
     "@annually": "0 0 1 1 *",
 }
 
-_INTERVAL = re.compile(r"([0-9]{1,9})([smhd])")
 # Celery's parser reads the beginning of a part and drops what it does not understand after it.
 _PART = re.compile(r"(?:\*|([0-9]+|[a-z]+)(?:-([0-9]+|[a-z]+))?)(/[0-9]+)?")
 _SUNDAY_AS_7 = re.compile(r"(?<![0-9/])0*7(?![0-9])")
@@ -121,21 +120,18 @@ def interval_schedule(interval: timedelta) -> Schedule:
 
 def shorthand(interval: timedelta) -> str:
     """An interval of whole seconds in the largest unit that holds it exactly: "5m", "90s"."""
-    for unit, length in reversed(UNITS.items()):
-        if interval and not interval % length:
-            return f"{interval // length}{unit}"
-    return f"{interval.total_seconds():g}s"
+    return exact_duration(interval.total_seconds())
 
 
 def _interval(text: str) -> timedelta:
-    matched = _INTERVAL.fullmatch(text)
-    if matched is None:
+    seconds = parse_duration(text, units="smhd")
+    if seconds is None:
         hint = f', for example "{text}s"' if text.isascii() and text.isdigit() else ""
         raise ScheduleError(
             f"the schedule {text!r} is not understood: an interval is a whole number and one of s, m, h, d "
             f'(like "5m"){hint}; a crontab line has five fields'
         )
-    return int(matched[1]) * UNITS[matched[2]]
+    return timedelta(seconds=seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,12 +208,10 @@ def _sunday_as_0(part: str, matched: re.Match[str]) -> str:
 
 def parse_timezone(name: str) -> ZoneInfo:
     """The time zone of that name. Raises ScheduleError."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ScheduleError(
-            f"there is no time zone named {name!r}: write it like Asia/Seoul, America/New_York or UTC"
-        ) from None
+    zone = find_zone(name)
+    if zone is None:
+        raise ScheduleError(f"there is no time zone named {name!r}: write it like Asia/Seoul, America/New_York or UTC")
+    return zone
 
 
 @dataclass(frozen=True, kw_only=True)

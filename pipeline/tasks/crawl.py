@@ -9,6 +9,7 @@ from typing import Any
 from celery import Task, signals
 
 from pipeline import resources
+from pipeline.basics.text import last_line
 from pipeline.broker.publish import publish_many
 from pipeline.celery import CRAWL_QUEUE, app
 from pipeline.crawling import crawler
@@ -99,6 +100,6 @@ def run_crawl(
     if report.ok:
         logger.info("crawl finished", extra={"fields": fields})
     else:
-        error = (report.first_error or "").strip().rpartition("\n")[2]
+        error = last_line(report.first_error or "")
         logger.warning("crawl failed", extra={"fields": {**fields, "error": error}})
     return end

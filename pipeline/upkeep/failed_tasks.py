@@ -14,6 +14,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
+from pipeline.basics.text import first_line
 from pipeline.resources import now
 
 logger = logging.getLogger(__name__)
@@ -40,8 +41,8 @@ class FailedTask:
 
 def reason_of(error: BaseException) -> str:
     """An error in one short line."""
-    said = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {said[0]}"[:REASON_LENGTH] if said else type(error).__name__
+    said = first_line(error)
+    return f"{type(error).__name__}: {said}"[:REASON_LENGTH] if said else type(error).__name__
 
 
 def record(redis: Redis, task: str, ids: Sequence[Any], error: BaseException) -> None:

@@ -12,7 +12,7 @@ from pipeline.broker.queue_ages import oldest_sent_at
 from pipeline.crawling.crawler import close_run
 from pipeline.resources import now
 from storage import channels, crawl_runs, notifications, posts
-from storage.crawl_runs import RunFigures
+from storage.run_figures import RunFigures
 from storage.session import Database
 
 logger = logging.getLogger(__name__)

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import text
-
 from scripts.bench.errors import BenchmarkError
 from scripts.local.embedded_postgres import PostgresServer, find_postgres
 from storage.migrate import upgrade
@@ -28,9 +26,3 @@ def postgres() -> Iterator[Database]:
             yield database
         finally:
             database.close()
-
-
-def vacuum(database: Database, table: str = "") -> None:
-    """Clear up and count, as autovacuum has done in a database that is not a minute old."""
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"VACUUM ANALYZE {table}"))

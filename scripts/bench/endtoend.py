@@ -12,9 +12,11 @@ from sqlalchemy import select
 from scripts.bench import targets
 from scripts.bench.crowd import readers
 from scripts.bench.errors import BenchmarkError
+from scripts.testbed.facts import gather
 from scripts.testbed.installation import Installation, installation
 from scripts.testbed.population import Notice, expected
 from scripts.testbed.usage import product_usage
+from scripts.testbed.verdict import judge
 from storage.models import CrawlRun, Notification, Post
 from storage.session import Database
 
@@ -40,7 +42,7 @@ def measure_end_to_end(
     first_sent_before: the share of the first post's notifications that had been sent when its crawl began. peak_mb:
     the most resident memory of each process, looked at four times a second, and hwm_mb as the kernel has it;
     largest_mb: of the largest. lost: notifications that no phone shows; shown_twice: what phones show more than once.
-    Raises BenchmarkError, which says what hangs.
+    Raises InstallationError, which says what hangs.
     """
     people = [*readers(users, apns_share, "board"), *readers(SECOND_USERS, apns_share, "feed")]
     with (
@@ -73,8 +75,9 @@ def measure_end_to_end(
         running.wait_until_nothing_is_owed(len(notices), memory.look)
         memory.look()
         first, second = (_times(running.database, run_id) for run_id in (run, second_run))
-        verdict = running.verdict(expected(people, notices), notices)
-        ended = dict(running.crew.ended)
+        running.supervisor.stop()
+        verdict = judge(gather(running.on, running.database, expected=expected(people, notices), appeared=notices))
+        ended = dict(running.supervisor.exits)
     return {
         "users": users,
         "apns_share": apns_share,
@@ -117,11 +120,12 @@ class _Memory:
         self.hwm_mb: dict[str, float] = {}
 
     def look(self) -> None:
-        """Look at the processes when it is time."""
+        """Wait a moment, and look at the processes when it is time."""
+        self._running.look()
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + MEMORY_S
-        for name, used in product_usage(self._running.crew, self._running.names, with_pss=False).items():
+        for name, used in product_usage(self._running.supervisor, self._running.names, with_pss=False).items():
             for most, value in ((self.peak_mb, used.rss_mb), (self.hwm_mb, used.peak_mb)):
                 if value is not None:
                     most[name] = max(most.get(name, 0.0), round(value, 1))

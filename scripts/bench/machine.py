@@ -11,7 +11,7 @@ from pathlib import Path
 
 from scripts.local.embedded_postgres import find_postgres
 from scripts.local.embedded_redis import find_server
-from scripts.testbed.servers import ROOT
+from scripts.local.supervisor import ROOT
 
 LIBRARIES = ("scrapy", "twisted", "celery", "kombu", "redis", "sqlalchemy", "psycopg", "aiohttp", "pyfcm", "apns2")
 UNKNOWN = "unknown"

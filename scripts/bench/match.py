@@ -14,12 +14,13 @@ from pipeline.fanout.matcher import Matcher
 from pipeline.fanout.phrases import Phrase
 from pipeline.fanout.slices import find_in
 from scripts.bench import corpus
-from scripts.bench.database import postgres, vacuum
+from scripts.bench.database import postgres
 from scripts.bench.errors import BenchmarkError
 from scripts.bench.fan_outs import TimedFanOuts
 from scripts.commands.subscriptions import subscription_importer
 from scripts.files import records
 from scripts.files.importing import Outcome, import_records
+from scripts.testbed.database import vacuum
 from storage import subscriptions
 from storage.matching import matching_users
 from storage.session import Database

@@ -19,12 +19,14 @@ from pipeline.broker.publish import publish_many
 from pipeline.celery import create_app
 from pipeline.settings import get_settings
 from scripts.bench.web import HOSTS
-from scripts.testbed.servers import ROOT, servers
-from scripts.testbed.workers import wait_until, workers
+from scripts.local.supervisor import ROOT
+from scripts.testbed.servers import servers
+from scripts.testbed.workers import wait_for, workers
 from storage import crawl_runs, posts, sites, subscriptions
-from storage.crawl_runs import RunFigures, Verdict
+from storage.crawl_runs import Verdict
 from storage.models import CrawlRun, Device, Notification, Subscription, User
 from storage.posts import FoundPost
+from storage.run_figures import RunFigures
 from storage.session import Database
 from storage.subscriptions import KeywordText
 
@@ -55,10 +57,10 @@ def measure_neighbour(*, seconds: float = 30, site_count: int = 500, users: int 
         kinds = (("crawl_tasks", "crawler"), ("fanout_tasks", "dispatcher"), ("notify_tasks", "notifier"))
         commands = [[*celery, "worker", "-Q", queue, "-n", f"{name}@%h"] for queue, name in kinds]
         with workers(on, [*commands, [*celery, "beat"]]):
-            wait_until(lambda: _finished(database) > 0, "the first crawl", on)
+            wait_for(lambda: _finished(database) > 0, "the first crawl", on)
             before = _finished(database), _sent(database)
             publish_many(app, "fan_out_post", [(post_id,)])
-            wait_until(lambda: _sent(database) > before[1], "the first push", on)
+            wait_for(lambda: _sent(database) > before[1], "the first push", on)
             beside = _latencies(port, seconds)
             crawls, pushes = _finished(database) - before[0], _sent(database) - before[1]
     p95_alone, p95_beside = (quantiles(each, n=20)[-1] for each in (alone, beside))

@@ -17,7 +17,7 @@ from sqlalchemy import func, insert, select
 from pipeline.resources import now
 from scripts.bench.rounds import by_turns
 from scripts.testbed.servers import Servers, servers
-from scripts.testbed.workers import cpu_s, drained, wait_until, workers
+from scripts.testbed.workers import cpu_s, drained, wait_for, workers
 from storage import sites
 from storage.models import Device, Notification, Post, User
 from storage.notifications import Key
@@ -254,7 +254,7 @@ class _Bench:
 
         began = time.perf_counter()
         publish(keys)
-        wait_until(is_over, "all acknowledged", self._on, every_s=every_s)
+        wait_for(is_over, "all acknowledged", self._on, every_s=every_s)
         took = time.perf_counter() - began
         return len(keys) / took
 

@@ -21,10 +21,12 @@ from scripts.bench.soak_report import draw, longest_queues, process_figures, ser
 from scripts.bench.soak_rows import Latencies, let_grow_old
 from scripts.bench.trend import percentile
 from scripts.local.signals import stop_signals
+from scripts.testbed.errors import InstallationError
+from scripts.testbed.facts import gather
 from scripts.testbed.installation import Installation, installation
 from scripts.testbed.population import TOPICS, Notice, Person, expected
 from scripts.testbed.usage import CRAWL, product_usage
-from scripts.testbed.verdict import Pair
+from scripts.testbed.verdict import Pair, judge
 
 logger = logging.getLogger(__name__)
 
@@ -151,7 +153,7 @@ class _Soak:
         """Wait for what is owed; the reason why some of it stays owed, which an hour's figures shall survive."""
         try:
             self._on.wait_until_nothing_is_owed(len(self._appeared))
-        except BenchmarkError as error:
+        except InstallationError as error:
             return str(error)
         return None
 
@@ -189,6 +191,7 @@ class _Soak:
         progress, took = self._on.progress(), self._latencies.collect(now())
         self._stored = progress.stored
         redis_mb, redis_keys = self._on.redis_use()
+        processes = product_usage(self._on.supervisor, self._on.names)
         p95 = percentile(took, 0.95)
         sample = {
             "at_s": round(self._at(), 1),
@@ -198,7 +201,7 @@ class _Soak:
             **asdict(progress),
             "sent": len(took),
             "latency_p95_s": None if p95 is None else round(p95, 2),
-            "processes": {name: asdict(used) for name, used in product_usage(self._on.crew, self._on.names).items()},
+            "processes": {name: asdict(used) for name, used in processes.items()},
             "queues": self._on.queues(),
             "redis_mb": redis_mb,
             "redis_keys": redis_keys,
@@ -222,14 +225,15 @@ class _Soak:
         memory = ", ".join(
             f"{name} {used['rss_mb']:.0f} MB" for name, used in last["processes"].items() if name != CRAWL
         )
-        ended = f"; ended by themselves: {self._on.crew.ended}" if self._on.crew.ended else ""
+        ended = f"; ended by themselves: {self._on.supervisor.exits}" if self._on.supervisor.exits else ""
         self._say(
             f"{self._at() / 60:.0f} of {self._seconds / 60:g} min: {len(self._latencies.all)} of {len(self._wanted)} "
             f"notifications sent, p95 {last['latency_p95_s']} s; {memory}{ended}"
         )
 
     def _figures(self, seconds: float, drained_s: float, end: Mapping[str, Any]) -> dict[str, Any]:
-        verdict = self._on.verdict(self._wanted, self._appeared)
+        self._on.supervisor.stop()
+        verdict = judge(gather(self._on.on, self._on.database, expected=self._wanted, appeared=self._appeared))
         latencies = {
             "p50": percentile(self._latencies.all, 0.5),
             "p95": percentile(self._latencies.all, 0.95),
@@ -246,7 +250,7 @@ class _Soak:
             "sent_to_others": verdict.sent_to_others,
             "posts_missed": verdict.posts_missed,
             "sent_again": verdict.sent_again,
-            "ended_by_themselves": dict(self._on.crew.ended),
+            "ended_by_themselves": dict(self._on.supervisor.exits),
             **{f"latency_{name}_s": None if took is None else round(took, 2) for name, took in latencies.items()},
             "drained_s": round(drained_s, 1),
             "upkeeps": self._upkeeps,

@@ -40,7 +40,7 @@ class BoardServer:
         self._seed = seed
         self._file = file
         self._on_post = on_post
-        self._runner: web.AppRunner | None = None
+        self._runner: web.BaseRunner | None = None
         self._growing: asyncio.Task[None] | None = None
         self.base_url = ""
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from pipeline.basics.text import printable
 from scripts.board.posts import DEFAULT_SEED, BoardPost
 from scripts.board.server import BoardServer, run_board
 from scripts.local.serving import server_options
@@ -51,4 +52,4 @@ def board(
 
 
 def _print_post(post: BoardPost) -> None:
-    click.echo("New post: " + "".join(letter if letter.isprintable() else "?" for letter in post.title))
+    click.echo(f"New post: {printable(post.title)}")

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from pipeline import startup
+from pipeline.basics.text import last_line
 from pipeline.crawling import child, crawler
 from pipeline.crawling.child import CrawlProgress
 from pipeline.resources import now
@@ -71,7 +72,7 @@ def crawl(site: str, *, queue: bool, as_json: bool) -> None:
     show_rows(new, as_json=as_json, empty="nothing new")
     if not report.ok:
         raise click.ClickException(
-            f"the crawl of {site} failed: {_last_line(report.first_error) or report.finish_reason}"
+            f"the crawl of {site} failed: {last_line(report.first_error or '') or report.finish_reason}"
         )
 
 
@@ -140,7 +141,3 @@ def _fate_in_words(end: crawler.CrawlEnd) -> str:
             return f" (held, because that is far more than usual: `crawlpush sites release {end.site}` or `drop`)"
         case _:
             return ""
-
-
-def _last_line(error: str | None) -> str:
-    return (error or "").strip().rpartition("\n")[2]

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from pipeline.basics.text import printable
 from scripts.gateway.faults import Faults, FaultsError
 from scripts.gateway.record import Push
 from scripts.gateway.server import Gateway, GatewayPorts, run_gateway
@@ -114,4 +115,4 @@ def _print_push(push: Push) -> None:
     """Print platform and title. What a terminal could take for a command is shown as a question mark."""
     title = str(push.to_json()["title"])
     kind = "FCM" if push.platform == "fcm" else f"APNs {push.environment}"
-    click.echo(f"{kind}: " + "".join(letter if letter.isprintable() else "?" for letter in title))
+    click.echo(f"{kind}: {printable(title)}")

@@ -11,7 +11,8 @@ from types import FrameType
 import click
 from sqlalchemy.exc import DBAPIError
 
-from pipeline.settings import PROJECT_ROOT, SettingsError, load
+from pipeline.basics.text import first_line
+from pipeline.settings import SettingsError, load
 from scripts import demo
 from scripts.local.embedded_env import remove_embedded_env, write_embedded_env
 from scripts.local.embedded_redis import (
@@ -23,8 +24,9 @@ from scripts.local.embedded_redis import (
     require_compiler,
 )
 from scripts.local.folder_lock import FolderInUseError, FolderLock
+from scripts.local.foreground import run_together
 from scripts.local.processes import ServerProcessError
-from scripts.local.procfile import Ending, ProcessGroup, procfile_commands
+from scripts.local.supervisor import Exit, procfile_commands, program_environment
 from storage.migrate import upgrade
 from storage.session import Database
 
@@ -69,22 +71,22 @@ def start(no_demo: bool) -> None:
     signals = StopSignals()
     signals.install()
     try:
-        ending = run(signals, demo_wanted=not no_demo)
+        culprit = run(signals, demo_wanted=not no_demo)
     except StoppedError:
-        ending = Ending()
+        culprit = None
     except (SettingsError, EmbeddedRedisError, ServerProcessError) as error:
         raise click.ClickException(str(error)) from error
     except DBAPIError as error:
-        reason = str(error.orig).strip().splitlines()[0]
+        reason = first_line(error.orig)
         raise click.ClickException(f"The database cannot be used: {reason}. Check DATABASE_URL.") from error
-    if ending.culprit:
-        code = "" if ending.exit_code is None else f" (exit code {ending.exit_code})"
-        click.echo(f"{ending.culprit} ended by itself{code}, so everything was stopped.", err=True)
-        sys.exit(ending.exit_code or 1)
+    if culprit is not None:
+        code = "" if culprit.code is None else f" (exit code {culprit.code})"
+        click.echo(f"{culprit.name} ended by itself{code}, so everything was stopped.", err=True)
+        sys.exit(culprit.code or 1)
     say("Stopped.")
 
 
-def run(signals: StopSignals, *, demo_wanted: bool) -> Ending:
+def run(signals: StopSignals, *, demo_wanted: bool) -> Exit | None:
     """Set everything up, run the processes until a signal or until one ends, and take everything down again."""
     with ExitStack() as stack:
         data_dir = load().data_dir
@@ -114,16 +116,12 @@ def run(signals: StopSignals, *, demo_wanted: bool) -> Ending:
             with closing(Database(settings.database)) as database:
                 demo.hide(database)
         write_embedded_env(data_dir, embedded)
-        group = ProcessGroup(
-            procfile_commands(PROJECT_ROOT / "Procfile", PROCESSES),
-            environment=_child_environment(),
-            folder=PROJECT_ROOT,
-            stop_wanted=lambda: signals.wanted,
-            others=others,
-        )
+        commands = procfile_commands(PROCESSES)
         # From here on nothing is interrupted: the processes end first, then the servers that they use.
         signals.only_note()
-        return group.run()
+        return run_together(
+            commands, program_environment(os.environ), stop_wanted=lambda: signals.wanted, others=others
+        )
 
 
 def _embedded_redis(folder: Path) -> EmbeddedRedis:
@@ -133,13 +131,6 @@ def _embedded_redis(folder: Path) -> EmbeddedRedis:
         build_server()
     say("Starting the embedded Redis.")
     return EmbeddedRedis(folder)
-
-
-def _child_environment() -> dict[str, str]:
-    """Ours, with the programs of this Python's environment first, as the Procfile names them without a folder."""
-    programs = str(Path(sys.executable).parent)
-    path = os.pathsep.join([programs, os.environ.get("PATH", os.defpath)])
-    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def say(sentence: str) -> None:

@@ -1,4 +1,4 @@
-"""Carrying out a plan's mishaps on a running installation, and making good afterwards."""
+"""Injects the faults of a plan into a running installation, and repairs them afterwards."""
 
 import math
 import os
@@ -14,30 +14,26 @@ from redis import Redis
 from sqlalchemy.engine import make_url
 
 from scripts.drill.in_flight import InFlight
-from scripts.drill.plan import FAULTS, PROCESSES, Kind, Mishap
+from scripts.drill.plan import GATEWAY_FAULTS, NOTIFIERS, Fault, Kind
 from scripts.testbed import database as questions
-from scripts.testbed.servers import Servers
-from scripts.testbed.supervisor import Crawls, Crew, children
-from storage.session import Database
+from scripts.testbed.crawls import Crawls, children
+from scripts.testbed.installation import Installation
 
 if sys.platform == "linux":
     import resource
 
-NOTIFIERS = tuple(name for name in PROCESSES if name.startswith("notifier"))
 SECOND_BEAT = "beat-2"
 
 
-class Mischief:
-    """Begins and ends mishaps; everything that it has broken is whole again after `heal`."""
+class FaultInjector:
+    """Begins and ends faults; everything that it has broken is whole again after `heal`."""
 
-    def __init__(
-        self, on: Servers, crew: Crew, crawls: Crawls, database: Database, *, usual_faults: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, running: Installation, crawls: Crawls, *, usual_faults: Mapping[str, Any]) -> None:
         """usual_faults: what the gateway does at all times, such as answering after some milliseconds."""
-        self._on = on
-        self._crew = crew
+        self._on = running.on
+        self._supervisor = running.supervisor
         self._crawls = crawls
-        self._database = database
+        self._database = running.database
         self._usual_faults = usual_faults
         self._holder: subprocess.Popen[bytes] | None = None
         self._limited: dict[int, tuple[int, int]] = {}
@@ -45,8 +41,8 @@ class Mischief:
         self.database_away = False
         self.done: dict[Kind, int] = dict.fromkeys(Kind, 0)
         # Sends in the hands of notifiers that were killed, or that could not record them.
-        self._in_flight = InFlight(lambda: questions.claimed(database))
-        self._beginnings: dict[Kind, Callable[[Mishap], bool]] = {
+        self._in_flight = InFlight(lambda: questions.claimed(running.database))
+        self._beginnings: dict[Kind, Callable[[Fault], bool]] = {
             Kind.KILL: self._kill,
             Kind.TERMINATE: self._terminate,
             Kind.REDIS: self._lose_redis,
@@ -64,22 +60,22 @@ class Mischief:
             Kind.SECOND_BEAT: self._stop_second_beat,
         }
 
-    def begin(self, mishap: Mishap) -> bool:
+    def begin(self, fault: Fault) -> bool:
         """Let it happen; False when what it hits is not there at this moment."""
-        happened = self._beginnings[mishap.kind](mishap)
-        self.done[mishap.kind] += happened
+        happened = self._beginnings[fault.kind](fault)
+        self.done[fault.kind] += happened
         return happened
 
-    def lasts(self, mishap: Mishap) -> bool:
+    def lasts(self, fault: Fault) -> bool:
         """Whether its end is somebody's to bring about: a process that was killed comes back by itself."""
-        return mishap.kind in self._endings
+        return fault.kind in self._endings
 
-    def end(self, mishap: Mishap) -> None:
-        """Make good what a lasting mishap broke."""
-        self._endings[mishap.kind]()
+    def end(self, fault: Fault) -> None:
+        """Repair what a lasting fault broke."""
+        self._endings[fault.kind]()
 
     def heal(self) -> None:
-        """Make good whatever is broken still."""
+        """Repair whatever is broken still."""
         for end in self._endings.values():
             end()
 
@@ -88,20 +84,20 @@ class Mischief:
         self._on.gateway.set_faults(**self._usual_faults)
         self._faulty = False
 
-    def _kill(self, mishap: Mishap) -> bool:
-        crawler = self._crew.pid("crawler")
-        if mishap.what == "crawl":
+    def _kill(self, fault: Fault) -> bool:
+        crawler = self._supervisor.pid("crawler")
+        if fault.what == "crawl":
             return _kill_one(self._crawls.one(crawler))
-        if mishap.what == "forkserver":
+        if fault.what == "forkserver":
             return _kill_one(min(children(crawler), default=None) if crawler else None)
-        if self._crew.pid(mishap.what) is None:
+        if self._supervisor.pid(fault.what) is None:
             return False
-        if mishap.what in NOTIFIERS:
-            with self._crew.frozen(NOTIFIERS):
+        if fault.what in NOTIFIERS:
+            with self._supervisor.frozen(NOTIFIERS):
                 self._note_in_flight()
-                self._crew.kill(mishap.what, mishap.seconds)
+                self._supervisor.kill(fault.what, restart_after_s=fault.seconds)
         else:
-            self._crew.kill(mishap.what, mishap.seconds)
+            self._supervisor.kill(fault.what, restart_after_s=fault.seconds)
         return True
 
     def _note_in_flight(self) -> None:
@@ -119,36 +115,36 @@ class Mischief:
         if not self.database_away:
             self._in_flight.look(time.monotonic())
 
-    def _terminate(self, mishap: Mishap) -> bool:
-        if self._crew.pid(mishap.what) is None:
+    def _terminate(self, fault: Fault) -> bool:
+        if self._supervisor.pid(fault.what) is None:
             return False
-        self._crew.terminate(mishap.what, mishap.seconds)
+        self._supervisor.terminate(fault.what, restart_after_s=fault.seconds)
         return True
 
-    def _lose_redis(self, mishap: Mishap) -> bool:
+    def _lose_redis(self, fault: Fault) -> bool:
         redis = self._on.redis
         if not redis.is_running:
             return False
-        if mishap.what == "flushed":
+        if fault.what == "flushed":
             with Redis.from_url(self._on.redis_url) as client:
                 client.flushall()
-        elif mishap.what == "restarted":
+        elif fault.what == "restarted":
             redis.stop()
         else:
-            redis.kill(lose_data="data" in mishap.what)
+            redis.kill(lose_data="data" in fault.what)
         return True
 
     def _restore_redis(self) -> None:
         if not self._on.redis.is_running:
             self._on.redis.start()
 
-    def _lose_database(self, mishap: Mishap) -> bool:
+    def _lose_database(self, fault: Fault) -> bool:
         if self.database_away or self._limited:
             return False
         if self._on.postgres is not None:
-            with self._crew.frozen(NOTIFIERS):
+            with self._supervisor.frozen(NOTIFIERS):
                 self._note_in_flight()
-                self._on.postgres.halt(at_once=mishap.what == "stopped at once")
+                self._on.postgres.halt(at_once=fault.what == "stopped at once")
         else:
             # The lock comes first: somebody who is frozen may hold it.
             self._holder = self._hold_lock()
@@ -176,12 +172,12 @@ class Mischief:
             self._holder = None
         self.database_away = False
 
-    def _fill_disk(self, _mishap: Mishap) -> bool:
+    def _fill_disk(self, _fault: Fault) -> bool:
         """Let no process write another byte to a file, which is how a full disk looks from inside."""
         if sys.platform != "linux" or self.database_away:
             return False
-        crawler = self._crew.pid("crawler")
-        for pid in (*self._crew.pids, *(children(crawler) if crawler else ())):
+        crawler = self._supervisor.pid("crawler")
+        for pid in (*self._supervisor.pids, *(children(crawler) if crawler else ())):
             with suppress(ProcessLookupError):
                 _, hard = limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))
@@ -196,27 +192,27 @@ class Mischief:
                     resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
         self._limited.clear()
 
-    def _disturb_gateway(self, mishap: Mishap) -> bool:
+    def _disturb_gateway(self, fault: Fault) -> bool:
         if self._faulty:
             return False
-        self._on.gateway.set_faults(**{**self._usual_faults, **FAULTS[mishap.what]})
+        self._on.gateway.set_faults(**{**self._usual_faults, **GATEWAY_FAULTS[fault.what]})
         self._faulty = True
         return True
 
-    def _start_second_beat(self, _mishap: Mishap) -> bool:
-        if self._crew.pid(SECOND_BEAT) is not None:
+    def _start_second_beat(self, _fault: Fault) -> bool:
+        if self._supervisor.pid(SECOND_BEAT) is not None:
             return False
-        self._crew.start(SECOND_BEAT)
+        self._supervisor.start(SECOND_BEAT)
         return True
 
     def _stop_second_beat(self) -> None:
-        if self._crew.pid(SECOND_BEAT) is not None:
-            self._crew.terminate(SECOND_BEAT)
+        if self._supervisor.pid(SECOND_BEAT) is not None:
+            self._supervisor.terminate(SECOND_BEAT)
 
-    def _change_schedule(self, mishap: Mishap) -> bool:
+    def _change_schedule(self, fault: Fault) -> bool:
         if self.database_away:
             return False
-        site, _, schedule = mishap.what.partition(" ")
+        site, _, schedule = fault.what.partition(" ")
         questions.set_schedule(self._database, site, schedule)
         return True
 

@@ -11,11 +11,12 @@ from scripts.testbed.population import SITES
 KILLS_A_MINUTE = 5.0
 PROCESSES = ("crawler", "dispatcher", "notifier", "notifier-2", "beat")
 """The processes that run; each is started again when it has ended, as a supervisor does."""
+NOTIFIERS = ("notifier", "notifier-2")
 KILLED = {"notifier": 28, "notifier-2": 28, "dispatcher": 18, "crawl": 12, "crawler": 6, "forkserver": 4, "beat": 4}
 """What a SIGKILL hits, with weights; "crawl" is the child process of a crawl, "forkserver" what it is forked from."""
 SCHEDULES = tuple(f"{site} {schedule}" for schedule in ("4s", "7s", "* * * * *", "6s") for site in SITES)
 
-FAULTS: Mapping[str, Mapping[str, Any]] = {
+GATEWAY_FAULTS: Mapping[str, Mapping[str, Any]] = {
     "slow": {"latency_ms": 700, "jitter_ms": 1800},
     "503 with Retry-After": {"unavailable_rate": 0.5, "retry_after": 2},
     "503 to all, Retry-After as a date": {"unavailable_rate": 1.0, "retry_after": 3, "retry_after_date": True},
@@ -42,7 +43,7 @@ FAULTS: Mapping[str, Mapping[str, Any]] = {
 
 
 class Kind(StrEnum):
-    """Kinds of mishap."""
+    """Kinds of fault."""
 
     KILL = "kill"
     TERMINATE = "terminate"
@@ -59,7 +60,7 @@ DATABASE_LOSSES = {"postgres": ("stopped", "stopped at once"), "sqlite": ("locke
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mishap:
+class Fault:
     """Something that goes wrong."""
 
     # Seconds since the drill's first post may appear.
@@ -83,15 +84,15 @@ class Plan:
     seconds: float
     # When each post appears, at the earliest, in order.
     posts_at_s: tuple[float, ...]
-    mishaps: tuple[Mishap, ...]
+    faults: tuple[Fault, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON values."""
         return asdict(self)
 
     def count(self, kind: Kind) -> int:
-        """How many mishaps of a kind it has."""
-        return sum(mishap.kind is kind for mishap in self.mishaps)
+        """How many faults of a kind it has."""
+        return sum(fault.kind is kind for fault in self.faults)
 
 
 def make_plan(*, seed: int, posts: int, minutes: float, database: str, disk: bool) -> Plan:
@@ -99,11 +100,12 @@ def make_plan(*, seed: int, posts: int, minutes: float, database: str, disk: boo
     dice = Random(f"{seed}:plan")  # noqa: S311 - no secret
     seconds = minutes * 60
     some = max(1, round(minutes / 2))
+    gateway = tuple(GATEWAY_FAULTS)
     found = _kills(dice, seconds, max(4, round(KILLS_A_MINUTE * minutes)))
     found += _spread(dice, seconds, Kind.TERMINATE, PROCESSES, count=max(1, round(minutes)), lasting=(0.5, 2.0))
     found += _spread(dice, seconds, Kind.REDIS, REDIS_LOSSES, count=some, lasting=(0.5, 6.0))
     found += _spread(dice, seconds, Kind.DATABASE, DATABASE_LOSSES[database], count=some, lasting=(2.0, 12.0))
-    found += _spread(dice, seconds, Kind.GATEWAY, tuple(FAULTS), count=max(3, round(3 * minutes)), lasting=(3.0, 15.0))
+    found += _spread(dice, seconds, Kind.GATEWAY, gateway, count=max(3, round(3 * minutes)), lasting=(3.0, 15.0))
     found += _spread(dice, seconds, Kind.SECOND_BEAT, ("beat",), count=max(1, round(minutes / 3)), lasting=(10.0, 30.0))
     found += _spread(dice, seconds, Kind.SCHEDULE, SCHEDULES, count=max(1, round(minutes / 2)))
     if disk:
@@ -112,14 +114,14 @@ def make_plan(*, seed: int, posts: int, minutes: float, database: str, disk: boo
         seed=seed,
         seconds=seconds,
         posts_at_s=tuple(round(seconds * 0.9 * (number + dice.random()) / posts, 2) for number in range(posts)),
-        mishaps=tuple(sorted(found, key=lambda mishap: mishap.at_s)),
+        faults=tuple(sorted(found, key=lambda fault: fault.at_s)),
     )
 
 
-def _kills(dice: Random, seconds: float, count: int) -> list[Mishap]:
+def _kills(dice: Random, seconds: float, count: int) -> list[Fault]:
     victims = dice.choices(list(KILLED), weights=list(KILLED.values()), k=count)
     return [
-        Mishap(at_s=at, kind=Kind.KILL, what=victim, seconds=round(dice.uniform(0.2, 3.0), 1))
+        Fault(at_s=at, kind=Kind.KILL, what=victim, seconds=round(dice.uniform(0.2, 3.0), 1))
         for at, victim in zip(_times(dice, seconds, count), victims, strict=True)
     ]
 
@@ -132,12 +134,12 @@ def _spread(
     *,
     count: int,
     lasting: tuple[float, float] | None = None,
-) -> list[Mishap]:
-    """So many mishaps of a kind, one in each part of the time, over before the next begins; each choice in turn."""
+) -> list[Fault]:
+    """So many faults of a kind, one in each part of the time, over before the next begins; each choice in turn."""
     turns = [what for _ in range(-(-count // len(choices))) for what in dice.sample(choices, len(choices))]
     longest = 0.5 * seconds / count
     return [
-        Mishap(at_s=at, kind=kind, what=what, seconds=round(min(dice.uniform(*lasting), longest), 1) if lasting else 0)
+        Fault(at_s=at, kind=kind, what=what, seconds=round(min(dice.uniform(*lasting), longest), 1) if lasting else 0)
         for at, what in zip(_times(dice, seconds, count), turns, strict=False)
     ]
 

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from scripts.drill.findings import Result
 from scripts.drill.plan import Kind, Plan
-from scripts.testbed.findings import Result
 
 PLAIN_EVERY_S = 10.0
 """Where there is no terminal, how far it is is said so often."""
@@ -64,10 +64,10 @@ class View:
             f"Seed {plan.seed}: {self._totals[0]} posts for {users} users in {plan.seconds:g} s on {database}, "
             f"{notifications} notifications"
         )
-        counts = Counter(mishap.kind for mishap in plan.mishaps)
+        counts = Counter(fault.kind for fault in plan.faults)
         self._console.print("; ".join(f"{kind}: {count}" for kind, count in counts.items()))
-        for mishap in plan.mishaps:
-            self._console.print(f"  {mishap.at_s:7.1f} s  {mishap}", highlight=False)
+        for fault in plan.faults:
+            self._console.print(f"  {fault.at_s:7.1f} s  {fault}", highlight=False)
 
     def say(self, at_s: float, what: str) -> None:
         """Tell what just happened."""

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
-from zoneinfo import available_timezones
 
+from pipeline.basics.time_zones import find_zone
 from pipeline.fanout.phrases import parse_phrase
 from scripts.errors import CommandError
 from storage.bulk import DeviceEntry, SubscriptionEntry, UserEntry
@@ -27,7 +27,7 @@ class EntryError(CommandError, ValueError):
 def user_entry(values: Values) -> UserEntry:
     """Read a user. Raises EntryError."""
     timezone = _text(values, "timezone")
-    if timezone is not None and timezone not in available_zones():
+    if timezone is not None and find_zone(timezone) is None:
         raise EntryError(f"{timezone!r} is not an IANA time zone such as Asia/Seoul or UTC")
     return UserEntry(user=_user(values), timezone=timezone, paused=_flag(values, "paused"))
 
@@ -92,12 +92,6 @@ def keyword_text(raw: str, kind: str | None) -> KeywordText:
     """A phrase as the storage takes it. Raises PhraseError. Remembered, because many people want the same."""
     phrase = parse_phrase(raw, kind)
     return KeywordText(text=phrase.text, kind=phrase.kind)
-
-
-@lru_cache(maxsize=1)
-def available_zones() -> set[str]:
-    """The IANA time zones; reading them takes a while."""
-    return available_timezones()
 
 
 def check_user_id(user: str) -> str:

@@ -1,13 +1,16 @@
 """The FCM side: HTTPS, `POST /v1/projects/{project}/messages:send` and the OAuth token endpoint."""
 
+import asyncio
 import itertools
 from urllib.parse import parse_qsl
 
+from aiohttp import web
+
 from scripts.gateway.answers import Answer, fcm_accepted, fcm_error, google_not_found
+from scripts.gateway.connections import reset_connection
 from scripts.gateway.credentials import PROJECT
 from scripts.gateway.faults import Disturbance
 from scripts.gateway.fcm_rules import check_request
-from scripts.gateway.http1 import HTTPConnection, Request
 from scripts.gateway.state import GatewayState
 
 _SEND_PATH = f"/v1/projects/{PROJECT}/messages:send"
@@ -15,48 +18,36 @@ _FORM_TYPE = "application/x-www-form-urlencoded"
 _NO_HEADERS: dict[str, str] = {}
 
 
-class FCMSide:
-    """Answers FCM's requests, on as many connections as there are."""
+class FCMServer(web.Server):
+    """Answers FCM's requests, those of a connection one after the other."""
 
     def __init__(self, state: GatewayState) -> None:
+        # Who goes away is not waited for.
+        super().__init__(self._handle, handler_cancellation=True, access_log=None)
         self._state = state
         self._numbers = itertools.count(1)
-        self._connections: set[HTTPConnection] = set()
 
-    def connection(self) -> HTTPConnection:
-        """Return the protocol of a new connection, and count it."""
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        """Count a new connection."""
         self._state.connections["fcm"] += 1
-        return HTTPConnection(self._handle, self._connections)
+        super().connection_made(handler, transport)
 
-    def close(self) -> None:
-        """Close every connection when what was said on it is sent; answers that are still owed are not given."""
-        for connection in list(self._connections):
-            connection.close()
-
-    def abort(self) -> None:
-        """Drop every connection."""
-        for connection in list(self._connections):
-            connection.abort()
-
-    def _handle(self, connection: HTTPConnection, request: Request) -> None:
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, or fail it as the plan says."""
-        path = request.path
-        if path == "/token" and request.method == b"POST":
-            connection.answer(self._state.access_tokens.grant(_form(request)))
-            return
-        if request.method != b"POST" or not path.endswith("/messages:send"):
-            connection.answer(google_not_found())
-            return
+        content = await request.read()
+        if request.path == "/token" and request.method == "POST":
+            return _response(self._state.access_tokens.grant(_form(request, content)))
+        if request.method != "POST" or not request.path.endswith("/messages:send"):
+            return _response(google_not_found())
         disturbance = self._state.plan.next("fcm")
         answer = disturbance.answer
         if disturbance.delivered:
-            answer = self._judge(path, request.header(b"authorization"), request.body)
+            answer = self._judge(request.path, request.headers.get("Authorization"), content)
         if answer is not None and answer.code:
             self._state.record.refused("fcm", answer.code)
         if disturbance.delay_s:
-            connection.later(disturbance.delay_s, _carry_out, connection, disturbance, answer)
-        else:
-            _carry_out(connection, disturbance, answer)
+            await asyncio.sleep(disturbance.delay_s)
+        return await _carry_out(request, disturbance, answer)
 
     def _judge(self, path: str, authorization: str | None, content: bytes) -> Answer:
         """Return FCM's answer, recording the message when it is accepted."""
@@ -80,20 +71,38 @@ class FCMSide:
         return fcm_accepted(f"projects/{PROJECT}/messages/0:{next(self._numbers):016x}")
 
 
-def _form(request: Request) -> dict[str, str]:
+def _form(request: web.BaseRequest, content: bytes) -> dict[str, str]:
     """Return the fields of a form, none when the body is not said to be one."""
-    kind = (request.header(b"content-type") or "").partition(";")[0]
-    if kind.strip().lower() != _FORM_TYPE:
+    if request.content_type != _FORM_TYPE:
         return {}
-    return dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
+    return dict(parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True))
 
 
-def _carry_out(connection: HTTPConnection, disturbance: Disturbance, answer: Answer | None) -> None:
-    if disturbance.manner == "silent":
-        connection.ignore()
-    elif disturbance.manner == "reset" or answer is None:
-        connection.reset()
-    elif disturbance.drip_s:
-        connection.drip(answer, disturbance.drip_s)
-    else:
-        connection.answer(answer)
+def _response(answer: Answer) -> web.Response:
+    headers = {"Content-Type": answer.content_type, **dict(answer.headers)}
+    return web.Response(status=answer.status, body=answer.body, headers=headers)
+
+
+async def _carry_out(request: web.BaseRequest, disturbance: Disturbance, answer: Answer | None) -> web.StreamResponse:
+    if disturbance.manner != "answer" or answer is None:
+        if disturbance.manner == "reset":
+            reset_connection(request.transport)
+        # Until the connection is gone, which cancels this.
+        never: asyncio.Future[web.StreamResponse] = asyncio.get_running_loop().create_future()
+        return await never
+    if disturbance.drip_s:
+        return await _drip(request, answer, disturbance.drip_s)
+    return _response(answer)
+
+
+async def _drip(request: web.BaseRequest, answer: Answer, drip_s: float) -> web.StreamResponse:
+    """Send the head at once, and a byte of the body every `drip_s` seconds."""
+    response = web.StreamResponse(status=answer.status, headers=_response(answer).headers)
+    response.content_length = len(answer.body)
+    writer = await response.prepare(request)
+    if writer is not None:
+        writer.send_headers()
+    for position in range(len(answer.body)):
+        await asyncio.sleep(drip_s)
+        await response.write(answer.body[position : position + 1])
+    return response

@@ -24,7 +24,7 @@ from scripts.gateway.credentials import (
     prepare_credentials,
 )
 from scripts.gateway.faults import Faults
-from scripts.gateway.fcm import FCMSide
+from scripts.gateway.fcm import FCMServer
 from scripts.gateway.record import Push, PushRecord
 from scripts.gateway.state import GatewayState
 from scripts.local.folder_lock import FolderInUseError, FolderLock
@@ -63,8 +63,7 @@ class Gateway:
         self._lock = FolderLock(folder / LOCK_NAME)
         self._protocols: set[APNsProtocol] = set()
         self._servers: list[asyncio.Server] = []
-        self._fcm: FCMSide | None = None
-        self._admin: web.AppRunner | None = None
+        self._runners: list[web.BaseRunner] = []
         self.ports = ports
         self.record = PushRecord(keep=keep, on_push=on_push)
         self.state: GatewayState | None = None
@@ -106,11 +105,11 @@ class Gateway:
 
     async def _listen(self, state: GatewayState, sockets: dict[str, socket.socket]) -> None:
         loop = asyncio.get_running_loop()
-        self._fcm = FCMSide(state)
-        server = await loop.create_server(
-            self._fcm.connection, sock=sockets["fcm"], ssl=_tls(state.credentials, "http/1.1")
+        sites: tuple[tuple[str, web.Application | web.Server, ssl.SSLContext | None], ...] = (
+            ("fcm", FCMServer(state), _tls(state.credentials, "http/1.1")),
+            ("admin", admin_application(state, self.set_faults), None),
         )
-        self._servers.append(server)
+        self._runners = [await start_site(site, sockets[name], tls=tls) for name, site, tls in sites]
         for name, environment in (("apns", "production"), ("apns_sandbox", "sandbox")):
             server = await loop.create_server(
                 partial(APNsProtocol, state, environment, self._protocols),
@@ -118,7 +117,6 @@ class Gateway:
                 ssl=_tls(state.credentials, "h2"),
             )
             self._servers.append(server)
-        self._admin = await start_site(admin_application(state, self.set_faults), sockets["admin"])
 
     async def stop(self) -> None:
         """Stop listening and drop every connection. Does nothing when not started."""
@@ -127,14 +125,11 @@ class Gateway:
             server.close()
         for protocol in list(self._protocols):
             protocol.close()
-        if self._fcm is not None:
-            self._fcm.close()
-        if self._admin is not None:
-            await self._admin.cleanup()
+        runners, self._runners = self._runners, []
+        for runner in runners:
+            await runner.cleanup()
         for protocol in list(self._protocols):
             protocol.abort()
-        if self._fcm is not None:
-            self._fcm.abort()
         self._lock.release()
 
     def set_faults(self, faults: Faults) -> None:

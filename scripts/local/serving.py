@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from types import FrameType
@@ -83,11 +84,18 @@ async def read_json(request: web.Request) -> Any:
         raise web.HTTPBadRequest(text="The body is not JSON.\n") from error
 
 
-async def start_site(application: web.Application, sock: socket.socket) -> web.AppRunner:
-    """Serve an aiohttp application on a listening socket; the caller cleans the runner up."""
-    runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=0.1)
+async def start_site(
+    site: web.Application | web.Server, sock: socket.socket, *, tls: ssl.SSLContext | None = None
+) -> web.BaseRunner:
+    """Serve an aiohttp application or low-level server on a listening socket; the caller cleans the runner up."""
+    kwargs: dict[str, Any] = {"handle_signals": False, "shutdown_timeout": 0.1}
+    runner = (
+        web.ServerRunner(site, **kwargs)
+        if isinstance(site, web.Server)
+        else web.AppRunner(site, access_log=None, **kwargs)
+    )
     await runner.setup()
-    await web.SockSite(runner, sock).start()
+    await web.SockSite(runner, sock, ssl_context=tls).start()
     return runner
 
 

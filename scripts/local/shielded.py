@@ -6,14 +6,16 @@ that the others need for their last words must not end with them: it is stopped 
 Run as a file by the parent, before the command replaces it: `python -I -S shielded.py PARENT_PID COMMAND ...`
 """
 
-import ctypes
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-PR_SET_PDEATHSIG = 1  # prctl(2), Linux
+if __name__ == "__main__":  # run as a file, which knows nothing of the folder that our packages are in
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from pipeline.basics import prctl
 
 
 def shielded(command: Sequence[str | Path]) -> list[str]:
@@ -24,7 +26,7 @@ def shielded(command: Sequence[str | Path]) -> list[str]:
 def end_with_parent(parent_pid: int, signal_number: int = signal.SIGKILL) -> None:
     """Have the kernel send this process a signal when its parent ends, however that happens. Linux only."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal_number)
+        prctl.signal_at_parents_end(signal_number)
         if os.getppid() != parent_pid:
             sys.exit("The process that wanted this one has ended.")
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
-from zoneinfo import available_timezones
 
 import click
 
+from pipeline.basics.time_zones import find_zone
 from pipeline.resources import now
 from pipeline.scheduling.schedule import next_runs, parse_schedule
 from scripts.sites.trial import Definition
@@ -91,7 +91,7 @@ def changed(definition: SiteDefinition, options: Mapping[str, Any]) -> SiteDefin
     params.update(_pairs(options.get("pairs", ())))
     params = {name: value for name, value in params.items() if value != ""}
     found = replace(definition, params=params, **values)
-    if found.timezone not in available_timezones():
+    if find_zone(found.timezone) is None:
         raise click.ClickException(f"{found.timezone!r} is not an IANA time zone such as Asia/Seoul or UTC")
     check_params(found)
     check_schedule(found)

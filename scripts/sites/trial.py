@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.basics.text import last_line
 from pipeline.crawling import child
-from pipeline.crawling.child import CrawlOrder, CrawlReport
+from pipeline.crawling.crawler import order_for
+from pipeline.crawling.order import CrawlOrder, CrawlReport
 from pipeline.resources import now
 from pipeline.settings import Settings
 from scripts.errors import CommandError
@@ -87,13 +89,14 @@ def failure(definition: Definition, report: CrawlReport) -> str:
     if report.problem:
         return f"{url} was read, but no posts were found: {report.problem}"
     if report.first_error:
-        return f"{url} could not be crawled: {report.first_error.strip().rpartition(chr(10))[2]}"
+        return f"{url} could not be crawled: {last_line(report.first_error)}"
     statuses = ", ".join(sorted(report.status_counts)) or "no answer"
     return f"{url} was read ({statuses}), but no posts were found: check the parameters, or try `crawlpush sites try`"
 
 
 def _order(definition: Definition, settings: Settings) -> CrawlOrder:
-    return CrawlOrder(
+    return order_for(
+        settings,
         run_id=0,
         site_id=0,
         site_name="trial",
@@ -101,15 +104,8 @@ def _order(definition: Definition, settings: Settings) -> CrawlOrder:
         params=definition.params,
         timezone=definition.timezone,
         database_url="",
-        user_agent=settings.user_agent,
         obey_robots=definition.obey_robots,
         allow_private=definition.allow_private,
-        soft_limit_s=settings.crawl_soft_limit_s,
-        hard_limit_s=settings.crawl_hard_limit_s,
-        memory_mb=settings.crawl_memory_mb,
-        download_max_bytes=settings.crawl_max_bytes,
-        max_pages=settings.crawl_max_pages,
-        download_delay_s=settings.crawl_delay_s,
     )
 
 

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from pipeline.basics.durations import rounded_duration
+from pipeline.basics.text import printable
 from scripts.commands.pause import still_paused
-from scripts.output import local_time, printable
+from scripts.output import local_time
 from scripts.state.report import TROUBLED
 from storage.pauses import Paused, Scope
 
@@ -99,16 +101,8 @@ def _owed(report: Data, when: Callable[[datetime | None], str]) -> Iterator[str]
 
 
 def _queue(name: str, state: Data) -> str:
-    oldest = f", the oldest for {duration(state['oldest_s'])}" if state["oldest_s"] else ""
+    oldest = f", the oldest for {rounded_duration(state['oldest_s'])}" if state["oldest_s"] else ""
     return f"{name} {state['length']:,} waiting{oldest}"
-
-
-def duration(seconds: float) -> str:
-    """A length of time in its largest unit."""
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def _channels(channels: Sequence[Data], when: Callable[[datetime | None], str]) -> Iterator[str]:

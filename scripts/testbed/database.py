@@ -1,11 +1,11 @@
-"""What a drill puts into the database before, and what it asks of it meanwhile and afterwards."""
+"""What is put into the database of an installation under test, and what it is asked meanwhile and afterwards."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from pipeline.fanout.matcher import parse_phrase
 from pipeline.resources import now
@@ -70,6 +70,12 @@ def fill(
         ]
         with database.writing() as session:
             bulk.store_subscriptions(session, wishes, limit=100, add_users=False, now=now())
+
+
+def vacuum(database: Database, table: str = "") -> None:
+    """Clear up and count, as autovacuum has done in a database that is not a minute old."""
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"VACUUM ANALYZE {table}"))
 
 
 def _keyword(raw: str | None) -> KeywordText | None:

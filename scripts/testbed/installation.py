@@ -1,4 +1,4 @@
-"""The whole pipeline for a benchmark: boards, the Procfile's processes, a gateway, on servers that are nobody's."""
+"""The whole pipeline as a deployment has it: the Procfile's processes, boards, a gateway, on servers of its own."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,22 +13,19 @@ from pipeline.broker.publish import publish_many, queue_length
 from pipeline.celery import CRAWL_QUEUE, FANOUT_QUEUE, NOTIFY_QUEUE, create_app, process_types
 from pipeline.resources import now
 from pipeline.settings import get_settings
-from scripts.bench.database import vacuum
-from scripts.bench.errors import BenchmarkError
 from scripts.board.process import BoardProcess
+from scripts.local.process_output import LogFiles
+from scripts.local.supervisor import LOOK_S, Supervisor, program_environment
 from scripts.testbed import database as questions
 from scripts.testbed.boards import boards, site_params
 from scripts.testbed.database import Progress
-from scripts.testbed.findings import gather
+from scripts.testbed.errors import InstallationError
 from scripts.testbed.population import SITES, Notice, Person
 from scripts.testbed.servers import Servers, servers
-from scripts.testbed.supervisor import Crew
-from scripts.testbed.verdict import Pair, Verdict, judge
 from storage import sites
 from storage.models import Notification
 from storage.session import Database
 
-LOOK_S = 0.05
 ASK_S = 1.0
 """How often the database is asked how far the product is."""
 QUIET_ASKS = 3
@@ -38,7 +35,7 @@ PATIENCE_S = 200.0
 
 
 def process_names(notifiers: int) -> tuple[str, ...]:
-    """The processes of an installation with so many notifiers, by the names that a crew knows them by."""
+    """The processes of an installation with so many notifiers, by the names that its supervisor knows them by."""
     more = tuple(f"notifier-{number}" for number in range(2, notifiers + 1))
     return ("crawler", "dispatcher", "notifier", *more, "beat")
 
@@ -47,26 +44,33 @@ class Installation:
     """A running pipeline. Use it from the main thread, and `look` often."""
 
     def __init__(
-        self, on: Servers, opened: Mapping[str, BoardProcess], database: Database, crew: Crew, names: Sequence[str]
+        self,
+        on: Servers,
+        opened: Mapping[str, BoardProcess],
+        database: Database,
+        supervisor: Supervisor,
+        names: Sequence[str],
     ) -> None:
-        self.on, self.database, self.crew, self.names = on, database, crew, names
+        self.on, self.database, self.supervisor, self.names = on, database, supervisor, names
+        self._logs = LogFiles(on.folder)
         self._boards = opened
         self._redis = Redis.from_url(on.redis_url)
         settings = get_settings().model_copy(update={"redis_url": on.redis_url, "broker_url": on.redis_url})
         self._app: Celery = create_app(settings)
         self._unacknowledged = [f"unacked:{kind.name}" for kind in process_types(settings)]
-        # What processes said that ended without being told to.
-        self.surprises: list[str] = []
 
     def close(self) -> None:
-        """Let go of Redis; the processes are the crew's."""
+        """Let go of Redis; the processes are the supervisor's."""
         self._app.close()
         self._redis.close()
 
-    def look(self) -> None:
-        """Wait a moment, and start again what ended by itself."""
+    def look(self) -> list[str]:
+        """Wait a moment, and start again what ended; returns a sentence for each process that did so by itself."""
         time.sleep(LOOK_S)
-        self.surprises += self.crew.look()
+        return [
+            f"{ended.name} ended with code {ended.code}: {self._logs.last_line(ended.name)}"
+            for ended in self.supervisor.look()
+        ]
 
     def add_post(self, notice: Notice) -> None:
         """Let a post appear on its board."""
@@ -77,7 +81,7 @@ class Installation:
         with self.database.writing() as session:
             run_id = sites.queue_run(session, sites.by_name(session, site).id, trigger="manual", now=now())
         if run_id is None:
-            raise BenchmarkError(f"{site} was being crawled when it was to be crawled")
+            raise InstallationError(f"{site} was being crawled when it was to be crawled")
         publish_many(self._app, "crawl_site", [(run_id,)])
         return run_id
 
@@ -117,12 +121,14 @@ class Installation:
             size = session.scalar(text("SELECT pg_database_size(current_database())"))
         return round((size or 0) / 2**20, 2)
 
-    def wait_for_baseline(self) -> None:
+    def wait_for_baseline(self, each: Callable[[], object] | None = None) -> None:
         """Wait until each board was crawled once, so that what appears from now on is new."""
-        self.wait_until(lambda _: questions.crawled(self.database) == set(SITES), "the first crawl of each board")
+        self.wait_until(lambda _: questions.crawled(self.database) == set(SITES), "the first crawl of each board", each)
 
-    def wait_until_nothing_is_owed(self, posts: int, each: Callable[[], None] | None = None) -> None:
-        """Wait until so many posts are stored and everybody has them; `each` is called meanwhile."""
+    def wait_until_nothing_is_owed(
+        self, posts: int, each: Callable[[], object] | None = None, *, patience_s: float | None = None
+    ) -> None:
+        """Wait until so many posts are stored and everybody has them, as `wait_until` does."""
         quiet = 0
 
         def settled(at: Progress) -> bool:
@@ -130,47 +136,43 @@ class Installation:
             quiet = quiet + 1 if at.is_settled(posts) else 0
             return quiet >= QUIET_ASKS
 
-        self.wait_until(settled, "nothing to be owed", each, every_s=ASK_S)
+        self.wait_until(settled, "nothing to be owed", each, patience_s=patience_s)
 
     def wait_until(
         self,
         done: Callable[[Progress], bool],
         what: str,
-        each: Callable[[], None] | None = None,
+        each: Callable[[], object] | None = None,
         *,
-        every_s: float = ASK_S,
+        every_s: float | None = None,
+        patience_s: float | None = None,
     ) -> None:
-        """Wait until what is asked so often is true. Raises BenchmarkError, which says what hangs, without progress."""
-        known: object = None
+        """Ask every second until something is true; `each` (by default `look`) is called meanwhile.
+
+        Raises InstallationError, which says what hangs, after `patience_s` without progress.
+        """
+        known: Progress | None = None
         asked_at = changed_at = time.monotonic()
         while True:
             if time.monotonic() >= asked_at:
                 progress = self.progress()
                 if done(progress):
                     return
-                asked_at = time.monotonic() + every_s
-                state = (progress, len(self.surprises))
-                if state != known:
-                    known, changed_at = state, time.monotonic()
-                elif time.monotonic() > changed_at + PATIENCE_S:
-                    raise BenchmarkError(self._what_hangs(what))
-            self.look()
-            if each is not None:
-                each()
+                asked_at = time.monotonic() + (ASK_S if every_s is None else every_s)
+                if progress != known:
+                    known, changed_at = progress, time.monotonic()
+                elif time.monotonic() > changed_at + (PATIENCE_S if patience_s is None else patience_s):
+                    raise InstallationError(self._what_hangs(what, time.monotonic() - changed_at))
+            (each or self.look)()
 
-    def _what_hangs(self, what: str) -> str:
+    def _what_hangs(self, what: str, seconds: float) -> str:
         at = self.progress()
-        said = "\n".join(f"{name}: {self.crew.last_words(name)}" for name in self.names)
+        said = "\n".join(f"{name}: {self._logs.last_line(name)}" for name in self.names)
         return (
-            f"nothing moved for {PATIENCE_S:g} s, and still was waited for {what}: {at.stored} posts stored, "
+            f"nothing moved for {seconds:.0f} s, and still was waited for {what}: {at.stored} posts stored, "
             f"{at.open_posts} of them not fanned out, notifications {self.statuses()}, messages {self.queues()}\n"
-            f"ended by themselves: {self.crew.ended or 'none'}; the last words of each process:\n{said}"
+            f"ended by themselves: {dict(self.supervisor.exits) or 'none'}; the last words of each process:\n{said}"
         )
-
-    def verdict(self, wanted: set[Pair], appeared: Sequence[Notice]) -> Verdict:
-        """Stop the processes, and compare what the phones show with what they should."""
-        self.crew.close()
-        return judge(gather(self.on, self.database, expected=wanted, appeared=appeared, strays=0, in_flight=0))
 
 
 @contextmanager
@@ -199,11 +201,11 @@ def installation(
         on.gateway.set_faults(latency_ms=latency_ms)
         questions.fill(asked, people, site_params(opened), schedule=schedule)
         if not asked.is_sqlite:
-            vacuum(asked)
-        crew = Crew(on, {**settings, **on.environment}, names)
-        with closing(Installation(on, opened, asked, crew, names)) as installed:
+            questions.vacuum(asked)
+        supervisor = Supervisor(LogFiles(folder), program_environment({**settings, **on.environment}))
+        with closing(Installation(on, opened, asked, supervisor, names)) as installed:
             try:
-                crew.start(*names)
+                supervisor.start(*names, restart=True)
                 yield installed
             finally:
-                crew.close()
+                supervisor.stop()

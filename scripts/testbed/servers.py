@@ -1,21 +1,15 @@
-"""Servers and processes of an installation that is nobody's: real, empty, on loopback, for benchmarks and drills."""
+"""The servers of an installation under test: real, empty, on loopback, for benchmarks and drills."""
 
 import os
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from signal import SIGTERM
 
 from scripts.gateway.process import GatewayProcess, gateway_process
 from scripts.local.embedded_postgres import PostgresServer, ServiceError, find_postgres
 from scripts.local.embedded_redis import EmbeddedRedis
-from scripts.local.shielded import end_with_parent
 from storage.migrate import upgrade
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,21 +72,3 @@ def servers(folder: Path, database: str, *, keep: int) -> Iterator[Servers]:
             "REQUESTS_CA_BUNDLE": gateway.environment()["PUSH_CA_FILE"],
         }
         yield Servers(folder=folder, gateway=gateway, redis=redis, postgres=postgres, environment=environment)
-
-
-def spawn(command: Sequence[str], environment: Mapping[str, str], log: Path) -> "subprocess.Popen[bytes]":
-    """Start a process of the product in a session of its own, its output at the end of `log`.
-
-    Start it from the main thread: on Linux it is told to end when that thread does.
-    """
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            list(command),
-            cwd=ROOT,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=partial(end_with_parent, os.getpid(), SIGTERM),
-        )

@@ -5,7 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.testbed.supervisor import Crew, children
+from scripts.local.supervisor import Supervisor
+from scripts.testbed.crawls import children
 
 PROC = Path("/proc")
 FORKSERVER = "forkserver"
@@ -45,9 +46,9 @@ def usage(pid: int, *, with_pss: bool = True) -> Usage | None:
     )
 
 
-def product_usage(crew: Crew, names: Iterable[str], *, with_pss: bool = True) -> dict[str, Usage]:
+def product_usage(supervisor: Supervisor, names: Iterable[str], *, with_pss: bool = True) -> dict[str, Usage]:
     """What each process of the product uses: those of the Procfile by name, the forkserver, and the largest crawl."""
-    pids = {name: pid for name in names if (pid := crew.pid(name)) is not None}
+    pids = {name: pid for name in names if (pid := supervisor.pid(name)) is not None}
     found = {name: seen for name, pid in pids.items() if (seen := usage(pid, with_pss=with_pss)) is not None}
     for forkserver in children(pids.get("crawler", 0)):
         if (seen := usage(forkserver, with_pss=with_pss)) is not None:

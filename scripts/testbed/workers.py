@@ -1,53 +1,40 @@
 """Real worker processes for a benchmark, on servers of its own."""
 
 import os
-import signal
-import subprocess
+import shlex
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from redis import Redis
 
-from scripts.bench.errors import BenchmarkError
-from scripts.testbed.servers import Servers, spawn
+from scripts.local.process_output import LogFiles
+from scripts.local.supervisor import Supervisor, wait_until
+from scripts.testbed.errors import InstallationError
+from scripts.testbed.servers import Servers
 
 POLL_S = 0.01
 PATIENCE_S = 300.0
-STOP_S = 30.0
 
 
 @contextmanager
 def workers(on: Servers, arguments: Sequence[Sequence[str]]) -> Iterator[list[int]]:
     """Celery workers with these arguments; gives their process ids, and ends them with the block."""
-    processes = [
-        spawn([sys.executable, "-m", "celery", "-q", *words], on.environment, on.folder / f"worker-{number}.log")
-        for number, words in enumerate(arguments)
-    ]
+    supervisor = Supervisor(LogFiles(on.folder), on.environment)
     try:
-        yield [process.pid for process in processes]
+        for number, words in enumerate(arguments):
+            supervisor.start_command(f"worker-{number}", shlex.join([sys.executable, "-m", "celery", "-q", *words]))
+        yield supervisor.pids
     finally:
-        for process in processes:
-            process.send_signal(signal.SIGTERM)
-        for process in processes:
-            try:
-                process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+        supervisor.stop()
 
 
-def wait_until(condition: Callable[[], bool], what: str, on: Servers, *, every_s: float = POLL_S) -> None:
-    """Wait for a condition. Raises BenchmarkError with the workers' last words."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            said = "\n".join(log.read_text(errors="replace")[-1500:] for log in on.folder.glob("worker-*.log"))
-            raise BenchmarkError(f"not within {PATIENCE_S:g} s: {what}\n{said}")
-        time.sleep(every_s)
+def wait_for(condition: Callable[[], bool], what: str, on: Servers, *, every_s: float = POLL_S) -> None:
+    """Wait for a condition. Raises InstallationError with the workers' last words."""
+    if not wait_until(condition, PATIENCE_S, every_s=every_s):
+        said = "\n".join(log.read_text(errors="replace")[-1500:] for log in on.folder.glob("worker-*.log"))
+        raise InstallationError(f"not within {PATIENCE_S:g} s: {what}\n{said}")
 
 
 def drained(redis: Redis) -> bool:

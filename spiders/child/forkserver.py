@@ -25,6 +25,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
+from pipeline.basics import prctl
 from spiders.child import isolation, preload
 
 _SERVE: Final = 1
@@ -66,7 +67,7 @@ class Forkserver:
         self._wakeup_r, self._wakeup_w = os.pipe()
         os.set_blocking(self._wakeup_r, False)
         os.set_blocking(self._wakeup_w, False)
-        self._adopts = isolation.adopt_orphans()
+        self._adopts = prctl.adopt_orphans()
 
     def serve(self) -> None:
         """Serve until the other end of the socket is closed; then kill what still runs."""

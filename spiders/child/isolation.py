@@ -1,15 +1,14 @@
 """What makes a crawl's process harmless to the machine: a group, low priority, limits, and a tie to its parent."""
 
-import ctypes
 import os
 import resource
 import signal
-import sys
-from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Final
+
+from pipeline.basics import prctl
 
 NICENESS: Final = 10
 """Crawls give way to whatever answers people on the same machine."""
@@ -20,23 +19,6 @@ CPU_BACKSTOP_S: Final = 5
 THREAD_STACK_BYTES: Final = 1024 * 1024
 """Threads of a crawl look up names; eight megabytes each, the usual stack, would count against the memory limit."""
 
-# From <sys/prctl.h> of Linux.
-_PR_SET_PDEATHSIG: Final = 1
-_PR_SET_CHILD_SUBREAPER: Final = 36
-
-
-def _load_prctl() -> Callable[..., int] | None:
-    if not sys.platform.startswith("linux"):
-        return None
-    try:
-        prctl: Callable[..., int] = ctypes.CDLL(None).prctl
-    except (OSError, AttributeError):
-        return None
-    return prctl
-
-
-_prctl: Final = _load_prctl()
-
 
 def own_group() -> None:
     """Become the leader of a process group, so that the whole family can be killed at once."""
@@ -45,15 +27,9 @@ def own_group() -> None:
 
 def die_with(parent: int) -> None:
     """Let the kernel kill this process when its parent ends (Linux), even if Python never gets to run again."""
-    if _prctl is not None:
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    prctl.signal_at_parents_end(signal.SIGKILL)
     if os.getppid() != parent:  # it ended before the kernel was told
         os._exit(1)
-
-
-def adopt_orphans() -> bool:
-    """Become the parent of every descendant whose own parent ends (Linux); False where that does not exist."""
-    return _prctl is not None and _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
 
 def set_limits(*, memory_mb: int, wall_clock_s: float) -> None:

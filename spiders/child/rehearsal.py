@@ -14,8 +14,8 @@ from OpenSSL import SSL
 from protego import Protego
 from w3lib.html import get_meta_refresh
 
+from pipeline.crawling.order import CrawlOrder
 from spiders.child import run
-from spiders.child.orders import Order
 from spiders.child.parent_link import Channel
 from spiders.params import FeedParams, ListingParams
 from spiders.pipelines import found_post
@@ -48,10 +48,10 @@ _PARAMS: Final[dict[str, dict[str, str]]] = {
 }
 
 
-def orders(spiders: list[str]) -> list[Order]:
+def orders(spiders: list[str]) -> list[CrawlOrder]:
     """One order for each of our general spiders; its address is completed by `perform`."""
     return [
-        Order(
+        CrawlOrder(
             run_id=1,
             site_id=1,
             site_name="rehearsal",
@@ -68,9 +68,6 @@ def orders(spiders: list[str]) -> list[Order]:
             download_max_bytes=1_000_000,
             max_pages=5,
             download_delay_s=0,
-            validators={},
-            robots={},
-            measure_memory=False,
         )
         for name, params in _PARAMS.items()
         if name in spiders
@@ -86,7 +83,7 @@ class _RehearsalChannel(Channel):
         super().send(kind, message)
 
 
-def perform(order: Order, folder: Path, connection: socket.socket) -> NoReturn:
+def perform(order: CrawlOrder, folder: Path, connection: socket.socket) -> NoReturn:
     """Crawl the page that an order is for, store its posts in a database in `folder`, and end this process."""
     listener = socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=_serve, args=(listener,), daemon=True).start()

@@ -28,10 +28,10 @@ from scrapy.utils.misc import build_from_crawler, load_object
 from twisted.internet import asyncioreactor
 from twisted.python.failure import Failure
 
+from pipeline.crawling.order import CrawlOrder, CrawlReport
 from spiders import middlewares, pipelines
 from spiders.child import isolation
 from spiders.child.download import refuse_private_addresses
-from spiders.child.orders import Order, Report
 from spiders.child.parent_link import Channel, OrderLostError
 from spiders.child.project import load_project, log_errors_only
 from spiders.child.recorder import ErrorLog, Recorder, stats_of
@@ -62,7 +62,7 @@ def serve(connection: Any) -> NoReturn:
     """Take one order from the connection, crawl, report, and end this process."""
     channel = Channel(connection)
     try:
-        order = Order(**channel.receive_order())
+        order = CrawlOrder(**channel.receive_order())
     except OrderLostError:
         os._exit(0)
     isolation.give_way()
@@ -71,7 +71,7 @@ def serve(connection: Any) -> NoReturn:
     crawl(order, channel)
 
 
-def crawl(order: Order, channel: Channel) -> NoReturn:
+def crawl(order: CrawlOrder, channel: Channel) -> NoReturn:
     """Crawl, send the report, and end this process without cleaning up what dies with it anyway."""
     project = load_project()
     log_errors_only(project.errors)
@@ -88,28 +88,17 @@ def crawl(order: Order, channel: Channel) -> NoReturn:
 
 def _fail(channel: Channel, errors: ErrorLog) -> NoReturn:
     """Report a crawl that could not even begin."""
-    report = Report(
+    report = CrawlReport(
         finish_reason="memory" if errors.out_of_memory else "start_error",
         ok=False,
-        pages=0,
-        bytes=0,
-        items_seen=0,
-        new_posts=0,
-        status_counts={},
         errors=errors.count,
         first_error=errors.first,
-        not_modified=False,
-        problem=None,
-        retry_after_s=None,
-        validators={},
-        robots={},
-        private_mb=None,
     )
     channel.send("report", vars(report))
     os._exit(0)
 
 
-def _override(settings: Settings, order: Order) -> None:
+def _override(settings: Settings, order: CrawlOrder) -> None:
     own: dict[str, Any] = {
         "USER_AGENT": order.user_agent,
         "ROBOTSTXT_OBEY": order.obey_robots,
@@ -133,7 +122,7 @@ def _no_page(reason: str, *, ok: bool) -> str | None:
 class Run:
     """One crawl under way: starts the crawler, stops it when told to, and reports."""
 
-    def __init__(self, order: Order, channel: Channel, crawler: Crawler, errors: ErrorLog) -> None:
+    def __init__(self, order: CrawlOrder, channel: Channel, crawler: Crawler, errors: ErrorLog) -> None:
         self._order = order
         self._channel = channel
         self._crawler = crawler
@@ -217,7 +206,7 @@ class Run:
         self._channel.send("report", vars(self._report(reason)))
         os._exit(0)
 
-    def _report(self, reason: str) -> Report:
+    def _report(self, reason: str) -> CrawlReport:
         stats = stats_of(self._crawler)
         figures = self._recorder.figures()
         errors = self._errors
@@ -226,13 +215,10 @@ class Run:
         saw_something = bool(figures["pages"]) and (not errors.count or bool(figures["items_seen"]))
         saw_something = saw_something and not self._recorder.start_page_failed
         ok = reason in GOOD_REASONS and (not_modified or saw_something)
-        return Report(
+        return CrawlReport(
             finish_reason=reason,
             ok=ok,
-            pages=figures["pages"],
-            bytes=figures["bytes"],
-            items_seen=figures["items_seen"],
-            new_posts=figures["new_posts"],
+            **figures,
             status_counts=dict(self._recorder.statuses),
             errors=errors.count,
             # A run that found nothing has no error, but a reason that its owner wants to read.

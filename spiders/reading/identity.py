@@ -21,7 +21,8 @@ _SESSION: Final = re.compile(
 _SHORT_SESSION: Final = re.compile(r"s|sid|session|hash|token", re.IGNORECASE)
 """Names that mean a session only when the value looks like one: "sid" is also a story's number."""
 _SESSION_VALUE: Final = re.compile(r"[0-9a-f]{26,64}|[0-9A-Z]{32}", re.IGNORECASE)
-_PATH_SESSION: Final = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/?#;]*|/\((?:S\([^)/]*\))+\)", re.IGNORECASE)
+PATH_SESSION: Final = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/?#;]*|/\((?:S\([^)/]*\))+\)", re.IGNORECASE)
+"""A session's number inside a path."""
 
 _LIST_STATE: Final = re.compile(
     r"(?:page|pageno|pagenum|pageindex|page_?size|pageunit|pagenumber|currentpage|currentpageno|curpage|cur_page|"
@@ -39,6 +40,12 @@ _POSITION: Final = re.compile(
     re.IGNORECASE,
 )
 _FRAGMENT_TRACKING: Final = re.compile(r"(?:xtor|echobox|utm_\w+|ftag|rss\w*|ref)=.*", re.IGNORECASE)
+
+_NOWHERE: Final = re.compile(
+    r"(?:[!;/#]*|none|no|view|self|link|void|null|nolink|nogo|noaction|dummy|blank|this|javascript|n|a|0|_)[;!]?",
+    re.IGNORECASE,
+)
+"""Fragments that only keep the browser where it is, while a script opens the post."""
 
 _UNUSABLE: Final = re.compile(r"\s*(?:javascript|mailto|tel|data|about|vbscript|file|blob)\s*:", re.IGNORECASE)
 
@@ -60,21 +67,31 @@ def resolve(base: str, href: str) -> str | None:
         return None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         return None
-    # An href that ends in "#" and goes nowhere else only wakes a script.
+    # An href that ends in "#" or "#none" and goes nowhere else only wakes a script.
     same_page = (parts.netloc, parts.path, parts.query) == (here.netloc, here.path, here.query)
-    if same_page and not parts.fragment:
+    if same_page and _NOWHERE.fullmatch(parts.fragment):
         return None
     return url
 
 
+FRAGMENT: Final = "#"
+"""Stands for an address's fragment among the names of its parameters."""
+
+
 def canonical_link(
-    url: str, *, ignore_query: Collection[str] = (), list_state: bool = True, positions: bool = True
+    url: str,
+    *,
+    ignore_query: Collection[str] = (),
+    list_state: bool = True,
+    positions: bool = True,
+    keep: Collection[str] = (),
 ) -> str:
     """The part of a link that says which post it is, without scheme and "www.".
 
     Left out: session ids, tracking, parameters named in `ignore_query`; with `list_state` also the parameters by
     which a list remembers itself (as long as something else tells the posts apart), and with `positions`
-    fragments that point into a post (`#comments`). A site that moves to https keeps its posts' ids.
+    fragments that point into a post (`#comments`). What `keep` names (in small letters) stays whatever it looks like.
+    A site that moves to https keeps its posts' ids.
     """
     try:
         parts = urlsplit(safe_url_string(url.strip()))
@@ -84,9 +101,9 @@ def canonical_link(
         return url.strip()
     if port and port not in {80, 443}:
         host = f"{host}:{port}"
-    path = _PATH_SESSION.sub("", parts.path) or "/"
-    query = _query(parts.query, path, {name.lower() for name in ignore_query}, list_state)
-    fragment = _fragment(parts.fragment, positions)
+    path = PATH_SESSION.sub("", parts.path) or "/"
+    query = _query(parts.query, path, {name.lower() for name in ignore_query}, list_state, keep)
+    fragment = parts.fragment if FRAGMENT in keep else _fragment(parts.fragment, positions)
     try:
         canonical = canonicalize_url(urlunsplit(("http", host, path, query, fragment)), keep_fragments=True)
     except ValueError:
@@ -94,25 +111,31 @@ def canonical_link(
     return canonical.removeprefix("http://")
 
 
-def _query(query: str, path: str, ignore: Collection[str], list_state: bool) -> str:
-    if not query:
-        return ""
-    if ";" in query and "%3B" not in query.upper():
-        # Semicolons separate parameters in several boards' addresses (SMF), as HTML 4 recommended.
-        query = query.replace(";", "&")
+def query_pairs(query: str) -> list[tuple[str, str]]:
+    """The parameters of a query in order. Their bytes are kept as Latin-1, because not every query is UTF-8."""
+    return parse_qsl(_separated(query), keep_blank_values=True, encoding="latin-1")
+
+
+def _separated(query: str) -> str:
+    # Semicolons separate parameters in several boards' addresses (SMF), as HTML 4 recommended.
+    return query.replace(";", "&") if ";" in query and "%3B" not in query.upper() else query
+
+
+def _query(query: str, path: str, ignore: Collection[str], list_state: bool, keep: Collection[str]) -> str:
     if "=" not in query:
-        return query
+        return _separated(query)
     pairs = [
         (name, value)
-        for name, value in parse_qsl(query, keep_blank_values=True)
-        if name.lower() not in ignore and not _is_noise(name, value)
+        for name, value in query_pairs(query)
+        if name.lower() not in ignore and (name.lower() in keep or not _is_noise(name, value))
     ]
     if list_state:
-        told_apart = [pair for pair in pairs if not _LIST_STATE.fullmatch(pair[0])]
+        kept = [pair for pair in pairs if pair[0].lower() in keep]
+        told_apart = [pair for pair in pairs if pair not in kept and not _LIST_STATE.fullmatch(pair[0])]
         if any(value for _, value in told_apart) or re.search(r"\d", path):
             # "page=2" tells where the list stood; "page=about" and "order=17" alone say which post it is.
-            pairs = told_apart
-    return urlencode(pairs)
+            pairs = told_apart + kept
+    return urlencode(pairs, encoding="latin-1")
 
 
 def _is_noise(name: str, value: str) -> bool:

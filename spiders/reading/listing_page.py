@@ -1,9 +1,11 @@
 """A page of an HTML board to the posts it holds. Pure: bytes and parameters in, posts out."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Final
 
 from lxml import etree
@@ -11,12 +13,16 @@ from w3lib.html import get_base_url
 
 from spiders.items import PostItem
 from spiders.params import ListingParams
+from spiders.reading.addresses import PLAIN, Scheme, numbered_form, same_title, telling_noise
 from spiders.reading.encoding import decode
 from spiders.reading.identity import resolve
-from spiders.reading.rows import RowReader, RowSkippedError
+from spiders.reading.page_scripts import telling_calls
+from spiders.reading.rows import RowReader, RowSkippedError, scripts_of
 from spiders.reading.selectors import compile_selector, without_tbody
 
 REPEATED: Final = "repeats an earlier row"
+_ATTRIBUTE: Final = re.compile(r"data-[\w-]+|onclick|href|value|id", re.IGNORECASE)
+SHARED: Final = "has the id of rows with other titles"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +39,13 @@ class ListingPage:
     skipped: tuple[tuple[str, int], ...]
     # What the bytes were read as.
     encoding: str = ""
-    # A sentence for the site's owner when the page yields nothing, naming the parameter to look at; else "".
+    # A sentence for the site's owner when the page yields nothing, or rows that cannot be told apart, naming the
+    # parameter to look at; else "".
     problem: str = ""
+    # How the page's addresses name posts; the next pages of the same crawl are read alike.
+    scheme: Scheme = PLAIN
+    # Whether most rows cannot be told apart, so that new posts would not be seen.
+    is_ambiguous: bool = False
 
 
 def parse_html(text: str) -> etree._Element:
@@ -49,38 +60,121 @@ def parse_html(text: str) -> etree._Element:
 
 
 def parse_listing(
-    body: bytes | str, url: str, params: ListingParams, now: datetime, content_type: str = ""
+    body: bytes | str,
+    url: str,
+    params: ListingParams,
+    now: datetime,
+    content_type: str = "",
+    scheme: Scheme | None = None,
 ) -> ListingPage:
-    """Read a page of a board. `url` is where the page came from, after redirects; `now` is aware."""
+    """Read a page of a board. `url` is where the page came from, after redirects; `now` is aware.
+
+    `scheme` is what an earlier page of the same crawl was read by.
+    """
     encoding = ""
     if isinstance(body, bytes):
         decoded = decode(body, content_type=content_type, override=params.encoding)
         body, encoding = decoded.text, decoded.encoding
     root = parse_html(body)
     base = get_base_url(body, url)
-    reader = RowReader(params=params, base=base, now=now)
-    posts: dict[str, PostItem] = {}
-    skipped: Counter[str] = Counter()
     rows = compile_selector(params.row).elements(root)
-    for row in rows:
-        try:
-            post = reader.read(row)
-        except RowSkippedError as reason:
-            skipped[str(reason)] += 1
-            continue
-        if post.external_id in posts:
+    reader = RowReader(params=params, base=base, now=now, scheme=scheme or PLAIN)
+    if params.link_template:
+        reader = replace(reader, telling_calls=telling_calls([each for row in rows for each in scripts_of(row)]))
+    found = _read_apart(reader, rows)
+    shared = found.shared
+    is_ambiguous = found.is_ambiguous
+    posts: dict[str, PostItem] = {}
+    skipped = found.skipped
+    for post in found.posts:
+        if is_ambiguous and post.external_id in shared:
+            skipped[SHARED] += 1
+        elif post.external_id in posts:
             skipped[REPEATED] += 1
             posts[post.external_id] = _completed(posts[post.external_id], post)
         else:
             posts[post.external_id] = post
+    problem = "" if posts else _problem(params, root, rows, skipped)
+    if is_ambiguous:
+        problem = _ambiguous(params, rows, skipped[SHARED])
     return ListingPage(
         posts=tuple(posts.values()),
         next_url=_next_url(root, base, url, params),
         rows=len(rows),
         skipped=tuple(skipped.most_common()),
         encoding=encoding,
-        problem="" if posts else _problem(params, root, rows, skipped),
+        problem=problem,
+        scheme=found.reader.scheme,
+        is_ambiguous=is_ambiguous,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """The posts of a page's rows, which may share an id still."""
+
+    reader: RowReader
+    posts: Sequence[PostItem]
+    skipped: Counter[str]
+
+    @cached_property
+    def shared(self) -> dict[str, list[PostItem]]:
+        """The posts of each id that rows with different titles have."""
+        groups: dict[str, list[PostItem]] = {}
+        for post in self.posts:
+            groups.setdefault(post.external_id, []).append(post)
+        return {
+            key: group
+            for key, group in groups.items()
+            if len(group) > 1 and not all(same_title(group[0].title, post.title) for post in group)
+        }
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether most rows have the id of rows with other titles."""
+        return _are_most([post for group in self.shared.values() for post in group], self.posts)
+
+    def identified_by(self, scheme: Scheme) -> "_Found":
+        """The same posts under the ids that a scheme gives them."""
+        ignored = self.reader.params.ignore_query
+        posts = [replace(post, external_id=scheme.identity(post.url, ignored)) for post in self.posts]
+        return _Found(reader=replace(self.reader, scheme=scheme), posts=posts, skipped=self.skipped)
+
+
+def _are_most(some: Sequence[PostItem], posts: Sequence[PostItem]) -> bool:
+    return 2 * len(some) > len(posts)
+
+
+def _read(reader: RowReader, rows: Sequence[etree._Element]) -> _Found:
+    posts: list[PostItem] = []
+    skipped: Counter[str] = Counter()
+    for row in rows:
+        try:
+            posts.append(reader.read(row))
+        except RowSkippedError as reason:
+            skipped[str(reason)] += 1
+    return _Found(reader=reader, posts=posts, skipped=skipped)
+
+
+def _read_apart(reader: RowReader, rows: Sequence[etree._Element]) -> _Found:
+    """Read the rows so that those with different titles and different addresses are different posts."""
+    found = _read(reader, rows)
+    if reader.params.id:
+        return found
+    if form := numbered_form([post.url for post in found.posts]):
+        found = found.identified_by(replace(reader.scheme, numbered=form))
+    if not found.shared:
+        return found
+    ignored = reader.params.ignore_query
+    groups = [[post.url for post in group] for group in found.shared.values()]
+    if kept := telling_noise(groups, found.reader.scheme, ignored):
+        scheme = found.reader.scheme
+        found = found.identified_by(replace(scheme, kept=scheme.kept | kept))
+    if not found.is_ambiguous:
+        return found
+    # An address that rows with different titles share is none of theirs: perhaps their scripts open another.
+    again = _read(replace(found.reader, shared=frozenset(group[0].url for group in found.shared.values())), rows)
+    return again if _are_most(again.posts, found.posts) and not again.is_ambiguous else found
 
 
 def _completed(first: PostItem, again: PostItem) -> PostItem:
@@ -103,6 +197,8 @@ def _problem(params: ListingParams, root: etree._Element, rows: Sequence[etree._
     elif "link" in reason and "skip" not in reason:
         link = f"the link selector {params.link!r}" if params.link else "the title's anchor (link is not given)"
         advice = f"{link} gives no address: {reason}"
+        if telling := telling_attribute(rows):
+            advice += f" ({telling!r} differs from row to row)"
     else:
         advice = reason
     return f"the row selector {params.row!r} matches {len(rows)} rows, but none is a post: {advice}"
@@ -114,6 +210,34 @@ def _tbody_hint(source: str, element: etree._Element, *, in_row: bool = False) -
     if not instead or not compile_selector(instead, in_row=in_row).find(element):
         return ""
     return f": its tbody is not in the page, since browsers add it by themselves; write {instead!r}"
+
+
+def _ambiguous(params: ListingParams, rows: Sequence[etree._Element], count: int) -> str:
+    """That most rows have one id, whose fault it is, and what to give instead."""
+    what = "id" if params.id else "link_template" if params.link_template else "link"
+    beginning = (
+        f"{count} of {len(rows)} rows have the same {what} though their titles differ, so new posts would not be seen"
+    )
+    if telling := telling_attribute(rows):
+        return f"{beginning}: set id to {telling!r}, which differs from row to row"
+    return f"{beginning}: set {what if what == 'id' else f'{what} or id'} to something that differs from row to row"
+
+
+def telling_attribute(rows: Sequence[etree._Element]) -> str:
+    """A selector for an attribute in the rows that is another one in each of them, for the parameter `id`; or ""."""
+    values: dict[str, set[str]] = {}
+    for row in rows:
+        seen: set[str] = set()
+        for element in row.iter(etree.Element):
+            for name, value in element.items():
+                selector = f"./@{name}" if element is row else f"{element.tag}::attr({name})"
+                if selector not in seen and _ATTRIBUTE.fullmatch(name) and value.strip():
+                    seen.add(selector)
+                    values.setdefault(selector, set()).add(value)
+    most = max((len(found) for found in values.values()), default=0)
+    if most < 2 or most <= 0.8 * len(rows):
+        return ""
+    return min((each for each, found in values.items() if len(found) == most), key=lambda each: "attr(on" in each)
 
 
 def _next_url(root: etree._Element, base: str, url: str, params: ListingParams) -> str | None:

@@ -1,10 +1,11 @@
 """One row of a board to one post: title, link, identity, date. Pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import chain
 from typing import Final
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -14,16 +15,17 @@ from lxml import etree
 from spiders.errors import SpiderError
 from spiders.items import PostItem
 from spiders.params import ListingParams
+from spiders.reading.addresses import PLAIN, Scheme
 from spiders.reading.dates import parse_date
-from spiders.reading.identity import canonical_link, pattern_id, resolve
+from spiders.reading.identity import pattern_id, resolve
+from spiders.reading.page_scripts import call_arguments, script_address
 from spiders.reading.selectors import Selector, compile_selector, selects
 from spiders.reading.text import clean, element_text, shorten
 
 _DATE_ATTRIBUTES: Final = ("datetime", "content", "data-timestamp", "data-time", "data-date", "data-utime", "title")
-_FIELD: Final = re.compile(r"\{([A-Za-z][\w:-]*)(?:\.(\d+))?\}")
-_CALL: Final = re.compile(r"[\w$.]+\s*\((.*)\)", re.DOTALL)
-_ARGUMENT: Final = re.compile(r"""\s*(?:'((?:\\.|[^'\\])*)'|"((?:\\.|[^"\\])*)"|([^,()'"]+))\s*(?:,|$|(?=\)))""")
-_SCRIPT_LENGTH: Final = 2_000
+_FIELD: Final = re.compile(r"\{(?P<attribute>[A-Za-z][\w:-]*)(?:(?:\.(?P<call>[A-Za-z_$][\w$]*))?\.(?P<place>\d+))?\}")
+_SCRIPTS: Final = ("onclick", "href", "ondblclick", "onmousedown")
+_ADDRESSES: Final = ("data-href", "data-url", "data-link")
 _CUT: Final = ("...", "…")
 
 
@@ -39,6 +41,12 @@ class RowReader:
     # Base of the page's relative links.
     base: str
     now: datetime
+    # How the page's addresses name posts.
+    scheme: Scheme = PLAIN
+    # Addresses that rows with different titles share, so that they are none of them.
+    shared: frozenset[str] = frozenset()
+    # Calls in the rows' scripts that tell the rows apart, where others do not.
+    telling_calls: frozenset[str] = frozenset()
 
     @cached_property
     def _zone(self) -> ZoneInfo:
@@ -67,7 +75,7 @@ class RowReader:
         titled = self._titled(row)
         anchor, href = self._link(row, titled)
         title = self._title(row, titled, anchor)
-        url = self._address(row, anchor, href)
+        url = self._address(list(_carriers(row, titled, anchor)), href)
         own_id = self._own_id(row, url or href)
         if url is None:
             if not title:
@@ -81,7 +89,7 @@ class RowReader:
             if pattern.search(title if subject == "title" else url):
                 raise RowSkippedError(f"left out by skip '{subject}:{pattern.pattern}'")
         return PostItem(
-            external_id=f"id:{own_id}" if own_id else canonical_link(url, ignore_query=self.params.ignore_query),
+            external_id=f"id:{own_id}" if own_id else self.scheme.identity(url, self.params.ignore_query),
             url=url,
             title=title,
             body=self._text(row, self.params.body),
@@ -97,6 +105,8 @@ class RowReader:
     def _unusable(self, href: str) -> str:
         if not href:
             return "no link"
+        if self.shared:
+            return "its address is that of rows with other titles"
         if self.params.link_template:
             return "no link: link_template needs a field that the row does not have"
         return f"the link is only {shorten(href, 40)!r}: set link_template or id"
@@ -165,10 +175,14 @@ class RowReader:
             title = clean(pattern.sub(" ", title))
         return title
 
-    def _address(self, row: etree._Element, anchor: etree._Element, href: str) -> str | None:
-        if self.params.link_template and (filled := _fill(self.params.link_template, row, anchor)):
-            return resolve(self.base, filled)
-        return resolve(self.base, href)
+    def _address(self, carriers: list[etree._Element], href: str) -> str | None:
+        addresses: Iterable[str] = (href,)
+        if self.params.link_template and (filled := _fill(self.params.link_template, carriers, self.telling_calls)):
+            addresses = (filled,)
+        else:
+            addresses = chain(addresses, (each for element in carriers for each in opened_addresses(element)))
+        absolute = (resolve(self.base, each) for each in addresses)
+        return next((each for each in absolute if each and each not in self.shared), None)
 
     def _own_id(self, row: etree._Element, link: str) -> str | None:
         source = self.params.id
@@ -211,44 +225,64 @@ def date_texts(found: etree._Element | str) -> Sequence[str]:
     return (*attributes[:-1], element_text(found), attributes[-1])
 
 
-def _fill(template: str, row: etree._Element, anchor: etree._Element) -> str | None:
-    """The template with its fields filled from the anchor, else the row, else what the row holds; None if one lacks."""
+def _carriers(
+    row: etree._Element, titled: etree._Element | str | None, anchor: etree._Element
+) -> Iterator[etree._Element]:
+    """The elements that may carry what leads to the post, the nearest to the title first, each once or more."""
+    yield anchor
+    if isinstance(titled, etree._Element):
+        yield titled
+        for around in titled.iterancestors():
+            if titled is row or around is row:
+                break
+            yield around
+    yield row
+    yield from row.iter(etree.Element)
+
+
+def opened_addresses(element: etree._Element) -> Iterator[str]:
+    """What an element opens when it is pressed, apart from a plain href: by its script, or named in its data."""
+    for script in _scripts(element):
+        if address := script_address(script):
+            yield address
+    yield from (address for name in _ADDRESSES if (address := element.get(name)))
+
+
+def _scripts(element: etree._Element) -> Iterator[str]:
+    for name in _SCRIPTS:
+        if (text := element.get(name)) and (name != "href" or text.lstrip().lower().startswith("javascript:")):
+            yield text
+
+
+def _fill(template: str, carriers: Collection[etree._Element], telling: frozenset[str]) -> str | None:
+    """The template with its fields filled from the first carrier that has each; None if one has none.
+
+    Where the field is the whole address nothing in it is escaped.
+    """
+    whole = _FIELD.fullmatch(template.strip())
     missing = False
 
     def value(field: re.Match[str]) -> str:
         nonlocal missing
-        text = _attribute(field[1], row, anchor)
-        if text is not None and field[2] is not None:
-            arguments = _call_arguments(text)
-            text = arguments[int(field[2])] if int(field[2]) < len(arguments) else None
-        if not text:
-            missing = True
-            return ""
-        return quote(text.strip(), safe="/:,;=@%+-._~")
+        found = (_value(field, element, telling) for element in carriers)
+        text = next((text for text in found if text), "")
+        missing = missing or not text
+        return text if whole else quote(text, safe="/:,;=@%+-._~")
 
-    filled = _FIELD.sub(value, template)
+    filled = _FIELD.sub(value, template.strip())
     return None if missing else filled
 
 
-def _attribute(name: str, row: etree._Element, anchor: etree._Element) -> str | None:
-    for element in (anchor, row, *row.iter(etree.Element)):
-        text = element.get(name)
-        if text is not None:
-            return str(text)
-    return None
+def _value(field: re.Match[str], element: etree._Element, telling: frozenset[str]) -> str:
+    """What an element has for a field: an attribute, or an argument of a call in it; "" if nothing."""
+    text = element.get(field["attribute"]) or ""
+    if not text or field["place"] is None:
+        return text.strip()
+    arguments = call_arguments(text, field["call"] or "", telling)
+    return arguments[int(field["place"])] if int(field["place"]) < len(arguments) else ""
 
 
-def _call_arguments(script: str) -> list[str]:
-    """The arguments of the first call in a script: "javascript:fn_view('12', 3);" gives 12 and 3."""
-    call = _CALL.search(script[:_SCRIPT_LENGTH])
-    if call is None:
-        return []
-    arguments: list[str] = []
-    position = 0
-    inner = call[1]
-    while found := _ARGUMENT.match(inner, position):
-        arguments.append(next((group for group in found.groups() if group is not None), "").strip())
-        if found.end() == position or not found[0].rstrip().endswith(","):
-            break
-        position = found.end()
-    return arguments
+def scripts_of(row: etree._Element) -> Iterator[str]:
+    """Every script in a row's attributes."""
+    for element in row.iter(etree.Element):
+        yield from _scripts(element)

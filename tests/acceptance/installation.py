@@ -2,10 +2,8 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,12 +18,12 @@ from pipeline.settings import get_settings
 from scripts.board.process import BoardProcess, board_process
 from scripts.gateway.process import GatewayProcess, gateway_process
 from scripts.local.embedded_redis import EmbeddedRedis
-from scripts.local.procfile import procfile_commands
+from scripts.local.process_output import LogFiles
+from scripts.local.supervisor import ROOT, Supervisor, program_environment, wait_until
 from storage import subscriptions, users
 from storage.session import Database
 from storage.subscriptions import KeywordText
 
-ROOT = Path(__file__).parents[2]
 PROCESSES = ("crawler", "dispatcher", "notifier", "beat")
 STOP_S = 10.0
 
@@ -41,7 +39,7 @@ class Installation:
         self.gateway = gateway
         self.board = board
         self.database = Database(database_url)
-        self.environment = {
+        environment = {
             **os.environ,
             **gateway.environment(),
             "ENV_FILE": "",
@@ -51,34 +49,30 @@ class Installation:
             "TICK_S": "1",
             "SWEEP_S": "2",
             "CRAWL_DELAY_S": "0",
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         }
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._logs = LogFiles(folder)
+        self._supervisor = Supervisor(self._logs, program_environment(environment))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the next process gets; it may be changed."""
+        return self._supervisor.environment
+
+    @environment.setter
+    def environment(self, environment: dict[str, str]) -> None:
+        self._supervisor.environment = environment
 
     def start(self, *names: str) -> None:
-        """Start processes of the Procfile, each in a session of its own, and wait until the workers are ready."""
-        for name in names or PROCESSES:
-            self.start_command(name, procfile_commands(ROOT / "Procfile", (name,))[name])
+        """Start processes of the Procfile, each in a session of its own."""
+        self._supervisor.start(*(names or PROCESSES))
 
     def start_command(self, name: str, command: str) -> None:
-        """Start a process of another command than the Procfile's, in a session of its own."""
-        with self.log(name).open("ab") as log:
-            self._running[name] = subprocess.Popen(
-                ["/bin/sh", "-c", "exec " + command],
-                cwd=ROOT,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        """Start a process of another command than the Procfile's."""
+        self._supervisor.start_command(name, command)
 
     def wait_until(self, condition: Callable[[], object], what: str, *, seconds: float = 90.0) -> None:
         """Wait for a condition; fail with `what`, and what the processes said, when it does not come true."""
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}\n{self._said()}"
-            time.sleep(0.05)
+        assert wait_until(condition, seconds), f"not within {seconds:g} s: {what}\n{self._said()}"
 
     def _said(self) -> str:
         return "\n".join(
@@ -100,36 +94,31 @@ class Installation:
 
     def log(self, name: str) -> Path:
         """Where a process' output goes."""
-        return self.folder / f"{name}.log"
+        return self._logs.path(name)
 
     def pid(self, name: str) -> int:
         """The process id of a running process."""
-        return self._running[name].pid
+        pid = self._supervisor.pid(name)
+        assert pid is not None
+        return pid
 
     def ended(self) -> list[str]:
         """The processes that ended without being told to."""
-        return [name for name, process in self._running.items() if process.poll() is not None]
+        return [ended.name for ended in self._supervisor.look()]
 
     def kill(self, name: str) -> None:
         """SIGKILL, as the kernel does when memory runs out."""
-        process = self._running.pop(name)
-        process.kill()
-        process.wait()
+        self._supervisor.kill(name)
 
     def terminate(self, *names: str) -> dict[str, int]:
         """SIGTERM to every process of each group at once, twice, as honcho and Heroku may send it; the exit codes."""
-        ending = {name: self._running.pop(name) for name in names or tuple(self._running)}
-        for _ in range(2):
-            for process in ending.values():
-                os.killpg(process.pid, signal.SIGTERM)
-        return {name: process.wait(STOP_S) for name, process in ending.items()}
+        codes = self._supervisor.stop(*names, grace_s=STOP_S)
+        assert not self._supervisor.late
+        return codes
 
     def close(self) -> None:
         """End whatever still runs."""
-        for process in self._running.values():
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        self._running.clear()
+        self._supervisor.close()
         self.database.close()
 
     def command(self, *arguments: str, code: int | None = 0) -> str:
@@ -189,8 +178,7 @@ class Installation:
 
     def logged(self, name: str, text: str) -> int:
         """How often a process said something."""
-        log = self.log(name)
-        return log.read_text(errors="replace").count(text) if log.exists() else 0
+        return self._logs.text(name).count(text)
 
 
 def token_of(user: str, platform: str) -> str:

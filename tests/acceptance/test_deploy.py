@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 from pipeline.scheduling import heartbeat
 from pipeline.settings import Settings
 from scripts.local.embedded_redis import EmbeddedRedis, find_server
-from scripts.local.procfile import procfile_commands
+from scripts.local.supervisor import procfile_commands
 from tests.acceptance.installation import PROCESSES, ROOT
 from tests.support.certificates import self_signed
 from tests.support.proxy import Proxy
@@ -57,7 +57,7 @@ def _values(file: Path, name: str) -> list[str]:
 
 
 def _procfile(name: str) -> str:
-    return procfile_commands(ROOT / "Procfile", (name,))[name]
+    return procfile_commands((name,))[name]
 
 
 @pytest.mark.parametrize("name", PROCESSES)

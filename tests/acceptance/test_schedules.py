@@ -10,7 +10,6 @@ import redis
 from sqlalchemy import func, select
 
 from pipeline.scheduling import heartbeat
-from scripts.local.procfile import procfile_commands
 from storage import sites
 from storage.models import CrawlRun, Site
 from tests.acceptance.installation import ROOT, Installation
@@ -72,14 +71,7 @@ def test_two_beats_side_by_side_crawl_nothing_twice(installation: Installation) 
         site = sites.by_name(session, "two")
         site.params = {**site.params, "url": site.params["url"].replace("127.0.0.1", "localhost")}
     installation.start("crawler", "dispatcher", "beat")
-    second = subprocess.Popen(
-        ["/bin/sh", "-c", "exec " + procfile_commands(ROOT / "Procfile", ("beat",))["beat"]],
-        cwd=ROOT,
-        env=installation.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    installation.start("beat-2")
     try:
         with redis.Redis.from_url(installation.redis.url) as client:
             installation.wait_until(lambda: len(heartbeat.beats(client)) == 2, "both heartbeats")
@@ -89,9 +81,7 @@ def test_two_beats_side_by_side_crawl_nothing_twice(installation: Installation) 
             lambda: time.monotonic() - began >= 20 and runs(installation) >= 8, "twenty ticks", seconds=60
         )
     finally:
-        second.terminate()
-        second.wait(10)
-        installation.terminate("beat")
+        installation.terminate("beat", "beat-2")
     installation.wait_until(lambda: _unfinished(installation) == 0, "the last crawls")
 
     # Then no site was crawled twice for one time that it was due: two crawls of it are never of the same five seconds

@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 
 from pipeline.fanout.matcher import parse_phrase
 from storage import crawl_runs, posts, sites, subscriptions, users
-from storage.crawl_runs import RunFigures, Verdict
+from storage.crawl_runs import Verdict
 from storage.models import CrawlRun, Site, User
 from storage.posts import FoundPost
+from storage.run_figures import RunFigures
 from storage.subscriptions import KeywordText
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)

@@ -11,7 +11,6 @@ from spiders.definitions import (
     SiteDefinition,
     check_params,
     dump_definitions,
-    duration,
     parse_definitions,
     ready_made,
     seconds,
@@ -98,7 +97,6 @@ def test_the_parameters_of_a_spider_of_ones_own_are_its_own_business() -> None:
 )
 def test_a_duration_in_seconds(text: str, count: int) -> None:
     assert seconds(text) == count
-    assert seconds(duration(count)) == count
 
 
 SCALARS = st.one_of(st.text(st.characters(exclude_categories=["Cs"])), st.integers(-(2**53), 2**53), st.booleans())

@@ -11,31 +11,9 @@ import spiders.without_http2  # noqa: F401 - before Scrapy
 from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
 
-from spiders.middlewares import retry_after_s, robots_origin
+from spiders.middlewares import robots_origin
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("0", 0),
-        ("120", 120),
-        (" 7 ", 7),
-        ("99999999999999", 100_000_000),
-        ("Fri, 02 Jan 2026 03:05:05 GMT", 60),
-        ("Fri, 02 Jan 2026 12:05:05 +0900", 60),
-        ("Fri, 02 Jan 2026 03:05:05 -0000", 60),
-        ("Fri, 02 Jan 2026 03:00:00 GMT", 0),
-        ("", None),
-        ("soon", None),
-        ("-5", None),
-        ("1.5", None),
-        ("١٢", None),
-    ],
-)
-def test_retry_after(value: str, seconds: float | None) -> None:
-    assert retry_after_s(value, now=NOW) == seconds
 
 
 @pytest.mark.parametrize(

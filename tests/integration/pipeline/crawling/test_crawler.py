@@ -20,6 +20,7 @@ from pipeline.upkeep import sweeping
 from storage import crawl_runs, pauses, sites
 from storage.models import CrawlRun, Site
 from storage.pauses import Scope
+from storage.run_figures import RunFigures
 from storage.session import Database
 from tests.support.builders import add_site
 
@@ -216,7 +217,7 @@ def test_a_dead_workers_run_is_closed_and_its_site_free_within_two_minutes(
     later = at + timedelta(seconds=crawling.RUN_LEASE_S + load().sweep_s)
     with database.writing() as session:
         (dead,) = crawl_runs.dead(session, now=later)
-        crawling.close_run(session, dead, crawl_runs.RunFigures(finish_reason="lost", ok=False))
+        crawling.close_run(session, dead, RunFigures(finish_reason="lost", ok=False))
     assert queue(database, "a", "manual") is not None
     assert sweeping.GRACE_S <= 60
 

@@ -191,7 +191,7 @@ def test_by_hand_with_an_env_file_and_a_line_for_each_push(tmp_path: Path) -> No
     fcm = FCMClient(environment)
     assert fcm.send({"token": "gone"}).status_code == 404
     assert fcm.send({"token": "secret-token", "notification": {"title": "장학\x1b[2J"}}).status_code == 200
-    assert process.stdout.readline() == "FCM: 장학?[2J\n"
+    assert process.stdout.readline() == "FCM: 장학 [2J\n"
     process.terminate()
     output, _ = process.communicate(timeout=10)
     assert (process.returncode, output) == (0, "")

@@ -1,29 +1,48 @@
-"""What a child's death says when it could not say anything itself."""
+"""The contract between a crawl's child and its parent, as it goes over the line."""
 
-import signal
+import json
 
 import pytest
 
-from pipeline.crawling.forkserver import Exit
-from pipeline.crawling.order import cause_of_death
+from pipeline.crawling.order import CrawlOrder, CrawlReport, report_of
 
-
-@pytest.mark.parametrize(
-    ("code", "ended_for", "reason"),
-    [
-        (-signal.SIGKILL, "stopped", "stopped"),
-        (-signal.SIGKILL, "timeout", "timeout"),
-        (-signal.SIGXCPU, None, "timeout"),
-        (-signal.SIGKILL, None, "killed"),
-        (None, None, "killed"),
-        (-signal.SIGSEGV, None, "crashed"),
-        (-signal.SIGABRT, None, "crashed"),
-        (0, None, "crashed"),
-        (7, None, "crashed"),
-    ],
+REPORT = CrawlReport(
+    finish_reason="finished",
+    ok=True,
+    pages=2,
+    status_counts={"200": 2},
+    validators={"https://board.test/": ("etag", None)},
+    robots={"https://board.test": "User-agent: *"},
 )
-def test_cause_of_death(code: int | None, ended_for: str | None, reason: str) -> None:
-    found, words = cause_of_death(Exit(code=code), ended_for=ended_for)
 
-    assert found == reason
-    assert words.startswith("the ")
+
+def test_a_report_arrives_as_it_was_sent() -> None:
+    assert report_of(json.loads(json.dumps(vars(REPORT)))) == REPORT
+
+
+@pytest.mark.parametrize("change", [{"validators": {"https://board.test/": ["etag"]}}, {"surprise": 1}])
+def test_what_is_no_report_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises((TypeError, ValueError, KeyError)):
+        report_of({**vars(REPORT), **change})
+
+
+def test_an_order_does_not_show_the_database_url() -> None:
+    order = CrawlOrder(
+        run_id=1,
+        site_id=1,
+        site_name="board",
+        spider="listing",
+        params={},
+        timezone="UTC",
+        database_url="postgresql://me:secret@db/app",
+        user_agent="crawlpush",
+        obey_robots=True,
+        allow_private=False,
+        soft_limit_s=1,
+        hard_limit_s=2,
+        memory_mb=64,
+        download_max_bytes=1000,
+        max_pages=1,
+        download_delay_s=0,
+    )
+    assert "secret" not in repr(order)

@@ -5,7 +5,8 @@ import pytest
 
 from pipeline.crawling.health import alert, health
 from pipeline.crawling.verdict import backoff, judge
-from storage.crawl_runs import RunFigures, SiteHistory
+from storage.crawl_runs import SiteHistory
+from storage.run_figures import RunFigures
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 FINISHED = RunFigures(finish_reason="finished", ok=True, items_seen=10)

@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pytest
 
-from scripts.drill.plan import DATABASE_LOSSES, FAULTS, Kind, Plan, make_plan
+from scripts.drill.plan import DATABASE_LOSSES, GATEWAY_FAULTS, Kind, Plan, make_plan
 from scripts.gateway.faults import Faults
 
 LASTING = (Kind.REDIS, Kind.DATABASE, Kind.DISK, Kind.GATEWAY, Kind.SECOND_BEAT)
@@ -15,7 +15,7 @@ def plan(seed: int = 1, minutes: float = 10, database: str = "postgres", *, disk
 
 def test_the_seed_decides_everything() -> None:
     assert plan(5) == plan(5)
-    assert plan(5).mishaps != plan(6).mishaps
+    assert plan(5).faults != plan(6).faults
     assert plan(5).posts_at_s != plan(6).posts_at_s
 
 
@@ -30,20 +30,20 @@ def test_ten_minutes_are_fifty_kills_and_five_losses_of_each_server(seed: int) -
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_the_shortest_drill_still_has_some_of_everything(database: str) -> None:
     made = plan(minutes=0.1, database=database, disk=True)
-    assert {mishap.kind for mishap in made.mishaps} == set(Kind)
+    assert {fault.kind for fault in made.faults} == set(Kind)
     assert made.count(Kind.KILL) >= 4
 
 
 def test_what_lasts_is_over_before_the_next_of_its_kind_begins() -> None:
     for kind in LASTING:
-        of_kind = [mishap for mishap in plan(3, disk=True).mishaps if mishap.kind is kind]
+        of_kind = [fault for fault in plan(3, disk=True).faults if fault.kind is kind]
         assert all(earlier.at_s + earlier.seconds <= later.at_s for earlier, later in pairwise(of_kind)), kind
 
 
 def test_everything_happens_within_the_time_and_in_order() -> None:
     made = plan(4)
-    assert list(made.mishaps) == sorted(made.mishaps, key=lambda mishap: mishap.at_s)
-    assert all(0 <= mishap.at_s <= mishap.at_s + mishap.seconds <= made.seconds for mishap in made.mishaps)
+    assert list(made.faults) == sorted(made.faults, key=lambda fault: fault.at_s)
+    assert all(0 <= fault.at_s <= fault.at_s + fault.seconds <= made.seconds for fault in made.faults)
     assert list(made.posts_at_s) == sorted(made.posts_at_s)
     assert made.posts_at_s[-1] <= made.seconds
 
@@ -51,7 +51,7 @@ def test_everything_happens_within_the_time_and_in_order() -> None:
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_a_database_is_lost_in_its_own_ways(database: str) -> None:
     made = plan(database=database)
-    ways = Counter(mishap.what for mishap in made.mishaps if mishap.kind is Kind.DATABASE)
+    ways = Counter(fault.what for fault in made.faults if fault.kind is Kind.DATABASE)
     assert set(ways) == set(DATABASE_LOSSES[database])
 
 
@@ -60,5 +60,5 @@ def test_a_disk_that_cannot_be_filled_is_left_out() -> None:
 
 
 def test_the_gateway_knows_every_failure() -> None:
-    for fields in FAULTS.values():
+    for fields in GATEWAY_FAULTS.values():
         assert Faults.from_json(fields) != Faults()

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from scripts.state.screen import SITES_LISTED, amount, duration, lines
+from scripts.state.screen import SITES_LISTED, amount, lines
 
 AT = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
@@ -116,10 +116,3 @@ def test_an_escape_sequence_in_a_reason_does_not_reach_the_terminal() -> None:
 )
 def test_a_number_that_is_not_exact_says_so(value: Any, words: str) -> None:
     assert amount(value) == words
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(0.4, "0 s"), (59, "59 s"), (90, "1.5 min"), (7200, "2.0 h"), (90_000, "1.0 d")]
-)
-def test_a_length_of_time_in_its_largest_unit(seconds: float, words: str) -> None:
-    assert duration(seconds) == words

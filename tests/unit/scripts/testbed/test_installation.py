@@ -2,9 +2,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from scripts.bench.errors import BenchmarkError
 from scripts.testbed import installation
 from scripts.testbed.database import Progress
+from scripts.testbed.errors import InstallationError
 from scripts.testbed.installation import Installation, process_names
 
 
@@ -13,12 +13,12 @@ class Told(Installation):
 
     def __init__(self, *answers: Progress) -> None:
         self.answers = list(answers)
-        self.surprises = []
         self.names = ("notifier",)
-        self.crew = SimpleNamespace(ended={"notifier": 1}, last_words=lambda name: "no route to host")  # type: ignore[assignment]
+        self.supervisor = SimpleNamespace(exits={"notifier": 1})  # type: ignore[assignment]
+        self._logs = SimpleNamespace(last_line=lambda name: "no route to host")  # type: ignore[assignment]
 
-    def look(self) -> None:
-        pass
+    def look(self) -> list[str]:
+        return []
 
     def progress(self) -> Progress:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -53,7 +53,7 @@ def test_nothing_is_owed_when_several_answers_in_a_row_say_so() -> None:
 
 def test_what_hangs_is_said() -> None:
     told = Told(at(4), at(3, open_posts=1))
-    with pytest.raises(BenchmarkError) as raised:
+    with pytest.raises(InstallationError) as raised:
         told.wait_until(lambda progress: progress.owed == 0, "nothing to be owed", every_s=0)
     said = str(raised.value)
     for part in (

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -213,3 +214,94 @@ def test_a_tbody_that_only_browsers_have_is_named_with_what_to_write_instead(cop
 
 def test_a_tbody_is_not_blamed_for_a_selector_that_is_wrong_in_another_way() -> None:
     assert "tbody is not" not in read("<table><tr><td>x", row="#gone > tbody > tr").problem
+
+
+TITLES = ("국가장학금 신청", "기숙사 추첨", "백엔드 인턴", "도서관 개방", "Spring job fair", "교환학생 설명회")
+
+
+def board(cell: str, titles: Sequence[str] = TITLES, first: int = 101, **params: Any) -> ListingPage:
+    """A page whose rows are like `cell`, where N stands for a number that is another one in each row."""
+    rows = "".join(
+        f"<li>{cell.replace('N', str(first + n)).replace('T', title)}</li>" for n, title in enumerate(titles)
+    )
+    return read(f"<ul>{rows}</ul>", **params)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        '<a href="view.do?searchSeq=N&amp;commonMenuNo=1">T</a>',
+        '<a href="view.do?sn=KN&amp;menuNo=1">T</a>',
+        '<a href="news.html#post-N">T</a>',
+        '<a href="#post-N">T</a>',
+        '<a href="view.do;jsessionid=ABN.x?seq=N">T</a>',
+        '<a href="view.asp?board=b&amp;title=%B0%N">T</a>',
+        '<a href="view.do" onclick="location.href=\'view.do?seq=N\'">T</a>',
+        '<a href="#none" onclick="window.open(\'/view/N\'); return false">T</a>',
+        "<b onclick=\"show('http://a.example/?c=1&amp;pdf=N')\">T</b>",
+        '<b data-href="/view/N">T</b>',
+        "<a href=\"javascript:location.href='/view/N'\">T</a>",
+    ],
+)
+def test_rows_with_different_titles_and_different_addresses_are_different_posts(cell: str) -> None:
+    before, after = (board(cell, TITLES[:5], title="a, b"), board(cell, title="a, b"))
+    assert titles(before) == list(TITLES[:5])
+    assert not before.problem
+    ids = [{post.external_id for post in page.posts} for page in (before, after)]
+    assert (len(ids[1]), len(ids[1] - ids[0])) == (6, 1)
+    assert len({post.url for post in after.posts}) == 6
+
+
+@pytest.mark.parametrize(
+    ("cell", "params", "hint"),
+    [
+        ('<a href="#none" data-id="N">T</a>', {}, "data-id"),
+        ('<a href="#readMore" data-id="N">T</a>', {}, "data-id"),
+        ('<a href="view.do" onclick="goView(\'N\')">T</a>', {}, "a::attr(onclick)"),
+        ('<a href="view.do">T</a>', {}, "set link or id"),
+        ("<a href=\"javascript:goView('N','B01')\">T</a>", {"link_template": "v?no={href.1}"}, "a::attr(href)"),
+        ('<a href="view.do?no=N">T</a>', {"id": "re:(view)"}, "set id"),
+        ('<a href="#none">T</a>', {}, "set link_template or id"),
+    ],
+)
+def test_a_page_whose_rows_cannot_be_told_apart_gives_no_posts_and_says_what_to_set(
+    cell: str, params: dict[str, Any], hint: str
+) -> None:
+    page = board(cell, **params)
+    assert not page.posts
+    assert hint in page.problem
+
+
+def test_a_few_rows_of_one_address_are_one_post_and_no_trouble() -> None:
+    row = '<li><a href="/view/N">T</a></li>'
+    repeated = "".join(row.replace("N", number).replace("T", f"Title {number}") for number in "123456")
+    page = read(repeated + row.replace("N", "1").replace("T", "Quite another"))
+    assert (len(page.posts), page.is_ambiguous) == (6, False)
+
+
+def test_the_next_pages_of_a_crawl_are_read_like_its_first() -> None:
+    cell = '<li><a href="view.do?searchSeq={}&amp;m=1">{}</a></li>'
+    first = read(cell.format(1, "One") + cell.format(2, "Two"))
+    params = ListingParams.from_mapping({"url": URL, "row": "li"})
+    second = parse_listing(cell.format(3, "Three"), URL, params, NOW, scheme=first.scheme)
+    assert "searchSeq=3" in second.posts[0].external_id
+
+
+def test_an_edited_title_in_the_address_is_no_new_post() -> None:
+    before = board('<a href="/project/1252N-T">T</a>')
+    after = board('<a href="/project/1252N-T">T</a>', ("국가장학금 신청 (정정)", *TITLES[1:]))
+    assert titles(before) != titles(after)
+    assert [post.external_id for post in before.posts] == [post.external_id for post in after.posts]
+
+
+@pytest.mark.parametrize(
+    ("template", "url"),
+    [
+        ("{onclick.0}", "http://a.example/o?c=1&pdf=101"),
+        ("{onclick.viewOpinion.0}", "http://a.example/o?c=1&pdf=101"),
+        ("/go?to={onclick.0}", "http://a.example/go?to=/o%3Fc=1%26pdf=101"),
+    ],
+)
+def test_nothing_is_escaped_where_a_field_is_the_whole_address(template: str, url: str) -> None:
+    page = board("<b onclick=\"log('x'); viewOpinion('/o?c=1&amp;pdf=N')\">T</b>", title="b", link_template=template)
+    assert page.posts[0].url == url

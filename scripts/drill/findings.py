@@ -1,16 +1,15 @@
 """What a drill found, for a person and for a program; and what whoever looks for a cause wants to know."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from scripts.drill.plan import Kind, Plan
 from scripts.testbed import database as questions
-from scripts.testbed.population import Notice, number_of
-from scripts.testbed.servers import Servers
-from scripts.testbed.verdict import Facts, Pair, Shown, Verdict
+from scripts.testbed.population import Notice
+from scripts.testbed.verdict import Pair, Verdict
 from storage.session import Database
 
 EXPLAINED = 50
@@ -49,32 +48,6 @@ class Result:
             "healed_s": round(self.healed_s),
             "slowest_s": round(self.slowest_s),
         }
-
-
-def gather(
-    on: Servers,
-    database: Database,
-    *,
-    expected: Collection[Pair],
-    appeared: Sequence[Notice],
-    strays: int,
-    in_flight: int,
-) -> Facts:
-    """Look at the phones and at the database."""
-    shown = [Shown(post=number_of(title), token=token, sends=sends) for _, token, title, sends in on.gateway.shown()]
-    stats = on.gateway.stats()
-    return Facts(
-        expected=frozenset(expected),
-        shown=shown,
-        dead_refused=stats["fcm"].get("UNREGISTERED", 0) + stats["apns"].get("Unregistered", 0),
-        dead_known=questions.dead_devices(database),
-        recorded=questions.recorded_attempts(database, {each.token for each in shown if each.sends > 1}),
-        appeared=frozenset(notice.number for notice in appeared),
-        stored=questions.stored_posts(database),
-        runs=questions.runs(database),
-        strays=strays,
-        in_flight=in_flight,
-    )
 
 
 def write_findings(

@@ -1,0 +1,262 @@
+"""Starts, watches and stops processes: those of the Procfile, and others that are run beside them.
+
+`start`, the benchmarks, the drill and the tests use it. It differs from honcho's Manager where that leaves processes
+behind: when a signal comes before all have started, when the terminal it prints to goes away, and when it is killed.
+"""
+
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from honcho.environ import parse_procfile
+
+from scripts.local.process_output import ProcessOutput
+from scripts.local.shielded import end_with_parent
+
+ROOT = Path(__file__).resolve().parents[2]
+GRACE_S = 30.0
+"""From SIGTERM to SIGKILL, as Heroku has it."""
+RESTART_AFTER_S = 1.0
+"""What ended by itself is started again after so long."""
+LOOK_S = 0.05
+FREEZE_S = 0.02
+"""Within this time a SIGSTOP has reached every thread."""
+COMPOUND = re.compile(r"[;&|()\n]|^\w+=")
+"""A command that the shell must stay for. Else the process replaces the shell, and gets our signals itself."""
+
+
+def procfile_commands(names: Collection[str], procfile: Path = ROOT / "Procfile") -> dict[str, str]:
+    """The commands of process types; of "notifier-2" and the like, with that as the worker's name.
+
+    Raises KeyError for one that the Procfile does not have.
+    """
+    commands = parse_procfile(procfile.read_text()).processes
+    kinds = {name: name.partition("-")[0] for name in names}
+    return {name: str(commands[kind]).replace(f"{kind}@", f"{name}@") for name, kind in kinds.items()}
+
+
+def program_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment in which the Procfile's commands find the programs of this Python, and print without delay."""
+    programs = str(Path(sys.executable).parent)
+    path = os.pathsep.join([programs, environment.get("PATH", os.defpath)])
+    return {**environment, "PATH": path, "PYTHONUNBUFFERED": "1"}
+
+
+def spawn(
+    command: Sequence[str | Path],
+    *,
+    output: int | IO[bytes],
+    environment: Mapping[str, str] | None = None,
+    folder: Path = ROOT,
+    death_signal: signal.Signals = signal.SIGTERM,
+) -> "subprocess.Popen[bytes]":
+    """Start a process in a session of its own: Ctrl-C reaches us alone, a signal of ours all that it started.
+
+    Start it from the main thread: on Linux it gets `death_signal` when that thread ends, however that happens.
+    """
+    return subprocess.Popen(
+        list(command),
+        cwd=folder,
+        env=None if environment is None else dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=partial(end_with_parent, os.getpid(), death_signal),
+    )
+
+
+def signal_group(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
+    """Send a signal to a process of `spawn` and to all that it started in its session."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
+
+
+def wait_or_kill(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
+    """Wait so long for a process of `spawn` to end, then kill its group; returns whether it ended by itself."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        signal_group(process, signal.SIGKILL)
+        process.wait()
+        return False
+    return True
+
+
+def wait_until(done: Callable[[], object], seconds: float, *, every_s: float = LOOK_S) -> bool:
+    """Wait until something is so; False when it is not within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(every_s)
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exit:
+    """A process that ended without being asked to."""
+
+    name: str
+    # As the shell counts: 128 plus the signal's number after a signal. None of a server that is only watched.
+    code: int | None
+
+
+@dataclass(kw_only=True, eq=False)
+class _Managed:
+    command: str
+    restart: bool
+    process: "subprocess.Popen[bytes]"
+    # None: it was not told to end. Else it is started again so many seconds after it has ended.
+    restart_after_s: float | None = None
+    kill_at: float = math.inf
+    is_noted: bool = False
+
+    @property
+    def may_go(self) -> bool:
+        """Whether nobody asks for it any more once it has ended: it comes again, or was told to end."""
+        return self.restart or self.restart_after_s is not None
+
+
+class Supervisor:
+    """Processes by name. Use it from the main thread, and call `look` often where it restarts them."""
+
+    def __init__(self, output: ProcessOutput, environment: Mapping[str, str], *, folder: Path = ROOT) -> None:
+        self.output = output
+        # May be changed: it is what the next process gets.
+        self.environment = dict(environment)
+        self._folder = folder
+        self._managed: dict[str, _Managed] = {}
+        # When to start again what ended.
+        self._due: dict[str, tuple[float, str]] = {}
+        # How often each ended without being told to, and which did not end when they were told to.
+        self.exits: Counter[str] = Counter()
+        self.late: list[str] = []
+
+    def start(self, *names: str, restart: bool = False) -> None:
+        """Start processes of the Procfile, also a second one of a kind: "beat-2". restart: again when they end."""
+        for name, command in procfile_commands(names).items():
+            self.start_command(name, command, restart=restart)
+
+    def start_command(self, name: str, command: str, *, restart: bool = False) -> None:
+        """Start a shell command under a name."""
+        line = command if COMPOUND.search(command) else f"exec {command}"
+        with self.output.open(name) as output:
+            process = spawn(["/bin/sh", "-c", line], output=output, environment=self.environment, folder=self._folder)
+        self._managed[name] = _Managed(command=command, restart=restart, process=process)
+
+    def look(self) -> list[Exit]:
+        """Notice what ended, kill what does not end, start again what is due; returns what ended by itself."""
+        now = time.monotonic()
+        found = []
+        for name, managed in list(self._managed.items()):
+            code = managed.process.poll()
+            if code is None:
+                if now > managed.kill_at:
+                    self.late.append(name)
+                    signal_group(managed.process, signal.SIGKILL)
+            elif not managed.is_noted:
+                managed.is_noted = True
+                if managed.restart_after_s is None:
+                    self.exits[name] += 1
+                    found.append(Exit(name=name, code=code if code >= 0 else 128 - code))
+                if managed.restart:
+                    wait_s = RESTART_AFTER_S if managed.restart_after_s is None else managed.restart_after_s
+                    self._due[name] = (now + wait_s, managed.command)
+                if managed.may_go:
+                    # Its process id may soon be somebody else's.
+                    del self._managed[name]
+        for name, (at, command) in list(self._due.items()):
+            if now >= at:
+                del self._due[name]
+                self.start_command(name, command, restart=True)
+        return found
+
+    def pid(self, name: str) -> int | None:
+        """The process id of a process that runs and was not told to end."""
+        managed = self._managed.get(name)
+        runs = managed is not None and managed.restart_after_s is None and managed.process.poll() is None
+        return managed.process.pid if managed is not None and runs else None
+
+    @property
+    def pids(self) -> list[int]:
+        """Of all that run."""
+        return [each.process.pid for each in self._managed.values() if each.process.poll() is None]
+
+    def kill(self, name: str, *, restart_after_s: float = 0.0) -> None:
+        """SIGKILL to the process alone, as the kernel does when memory runs out."""
+        managed = self._managed[name]
+        managed.restart_after_s = restart_after_s
+        managed.process.kill()
+        managed.process.wait()
+
+    def terminate(self, name: str, *, restart_after_s: float = 0.0) -> None:
+        """SIGTERM to its group, twice, as honcho and Heroku may send it. `look` kills it when it does not end."""
+        managed = self._managed[name]
+        managed.restart_after_s = restart_after_s
+        managed.kill_at = time.monotonic() + GRACE_S
+        for _ in range(2):
+            signal_group(managed.process, signal.SIGTERM)
+
+    @contextmanager
+    def frozen(self, names: Sequence[str]) -> Iterator[None]:
+        """Nothing happens in these processes while the block runs."""
+        pids = [pid for pid in map(self.pid, names) if pid is not None]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(FREEZE_S)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+    def stop(self, *names: str, grace_s: float = GRACE_S, kill_leftovers: bool = False) -> dict[str, int]:
+        """End these processes, or all, and start none of them again; returns their exit codes.
+
+        SIGTERM goes to each group, twice; what has not ended in time is killed, and named in `late`. kill_leftovers:
+        so is what the others have left behind.
+        """
+        ending = {name: self._managed[name] for name in names or tuple(self._managed)}
+        for name in names or tuple(self._due):
+            self._due.pop(name, None)
+        for _ in range(2):
+            for managed in ending.values():
+                signal_group(managed.process, signal.SIGTERM)
+        deadline = time.monotonic() + grace_s
+        while late := [name for name, managed in ending.items() if not self._has_ended(name, managed)]:
+            if time.monotonic() > deadline:
+                self.late += late
+                break
+            self.output.show(LOOK_S)
+        for name in ending if kill_leftovers else late:
+            signal_group(ending[name].process, signal.SIGKILL)
+        codes = {name: managed.process.wait() for name, managed in ending.items()}
+        for name in ending:
+            del self._managed[name]
+        return codes
+
+    def _has_ended(self, name: str, managed: _Managed) -> bool:
+        # A shell may end before the command that it ran; the output ends with the last of them.
+        return managed.process.poll() is not None and self.output.has_ended(name)
+
+    def close(self) -> None:
+        """Kill whatever is left, and what those that ended have left behind."""
+        self._due.clear()
+        for managed in self._managed.values():
+            signal_group(managed.process, signal.SIGKILL)
+            managed.process.wait()
+        self._managed.clear()
+        self.output.close()

@@ -1,0 +1,32 @@
+"""What a crawl counted, as its row keeps it. Loads no SQLAlchemy, so that the crawl's contract may build on it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFigures:
+    """How a run ended, and its counts; `crawl_runs` has a column for each field."""
+
+    finish_reason: str
+    """Scrapy's (`finished`, `closespider_pagecount`, `start_error`, or the spider's own), or one of: `timeout` (a limit
+    of time), `stopped` (the worker ends), `memory` (its limit), `killed` (by somebody else, the kernel perhaps),
+    `crashed` (a signal or an exit of its own), `robots` (robots.txt forbids the start page), `retry_after` (the server
+    asked to come back later), `store_failed` (the database refused the posts), `lost` (its worker died)."""
+    ok: bool
+    """Whether it went well: it ended by itself and saw a page, or was told that nothing changed, and what went wrong
+    on the way, if anything, still left some items."""
+    pages: int = 0
+    """Responses other than redirects, 304 and robots.txt."""
+    bytes: int = 0
+    """Of bodies as they came over the wire, robots.txt included."""
+    items_seen: int = 0
+    errors: int = 0
+    first_error: str | None = None
+    """In words, with the traceback shortened to the lines of our own code."""
+    status_counts: Mapping[str, int] = field(default_factory=dict)
+    """HTTP status -> responses, redirects and 304 included, robots.txt not."""
+    not_modified: bool = False
+    """Every start page answered 304."""
+    cpu_s: float | None = None
+    """CPU seconds of the child and what it waited for, told by the parent; None when nobody could tell."""
