@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from storage.dialect import insert
 from storage.models import ChannelState, Delivery, Device, Notification
+from storage.waiting import fault_of, is_woken_by, words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +21,6 @@ class Resumed:
     devices: int
     # Notifications that waited for the channel and are due now.
     notifications: int
-
-
-def waits(name: str, code: str) -> str:
-    """The reason of a notification that waits for a channel; resume() finds it by this text."""
-    return f"{name} waits: {code}"
 
 
 def pause(session: Session, name: str, *, code: str, reason: str, now: datetime, until: datetime) -> None:
@@ -93,7 +89,14 @@ def restore(session: Session, name: str, *, code: str, since: datetime, due: dat
         session.execute(
             update(Notification)
             .where(*which)
-            .values(status="pending", attempts=0, next_attempt_at=due, enqueued_at=None, reason=waits(name, code))
+            .values(
+                status="pending",
+                attempts=0,
+                next_attempt_at=due,
+                enqueued_at=None,
+                waits_for=fault_of(name),
+                reason=words(fault_of(name), code),
+            )
             .execution_options(synchronize_session=False)
         )
     return len(restored)
@@ -119,25 +122,22 @@ def resume(session: Session, name: str, *, now: datetime) -> Resumed | None:
 
 
 def _wake(session: Session, name: str, now: datetime) -> int:
-    waiting = (Notification.status == "pending", Notification.reason.like(f"%{waits(name, '')}%"))
+    waiting = is_woken_by(fault_of(name))
     session.execute(
         update(Delivery)
         .where(
             Delivery.platform == name,
             Delivery.status == "retry",
             Delivery.next_attempt_at > now,
-            Delivery.notification_id.in_(select(Notification.id).where(*waiting)),
+            Delivery.notification_id.in_(select(Notification.id).where(waiting)),
         )
         .values(next_attempt_at=None)
         .execution_options(synchronize_session=False)
     )
     due = session.execute(
         update(Notification)
-        .where(*waiting)
-        .values(
-            next_attempt_at=now,
-            enqueued_at=None,
-        )
+        .where(waiting)
+        .values(next_attempt_at=now, enqueued_at=None)
         .returning(Notification.id)
         .execution_options(synchronize_session=False)
     )

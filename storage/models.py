@@ -299,6 +299,8 @@ class Notification(Base):
     sent_at: Mapped[datetime | None]
     read_at: Mapped[datetime | None]
     reason: Mapped[str | None]
+    # Status pending: the fault or the pause whose end makes it due (storage.waiting).
+    waits_for: Mapped[str | None] = mapped_column(String(80))
 
 
 class Delivery(Base):

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from storage.json_table import given, insert_from
 from storage.matching import EVERYBODY, Hit, matching_users, window_end
 from storage.models import Delivery, Keyword, Notification, Post, Site, User
-from storage.pauses import OPERATOR
+from storage.waiting import is_held
 
 Key = tuple[int, int]
 """What a notify_user message carries: (post id, user id)."""
@@ -109,11 +109,15 @@ def bring_back(session: Session, *, now: datetime, lease: timedelta) -> int:
     now, and a message from the future is lost. What an operator holds may lie as far ahead as it lives.
     """
     status, due, sent = Notification.status, Notification.next_attempt_at, Notification.enqueued_at
-    is_held = and_(Notification.reason.is_not(None), Notification.reason.contains(OPERATOR))
     mends: Sequence[tuple[ColumnElement[bool], dict[str, Any]]] = (
-        (and_(status == "pending", due > now + FARTHEST_WAIT, ~is_held), {"next_attempt_at": now, "enqueued_at": None}),
+        (
+            and_(status == "pending", due > now + FARTHEST_WAIT, ~is_held()),
+            {"next_attempt_at": now, "enqueued_at": None},
+        ),
         (and_(status == "sending", Notification.lease_until > now + 2 * lease), {"lease_until": now + lease}),
-        (and_(status.in_(("pending", "sending")), sent > now + lease), {"enqueued_at": now}),
+        # One for each status: an index holds the rows of one.
+        (and_(status == "pending", sent > now + lease), {"enqueued_at": now}),
+        (and_(status == "sending", sent > now + lease), {"enqueued_at": now}),
     )
     moved = 0
     for is_wrong, right in mends:
@@ -275,7 +279,7 @@ def redrive(session: Session, *, now: datetime) -> int:
     again = session.scalars(
         update(Notification)
         .where(Notification.status == "failed")
-        .values(status="pending", attempts=0, next_attempt_at=now, enqueued_at=None, reason=None)
+        .values(status="pending", attempts=0, next_attempt_at=now, enqueued_at=None, reason=None, waits_for=None)
         .returning(Notification.id)
         .execution_options(synchronize_session=False)
     ).all()
@@ -288,7 +292,7 @@ def drop_pending(session: Session) -> int:
     dropped = session.scalars(
         update(Notification)
         .where(Notification.status == "pending")
-        .values(status="skipped", reason="dropped by an operator")
+        .values(status="skipped", reason="dropped by an operator", waits_for=None)
         .returning(Notification.id)
         .execution_options(synchronize_session=False)
     )

@@ -39,6 +39,8 @@ class NotificationRecord:
     status: str
     next_attempt_at: datetime | None = None
     reason: str | None = None
+    # Status pending: what it waits for besides its time (storage.waiting).
+    waits_for: str | None = None
     # A wait for a paused channel is nobody's failed attempt.
     counts: bool = True
 
@@ -86,6 +88,7 @@ def _record_final(session: Session, ours: Sequence[NotificationRecord], now: dat
             .values(
                 status=status,
                 reason=reason,
+                waits_for=None,
                 sent_at=now if status == "sent" else None,
                 enqueued_at=now,
                 lease_token=None,
@@ -107,12 +110,19 @@ def _record_pending(session: Session, ours: Sequence[NotificationRecord]) -> Non
             # NULL: no message is under way for it; a short tick enqueues it when its time has come.
             enqueued_at=None,
             reason=bindparam("why"),
+            waits_for=bindparam("what"),
             attempts=Notification.attempts - bindparam("uncounted"),
             lease_token=None,
             lease_until=None,
         ),
         [
-            {"key": n.id, "due": n.next_attempt_at, "why": n.reason, "uncounted": 0 if n.counts else 1}
+            {
+                "key": n.id,
+                "due": n.next_attempt_at,
+                "why": n.reason,
+                "what": n.waits_for,
+                "uncounted": 0 if n.counts else 1,
+            }
             for n in sorted(ours, key=lambda n: n.id)
         ],
     )

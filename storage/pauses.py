@@ -11,14 +11,12 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, delete, exists, null, or_, select, union_all, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from storage.channels import waits
 from storage.dialect import insert
 from storage.models import ChannelState, CrawlRun, Notification, Pause, Site
+from storage.waiting import is_woken_by, pause_of
 
 Activity = Literal["crawl", "push"]
 
-OPERATOR = "paused by an operator"
-"""What a notification waits for that a pause of this module holds."""
 _SITE = "site "
 
 
@@ -105,10 +103,7 @@ def _owed_runs(session: Session, site: str | None, now: datetime) -> list[int]:
 def _wake(session: Session, hold: str, now: datetime) -> int:
     woken = session.scalars(
         update(Notification)
-        .where(
-            Notification.status == "pending",
-            Notification.reason.contains(waits(hold, OPERATOR), autoescape=True),
-        )
+        .where(is_woken_by(pause_of(hold)))
         .values(next_attempt_at=now, enqueued_at=None)
         .returning(Notification.id)
         .execution_options(synchronize_session=False)

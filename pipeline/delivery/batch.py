@@ -22,13 +22,13 @@ from pipeline.push.message import Platform
 from pipeline.push.outcome import CHANNEL_WAIT_S, Action, Outcome, OutcomeKind
 from pipeline.resources import now
 from storage import channels, claims, outcomes, pauses
-from storage.channels import waits
 from storage.claims import Claimed, PostText, Target
 from storage.clock import TOLERANCE
 from storage.models import ChannelState
 from storage.notifications import Key
 from storage.outcomes import NotificationRecord
 from storage.session import Database
+from storage.waiting import fault_of, words
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +162,9 @@ class Deliveries:
             for target in waiting[count:]:
                 delay = judging.paused_delay_s(pause.paused_until, at, self._rand())
                 times = batch.age_and_ttl(target, at)
-                batch.attempts.append(judging.kept_back(target, delay, waits(name, pause.code), **times))
+                fault = fault_of(name)
+                reason = words(fault, pause.code)
+                batch.attempts.append(judging.kept_back(target, delay, reason, fault, **times))
             return waiting[:count]
         quota = self._quotas.get(Platform(name))
         if quota is None:

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from pipeline.push.answers import DEVICE_RATE_CODES
 from pipeline.push.outcome import CHANNEL_WAIT_S, Action, Decision, Outcome, OutcomeKind, decide
-from storage.channels import NO_DEVICE, waits
+from storage.channels import NO_DEVICE
 from storage.claims import Claimed, Target
 from storage.outcomes import DeliveryRecord, NotificationRecord
-from storage.pauses import OPERATOR
+from storage.waiting import OPERATOR, fault_of, pause_of, together, words
 
 PAUSED_SPREAD_S = 240.0
 """What waits for a paused channel comes back within so many seconds after the next probe, each at another time: one
@@ -28,6 +28,8 @@ class Attempt:
     outcome: Outcome | None = None
     # The operator's pause that it waits for.
     hold: str | None = None
+    # The name of that pause, or of the channel's fault that it waits for (storage.waiting).
+    waits_for: str | None = None
 
 
 def attempted(target: Target, outcome: Outcome, *, age_s: float, ttl_s: float, rand: float) -> Attempt:
@@ -35,15 +37,19 @@ def attempted(target: Target, outcome: Outcome, *, age_s: float, ttl_s: float, r
     if outcome.kind is OutcomeKind.CHANNEL_DOWN and outcome.retry_after_s is None:
         outcome = replace(outcome, retry_after_s=CHANNEL_WAIT_S)
     decision = decide(outcome, target.attempts + 1, age_s, ttl_s, rand)
-    if decision.action is Action.WAIT:
-        decision = replace(decision, reason=waits(target.platform, outcome.code))
-    return Attempt(target=target, outcome=outcome, decision=decision)
+    if decision.action is not Action.WAIT:
+        return Attempt(target=target, outcome=outcome, decision=decision)
+    fault = fault_of(target.platform)
+    decision = replace(decision, reason=words(fault, outcome.code))
+    return Attempt(target=target, outcome=outcome, decision=decision, waits_for=fault)
 
 
-def kept_back(target: Target, delay_s: float, reason: str, *, age_s: float, ttl_s: float) -> Attempt:
+def kept_back(
+    target: Target, delay_s: float, reason: str, waits_for: str | None = None, /, *, age_s: float, ttl_s: float
+) -> Attempt:
     """A device to which nothing may be sent yet. It costs it no attempt."""
     action = Action.EXPIRED if age_s + delay_s >= ttl_s else Action.WAIT
-    return Attempt(target=target, decision=Decision(action=action, delay_s=delay_s, reason=reason))
+    return Attempt(target=target, decision=Decision(action=action, delay_s=delay_s, reason=reason), waits_for=waits_for)
 
 
 def held(target: Target, hold: str, *, age_s: float, ttl_s: float) -> Attempt:
@@ -51,8 +57,9 @@ def held(target: Target, hold: str, *, age_s: float, ttl_s: float) -> Attempt:
 
     The end of the pause makes it due; until then nobody looks at it again before its time to live is over.
     """
-    decision = Decision(action=Action.WAIT, delay_s=ttl_s - age_s, reason=waits(hold, OPERATOR))
-    return Attempt(target=target, decision=decision, hold=hold)
+    pause = pause_of(hold)
+    decision = Decision(action=Action.WAIT, delay_s=ttl_s - age_s, reason=words(pause, OPERATOR))
+    return Attempt(target=target, decision=decision, hold=hold, waits_for=pause)
 
 
 def expired(target: Target) -> Attempt:
@@ -71,14 +78,16 @@ def summary(notification: Claimed, attempts: Sequence[Attempt], *, now: datetime
     It is pending as long as one device may still be reached; sent when any device was; and otherwise failed, or
     skipped when there was nothing to be done (no device, or too old).
     """
-    open_ = [a.decision for a in attempts if a.decision.action in {Action.RETRY, Action.WAIT}]
-    if open_:
+    waiting = [a for a in attempts if a.decision.action in {Action.RETRY, Action.WAIT}]
+    if waiting:
+        open_ = [a.decision for a in waiting]
         return NotificationRecord(
             id=notification.id,
             status="pending",
             next_attempt_at=now + timedelta(seconds=min(d.delay_s for d in open_)),
-            # All of them, each once: whoever opens a channel finds by it what waits for that channel.
+            # All of them, each once.
             reason="; ".join(dict.fromkeys(d.reason for d in open_)),
+            waits_for=together({a.waits_for for a in waiting if a.waits_for}),
             counts=any(d.action is Action.RETRY for d in open_),
         )
     if notification.reached or any(a.decision.action is Action.SENT for a in attempts):

@@ -285,7 +285,7 @@ def test_what_a_clock_ahead_wrote_is_brought_back(database: Database) -> None:
             (waiting, {"next_attempt_at": tomorrow}),
             (leased, {"lease_until": tomorrow}),
             (enqueued, {"enqueued_at": tomorrow}),
-            (held, {"next_attempt_at": tomorrow, "reason": "push waits: paused by an operator"}),
+            (held, {"next_attempt_at": tomorrow, "waits_for": "pause push"}),
             (well, {"next_attempt_at": NOW + timedelta(minutes=66)}),
         ):
             session.execute(update(Notification).where(Notification.user_id == user_id).values(values))

@@ -9,12 +9,14 @@ from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
 from storage import (
+    channels,
     claims,
     crawl_runs,
     matching,
     notifications,
     outcomes,
     overview,
+    pauses,
     posts,
     retention,
     subscriptions,
@@ -98,8 +100,19 @@ def claim(session: Session) -> None:
     assert len(claims.claim(session, KEYS, token="t", now=NOW, lease_until=LATER)) == len(KEYS)
 
 
+PAUSE = pauses.Scope(activity="push", site="site-3")
+
+
+def open_channel(session: Session) -> None:
+    channels.pause(session, "fcm", code="UNAUTHENTICATED", reason="a wrong key", now=NOW, until=NOW)
+    assert channels.resume(session, "fcm", now=NOW) is not None
+
+
 QUERIES: dict[str, Callable[[Session], object]] = {
     "claim": claim,
+    "open a channel": open_channel,
+    "end a pause": lambda s: pauses.end(s, PAUSE, now=NOW) if pauses.begin(s, PAUSE, now=NOW) else None,
+    "times of a wrong clock": lambda s: notifications.bring_back(s, now=NOW, lease=timedelta(minutes=1)),
     "targets": lambda s: claims.targets(s, range(1, 30)),
     "due": lambda s: notifications.due(s, now=NOW, lost_before=NOW, limit=100),
     "slice": lambda s: notifications.create_slice(s, 5, HIT, after=100, size=200, now=NOW),
@@ -134,6 +147,10 @@ QUERIES: dict[str, Callable[[Session], object]] = {
 }
 
 
+SELDOM = {"open a channel": {"devices"}}
+"""A fault that disabled devices is over a few times a year: an index for that would cost each registration."""
+
+
 HOT: dict[str, Callable[[Session], object]] = {
     **{name: QUERIES[name] for name in ("claim", "targets", "slice", "window", "store posts")},
     "record": lambda s: outcomes.record(
@@ -152,7 +169,8 @@ HOT: dict[str, Callable[[Session], object]] = {
 
 @pytest.mark.parametrize("name", QUERIES)
 def test_no_large_table_is_read_from_end_to_end(large: Database, name: str) -> None:
-    assert [node for plan in plans(large, QUERIES[name]) for node in nodes(plan) if is_sequential(node)] == []
+    found = [node for plan in plans(large, QUERIES[name]) for node in nodes(plan) if is_sequential(node)]
+    assert {node["Relation Name"] for node in found} == SELDOM.get(name, set())
 
 
 @pytest.mark.parametrize("name", HOT)

@@ -25,6 +25,7 @@ def test_wrong_credentials_pause_the_channel_and_a_probe_a_minute_finds_out(
     (state,) = people.rows(ChannelState)
     assert (state.name, state.code) == ("fcm", "UNAUTHENTICATED")
     assert {n.reason for n in people.rows(Notification)} == {"fcm waits: UNAUTHENTICATED"}
+    assert {n.waits_for for n in people.rows(Notification)} == {"fcm"}
     assert {n.attempts for n in people.rows(Notification)} == {0}
     # Nothing goes out while the pause lasts
     refused = gateway.stats()["fcm"]["UNAUTHENTICATED"]

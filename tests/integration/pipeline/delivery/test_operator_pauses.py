@@ -50,7 +50,8 @@ def test_what_is_held_waits_unread_and_goes_out_once_when_it_is_resumed(
 
     # Then nothing is sent, no attempt is counted, and no tick reads them again
     assert channel.sent == []
-    assert {(n.reason, n.attempts) for n in people.rows(Notification)} == {(f"{hold} waits: paused by an operator", 0)}
+    assert {(n.waits_for, n.attempts) for n in people.rows(Notification)} == {(f"pause {hold}", 0)}
+    assert {n.reason for n in people.rows(Notification)} == {f"{hold} waits: paused by an operator"}
     assert people.rows(Delivery) == []
     assert due(people) == []
 
