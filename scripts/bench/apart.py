@@ -38,7 +38,7 @@ def figures(arguments: Sequence[str]) -> dict[str, Any]:
         _interrupt(process)
         raise
     if process.returncode:
-        raise BenchmarkError(_last_word(complained) or f"it ended with exit code {process.returncode}")
+        raise BenchmarkError(_last_words(complained) or f"it ended with exit code {process.returncode}")
     try:
         found = json.loads(said)
     except ValueError:
@@ -57,7 +57,7 @@ def _interrupt(process: "subprocess.Popen[str]") -> None:
         process.communicate()
 
 
-def _last_word(complained: str) -> str:
+def _last_words(complained: str) -> str:
     """The sentence of an error of ours, else the last line, which names what a traceback is of."""
     lines = [line.strip() for line in complained.splitlines() if line.strip()]
     sentences = [line for line in lines if line.startswith("Error: ")]

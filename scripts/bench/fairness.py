@@ -23,7 +23,6 @@ from pipeline.fanout.slices import FanOuts, FanOutSettings, SliceEnd
 from pipeline.resources import now
 from pipeline.settings import get_settings
 from pipeline.tasks.fanout import WAIT_S
-from scripts.bench.plotting import new_figure, require_drawing
 from scripts.local.embedded_redis import EmbeddedRedis
 from storage import posts, sites
 from storage.migrate import upgrade
@@ -82,15 +81,12 @@ class Notifiers:
             self.samples.append(Sample(at_s=at, queue=length, **self.taken))
 
 
-def measure_fairness(users: int, per_s: int, *, plot: Path | None = None) -> dict[str, float]:
+def measure_fairness(users: int, per_s: int) -> dict[str, float]:
     """Fan out to `users`, and after three seconds to ten more, with `per_s` messages taken a second.
 
     small_s: seconds from the small post's start until its last message was taken. longest_queue: most messages that
-    waited at once. large_s: seconds until the large post's last. `plot`: where to draw all of it, as a PNG; raises
-    ClickException when there is nothing to draw with.
+    waited at once. large_s: seconds until the large post's last.
     """
-    if plot is not None:
-        require_drawing()
     with tempfile.TemporaryDirectory() as folder, EmbeddedRedis(Path(folder, "redis")) as server:
         url = f"sqlite:///{folder}/bench.db"
         upgrade(url)
@@ -103,8 +99,6 @@ def measure_fairness(users: int, per_s: int, *, plot: Path | None = None) -> dic
         app.close()
         database.close()
     samples = notifiers.samples
-    if plot is not None:
-        draw(samples, plot, per_s=per_s)
     return {
         "users": users,
         "per_s": per_s,
@@ -172,20 +166,3 @@ def _post(session: Any, site_id: int, name: str) -> int:
     (post,) = posts.of_run(session, run_id, limit=1)
     post.fanout, post.fanout_enqueued_at = "ready", at
     return post.id
-
-
-def draw(samples: list[Sample], path: Path, *, per_s: int) -> None:
-    """Draw queue length and progress over time. Raises ClickException without matplotlib."""
-    figure = new_figure(9, 6)
-    queue, progress = figure.subplots(2, 1, sharex=True)
-    times = [s.at_s for s in samples]
-    queue.plot(times, [s.queue for s in samples], color="tab:blue")
-    queue.set_ylabel("messages that wait")
-    queue.set_title(f"A post with ten readers comes during one with many; {per_s} messages a second are taken")
-    for name, color in (("large", "tab:gray"), ("small", "tab:red")):
-        counts = [getattr(s, name) for s in samples]
-        progress.plot(times, [100 * count / counts[-1] for count in counts], color=color, label=f"the {name} post")
-    progress.set_ylabel("% of readers served")
-    progress.set_xlabel("seconds")
-    progress.legend()
-    figure.savefig(path, dpi=100)

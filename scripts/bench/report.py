@@ -1,151 +1,208 @@
-"""What the blocks of the report's page say. Pure."""
+"""The page that reports the benchmarks. A program writes some of its blocks, a person the rest. Pure.
 
+<!-- bench:crawl -->
+what the program wrote last
+<!-- /bench:crawl -->
+"""
+
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from scripts.bench.suite import Benchmark
-from scripts.bench.tables import read_table, shown, table
-from scripts.bench.targets import TARGETS, Figures, Target
+from scripts.bench.suite import NAMES, Benchmark
+from scripts.bench.targets import TARGETS, Figures, flat
+from scripts.errors import CommandError
 
+HEAD = """\
+# Benchmarks
+
+`crawlpush bench all --report` writes what is between the markers of this page, and leaves the rest alone.
+"""
 QUICK = "**A quick trial with small sizes, no figures to go by.**"
-WHAT = "what"
-"""The column of the summary that tells its rows apart."""
-ENDTOEND = (
-    "users",
-    "total_s",
-    "crawl_s",
-    "fanout_s",
-    "first_s",
-    "per_s",
-    "second_s",
-    "largest_mb",
-    "lost",
-    "shown_twice",
-    "peak_mb",
-)
-"""Columns of the table of `bench endtoend`, whose JSON has more."""
-COLUMNS = (WHAT, "seen", "target", "met", "seen on")
-TITLES = {"machine": "", "summary": ""}
-"""Of the blocks that belong to no benchmark: they stand at the top."""
+COLUMNS = ("what", "seen", "target", "met", "seen on")
+"""Of the summary; the first tells its rows apart."""
+_MARKER = re.compile(r"^<!-- (?P<end>/?)bench:(?P<name>[a-z0-9-]+) -->$", re.MULTILINE)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Stamp:
-    """When and with what the figures were measured."""
+class ReportError(CommandError):
+    """A report that cannot be written, or must not be."""
 
-    date: str
-    product: str
-    processor: str
-    cores: int
-    quick: bool = False
+
+@dataclass(kw_only=True)
+class Results:
+    """What was measured, and what could not be."""
+
+    # What `machine.describe` says.
+    machine: Mapping[str, str]
+    quick: bool
+    # The figures of each benchmark, one mapping for each of its commands.
+    runs: dict[str, list[Figures]] = field(default_factory=dict)
+    benchmarks: dict[str, Benchmark] = field(default_factory=dict)
+    # Benchmark, or what else went wrong, -> why.
+    failed: dict[str, str] = field(default_factory=dict)
 
     @property
-    def words(self) -> str:
-        """All of it in a sentence that goes on."""
-        cores = "one core" if self.cores == 1 else f"{self.cores} cores"
-        return f"Seen on {self.date} with crawlpush {self.product} on {cores} of {self.processor}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """The figures of a benchmark, one mapping for each of its commands."""
-
-    benchmark: Benchmark
-    runs: Sequence[Figures]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """A figure beside its target."""
-
-    target: Target
-    value: float
-
-    @property
-    def met(self) -> bool:
-        """Whether it is as it shall be."""
-        return self.target.is_met(self.value)
+    def targets(self) -> list[dict[str, Any]]:
+        """Each figure that has a target, beside it, in the order of the targets."""
+        values = ((target, target.value(self.runs.get(target.benchmark, ()))) for target in TARGETS)
+        return [
+            {
+                "benchmark": target.benchmark,
+                "figure": target.figure,
+                "what": target.what,
+                "seen": value,
+                "unit": target.unit,
+                "target": target.words,
+                "met": target.is_met(value),
+            }
+            for target, value in values
+            if value is not None
+        ]
 
     def to_json(self) -> dict[str, Any]:
-        """As `bench all --json` has it."""
+        """As `bench all --json` prints it; `figures` has one mapping for each command."""
         return {
-            "benchmark": self.target.benchmark,
-            "figure": self.target.figure,
-            "what": self.target.what,
-            "seen": self.value,
-            "target": self.target.words,
-            "met": self.met,
-        }
-
-    def row(self, date: str) -> dict[str, str]:
-        """As the summary has it; what misses its target is bold."""
-        seen = f"{shown(self.value)}{self.target.unit}"
-        return {
-            WHAT: self.target.what,
-            "seen": seen if self.met else f"**{seen}**",
-            "target": self.target.words,
-            "met": "yes" if self.met else "**no**",
-            "seen on": date,
+            "machine": self.machine,
+            "quick": self.quick,
+            "benchmarks": {
+                name: {
+                    "commands": benchmark.command_lines,
+                    "medians": benchmark.medians_of(self.runs[name]),
+                    "figures": self.runs[name],
+                }
+                for name, benchmark in self.benchmarks.items()
+            },
+            "targets": self.targets,
+            "failed": self.failed,
         }
 
 
-def verdicts(results: Sequence[Result]) -> list[Verdict]:
-    """Each figure that has a target, in the order of the targets."""
-    runs = {result.benchmark.name: result.runs for result in results}
-    values = ((target, target.value(runs.get(target.benchmark, ()))) for target in TARGETS)
-    return [Verdict(target=target, value=value) for target, value in values if value is not None]
+def check_page(page: str, *, quick: bool) -> None:
+    """Raise ReportError where blocks cannot be told apart, or where a quick trial would replace figures to go by."""
+    written = blocks(page)
+    if quick and any(body and QUICK not in body for name, body in written.items() if name in NAMES):
+        raise ReportError("the page has figures to go by, which a quick trial would replace: name another file")
 
 
-def machine_block(machine: Mapping[str, str]) -> str:
-    """The machine, and the versions of what ran on it."""
-    return table([{"machine": name, "": value} for name, value in machine.items()])
+def updated(page: str, results: Results, *, whole: bool) -> str:
+    """The page with the blocks of what was measured. whole: all was measured, on this machine. Raises ReportError."""
+    older = blocks(page)
+    bodies: dict[str, str] = {}
+    # The other blocks' figures may come from another machine: each says which.
+    if whole or "machine" not in older:
+        bodies["machine"] = table([{"machine": name, "": value} for name, value in results.machine.items()])
+    bodies["summary"] = _summary(results, older.get("summary", ""))
+    for name, benchmark in results.benchmarks.items():
+        bodies[name] = _block(benchmark, results.runs[name], results)
+    return with_blocks(page, bodies, {name: benchmark.title for name, benchmark in results.benchmarks.items()})
 
 
-def summary_block(results: Sequence[Result], stamp: Stamp, older: str) -> str:
+def blocks(page: str) -> dict[str, str]:
+    """What is between the markers, by name, in the order of the page. Raises ReportError."""
+    return {name: page[begin:end].strip("\n") for name, (begin, end) in _spans(page).items()}
+
+
+def with_blocks(page: str, bodies: Mapping[str, str], titles: Mapping[str, str]) -> str:
+    """The page with these blocks in place of its own; those that it lacks come at its end, under their titles."""
+    spans = _spans(page)
+    # From the end, so that what is still to be replaced stays where it was.
+    for name, (begin, end) in reversed(spans.items()):
+        if name in bodies:
+            page = f"{page[:begin]}\n{bodies[name]}\n\n{page[end:]}"
+    page = page if page.strip() else HEAD
+    for name, body in bodies.items():
+        if name not in spans:
+            title = f"## {titles[name]}\n\n" if titles.get(name) else ""
+            page = f"{page.rstrip()}\n\n{title}<!-- bench:{name} -->\n\n{body}\n\n<!-- /bench:{name} -->\n"
+    return page
+
+
+def _spans(page: str) -> dict[str, tuple[int, int]]:
+    """Where each block's content begins, after its marker's line, and where it ends."""
+    found: dict[str, tuple[int, int]] = {}
+    opened: re.Match[str] | None = None
+    for marker in _MARKER.finditer(page):
+        name = marker["name"]
+        if opened is None and not marker["end"] and name not in found:
+            opened = marker
+        elif opened is not None and marker["end"] and opened["name"] == name:
+            found[name] = (opened.end() + 1, marker.start())
+            opened = None
+        else:
+            line = page.count("\n", 0, marker.start()) + 1
+            raise ReportError(f"line {line}: {marker[0]} is not where it belongs: each block begins and ends once")
+    if opened is not None:
+        raise ReportError(f"{opened[0]} has no end: <!-- /bench:{opened['name']} --> is missing")
+    return found
+
+
+def _summary(results: Results, older: str) -> str:
     """The table of targets: new rows in place of the older ones of the same name, the other older ones as they are.
 
     Rows that no target has are a person's, and come last.
     """
-    new = {verdict.target.what: verdict.row(_date(stamp)) for verdict in verdicts(results)}
-    old = {row[WHAT]: row for row in read_table(older) if row.get(WHAT)}
-    rows = [new.get(target.what) or old.get(target.what) for target in TARGETS]
-    known = {target.what for target in TARGETS}
-    found = [row for row in (*rows, *(row for what, row in old.items() if what not in known)) if row]
-    return table(found, COLUMNS)
+    date = "a quick trial" if results.quick else results.machine["date"]
+    rows = {row["what"]: row for row in read_table(older) if row.get("what")}
+    for found in results.targets:
+        seen = f"{_text(found['seen'])}{found['unit']}"
+        rows[found["what"]] = {
+            "what": found["what"],
+            "seen": seen if found["met"] else f"**{seen}**",
+            "target": found["target"],
+            "met": "yes" if found["met"] else "**no**",
+            "seen on": date,
+        }
+    order = dict.fromkeys([*(target.what for target in TARGETS), *rows])
+    return table([rows[what] for what in order if what in rows], COLUMNS)
 
 
-def block(result: Result, stamp: Stamp, pictures: Mapping[str, str]) -> str:
-    """A benchmark's commands, when they ran, and their figures; under them pictures, as file name -> what it shows."""
-    commands = "\n".join(f"    {line}" for line in result.benchmark.command_lines)
-    seen = f"{stamp.words}: {result.benchmark.medians_of(result.runs)}."
-    parts = [commands, f"{QUICK} {seen}" if stamp.quick else seen, _figures(result)]
-    parts += [f"![{shows}]({file})" for file, shows in pictures.items()]
-    return "\n\n".join(parts)
+def _block(benchmark: Benchmark, runs: Sequence[Figures], results: Results) -> str:
+    """A benchmark's commands, when and with what they ran, and their figures: a column for each command."""
+    machine = results.machine
+    cores = "one core" if machine["cores"] == "1" else f"{machine['cores']} cores"
+    seen = (
+        f"{QUICK + ' ' if results.quick else ''}Seen on {machine['date']} with crawlpush {machine['crawlpush']} on "
+        f"{cores} of {machine['processor']}: {benchmark.medians_of(runs)}."
+    )
+    # What is wanted stands in the summary.
+    columns = [flat({name: value for name, value in run.items() if name != "targets"}) for run in runs]
+    heads = ["seen"] if len(runs) == 1 else [f"run {number}" for number in range(1, len(runs) + 1)]
+    rows = [
+        {"figure": f"`{name}`", **{head: run.get(name, "") for head, run in zip(heads, columns, strict=True)}}
+        for name in dict.fromkeys(name for run in columns for name in run)
+    ]
+    commands = "\n".join(f"    {line}" for line in benchmark.command_lines)
+    return f"{commands}\n\n{seen}\n\n{table(rows)}"
 
 
-def _figures(result: Result) -> str:
-    first = result.runs[0]
-    match result.benchmark.name:
-        case "endtoend":
-            return table(result.runs, ENDTOEND)
-        case "audience":
-            return table(first["audiences"])
-        case "growth":
-            return table([{"cost of": name, **figures} for name, figures in first.items()])
-        case "notify-sqlite" | "notify-postgres":
-            stock = first["stock"]
-            own = {name: value for name, value in first.items() if name in stock}
-            rest = {name: value for name, value in first.items() if name != "stock" and name not in stock}
-            rows = [{"transport": "bulk", **own}, {"transport": "stock", **stock}]
-            return f"{table(rows)}\n\n{_pairs(rest)}"
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
+    """Rows as a table of Markdown; its columns are by default the first one's keys, and a row may lack some."""
+    columns = list(columns or rows[0])
+    lines = [columns, ["---"] * len(columns), *([_text(row.get(name, "")) for name in columns] for row in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def read_table(text: str) -> list[dict[str, str]]:
+    """The rows of the first table in a text, by its columns; none when there is no table."""
+    found = re.search(r"^\|.*(?:\n\|.*)*", text, re.MULTILINE)
+    columns, _, *rows = [_cells(line) for line in found[0].splitlines()] if found and "\n" in found[0] else ([], [])
+    return [dict(zip(columns, row, strict=False)) for row in rows]
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip().removeprefix("|"))[:-1]]
+
+
+def _text(value: Any) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case int() | float():
+            return f"{value:,}"
+        case str():
+            return value.replace("|", "\\|")
+        case list() | tuple():
+            return " / ".join(_text(item) for item in value)
         case _:
-            return _pairs(first)
-
-
-def _pairs(figures: Figures) -> str:
-    return table([{"figure": f"`{name}`", "seen": value} for name, value in figures.items()])
-
-
-def _date(stamp: Stamp) -> str:
-    return "a quick trial" if stamp.quick else stamp.date
+            return str(value)

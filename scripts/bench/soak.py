@@ -16,8 +16,7 @@ from typing import Any, TextIO
 from pipeline.resources import now
 from scripts.bench.crowd import crowd, steady_notices
 from scripts.bench.errors import BenchmarkError
-from scripts.bench.plotting import new_figure
-from scripts.bench.soak_report import draw, longest_queues, process_figures, server_figures
+from scripts.bench.soak_report import longest_queues, process_figures, server_figures
 from scripts.bench.soak_rows import Latencies, let_grow_old
 from scripts.bench.trend import percentile
 from scripts.local.signals import stop_signals
@@ -63,22 +62,18 @@ def measure_soak(
     users: int | None,
     database: str,
     samples: Path | None = None,
-    plot: Path | None = None,
     say: Callable[[str], None] = logger.info,
 ) -> dict[str, Any]:
     """Let the whole pipeline owe `per_s` notifications a second, and look at it every ten seconds.
 
     SIGINT and SIGTERM end it early; the second of them without figures. `samples`: a file that gets each sample at
-    once, as a line of JSON; `plot`: where to draw the memory, as a PNG; `say` gets a sentence each minute.
+    once, as a line of JSON; `say` gets a sentence each minute.
 
     lost: notifications that no phone shows; shown_twice: what phones show more than once; sent_to_others: what a phone
     shows and should not. latency_*_s: from a stored post to the moment that its notification was sent. Of each figure
     in processes and servers: the median when all is warm (minutes 5 to 10; the first sixth of a run below half an
     hour) and in the last tenth, the most, and the growth by the hour (least squares over what follows the warming up).
     """
-    if plot is not None:
-        # That matplotlib is missing is better known an hour earlier.
-        new_figure(1, 1)
     people = crowd(users_for(per_s, users), APNS)
     folder = Path(tempfile.mkdtemp(prefix="crawlpush-soak-"))
     well = False
@@ -96,10 +91,7 @@ def measure_soak(
                 settings=SETTINGS,
             ) as running,
         ):
-            soak = _Soak(running, people, minutes * 60, per_s, output, say)
-            figures = soak.run()
-        if plot is not None:
-            draw(soak.samples, plot)
+            figures = _Soak(running, people, minutes * 60, per_s, output, say).run()
         well = not failed(figures)
     finally:
         if well:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from shlex import join
 
 from scripts.bench.targets import AUDIENCE, Figures
@@ -35,97 +34,60 @@ class Benchmark:
         return self.medians.format_map(runs[0])
 
 
-def suite(
-    *, audiences: Sequence[int] = (), quick: bool = False, fairness_plot: Path | None = None
-) -> tuple[Benchmark, ...]:
+# Name, title, command, command of `--quick`, medians.
+_TABLE = (
+    ("crawl", "A crawl", "crawl", "crawl --runs 1", "medians of {runs} runs"),
+    ("store", "Storing what a crawl found", "store", "store --runs 1", "medians of {runs} runs"),
+    (
+        *("neighbour", "A neighbour", "neighbour --seconds 30", "neighbour --seconds 2 --sites 10 --users 100"),
+        "one run",
+    ),
+    (
+        *("match", "Matching", "match", "match --subscriptions 2000 --distinct 200"),
+        "find_ms and rows_1k_ms are medians of {runs} runs, match_ms of 100 posts, build_s, like_ms and rows_100k_s of "
+        "{long_runs} runs; the import is one run",
+    ),
+    ("fanout", "Fan-out", "fanout --users 100000", "fanout --users 1000", "medians of {rounds} rounds"),
+    (
+        *("audience", "Fan-outs by audience", "audience", "audience --audiences 100,300 --runs 1"),
+        "medians of {runs} runs",
+    ),
+    (
+        *("fairness", "Fairness", "fairness --users 30000 --per-s 1000", "fairness --users 500 --per-s 500"),
+        "one run",
+    ),
+    (
+        *("notify-sqlite", "From the queue to the recorded delivery, on SQLite"),
+        *("notify --count 4000 --database sqlite", "notify --count 100 --database sqlite"),
+        "medians of {rounds} rounds",
+    ),
+    (
+        *("notify-postgres", "From the queue to the recorded delivery, on PostgreSQL"),
+        *("notify --count 4000 --database postgres", "notify --count 100 --database postgres"),
+        "medians of {rounds} rounds",
+    ),
+    ("gateway", "The loopback gateway", "gateway", "gateway --count 500", "one run"),
+    ("growth", "Growth", "growth", "growth --quick", "medians of so many runs at each size as `runs` says"),
+)
+
+
+def suite(*, audiences: Sequence[int] = (), quick: bool = False) -> tuple[Benchmark, ...]:
     """The benchmarks in the order in which they run; `quick` with small sizes, once each.
 
-    audiences: for the whole way, as many runs of it. fairness_plot: where to draw the fairness of two posts.
+    audiences: for the whole way, as many runs of it.
     """
-    users = [str(size) for size in audiences or (QUICK_AUDIENCES if quick else AUDIENCES)]
-    plot = ("--plot", str(fairness_plot)) if fairness_plot else ()
-
-    def sized(full: str, small: str) -> Arguments:
-        return tuple((small if quick else full).split())
-
-    def notify(database: str) -> tuple[Arguments, ...]:
-        return (("notify", *sized("--count 4000", "--count 100"), "--database", database, "--json"),)
-
-    return (
-        Benchmark(
-            name="crawl",
-            title="A crawl",
-            commands=(("crawl", *sized("", "--runs 1"), "--json"),),
-            medians="medians of {runs} runs",
-        ),
-        Benchmark(
-            name="store",
-            title="Storing what a crawl found",
-            commands=(("store", *sized("", "--runs 1"), "--json"),),
-            medians="medians of {runs} runs",
-        ),
-        Benchmark(
-            name="neighbour",
-            title="A neighbour",
-            commands=(("neighbour", *sized("--seconds 30", "--seconds 2 --sites 10 --users 100"), "--json"),),
-            medians="one run",
-        ),
-        Benchmark(
-            name="match",
-            title="Matching",
-            commands=(("match", *sized("", "--subscriptions 2000 --distinct 200"), "--json"),),
-            medians="find_ms and rows_1k_ms are medians of {runs} runs, match_ms of 100 posts, build_s, like_ms and "
-            "rows_100k_s of {long_runs} runs; the import is one run",
-        ),
-        Benchmark(
-            name="fanout",
-            title="Fan-out",
-            commands=(("fanout", *sized("--users 100000", "--users 1000"), "--json"),),
-            medians="medians of {rounds} rounds",
-        ),
-        Benchmark(
-            name="audience",
-            title="Fan-outs by audience",
-            commands=(("audience", *sized("", "--audiences 100,300 --runs 1"), "--json"),),
-            medians="medians of {runs} runs",
-        ),
-        Benchmark(
-            name="fairness",
-            title="Fairness",
-            commands=(("fairness", *sized("--users 30000 --per-s 1000", "--users 500 --per-s 500"), *plot, "--json"),),
-            medians="one run",
-        ),
-        Benchmark(
-            name="notify-sqlite",
-            title="From the queue to the recorded delivery, on SQLite",
-            commands=notify("sqlite"),
-            medians="medians of {rounds} rounds",
-        ),
-        Benchmark(
-            name="notify-postgres",
-            title="From the queue to the recorded delivery, on PostgreSQL",
-            commands=notify("postgres"),
-            medians="medians of {rounds} rounds",
-        ),
-        Benchmark(
-            name="gateway",
-            title="The loopback gateway",
-            commands=(("gateway", *sized("", "--count 500"), "--json"),),
-            medians="one run",
-        ),
-        Benchmark(
-            name="growth",
-            title="Growth",
-            commands=(("growth", *sized("", "--quick"), "--json"),),
-            medians="medians of so many runs at each size as the table says",
-        ),
-        Benchmark(
-            name="endtoend",
-            title="End to end",
-            commands=tuple(("endtoend", "--users", size, "--json") for size in users),
-            medians="one run",
-        ),
+    users = audiences or (QUICK_AUDIENCES if quick else AUDIENCES)
+    single = [
+        Benchmark(name=name, title=title, commands=((*(small if quick else full).split(), "--json"),), medians=medians)
+        for name, title, full, small, medians in _TABLE
+    ]
+    whole_way = Benchmark(
+        name="endtoend",
+        title="End to end",
+        commands=tuple(("endtoend", "--users", str(size), "--json") for size in users),
+        medians="one run",
     )
+    return (*single, whole_way)
 
 
 NAMES = tuple(benchmark.name for benchmark in suite())

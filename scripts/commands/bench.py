@@ -11,6 +11,7 @@ import click
 from pipeline.settings import get_settings
 from scripts.bench.growth import SUBJECTS
 from scripts.bench.suite import NAMES
+from scripts.bench.targets import flat
 from scripts.output import json_option, show_record, show_rows
 
 MOST_USERS = 1_000_000
@@ -98,13 +99,12 @@ def fanout(users: int, *, as_json: bool) -> None:
 @click.option(
     "--per-s", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="Messages taken a second."
 )
-@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw it into this PNG.")
 @json_option
-def fairness(users: int, per_s: int, plot: Path | None, *, as_json: bool) -> None:
+def fairness(users: int, per_s: int, *, as_json: bool) -> None:
     """A post with ten readers that comes three seconds after one with many."""
     from scripts.bench.fairness import measure_fairness
 
-    _show(measure_fairness(users, per_s, plot=plot), as_json=as_json)
+    _show(measure_fairness(users, per_s), as_json=as_json)
 
 
 @bench.command()
@@ -141,9 +141,6 @@ def endtoend(users: int, apns_share: float, latency_ms: float, database: str, pr
     figures = measure_end_to_end(
         users=users, apns_share=apns_share, latency_ms=latency_ms, database=database, processes=processes
     )
-    if not as_json:
-        wanted = figures.pop("targets")
-        figures |= {name: f"{figures[name]} (target for 100,000 users: {most:g})" for name, most in wanted.items()}
     _show(figures, as_json=as_json)
 
 
@@ -155,17 +152,9 @@ def endtoend(users: int, apns_share: float, latency_ms: float, database: str, pr
 @click.option("--users", type=click.IntRange(8, 1_000_000), help="An eighth of them gets a post; default: 48 PER_S.")
 @click.option("--database", type=click.Choice(["sqlite", "postgres"]), default="sqlite", show_default=True)
 @click.option("--samples", type=click.Path(dir_okay=False, path_type=Path), help="Write each sample here, as JSON.")
-@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the memory into this PNG.")
 @json_option
 def soak(
-    minutes: float,
-    per_s: float,
-    users: int | None,
-    database: str,
-    samples: Path | None,
-    plot: Path | None,
-    *,
-    as_json: bool,
+    minutes: float, per_s: float, users: int | None, database: str, samples: Path | None, *, as_json: bool
 ) -> None:
     """The whole pipeline at a steady rate for a long time: does it lose anything, does it grow?
 
@@ -173,17 +162,9 @@ def soak(
     ended by itself, and then keeps the logs.
     """
     from scripts.bench.soak import failed, measure_soak
-    from scripts.bench.soak_report import memory_rows
 
-    figures = measure_soak(
-        minutes=minutes, per_s=per_s, users=users, database=database, samples=samples, plot=plot, say=_say
-    )
-    if as_json:
-        _show(figures, as_json=True)
-    else:
-        processes = figures.pop("processes")
-        _show(figures, as_json=False)
-        show_rows(memory_rows(processes), as_json=False, empty="of the processes nothing is known here")
+    figures = measure_soak(minutes=minutes, per_s=per_s, users=users, database=database, samples=samples, say=_say)
+    _show(figures, as_json=as_json)
     if failed(figures):
         sys.exit(1)
 
@@ -198,11 +179,7 @@ def audience(audiences: tuple[int, ...], runs: int, *, as_json: bool) -> None:
     """Fan-outs of posts that so many want, on a PostgreSQL of its own: readers, rows and messages."""
     from scripts.bench.audience import measure_audience
 
-    figures = measure_audience(audiences, runs=runs)
-    if as_json:
-        _show(figures, as_json=True)
-    else:
-        show_rows(figures["audiences"], as_json=False, empty="")
+    _show(measure_audience(audiences, runs=runs), as_json=as_json)
 
 
 @bench.command()
@@ -213,11 +190,7 @@ def growth(only: tuple[str, ...], *, quick: bool, as_json: bool) -> None:
     """How the cost of crawls, matching, fan-outs and notifications grows: each at four sizes, and the exponent."""
     from scripts.bench.growth import measure_growth
 
-    figures = measure_growth(only, quick=quick)
-    if as_json:
-        _show(figures, as_json=True)
-    else:
-        show_rows([{"cost of": name, **found} for name, found in figures.items()], as_json=False, empty="")
+    _show(measure_growth(only, quick=quick), as_json=as_json)
 
 
 @bench.command("all")
@@ -239,23 +212,19 @@ def everything(
 
     The page of --report keeps what stands outside its blocks (<!-- bench:NAME --> to <!-- /bench:NAME -->); with --only
     it keeps the other blocks too. A benchmark that fails is named, keeps its older block, and makes the exit code 1.
-    Plots go beside the page where matplotlib is installed: pip install 'crawlpush[bench]'.
     """
-    from scripts.bench import plots, plotting
-    from scripts.bench.everything import run_all
+    from scripts.bench.run_all import run_all
     from scripts.bench.suite import suite
 
-    plot = report.parent / plots.FAIRNESS if report and plotting.can_draw() else None
-    benchmarks = suite(audiences=audiences, quick=quick, fairness_plot=plot)
-    wanted = [benchmark for benchmark in benchmarks if benchmark.name in only or not only]
+    wanted = [each for each in suite(audiences=audiences, quick=quick) if each.name in only or not only]
     found = run_all(wanted, report=report, quick=quick, say=lambda line: click.echo(line, err=True))
     if as_json:
         _show(found.to_json(), as_json=True)
     else:
         _show({"quick": quick, **found.machine}, as_json=False)
-        for result in found.results:
-            for line, figures in zip(result.benchmark.command_lines, result.runs, strict=True):
-                click.echo(f"\n{line}  ({result.benchmark.medians_of(result.runs)})")
+        for name, benchmark in found.benchmarks.items():
+            for line, figures in zip(benchmark.command_lines, found.runs[name], strict=True):
+                click.echo(f"\n{line}  ({benchmark.medians_of(found.runs[name])})")
                 _show(figures, as_json=False)
         click.echo()
         show_rows(found.targets, as_json=False, empty="None of these figures has a target.")
@@ -275,4 +244,4 @@ def _show(figures: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(figures, indent=2))
     else:
-        show_record(figures, as_json=False)
+        show_record(flat(figures), as_json=False)

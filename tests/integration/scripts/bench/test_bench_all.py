@@ -10,8 +10,7 @@ from click.testing import CliRunner
 
 from scripts.bench import apart
 from scripts.bench.errors import BenchmarkError
-from scripts.bench.page import blocks
-from scripts.bench.tables import read_table
+from scripts.bench.report import blocks, read_table
 from scripts.cli import main
 from scripts.local.embedded_postgres import find_postgres
 from scripts.local.embedded_redis import find_server

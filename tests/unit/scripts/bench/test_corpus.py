@@ -3,7 +3,6 @@ from itertools import pairwise
 
 from pipeline.fanout.phrases import parse_phrase
 from scripts.bench import corpus
-from scripts.bench.matching import measure_matcher
 
 
 def test_the_same_seed_makes_the_same_corpus_and_another_one_another():
@@ -48,11 +47,3 @@ def test_nobody_can_want_more_phrases_than_there_are():
 def test_popularity_falls_with_the_rank():
     weights = [later - earlier for earlier, later in pairwise([0.0, *corpus.popularity(5)])]
     assert weights == sorted(weights, reverse=True)
-
-
-def test_the_matcher_is_measured():
-    figures = measure_matcher(distinct=500, seed=1)
-    assert figures["distinct"] == 500
-    assert figures["hits"] > 1
-    assert 0 < figures["match_ms"] <= figures["match_p99_ms"]
-    assert figures["build_s"] > 0

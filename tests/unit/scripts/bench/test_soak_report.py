@@ -1,9 +1,6 @@
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from scripts.bench.soak_report import draw, longest_queues, memory_rows, process_figures, server_figures
+from scripts.bench.soak_report import longest_queues, process_figures, server_figures
 
 
 def used(rss_mb: float | None, *, threads: int | None = 5) -> dict[str, Any]:
@@ -49,15 +46,3 @@ def test_servers_and_queues() -> None:
     servers = server_figures(SAMPLES, 3600)
     assert (servers["redis_keys_end"], servers["database_mb_growth_per_h"]) == (12, 1)
     assert longest_queues(SAMPLES) == {"notify_tasks": 60}
-
-
-def test_a_person_reads_a_line_for_each_process() -> None:
-    rows = memory_rows(process_figures(SAMPLES, 3600))
-    assert [row["process"] for row in rows] == ["notifier", "beat"]
-    assert rows[0]["MB/h"] == 10
-
-
-def test_the_memory_is_drawn(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    draw([*SAMPLES, sample(3600, crawl=used(90.0))], tmp_path / "memory.png")
-    assert (tmp_path / "memory.png").read_bytes().startswith(b"\x89PNG")
