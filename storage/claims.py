@@ -42,6 +42,8 @@ class PostText:
     author: str
     ttl_s: int
     first_seen_at: datetime
+    # The site's own address, for messages that have no room for the post's.
+    site_url: str | None = None
     # What the site changes about its messages (pipeline.delivery.template).
     push: Mapping[str, Any] = field(default_factory=dict)
     # An operator paused the pushes of its site.
@@ -166,6 +168,7 @@ def post_texts(session: Session, post_ids: Collection[int]) -> dict[int, PostTex
             Post.first_seen_at,
             Site.push,
             Site.push_paused_at,
+            Site.params,
         )
         .join(Site, Site.id == Post.site_id)
         .where(Post.id.in_(post_ids))
@@ -182,9 +185,14 @@ def post_texts(session: Session, post_ids: Collection[int]) -> dict[int, PostTex
             first_seen_at=first_seen_at,
             push=push,
             held=paused_at is not None,
+            site_url=_address(params.get("url")),
         )
-        for post_id, site, url, title, body, author, ttl_s, first_seen_at, push, paused_at in rows
+        for post_id, site, url, title, body, author, ttl_s, first_seen_at, push, paused_at, params in rows
     }
+
+
+def _address(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def targets(session: Session, notification_ids: Collection[int]) -> list[Target]:
