@@ -2,15 +2,21 @@
 
 Pure, and without a parsing library: `dateparser` costs 0.3 s of imports and milliseconds per date, and a crawl has
 40 ms. What cannot be read is None, never an exception; what lies more than a day ahead is not a publication date.
+
+A date is accepted only where the rest of its cell can be explained: the more a form may mean something else, the less
+may stand around it. None costs little (the post is not silenced by its age), a wrong date may silence a post.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Final
 
-from spiders.reading.date_words import AM_WORDS, MONTHS, PM_WORDS, WEEKDAYS, ZONES
-from spiders.reading.relative_dates import relative_moment, today_or_yesterday
+from spiders.reading.date_pieces import Clock, Numbers, Piece, pieces_of
+from spiders.reading.date_roles import DATED, DAYS, Role, roles_of, strangers
+from spiders.reading.date_words import DAY_WORDS, WEEKDAYS, ZONES, fold
+from spiders.reading.relative_dates import short_age, with_ages
 
 DATE_ORDERS: Final = ("auto", "DMY", "MDY", "YMD")
 FUTURE_TOLERANCE: Final = timedelta(days=1)
@@ -19,40 +25,10 @@ FUTURE_TOLERANCE: Final = timedelta(days=1)
 _EARLIEST: Final = datetime(1980, 1, 1, tzinfo=UTC)
 """Older dates are broken clocks and zeros, not posts."""
 _LONGEST: Final = 300
+_EPOCH: Final = re.compile(r"(?P<s>1[0-9]{9})(?:[0-9]{3})?(?:\.[0-9]*)?")
 
-_SEP: Final = r"\s*[./-]\s*"
-_YMD: Final = re.compile(
-    r"(?<![\d:])(?P<y>\d{4}|\d{2})(?:년|年)\s*(?P<m>\d{1,2})(?:월|月)\s*(?P<d>\d{1,2})(?:일|日)?"
-    rf"|(?<![\d:])(?P<y2>(?:19|20)\d\d){_SEP}(?P<m2>\d{{1,2}}){_SEP}(?P<d2>\d{{1,2}})(?!\d)"
-    r"|(?<!\d)(?P<y3>(?:19|20)\d\d)(?P<m3>0[1-9]|1[0-2])(?P<d3>0[1-9]|[12]\d|3[01])(?=$|\D|\d{4,6}(?:$|\D))"
-)
-_NUMERIC: Final = re.compile(
-    r"(?<![\d:.])(?P<a>\d{1,2})\s?(?P<sep>[./-])\s?(?P<b>\d{1,2})\s?(?P=sep)\s?(?P<c>\d{4}|\d{2})(?!\d|[:]\d)"
-)
-_MONTH_DAY: Final = re.compile(
-    r"(?<!\d)(?P<m>\d{1,2})(?:월|月)\s*(?P<d>\d{1,2})(?:일|日)?"
-    r"|(?<![\d.:/-])(?P<a>\d{1,2})(?P<sep>[./-])\s?(?P<b>\d{1,2})\.?(?![\d./:-]|\s?(?:%|€|\$))"
-)
-_DAY: Final = r"(?P<d>\d{1,2})(?:st|nd|rd|th|er|º|ª)?"
-_WORD: Final = r"(?P<month>[^\W\d_]{3,12})"
-_YEAR: Final = r"(?P<y>(?:19|20)\d\d|['’]?\d\d(?!\s*:|\d))"
-_DAY_MONTH: Final = re.compile(
-    rf"(?<![\d:]){_DAY}\.?(?:\s+|-|/|\b)(?:de\s+|of\s+)?{_WORD}\b\.?(?:(?:,?\s+|-|/)(?:de\s+)?{_YEAR}\b)?",
-    re.IGNORECASE,
-)
-_MONTH_WORD_DAY: Final = re.compile(rf"\b{_WORD}\b\.?\s*{_DAY}(?![\d:])(?:(?:,\s*|\s+){_YEAR}\b)?", re.IGNORECASE)
-_CLOCK: Final = re.compile(
-    r"(?P<before>오전|오후|새벽|午前|午後|上午|下午|凌晨|早上|晚上|中午)?\s*"
-    r"(?<![\d])(?P<h>\d{1,2})(?::|h|\.(?=\d\d\s*(?:uhr|$))|시\s*|時\s*|时\s*|點\s*|点\s*)(?P<min>[0-5]\d?)(?!\d)(?:분|分)?"
-    r"(?::(?P<s>[0-5]\d)(?:[.,]\d+)?|\s*(?P<s2>[0-5]?\d)(?:초|秒))?\s*(?P<after>[ap]\.?m\.?(?![a-z]))?"
-    r"|(?P<before2>오전|오후|새벽|午前|午後|上午|下午)\s*(?P<h2>\d{1,2})(?:시|時|时|點|点)"
-    r"|(?<![\d:])(?P<h3>1[0-2]|0?[1-9])\s*(?P<after3>[ap]\.?m\.?(?![a-z]))",
-    re.IGNORECASE,
-)
-_OFFSET: Final = re.compile(r"(?:(?:utc|gmt)\s*)?(?P<sign>[+\u2212-])(?P<h>\d{2}):?(?P<m>\d{2})?\b", re.IGNORECASE)
-_ZONE: Final = re.compile(r"\s*\(?(?P<name>[a-z]{1,4})\b", re.IGNORECASE)
-_EPOCH: Final = re.compile(r"1[0-9]{9}(?:[0-9]{3})?|[2-9][0-9]{8}")
-_WORDS: Final = re.compile(r"[^\W\d_]+")
+# How sure a form is: a whole date; a named or counted day; numbers that may be something else; a time alone.
+_WHOLE, _NAMED, _BARE, _TIME = 3, 2, 1, 0
 
 
 def parse_date(
@@ -68,7 +44,7 @@ def parse_date(
     if not text:
         return None
     try:
-        moment = _by_format(text, date_format, zone) or _read(text, now.astimezone(zone), date_order)
+        moment = _by_format(text, date_format, zone) or _read(fold(text), now.astimezone(zone), date_order)
         if moment is None:
             return None
         moment = moment.astimezone(UTC)
@@ -87,143 +63,180 @@ def _by_format(text: str, date_format: str, zone: tzinfo) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Candidate:
+    """A date that a cell says."""
+
+    moment: datetime
+    rank: int
+    position: int
+    has_clock: bool = False
+
+
 def _read(text: str, now: datetime, order: str) -> datetime | None:
-    if _EPOCH.fullmatch(text):
-        return datetime.fromtimestamp(int(text[:10]), UTC)
-    for day, span in _dates(text, now, order):
-        rest = text[span[1] :]
-        return _at(day, rest, now) or _at(day, text[: span[0]], now) or _midnight(day, now)
-    if (named := today_or_yesterday(text, now)) is not None:
-        return _at(named, text, now) or _midnight(named, now)
-    if (moment := relative_moment(text, now)) is not None:
-        return moment
-    return _time_alone(text, now)
-
-
-def _dates(text: str, now: datetime, order: str) -> Iterator[tuple[date, tuple[int, int]]]:
-    """The dates in a text, the completest form first: year-first, with a year, without one."""
-    for found in _YMD.finditer(text):
-        year, month, day = (int(value) for value in found.groups() if value)
-        yield from _valid(year, month, day, found)
-    for found in _NUMERIC.finditer(text):
-        for year, month, day in _orders(found, order, text):
-            for valid in _valid(year, month, day, found):
-                if valid[0] <= (now + FUTURE_TOLERANCE).date():
-                    yield valid
-    yield from _with_month_name(text, now)
-    for found in _MONTH_DAY.finditer(text):
-        month, day = int(found["m"] or found["a"]), int(found["d"] or found["b"])
-        if found["a"] and (order == "DMY" or (month > 12 and order == "auto")):
-            month, day = day, month
-        yield from _nearest_past((month, day), now, found, _weekdays(text))
-
-
-def _orders(found: re.Match[str], order: str, text: str) -> list[tuple[int, int, int]]:
-    a, b, c = int(found["a"]), int(found["b"]), int(found["c"])
-    by_order = {"DMY": (c, b, a), "MDY": (c, a, b), "YMD": (a, b, c)}
-    if order in by_order:
-        return [by_order[order]]
-    preferred = {"/": ["MDY", "DMY"], ".": ["DMY"], "-": ["DMY", "MDY"]}[found["sep"]]
-    candidates = [by_order[name] for name in preferred]
-    if len(found["c"]) == 2:
-        # 24.02.16 is a Korean date and 16.02.24 a German one: the reading with the later year wins.
-        candidates.append(by_order["YMD"])
-        candidates.sort(key=lambda parts: -_full_year(parts[0]))
-    weekdays = _weekdays(text)
-    fitting = [each for each in candidates if _weekday(each) in weekdays]
-    return fitting + candidates
-
-
-def _weekdays(text: str) -> set[int]:
-    return {WEEKDAYS[word] for word in _WORDS.findall(text.lower()) if word in WEEKDAYS}
-
-
-def _weekday(parts: tuple[int, int, int]) -> int | None:
-    try:
-        return date(_full_year(parts[0]), parts[1], parts[2]).weekday()
-    except ValueError:
-        return None
-
-
-def _with_month_name(text: str, now: datetime) -> Iterator[tuple[date, tuple[int, int]]]:
-    for pattern in (_DAY_MONTH, _MONTH_WORD_DAY):
-        for found in pattern.finditer(text):
-            month = MONTHS.get(found["month"].lower())
-            if month is None:
-                continue
-            if found["y"]:
-                yield from _valid(int(found["y"].lstrip("'’")), month, int(found["d"]), found)
-            else:
-                yield from _nearest_past((month, int(found["d"])), now, found, _weekdays(text))
-
-
-def _full_year(year: int) -> int:
-    if year >= 100:
-        return year
-    return year + (2000 if year < 70 else 1900)
-
-
-def _valid(year: int, month: int, day: int, found: re.Match[str]) -> Iterator[tuple[date, tuple[int, int]]]:
-    try:
-        yield date(_full_year(year), month, day), found.span()
-    except ValueError:
-        return
-
-
-def _nearest_past(
-    month_day: tuple[int, int], now: datetime, found: re.Match[str], weekdays: set[int]
-) -> Iterator[tuple[date, tuple[int, int]]]:
-    """The latest such day that is not ahead; where the text names a weekday, the latest that falls on it."""
-    latest = (now + FUTURE_TOLERANCE).date()
-    # Eight years back reach the last 29 February.
-    valid = [each for year in range(now.year + 1, now.year - 9, -1) for each in _valid(year, *month_day, found)]
-    past = [each for each in valid if each[0] <= latest]
-    yield from [each for each in past if each[0].weekday() in weekdays][:1] or past[:1]
-
-
-def _midnight(day: date, now: datetime) -> datetime:
-    return datetime.combine(day, time(), now.tzinfo)
-
-
-def _at(day: date, text: str, now: datetime) -> datetime | None:
-    """The day at the clock time found in a text, in the zone that the text names or the site's."""
-    found = _CLOCK.search(text)
-    if found is None:
-        compact = re.match(r"(\d{2})([0-5]\d)([0-5]\d)?(?!\d)", text)
-        return datetime.combine(day, time(int(compact[1]) % 24, int(compact[2])), now.tzinfo) if compact else None
-    clock = _clock(found)
-    if clock is None:
-        return None
-    return datetime.combine(day, clock, _named_zone(text[found.end() :]) or now.tzinfo)
-
-
-def _clock(found: re.Match[str]) -> time | None:
-    hour = int(found["h"] or found["h2"] or found["h3"])
-    half = (found["before"] or found["before2"] or found["after"] or found["after3"] or "").lower()
-    if half in PM_WORDS and hour < 12:
-        hour += 12
-    elif half in AM_WORDS and hour == 12:
-        hour = 0
-    if hour == 24:
-        hour = 0
-    return time(hour, int(found["min"] or 0), int(found["s"] or found["s2"] or 0)) if hour < 24 else None
-
-
-def _named_zone(text: str) -> tzinfo | None:
-    text = text.lstrip(" ")
-    if offset := _OFFSET.match(text):
-        minutes = int(offset["h"]) * 60 + int(offset["m"] or 0)
-        if minutes < 24 * 60:
-            return timezone(timedelta(minutes=minutes if offset["sign"] == "+" else -minutes))
-    if (name := _ZONE.match(text)) and name["name"].lower() in ZONES:
-        return timezone(timedelta(hours=ZONES[name["name"].lower()]))
+    text = text.strip()
+    if epoch := _EPOCH.fullmatch(text):
+        return datetime.fromtimestamp(int(epoch["s"]), UTC)
+    if (age := short_age(text)) is not None:
+        return now - age
+    pieces = _with_late_years(with_ages(pieces_of(text)))
+    found = list(_candidates(pieces, now, order))
+    roles = roles_of(pieces)
+    for role in (Role.POSTED, Role.NONE, Role.UPDATED):
+        if of_role := [each for each in found if roles[each.position] is role]:
+            rank = max(each.rank for each in of_role)
+            if rank <= _BARE and _is_outdone(role, [roles[each.position] for each in found if each.rank > _BARE]):
+                return None
+            return _agreed([each for each in of_role if each.rank == rank], pieces, role)
     return None
 
 
-def _time_alone(text: str, now: datetime) -> datetime | None:
-    """A clock time without a date is today's, or yesterday's while that time is still ahead."""
-    found = _CLOCK.search(text)
-    if found is None or len(text) > found.end() - found.start() + 12:
+def _is_outdone(role: Role, surer: Sequence[Role]) -> bool:
+    """Whether mere numbers stand beside a clear date, and nothing says that theirs is the posting's."""
+    return any(role is not Role.POSTED or each not in {Role.UPDATED, Role.EVENT} for each in surer)
+
+
+def _agreed(surest: list[_Candidate], pieces: Sequence[Piece], role: Role) -> datetime | None:
+    """The moment of equally sure dates, when they mean the same day and what stands around them can be explained."""
+    rank = surest[0].rank
+    chosen = next((each for each in surest if each.has_clock), surest[0])
+    if any(abs(each.moment - chosen.moment) > FUTURE_TOLERANCE for each in surest):
         return None
-    moment = _at(now.date(), text, now)
-    return moment - timedelta(days=1) if moment and moment > now + timedelta(minutes=10) else moment
+    if any(each.moment.date() != chosen.moment.date() for each in surest if rank == _WHOLE):
+        return None
+    before, after, anywhere = strangers(pieces, chosen.position)
+    if rank <= _BARE or pieces[chosen.position].kind == "now":
+        return None if anywhere else chosen.moment
+    # Names stand before dates, and behind ages; what says more is a sentence with a date in it.
+    names = 3 if pieces[chosen.position].kind == "age" or role is Role.POSTED else 1
+    explained = after <= names and (role is Role.POSTED or (before <= 2 and before + after <= 3))
+    return chosen.moment if explained else None
+
+
+def _with_late_years(pieces: list[Piece]) -> list[Piece]:
+    """ctime's order: in "Sat Mar 9 08:00:00 2024" the year comes after the time."""
+    for position in range(len(pieces) - 2):
+        day, clock, year = pieces[position : position + 3]
+        kinds = (day.kind, clock.kind, year.kind)
+        if kinds == ("day", "clock", "number") and day.value.separator == "name" and 1980 <= year.value <= 2099:
+            whole = Piece("date", Numbers((year.value, *day.value.parts)))
+            return [*pieces[:position], whole, clock, *pieces[position + 3 :]]
+    return pieces
+
+
+def _candidates(pieces: Sequence[Piece], now: datetime, order: str) -> Iterator[_Candidate]:
+    weekdays = {WEEKDAYS[each.value] for each in pieces if each.kind == "word" and each.value in WEEKDAYS}
+    found = False
+    for position, piece in enumerate(pieces):
+        if piece.kind in {"age", "now"}:
+            found = True
+            yield _Candidate(moment=now - piece.value, rank=_NAMED, position=position, has_clock=True)
+            continue
+        day, rank = _day(pieces, position, now, order, weekdays)
+        if day is not None:
+            found = True
+            clock = _clock_of(pieces, position)
+            yield _Candidate(moment=_at(day, clock, now), rank=rank, position=position, has_clock=clock is not None)
+    if not found:
+        yield from _time_alone(pieces, now, weekdays)
+
+
+def _day(
+    pieces: Sequence[Piece], position: int, now: datetime, order: str, weekdays: set[int]
+) -> tuple[date | None, int]:
+    """The day that a piece means, and how sure that is."""
+    piece = pieces[position]
+    if piece.kind == "date":
+        return _valid(*piece.value.parts), _WHOLE
+    if piece.kind == "numbers":
+        return _ordered(piece.value, order, weekdays, now)
+    if piece.kind == "day":
+        return _without_year(pieces, position, now, order, weekdays)
+    if piece.kind == "word" and piece.value in DAY_WORDS:
+        return now.date() - timedelta(days=DAY_WORDS[piece.value]), _NAMED
+    return None, _TIME
+
+
+def _ordered(numbers: Numbers, order: str, weekdays: set[int], now: datetime) -> tuple[date | None, int]:
+    """The day of three numbers: "auto" takes the weekday's, then the usual one, of those that are not ahead."""
+    a, b, c, last = numbers.parts
+    century = now.year // 100 * 100
+    by_order = {"DMY": (c, b, a), "MDY": (c, a, b), "YMD": (a + century, b, last)}
+    rank = _WHOLE if last >= 100 else _NAMED if numbers.clear else _BARE
+    if order in by_order:
+        return _valid(*by_order[order]), rank
+    preferred = {"/": ["MDY", "DMY"], ".": ["DMY"], "-": ["DMY", "MDY"]}[numbers.separator]
+    days = [_valid(*by_order[name]) for name in preferred]
+    if last < 100:
+        # 24.02.16 is a Korean date and 16.02.24 a German one: the reading with the later year wins.
+        days.append(_valid(*by_order["YMD"]))
+        days.sort(key=lambda day: -day.year if day else 0)
+    past = [day for day in days if day and day <= (now + FUTURE_TOLERANCE).date()]
+    return next((day for day in past if day.weekday() in weekdays), past[0] if past else None), rank
+
+
+def _without_year(
+    pieces: Sequence[Piece], position: int, now: datetime, order: str, weekdays: set[int]
+) -> tuple[date | None, int]:
+    numbers: Numbers = pieces[position].value
+    month, day = numbers.parts
+    if numbers.separator == "name":
+        return _nearest_past(month, day, now, weekdays), _NAMED
+    follows = pieces[position + 1] if position + 1 < len(pieces) else Piece("")
+    if not numbers.clear and order == "auto" and follows.kind != "clock" and follows.value not in WEEKDAYS:
+        return None, _BARE
+    if order == "DMY" or (month > 12 and order == "auto"):
+        month, day = day, month
+    return _nearest_past(month, day, now, weekdays), _BARE
+
+
+def _valid(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
+
+
+def _nearest_past(month: int, day: int, now: datetime, weekdays: set[int]) -> date | None:
+    """The latest such day that is not ahead; where the text names a weekday, the latest that falls on it."""
+    latest = (now + FUTURE_TOLERANCE).date()
+    # Eight years back reach the last 29 February.
+    valid = (_valid(year, month, day) for year in range(now.year + 1, now.year - 9, -1))
+    past = [each for each in valid if each and each <= latest]
+    return next((each for each in past if each.weekday() in weekdays), past[0] if past else None)
+
+
+def _clock_of(pieces: Sequence[Piece], position: int) -> Clock | None:
+    """The time that belongs to a date: the first one after it, else the last one before it."""
+    for direction in (range(position + 1, len(pieces)), range(position - 1, -1, -1)):
+        for each in direction:
+            if pieces[each].kind == "clock":
+                return pieces[each].value  # type: ignore[no-any-return]
+            if pieces[each].kind in DATED:
+                break
+    return None
+
+
+def _at(day: date, clock: Clock | None, now: datetime) -> datetime:
+    """The day at a time, in the zone that the time names or the site's; midnight where there is none."""
+    if clock is None:
+        return datetime.combine(day, time(), now.tzinfo)
+    moment = datetime.combine(day, time(clock.hour % 24, clock.minute, clock.second), clock.zone or now.tzinfo)
+    if clock.zone_name and (moment.tzname() or "").lower() != clock.zone_name:
+        # Several zones are called CST, IST or BST: the site's own is meant, when it is one of that name.
+        moment = moment.replace(tzinfo=timezone(timedelta(hours=ZONES[clock.zone_name])))
+    return moment + timedelta(days=clock.hour // 24)
+
+
+def _time_alone(pieces: Sequence[Piece], now: datetime, weekdays: set[int]) -> Iterator[_Candidate]:
+    """A time without a date is today's, or yesterday's while it is still ahead; with a weekday it is that day's."""
+    clocks = [(position, piece.value) for position, piece in enumerate(pieces) if piece.kind == "clock"]
+    if len(clocks) != 1 or not clocks[0][1].exact or any(piece.kind in DAYS for piece in pieces):
+        return
+    position, clock = clocks[0]
+    for back in range(8):
+        moment = _at(now.date() - timedelta(days=back), clock, now)
+        fits = not weekdays or moment.astimezone(now.tzinfo).weekday() in weekdays
+        if fits and moment <= now + timedelta(minutes=10):
+            yield _Candidate(moment=moment, rank=_TIME, position=position, has_clock=True)
+            return

@@ -1,52 +1,81 @@
-"""Dates that are said from today: "3 hours ago", "6時間前", "어제 13:41", "2 hari-hari, 8 jam yang lalu"."""
+"""Ages: "3 hours ago", "6時間前", "2 hari-hari, 8 jam yang lalu", "하루 전", "منذ 3 ساعات". Pure."""
 
 import re
-from datetime import date, datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
-from spiders.reading.date_words import AGO_AFTER, AGO_BEFORE, DAY_WORDS, NOW_WORDS, UNITS
+from spiders.reading.date_pieces import Piece
+from spiders.reading.date_words import AGO_AFTER, AGO_BEFORE, NOW_WORDS, QUANTITIES, SPANS, UNITS, fold
 
-_ONE: Final = tuple("a an one ein eine einem einer einen un une uno una um uma satu een en ett".split())  # noqa: SIM905
-
-
-def _alternatives(words: object) -> str:
-    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))  # type: ignore[call-overload]
-
-
-_QUANTITY: Final = rf"(?:\d{{1,4}}|\b(?:{_alternatives(_ONE)})\b)\s*(?:{_alternatives(UNITS)})(?![a-zà-ÿа-я])\.?"
-_QUANTITIES: Final = rf"(?:{_QUANTITY})(?:(?:\s*,\s*|\s+and\s+|\s+und\s+|\s+et\s+|\s+e\s+|\s+y\s+|\s*)(?:{_QUANTITY}))*"
-_PAST: Final = re.compile(
-    rf"(?P<q>{_QUANTITIES})\s*(?:{_alternatives(AGO_AFTER)})(?![a-z])"
-    rf"|\b(?:{_alternatives(AGO_BEFORE)})\s+(?:\w+\s+)??(?P<q2>{_QUANTITIES})",
-    re.IGNORECASE,
+_SHORT: Final = re.compile(r"(?P<n>\d{1,3})\s?(?P<unit>s|m|min|h|hr|d|w|mo|y)")
+_BETWEEN: Final = frozenset(map(fold, ("and", "und", "et", "e", "y", "dan", "и", "و", "và")))
+_ABOUT: Final = frozenset(
+    map(fold, ("etwa", "ca", "circa", "environ", "about", "около", "unos", "unas", "fast", "over", "khoảng", "más"))
 )
-_PART: Final = re.compile(
-    rf"(?P<n>\d{{1,4}}|\b(?:{_alternatives(_ONE)})\b)\s*(?P<unit>{_alternatives(UNITS)})(?![a-zà-ÿа-я])", re.IGNORECASE
-)
-_DAY_WORD: Final = re.compile(rf"(?<![a-zà-ÿ])(?:{_alternatives(DAY_WORDS)})(?![a-zà-ÿа-я])", re.IGNORECASE)
-_NOW_WORD: Final = re.compile(rf"\W*(?:{_alternatives(NOW_WORDS)})\W*", re.IGNORECASE)
-_SHORT: Final = re.compile(r"(?P<n>\d{1,3})\s?(?P<unit>s|m|min|h|hr|d|w|mo|y)", re.IGNORECASE)
 
 
-def relative_moment(text: str, now: datetime) -> datetime | None:
-    """The moment that lies as long before `now` as the text says; None when it says nothing of the kind."""
-    if _NOW_WORD.fullmatch(text):
-        return now
-    found = _PAST.search(text)
-    if found is None:
-        # "5h" and "3d" alone are how cards and apps write an age.
-        found = _SHORT.fullmatch(text.strip())
-        if found is None:
-            return None
-        return now - timedelta(seconds=int(found["n"]) * UNITS[found["unit"].lower()])
-    seconds = sum(
-        (int(part["n"]) if part["n"].isdigit() else 1) * UNITS[part["unit"].lower()]
-        for part in _PART.finditer(found["q"] or found["q2"])
-    )
-    return now - timedelta(seconds=seconds)
+def short_age(text: str) -> timedelta | None:
+    """ "5h" and "3d" as the whole text are how cards and apps write an age."""
+    found = _SHORT.fullmatch(text)
+    return None if found is None else timedelta(seconds=int(found["n"]) * UNITS[found["unit"]])
 
 
-def today_or_yesterday(text: str, now: datetime) -> date | None:
-    """The day that a word like "Gestern" or "오늘" means."""
-    found = _DAY_WORD.search(text)
-    return None if found is None else now.date() - timedelta(days=DAY_WORDS[found[0].lower()])
+def with_ages(pieces: Sequence[Piece]) -> list[Piece]:
+    """The pieces, with those that say an age together made one of the kind "age", whose value is a timedelta."""
+    result: list[Piece] = []
+    position = 0
+    while position < len(pieces):
+        if _word(pieces, position) in NOW_WORDS:
+            result.append(Piece("now", timedelta()))
+            position += 1
+            continue
+        seconds, end = _spans(pieces, position)
+        before = _before(result) if end > position else 0
+        after = end > position and _word(pieces, end) in AGO_AFTER
+        if not (before or after):
+            result.append(pieces[position])
+            position += 1
+            continue
+        if before:
+            del result[-before:]
+        result.append(Piece("age", timedelta(seconds=seconds)))
+        position = end + after
+    return result
+
+
+def _word(pieces: Sequence[Piece], position: int) -> str:
+    is_word = 0 <= position < len(pieces) and pieces[position].kind == "word"
+    return str(pieces[position].value) if is_word else ""
+
+
+def _before(pieces: Sequence[Piece]) -> int:
+    """How many pieces at the end say that an age follows: "vor", "il y a environ"."""
+    about = 1 if _word(pieces, len(pieces) - 1) in _ABOUT else 0
+    return about + 1 if _word(pieces, len(pieces) - 1 - about) in AGO_BEFORE else 0
+
+
+def _spans(pieces: Sequence[Piece], position: int) -> tuple[int, int]:
+    """The seconds of the quantities that stand here, each of a smaller unit than the one before, and their end."""
+    seconds, end, larger = 0, position, 0
+    while True:
+        start = end + 1 if end > position and _word(pieces, end) in _BETWEEN else end
+        said, unit, following = _span(pieces, start, alone=end == position)
+        if following == start or (larger and unit >= larger):
+            return seconds, end
+        seconds, end, larger = seconds + said, following, unit
+
+
+def _span(pieces: Sequence[Piece], position: int, *, alone: bool) -> tuple[int, int, int]:
+    """One quantity ("3 hours", "하루", alone also "час назад"): its seconds, those of its unit, and its end."""
+    word = _word(pieces, position)
+    number = pieces[position].value if position < len(pieces) and pieces[position].kind == "number" else None
+    amount = number if number is not None else QUANTITIES.get(word)
+    unit = UNITS.get(_word(pieces, position + 1))
+    if amount is not None and unit is not None and amount < 10_000:
+        return amount * unit, unit, position + 2
+    if word in SPANS:
+        return SPANS[word], SPANS[word], position + 1
+    if alone and word in UNITS and len(word) > 1 and word.isalpha():
+        return UNITS[word], UNITS[word], position + 1
+    return 0, 0, position

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from spiders.guessing.propose import propose
@@ -117,7 +117,17 @@ def test_any_text_is_a_date_or_none(text: str) -> None:
     assert moment is None or moment.tzinfo is UTC
 
 
-@given(st.text("0123456789-/.:년월일시분前年月日 ampAMPZ+JanuaryGestern,", max_size=40))
+# Letters whose small and capital forms disagree, wide and foreign digits, marks of direction, halves of characters.
+AWKWARD = "ıſİẞßǅŉΐ\u212a\u0130\u200f\u200e\u202e\ufeff\u00ad\u0301\x00\ud800\udfff０９：／～٣۴४½②㋀㏡𝟙한글カﾞ〇々"
+
+
+@given(
+    st.text("0123456789-/.:~년월일시분前年月日 ampAMPZ+JanuaryGesternGMT,#()|한하루이틀전조회" + AWKWARD, max_size=40)
+)
+@example("geſtern")
+@example("5MİN")
+@example("hıer")
+@example("㏡ ㋀ 2026")
 def test_any_text_like_a_date_is_a_date_or_none(text: str) -> None:
     moment = parse_date(text, now=NOW)
     assert moment is None or moment.tzinfo is UTC
