@@ -369,7 +369,7 @@ def test_more_than_a_flow_control_window_at_once(apns, gateway):
 
 def test_a_message_that_cannot_be_made_to_fit_fails_alone(apns):
     good, bad = messages(2)
-    bad = replace(bad, data={"post_id": "7" * 5000})
+    bad = replace(bad, url="https://x.example/" + "a" * 5000)
 
     assert [outcome.code for outcome in apns.send([good, bad, good], 10)] == ["", "payload_too_large", ""]
 
@@ -399,7 +399,7 @@ def test_closed_it_says_so_and_leaves_no_thread(config):
 
     thread.join(10)
     assert not thread.is_alive()
-    assert kinds(channel.send(messages(2), 1)) == {("channel_down", "closed"): 2}
+    assert kinds(channel.send(messages(2), 1)) == {("retry", "closed"): 2}
 
 
 def test_closed_in_the_middle_it_says_so_at_once(config, gateway):

@@ -5,8 +5,8 @@ import redis
 from celery import Celery
 from sqlalchemy.exc import OperationalError
 
-from pipeline.celery import _record_failure
 from pipeline.upkeep import failed_tasks
+from pipeline.worker.lifecycle import _record_failure
 from scripts.local.embedded_redis import free_port
 
 
