@@ -13,12 +13,12 @@ from sqlalchemy import text
 from pipeline.fanout.matcher import Matcher
 from pipeline.fanout.phrases import Phrase
 from pipeline.fanout.slices import find_in
+from pipeline.people import records
+from pipeline.people.importing import subscription_importer
 from scripts.bench import corpus
 from scripts.bench.database import postgres
 from scripts.bench.errors import BenchmarkError
 from scripts.bench.fan_outs import TimedFanOuts
-from scripts.commands.subscriptions import subscription_importer
-from scripts.files import records
 from scripts.files.importing import Outcome, import_records
 from scripts.testbed.database import vacuum
 from storage import subscriptions

@@ -4,11 +4,12 @@ from typing import Any
 
 import click
 
+from pipeline.people import entries
+from pipeline.people.importing import device_importer
 from pipeline.resources import now
-from scripts.files import entries
-from scripts.files.importing import Importer, export_options, import_options, run_export, run_import
+from scripts.files.importing import export_options, import_options, run_export, run_import
 from scripts.output import json_option, limit_option, open_database, shortened_token, show_rows
-from storage import bulk, export
+from storage import export
 from storage import users as stored
 from storage.models import PLATFORMS
 
@@ -94,12 +95,7 @@ def import_devices(file: str, *, add_users: bool, **options: Any) -> None:
 
     Columns: user, platform, token, environment.
     """
-    importer = Importer(
-        columns=entries.DEVICE_COLUMNS,
-        parse=entries.device_entry,
-        store=lambda session, batch: bulk.store_devices(session, batch, add_users=add_users, now=now()),
-    )
-    run_import(importer, file, **options)
+    run_import(device_importer(add_users=add_users), file, **options)
 
 
 @devices.command("export")

@@ -4,12 +4,13 @@ from typing import Any
 
 import click
 
+from pipeline.people import entries
+from pipeline.people.importing import subscription_importer
 from pipeline.resources import now
 from pipeline.settings import get_settings
-from scripts.files import entries
-from scripts.files.importing import Importer, export_options, import_options, run_export, run_import
+from scripts.files.importing import export_options, import_options, run_export, run_import
 from scripts.output import json_option, limit_option, open_database, show_rows
-from storage import bulk, export, sites, users
+from storage import export, sites, users
 from storage import subscriptions as stored
 
 
@@ -93,17 +94,6 @@ def import_subscriptions(file: str, *, add_users: bool, **options: Any) -> None:
     """
     importer = subscription_importer(limit=get_settings().subscriptions_per_user, add_users=add_users)
     run_import(importer, file, **options)
-
-
-def subscription_importer(*, limit: int, add_users: bool) -> Importer:
-    """How subscriptions are read and stored, at most `limit` for each user."""
-    return Importer(
-        columns=entries.SUBSCRIPTION_COLUMNS,
-        parse=entries.subscription_entry,
-        store=lambda session, batch: bulk.store_subscriptions(
-            session, batch, limit=limit, add_users=add_users, now=now()
-        ),
-    )
 
 
 @subscriptions.command("export")

@@ -4,11 +4,12 @@ from typing import Any
 
 import click
 
+from pipeline.people import entries
+from pipeline.people.importing import user_importer
 from pipeline.resources import now
-from scripts.files import entries
-from scripts.files.importing import Importer, export_options, import_options, run_export, run_import
+from scripts.files.importing import export_options, import_options, run_export, run_import
 from scripts.output import json_option, limit_option, open_database, show_record, show_rows
-from storage import bulk, export, notifications, subscriptions
+from storage import export, notifications, subscriptions
 from storage import users as stored
 
 
@@ -111,12 +112,7 @@ def import_users(file: str, **options: Any) -> None:
 
     Columns: user, timezone, paused. What is left out stays as it is.
     """
-    importer = Importer(
-        columns=entries.USER_COLUMNS,
-        parse=entries.user_entry,
-        store=lambda session, batch: bulk.store_users(session, batch, now=now()),
-    )
-    run_import(importer, file, **options)
+    run_import(user_importer(), file, **options)
 
 
 @users.command("export")

@@ -16,30 +16,16 @@ from typing import Any, BinaryIO, TextIO
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from scripts.errors import CommandError
-from scripts.files import records
+from pipeline.people import records
+from pipeline.people.importing import Importer, import_batch
 from scripts.output import json_option, open_database, show_record
-from storage.bulk import Stored
 from storage.session import Database
 
 BATCH = 5_000
-ATTEMPTS = 3
-"""A transaction that lost against another one is done again so many times."""
 
 STDIN = "-"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Importer:
-    """How one kind of record is read and stored."""
-
-    columns: Sequence[str]
-    # Raises a ValueError with the reason for a record that cannot be stored.
-    parse: Callable[[Mapping[str, Any]], Any]
-    store: Callable[[Session, Sequence[Any]], Stored]
 
 
 @dataclass(kw_only=True)
@@ -53,10 +39,6 @@ class Outcome:
     last_line: int = 0
     rejected_file: Path
     began: float = field(default_factory=time.monotonic)
-
-
-class _DryRun(CommandError):  # noqa: N818 - it says that nothing went wrong
-    """Ends a transaction without keeping what it did."""
 
 
 def import_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -142,47 +124,12 @@ def _import_batch(
     *,
     dry_run: bool,
 ) -> None:
-    entries, lines, problems = [], [], {}
-    for record in batch:
-        try:
-            if record.problem is not None:
-                raise records.RecordsError(record.problem)
-            entries.append(importer.parse(record.values))
-        except ValueError as error:
-            problems[record.line] = str(error)
-        else:
-            lines.append(record.line)
-    stored = _store(database, importer, entries, dry_run=dry_run) if entries else Stored(added=0, rejected={})
-    problems.update({lines[at]: reason for at, reason in stored.rejected.items()})
+    end = import_batch(database, importer, batch, dry_run=dry_run)
     # After the commit: what the side file names is what was not stored.
-    side.write(problems)
+    side.write(end.problems)
     outcome.read += len(batch)
-    outcome.added += stored.added
+    outcome.added += end.added
     outcome.last_line = batch[-1].line
-
-
-def _store(database: Database, importer: Importer, entries: Sequence[Any], *, dry_run: bool) -> Stored:
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return _transaction(database, importer, entries, dry_run=dry_run)
-        except (OperationalError, IntegrityError):
-            # A deadlock, a serialisation failure, or a user that was forgotten at this moment.
-            if attempt == ATTEMPTS:
-                raise
-    raise AssertionError
-
-
-def _transaction(database: Database, importer: Importer, entries: Sequence[Any], *, dry_run: bool) -> Stored:
-    stored: Stored | None = None
-    try:
-        with database.writing() as session:
-            stored = importer.store(session, entries)
-            if dry_run:
-                raise _DryRun
-    except _DryRun:
-        pass
-    assert stored is not None
-    return stored
 
 
 class _SideFile:

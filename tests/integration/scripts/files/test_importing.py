@@ -10,9 +10,10 @@ from click.testing import CliRunner, Result
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from pipeline.people import importing
 from pipeline.settings import get_settings
 from scripts.cli import main
-from scripts.files import importing
+from scripts.files import importing as batches
 from storage import users
 from storage.models import Device, Subscription, User
 from storage.session import Database
@@ -138,7 +139,7 @@ def test_a_dry_run_says_the_same_and_keeps_nothing(run: Run, database_url: str) 
 
 
 def test_an_import_that_was_stopped_goes_on(run: Run, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "BATCH", 10)
+    monkeypatch.setattr(batches, "BATCH", 10)
     Path("u.jsonl").write_text(people(35))
     real = importing._store
 

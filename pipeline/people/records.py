@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal, TextIO
 
-from scripts.errors import CommandError
+from pipeline.errors import PipelineError
 
 Format = Literal["csv", "jsonl"]
 FORMATS: tuple[Format, ...] = ("csv", "jsonl")
@@ -14,7 +14,7 @@ LONGEST_LINE = 1_000_000
 """Bytes; what is longer is no record, and must not fill the memory."""
 
 
-class RecordsError(CommandError, ValueError):
+class RecordsError(PipelineError, ValueError):
     """A file that cannot be read as a whole, with the reason."""
 
 

@@ -5,8 +5,8 @@ from functools import lru_cache
 from typing import Any
 
 from pipeline.basics.time_zones import find_zone
+from pipeline.errors import PipelineError
 from pipeline.fanout.phrases import parse_phrase
-from scripts.errors import CommandError
 from storage.bulk import DeviceEntry, SubscriptionEntry, UserEntry
 from storage.models import PLATFORMS
 from storage.subscriptions import KeywordText
@@ -20,7 +20,7 @@ Values = Mapping[str, Any]
 _TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
 
 
-class EntryError(CommandError, ValueError):
+class EntryError(PipelineError, ValueError):
     """A record that cannot be stored, with the reason."""
 
 
