@@ -42,8 +42,6 @@ class PostText:
     author: str
     ttl_s: int
     first_seen_at: datetime
-    # The site's own address, for messages that have no room for the post's.
-    site_url: str | None = None
     # What the site changes about its messages (pipeline.delivery.template).
     push: Mapping[str, Any] = field(default_factory=dict)
     # An operator paused the pushes of its site.
@@ -64,6 +62,8 @@ class Target:
     attempts: int
     # Nothing may be sent to it before: the vendor asked for it, for this message or for the device.
     not_before: datetime | None = None
+    # APNs only: the app's bundle id, where it is not the channel's topic.
+    app: str | None = None
 
 
 def claim(
@@ -168,7 +168,6 @@ def post_texts(session: Session, post_ids: Collection[int]) -> dict[int, PostTex
             Post.first_seen_at,
             Site.push,
             Site.push_paused_at,
-            Site.params,
         )
         .join(Site, Site.id == Post.site_id)
         .where(Post.id.in_(post_ids))
@@ -185,14 +184,9 @@ def post_texts(session: Session, post_ids: Collection[int]) -> dict[int, PostTex
             first_seen_at=first_seen_at,
             push=push,
             held=paused_at is not None,
-            site_url=_address(params.get("url")),
         )
-        for post_id, site, url, title, body, author, ttl_s, first_seen_at, push, paused_at, params in rows
+        for post_id, site, url, title, body, author, ttl_s, first_seen_at, push, paused_at in rows
     }
-
-
-def _address(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
 
 
 def targets(session: Session, notification_ids: Collection[int]) -> list[Target]:
@@ -204,6 +198,7 @@ def targets(session: Session, notification_ids: Collection[int]) -> list[Target]
             Device.platform,
             Device.token,
             Device.environment,
+            Device.app,
             Device.last_seen_at,
             func.coalesce(Delivery.attempts, 0),
             Delivery.next_attempt_at,
@@ -225,6 +220,7 @@ def targets(session: Session, notification_ids: Collection[int]) -> list[Target]
             platform=platform,
             token=token,
             environment=environment,
+            app=app,
             last_seen_at=last_seen_at,
             attempts=attempts,
             not_before=max(filter(None, (retry_at, busy_until)), default=None),
@@ -235,6 +231,7 @@ def targets(session: Session, notification_ids: Collection[int]) -> list[Target]
             platform,
             token,
             environment,
+            app,
             last_seen_at,
             attempts,
             retry_at,

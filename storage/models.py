@@ -26,6 +26,7 @@ NOTIFICATION_STATUSES = ("pending", "sending", "sent", "failed", "skipped")
 DELIVERY_STATUSES = ("retry", "delivered", "failed")
 PLATFORMS = ("fcm", "apns", "console")
 KEYWORD_KINDS = ("word", "substring")
+API_SCOPES = ("app", "sites", "read", "install", "sign")
 
 
 class Site(Base):
@@ -189,6 +190,10 @@ class Device(Base):
         UniqueConstraint("platform", "token"),
         one_of("platform", PLATFORMS),
         Index("ix_devices_user_id", "user_id"),
+        # The app's own name for this copy of itself: its token may change, the installation stays.
+        partial_index(
+            "uq_devices_installation", "user_id", "installation", where="installation IS NOT NULL", unique=True
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -203,6 +208,11 @@ class Device(Base):
     disabled_reason: Mapped[str | None]
     # The vendor asked for a pause for this one device: nothing is sent to it before.
     busy_until: Mapped[datetime | None]
+    installation: Mapped[str | None] = mapped_column(String(64))
+    # APNs only: the app's bundle id, where it is not APNS_TOPIC (a debug build, a second app).
+    app: Mapped[str | None] = mapped_column(String(155))
+    # A BCP 47 tag such as ko-KR.
+    locale: Mapped[str | None] = mapped_column(String(35))
 
     def __repr__(self) -> str:
         return f"Device(id={self.id}, user_id={self.user_id}, platform={self.platform!r})"
@@ -298,6 +308,9 @@ class Notification(Base):
     lease_token: Mapped[str | None] = mapped_column(String(64))
     sent_at: Mapped[datetime | None]
     read_at: Mapped[datetime | None]
+    # What the app said of it: the person tapped it, or wiped it away.
+    opened_at: Mapped[datetime | None]
+    dismissed_at: Mapped[datetime | None]
     reason: Mapped[str | None]
     # Status pending: the fault or the pause whose end makes it due (storage.waiting).
     waits_for: Mapped[str | None] = mapped_column(String(80))
@@ -352,3 +365,44 @@ class Pause(Base):
 
     name: Mapped[str] = mapped_column(String(16), primary_key=True)
     paused_at: Mapped[datetime]
+
+
+class ApiKey(Base):
+    """A key for the HTTP API. Of a secret one only the hash is kept; it is shown once, when it is made."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (one_of("scope", API_SCOPES), Index("ix_api_keys_name", "name"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    # Two valid keys may have one name, so that one can replace the other without a pause.
+    name: Mapped[str] = mapped_column(String(64))
+    scope: Mapped[str] = mapped_column(String(16))
+    # The part of the key that finds its row, and that lists show; for a signing key the `kid` of its tokens.
+    prefix: Mapped[str] = mapped_column(String(32), unique=True)
+    # SHA-256 of the whole key: 256 random bits need no slow hash.
+    hash: Mapped[str | None] = mapped_column(String(64))
+    # Of a key that signs users' tokens: ES256 with the public key, or HS256 with the secret itself.
+    algorithm: Mapped[str | None] = mapped_column(String(16))
+    verification_key: Mapped[str | None]
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+    def __repr__(self) -> str:
+        return f"ApiKey(id={self.id}, name={self.name!r}, scope={self.scope!r})"
+
+
+class Installation(Base):
+    """A phone without a login: the anonymous user that it got, and the hash of the secret in its keychain."""
+
+    __tablename__ = "installations"
+    __table_args__ = (Index("ix_installations_user_id", "user_id"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    secret_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime]
+
+    def __repr__(self) -> str:
+        return f"Installation(id={self.id}, user_id={self.user_id})"

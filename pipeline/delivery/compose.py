@@ -31,15 +31,17 @@ def compose(post: PostText, notification: Claimed, target: Target) -> Message:
         platform=Platform(target.platform),
         token=target.token,
         environment=target.environment,
+        app=target.app,
         tag=tag_for_post(post.id),
         # A post without a title is still to be seen.
         title=fill(template.title, values) or post.site,
         body=fill(template.body, values),
         url=link,
-        fallback_url=post.site_url,
         data={
             **{name: fill(text, values) for name, text in template.data.items()},
             "post_id": str(post.id),
+            # With it the app tells that the notification was opened (POST .../notifications/{id}/events).
+            "notification_id": str(notification.id),
             "site": post.site,
             "url": post.url,
             **({"link": link} if link != post.url else {}),

@@ -14,7 +14,10 @@ from typing import Any
 
 from pipeline.basics.retry_after import retry_after_s
 from pipeline.basics.text import printable
-from pipeline.push.outcome import MAX_BACKOFF_S, MAX_DETAIL, Outcome, OutcomeKind
+from pipeline.push.outcome import MAX_BACKOFF_S, Outcome, OutcomeKind
+
+MAX_DETAIL = 300
+"""Characters of an answer's text that are kept."""
 
 QUOTA_BACKOFF_S = 60.0
 """FCM, "Best practices when sending FCM messages at scale": after a 429 without Retry-After wait at least a minute."""
@@ -116,7 +119,7 @@ def classify_fcm(status: int, headers: Mapping[str, str], body: bytes, now: date
     if status == 200:
         name = data.get("name")
         if isinstance(name, str) and name:
-            return Outcome(kind=OutcomeKind.DELIVERED, provider_id=name, answered=True)
+            return Outcome(kind=OutcomeKind.DELIVERED, provider_id=name[:200], answered=True)
         return Outcome(kind=OutcomeKind.UNKNOWN, code="unreadable", detail=short_text(body), answered=True)
     error = _dict(data.get("error"))
     details = [_dict(item) for item in error["details"]] if isinstance(error.get("details"), list) else []
@@ -145,7 +148,7 @@ def classify_apns(
     status: int, headers: Mapping[str, str], body: bytes, now: datetime, environment: str | None = None
 ) -> Outcome:
     """Turn APNs' answer into an outcome; `environment` says which of the two servers gave it."""
-    apns_id = _header(headers, "apns-id") or None
+    apns_id = (_header(headers, "apns-id") or "")[:64] or None
     if status == 200:
         if body and not apns_id:
             # APNs names the message and says nothing more; what brings a page instead is somebody in between.
@@ -189,7 +192,7 @@ def _unlisted(
     rejected = 400 <= status < 500 and status not in {408, 425, 429} and status not in retry_also
     return Outcome(
         kind=_REJECTED if rejected else _RETRY,
-        code=printable(code).strip() or f"http_{status}",
+        code=code or f"http_{status}",
         detail=detail,
         retry_after_s=None if rejected else retry_after,
         backoff_s=QUOTA_BACKOFF_S if status in {429, *retry_also} else SERVER_BACKOFF_S,
@@ -240,7 +243,8 @@ def short_text(text: bytes | str) -> str:
     """The beginning of an answer as one printable line, without anything that may be a token."""
     if isinstance(text, bytes):
         text = text[: 8 * MAX_DETAIL].decode("utf-8", "replace")
-    return _LONG_RUN.sub("[hidden]", " ".join(printable(text).split()))[:MAX_DETAIL]
+    text = printable(text)
+    return _LONG_RUN.sub("[hidden]", " ".join(text.split()))[:MAX_DETAIL]
 
 
 def _header(headers: Mapping[str, str], name: str) -> str | None:

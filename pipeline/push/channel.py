@@ -12,10 +12,6 @@ class CredentialsError(PipelineError):
     """A credentials file that cannot be used; the sentence names the file, what is wrong, and the way out."""
 
 
-CLOSED = Outcome(kind=OutcomeKind.CHANNEL_DOWN, code="closed", detail="the process is stopping", retry_after_s=1.0)
-"""What a closed channel answers: it costs a message no attempt, and another process sends it."""
-
-
 class Channel(Protocol):
     """A road to phones. Thread-safe: several senders may call send() at once."""
 
@@ -31,7 +27,7 @@ class Channel(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back connections and threads. A closed channel answers CLOSED to every message."""
+        """Give back connections and threads. A closed channel answers CHANNEL_DOWN."""
         ...
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from pipeline.basics.text import printable
-
 MAX_ATTEMPTS = 16
 """With the doubling below, a vendor's outage of some hours is outlived before a delivery fails."""
 MAX_BACKOFF_S = 3600.0
@@ -17,10 +15,6 @@ UNKNOWN_BACKOFF_S = 5.0
 """First wait after a lost answer: long enough for a vendor's hiccup, short enough for a notice."""
 CHANNEL_WAIT_S = 60.0
 """First wait for a channel that is down; a probe a minute finds out when it is well again."""
-
-
-MAX_DETAIL = 300
-"""Characters of an answer's text that are kept."""
 
 
 class OutcomeKind(StrEnum):
@@ -63,18 +57,6 @@ class Outcome:
     """APNs 410: since when the token is dead. A registration later than this makes it live again."""
     answered: bool = False
     """True when the vendor itself answered: only such outcomes say anything about our configuration."""
-
-    def __post_init__(self) -> None:
-        # The one door by which a vendor's words come in: a database refuses a NUL or a lone surrogate, and then with it
-        # what became of a whole batch.
-        for name, longest in _LONGEST.items():
-            text = getattr(self, name)
-            if text and (len(text) > longest or not text.isprintable()):
-                object.__setattr__(self, name, " ".join(printable(text).split())[:longest])
-
-
-_LONGEST = {"code": 64, "detail": MAX_DETAIL, "provider_id": 200}
-"""Characters that are kept of what a vendor says."""
 
 
 class Action(StrEnum):

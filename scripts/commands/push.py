@@ -1,34 +1,20 @@
 """`crawlpush push`: one real message, by hand."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from uuid import uuid4
-
 import click
 
 from pipeline.delivery.push_config import push_config
 from pipeline.delivery.shared_tokens import RedisTokenStore
 from pipeline.locks import open_redis
 from pipeline.push.channels import build_channels
-from pipeline.push.message import Message, Platform
-from pipeline.push.outcome import Outcome, OutcomeKind
+from pipeline.push.message import Platform
+from pipeline.push.outcome import OutcomeKind
+from pipeline.push.trial import BODY, DEADLINE_S, TITLE, answer_in_words, trial_message
+from pipeline.resources import now
 from pipeline.settings import get_settings
 from scripts.output import open_database, shortened_token
 from storage import users
 
-DEADLINE_S = 20.0
 MAX_DEVICES = 20
-
-WORDS: Mapping[OutcomeKind, str] = {
-    OutcomeKind.DELIVERED: "accepted",
-    OutcomeKind.TOKEN_DEAD: "this token will never work again: the app was removed, or it has a new token",
-    OutcomeKind.WRONG_ENVIRONMENT: "a bad token, or one of the other APNs environment",
-    OutcomeKind.REJECTED: "the message was refused, the device is not to blame",
-    OutcomeKind.RETRY: "not delivered; a real notification would be tried again",
-    OutcomeKind.UNKNOWN: "sent, and the answer was lost; a real notification would be sent again under the same tag",
-    OutcomeKind.CHANNEL_DOWN: "nothing can be sent with this configuration: `crawlpush doctor push` looks at it",
-}
-"""What each outcome means to a person who tries one device."""
 
 
 @click.group()
@@ -41,8 +27,8 @@ def push() -> None:
 @click.option("--token", help="One device, registered or not; needs --platform.")
 @click.option("--platform", type=click.Choice([platform.value for platform in Platform]), help="With --token.")
 @click.option("--environment", type=click.Choice(["production", "sandbox"]), help="With --token; APNs only.")
-@click.option("--title", default="crawlpush", show_default=True)
-@click.option("--body", default="A message sent by hand, to see whether it arrives.", show_default=True)
+@click.option("--title", default=TITLE, show_default=True)
+@click.option("--body", default=BODY, show_default=True)
 @click.option("--dry-run", is_flag=True, help="Let FCM check the message without showing it (validate_only).")
 @click.pass_context
 def test(
@@ -63,7 +49,7 @@ def test(
     failed = False
     try:
         for name, device_token, lives_in in devices:
-            message = _message(name, device_token, lives_in, title, body)
+            message = trial_message(name, device_token, lives_in, title=title, body=body, now=now())
             (outcome,) = channels[name].send([message], DEADLINE_S, validate_only=dry_run)
             click.echo(f"{name} {shortened_token(device_token)}: {answer_in_words(outcome, dry_run=dry_run)}")
             failed = failed or outcome.kind is not OutcomeKind.DELIVERED
@@ -72,17 +58,6 @@ def test(
             channel.close()
     if failed:
         ctx.exit(1)
-
-
-def answer_in_words(outcome: Outcome, *, dry_run: bool = False) -> str:
-    """What became of a message, for a person: our words, then the vendor's code and its text."""
-    words = WORDS[outcome.kind]
-    if outcome.kind is OutcomeKind.DELIVERED:
-        where = f" by the {outcome.environment} environment" if outcome.environment else ""
-        return f"{words}{where}" + (" (checked only, not shown)" if dry_run else f" as {outcome.provider_id or 'sent'}")
-    said = ": ".join(text for text in (outcome.code, outcome.detail) if text)
-    later = f"; the vendor asked to wait {outcome.retry_after_s:g} s" if outcome.retry_after_s else ""
-    return f"{words}{later} ({said})"
 
 
 def _devices(
@@ -105,19 +80,3 @@ def _devices(
     if not devices:
         raise click.ClickException(f"{user} has no device that works: `crawlpush devices list --user {user}`")
     return devices
-
-
-def _message(platform: Platform, token: str, environment: str | None, title: str, body: str) -> Message:
-    number = uuid4().hex[:12]
-    return Message(
-        delivery_id=f"test-{number}",
-        platform=platform,
-        token=token,
-        environment=environment,
-        tag=f"test-{number}",
-        title=title,
-        body=body,
-        data={"test": number},
-        created_at=datetime.now(UTC),
-        ttl_s=3600,
-    )

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pipeline.push.apns.client import encode
 from pipeline.push.apns.environment import Environment, Push
 from pipeline.push.apns.provider_token import LocalTokenStore, ProviderTokens, ProviderTokenStore
-from pipeline.push.channel import CLOSED, CredentialsError
+from pipeline.push.channel import CredentialsError
 from pipeline.push.credentials import load_apns_key, tls_context
 from pipeline.push.loop import LoopClosedError, LoopInterruptedError, LoopThread
 from pipeline.push.message import Message, PayloadTooLargeError, fit
@@ -25,6 +25,7 @@ PRODUCTION_ENDPOINT = "https://api.push.apple.com"
 SANDBOX_ENDPOINT = "https://api.development.push.apple.com"
 ENVIRONMENTS = ("production", "sandbox")
 
+_CLOSED = Outcome(kind=OutcomeKind.RETRY, code="closed", detail="the process is stopping")
 _INTERRUPTED = Outcome(kind=OutcomeKind.UNKNOWN, code="interrupted", detail="the process is stopping")
 _NOT_SENT = Outcome(kind=OutcomeKind.RETRY, code="not_sent", detail="the time was up before the message's turn came")
 _LATE = Outcome(kind=OutcomeKind.UNKNOWN, code="timeout", detail="no answer by the deadline")
@@ -75,7 +76,7 @@ class APNsChannel:
         try:
             return self._loop.run(self._send_batch(messages, deadline_s), deadline_s + 5.0)
         except LoopClosedError:
-            return [CLOSED] * len(messages)
+            return [_CLOSED] * len(messages)
         except LoopInterruptedError:
             return [_INTERRUPTED] * len(messages)
         except Exception:

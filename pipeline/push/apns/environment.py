@@ -20,13 +20,9 @@ from pipeline.push.outcome import Outcome, OutcomeKind
 logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 5.0
-STORE_TIMEOUT_S = 15.0
-"""Of the store in which the fleet shares its provider token, the wait for its lock included."""
 PING_AFTER_S = 30.0
 """A connection that was silent for this long is asked whether it still lives before messages are trusted to it."""
 PING_TIMEOUT_S = 2.0
-STALL_S = 10.0
-"""A connection that was asked for something and has brought no message to its end for so long is replaced."""
 MAX_REFUSALS = 3
 """A message that the server has refused three times more is tried again later, not at once."""
 MAX_BARREN = 3
@@ -73,12 +69,6 @@ class Link:
         push.sent_at = time.monotonic()
         self.pushes[stream_id] = push
 
-    @property
-    def stalled(self) -> bool:
-        """Whether the connection, alive or not, has brought nothing for too long."""
-        since = self.connection.unanswered_since
-        return since is not None and time.monotonic() - since >= STALL_S
-
     def answered(self, stream_id: int, response: Response) -> None:
         """Hand an answer on."""
         push = self.pushes.pop(stream_id, None)
@@ -122,7 +112,6 @@ class Environment:
         self._link: Link | None = None
         self._task: asyncio.Task[None] | None = None
         self._barren = 0
-        self._watch: asyncio.TimerHandle | None = None
 
     def submit(self, pushes: Iterable[Push]) -> None:
         """Take messages on; each will be settled, unless its owner gives it up first."""
@@ -155,8 +144,6 @@ class Environment:
             self._begin(self._fetch_token())
         elif link is None or link.connection.going_away:
             self._begin(self._connect())
-        elif link.stalled:
-            link.connection.abort()
         elif link.suspect or time.monotonic() - link.connection.received_at > PING_AFTER_S:
             self._begin(self._probe(link))
         else:
@@ -221,16 +208,10 @@ class Environment:
         self._task = asyncio.get_running_loop().create_task(run())
 
     async def _fetch_token(self) -> None:
-        await self._from_store(self.tokens.current)
+        await asyncio.to_thread(self.tokens.current)
 
     async def _replace_token(self, rejected: str) -> None:
-        await self._from_store(lambda: self.tokens.replace(rejected))
-
-    async def _from_store(self, ask: Callable[[], object]) -> None:
-        try:
-            await asyncio.wait_for(asyncio.to_thread(ask), STORE_TIMEOUT_S)
-        except TimeoutError:
-            self._settle_waiting(_retry("token_unavailable", "the fleet's provider token store does not answer"))
+        await asyncio.to_thread(self.tokens.replace, rejected)
 
     async def _connect(self) -> None:
         self._link = None
@@ -259,29 +240,12 @@ class Environment:
             if push.settled:
                 continue
             try:
-                link.send(push, self._topic, provider_token)
+                link.send(push, push.message.app or self._topic, provider_token)
             except Exception as error:
                 # The state machine refused: its connection is of no more use, and the message is not on it.
                 logger.exception("push request failed", extra={"fields": {"platform": "apns"}})
                 self._settle(push, _retry("internal_error", type(error).__name__))
                 link.connection.abort()
-
-        if self._queue:
-            link.connection.wanted()
-        self._watch_on()
-
-    def _watch_on(self) -> None:
-        link = self._link
-        if self._watch is None and link is not None and link.connection.unanswered_since is not None:
-            self._watch = asyncio.get_running_loop().call_later(STALL_S / 2, self._look)
-
-    def _look(self) -> None:
-        """Replace a connection that brings nothing: it answers pings, say, and gives no room to send a message in."""
-        self._watch = None
-        if self._link is not None and self._link.stalled:
-            self._link.connection.abort()
-        else:
-            self._watch_on()
 
     def _settle(self, push: Push, outcome: Outcome) -> None:
         if not push.settled:

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from pyfcm import FCMNotification
 
 from pipeline.push.answers import classify_fcm, short_text
-from pipeline.push.channel import CLOSED
 from pipeline.push.credentials import load_service_account, tls_context
 from pipeline.push.fcm.access_token import AccessTokens, TokenError
 from pipeline.push.fcm.http1 import Pool, Request
@@ -26,6 +25,7 @@ from pipeline.push.payload import fcm_payload
 logger = logging.getLogger(__name__)
 
 ENDPOINT = "https://fcm.googleapis.com"
+_CLOSED = Outcome(kind=OutcomeKind.RETRY, code="closed", detail="the process is stopping")
 _INTERRUPTED = Outcome(kind=OutcomeKind.UNKNOWN, code="interrupted", detail="the process is stopping")
 _NOT_SENT = Outcome(kind=OutcomeKind.RETRY, code="not_sent", detail="the time was up before the message's turn came")
 
@@ -55,7 +55,7 @@ class FCMChannel:
         self._path = urlsplit(self._client.fcm_end_point).path
         self._endpoint = endpoint
         self._tls = tls_context(ca_file)
-        self._tokens = AccessTokens(self._client.credentials, self._tls)
+        self._tokens = AccessTokens(self._client.credentials, ca_file)
         self._timeout_s = timeout_s
         self._connections = connections
         self._loop = LoopThread("push-fcm")
@@ -66,7 +66,7 @@ class FCMChannel:
         try:
             return self._loop.run(self._send_batch(messages, deadline_s, validate_only), deadline_s + 5.0)
         except LoopClosedError:
-            return [CLOSED] * len(messages)
+            return [_CLOSED] * len(messages)
         except LoopInterruptedError:
             return [_INTERRUPTED] * len(messages)
         except Exception:

@@ -45,7 +45,12 @@ def test_the_usual_message_says_why_where_and_what() -> None:
     assert (message.title, message.body) == ("장학금 신청", "장학 · konkuk — 금요일까지")
     assert (message.tag, message.delivery_id, message.badge, message.ttl_s) == ("post-7", "1-9", 4, 600)
     assert (message.sound, message.channel_id, message.thread_id, message.image) == ("default", None, "konkuk", None)
-    assert message.data == {"post_id": "7", "site": "konkuk", "url": "https://board.example/7"}
+    assert message.data == {
+        "post_id": "7",
+        "notification_id": "1",
+        "site": "konkuk",
+        "url": "https://board.example/7",
+    }
     assert message.url == "https://board.example/7"
 
 
@@ -102,12 +107,3 @@ def test_a_long_text_is_cut_on_a_character_boundary_to_4096_bytes(letter: str, f
     kept = message.body.removesuffix("…").removeprefix("장학 · konkuk — ")
     whole = unicodedata.normalize("NFC", letter)
     assert kept == whole * (len(kept) // len(whole))
-
-
-def test_a_long_address_gives_way_to_the_sites_own() -> None:
-    asked = composed(url="https://board.example/" + "a" * 4300, site_url="https://board.example/list")
-    for encoded in (lambda m: json.dumps(fcm_payload(m)).encode(), lambda m: json.dumps(apns_payload(m)).encode()):
-        message, payload = fit(asked, encoded)
-        assert len(payload) <= MAX_PAYLOAD_BYTES
-        assert (message.title, message.body) == (asked.title, asked.body)
-        assert message.url == message.data["url"] == "https://board.example/list"

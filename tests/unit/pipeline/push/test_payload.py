@@ -45,6 +45,11 @@ def test_fcm_has_all_of_a_message():
             "payload": {"aps": {"badge": 3, "sound": "ping.caf", "thread-id": "demo", "mutable-content": 1}},
             "fcm_options": {"image": "https://board.example/7.png"},
         },
+        "webpush": {
+            "headers": {"TTL": "3000", "Urgency": "high"},
+            "notification": {"tag": "post-7"},
+            "fcm_options": {"link": "https://board.example/posts/7"},
+        },
     }
 
 
@@ -109,6 +114,6 @@ def test_data_is_text_and_never_reserved():
 def test_a_plain_message_has_no_empty_parts():
     plain = message(url=None, data={}, sound=None)
 
-    assert set(fcm_payload(plain)) == {"token", "notification", "android", "apns"}
+    assert set(fcm_payload(plain)) == {"token", "notification", "android", "apns", "webpush"}
     assert set(apns_payload(plain)) == {"aps"}
     assert fcm_payload(plain)["apns"]["payload"] == {"aps": {}}
