@@ -8,10 +8,16 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, and_, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from storage.json_table import given, insert_from
+from storage.errors import StorageError
+from storage.json_table import given, given_values, insert_from
 from storage.matching import EVERYBODY, Hit, matching_users, window_end
 from storage.models import Delivery, Keyword, Notification, Post, Site, User
 from storage.waiting import is_held
+
+
+class UnknownNotificationError(StorageError, LookupError):
+    """There is no such notification of this user."""
+
 
 Key = tuple[int, int]
 """What a notify_user message carries: (post id, user id)."""
@@ -142,6 +148,7 @@ class NotificationRow:
     user: str
     site: str
     title: str
+    url: str
     phrase: str | None
     status: str
     reason: str | None
@@ -149,6 +156,8 @@ class NotificationRow:
     created_at: datetime
     sent_at: datetime | None
     read_at: datetime | None
+    opened_at: datetime | None
+    dismissed_at: datetime | None
     # "fcm delivered", "apns failed BadDeviceToken": one entry per device.
     devices: tuple[str, ...]
 
@@ -158,12 +167,18 @@ def listing(
     *,
     user_id: int | None = None,
     post_id: int | None = None,
+    notification_id: int | None = None,
     status: str | None = None,
+    unread: bool = False,
+    before: int | None = None,
     limit: int,
 ) -> list[NotificationRow]:
-    """The newest notifications, with the outcome on each device."""
+    """The newest notifications, with the outcome on each device.
+
+    `before` is the id of the last one of the page before: pages stay what they are while new notifications come.
+    """
     query = (
-        select(Notification, User.external_id, Site.name, Post.title, Keyword.text)
+        select(Notification, User.external_id, Site.name, Post.title, Post.url, Keyword.text)
         .join(User, User.id == Notification.user_id)
         .join(Post, Post.id == Notification.post_id)
         .join(Site, Site.id == Post.site_id)
@@ -175,8 +190,14 @@ def listing(
         query = query.where(Notification.user_id == user_id)
     if post_id is not None:
         query = query.where(Notification.post_id == post_id)
+    if notification_id is not None:
+        query = query.where(Notification.id == notification_id)
     if status is not None:
         query = query.where(Notification.status == status)
+    if unread:
+        query = query.where(Notification.read_at.is_(None))
+    if before is not None:
+        query = query.where(Notification.id < before)
     rows = session.execute(query).all()
     outcomes: dict[int, list[str]] = {}
     for delivery in session.scalars(
@@ -195,6 +216,7 @@ def listing(
             user=user,
             site=site,
             title=title,
+            url=url,
             phrase=phrase,
             status=n.status,
             reason=n.reason,
@@ -202,9 +224,11 @@ def listing(
             created_at=n.created_at,
             sent_at=n.sent_at,
             read_at=n.read_at,
+            opened_at=n.opened_at,
+            dismissed_at=n.dismissed_at,
             devices=tuple(outcomes.get(n.id, ())),
         )
-        for n, user, site, title, phrase in rows
+        for n, user, site, title, url, phrase in rows
     ]
 
 
@@ -262,16 +286,43 @@ def unread(session: Session, user_id: int) -> int:
     )
 
 
-def mark_read(session: Session, user_id: int, *, now: datetime) -> int:
-    """Mark all of a user's notifications as read, which sets their badge to nothing; returns how many there were."""
-    return len(
-        session.scalars(
-            update(Notification)
-            .where(Notification.user_id == user_id, Notification.status == "sent", Notification.read_at.is_(None))
-            .values(read_at=now)
-            .returning(Notification.id)
-        ).all()
+def mark_read(
+    session: Session, user_id: int, *, ids: Sequence[int] | None = None, upto: int | None = None, now: datetime
+) -> int:
+    """Mark a user's notifications as read, which lowers their badge; returns how many were unread.
+
+    All of them, or those with the given ids, or those up to an id (what a list showed when the app asked).
+    Ids of other people's notifications change nothing.
+    """
+    statement = update(Notification).where(Notification.user_id == user_id, Notification.read_at.is_(None))
+    if ids is not None:
+        statement = statement.where(Notification.id.in_(given_values(session, "ids", ids, BigInteger())))
+    if upto is not None:
+        statement = statement.where(Notification.id <= upto)
+    read = session.scalars(
+        statement.values(read_at=now).returning(Notification.id).execution_options(synchronize_session=False)
     )
+    return len(read.all())
+
+
+def record_event(session: Session, user_id: int, notification_id: int, *, opened: bool, now: datetime) -> None:
+    """Remember that a person opened a notification, which reads it, or dismissed it. The first time counts.
+
+    Raises UnknownNotificationError for one that is not this user's.
+    """
+    column = Notification.opened_at if opened else Notification.dismissed_at
+    values = {column: func.coalesce(column, now)}
+    if opened:
+        values[Notification.read_at] = func.coalesce(Notification.read_at, now)
+    changed = session.scalar(
+        update(Notification)
+        .where(Notification.id == notification_id, Notification.user_id == user_id)
+        .values(values)
+        .returning(Notification.id)
+        .execution_options(synchronize_session=False)
+    )
+    if changed is None:
+        raise UnknownNotificationError(f"there is no notification {notification_id} of this user")
 
 
 def redrive(session: Session, *, now: datetime) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage.dialect import insert
@@ -193,11 +193,25 @@ def settle(session: Session, site_id: int, *, now: datetime, release: bool) -> l
     )
 
 
-def latest(session: Session, *, site_id: int | None, limit: int) -> Sequence[tuple[Post, str]]:
-    """The newest posts with the names of their sites."""
+SEARCHED = 20_000
+"""A search in titles looks at so many of the newest posts, so that one that finds nothing ends soon too."""
+
+
+def latest(
+    session: Session, *, site_id: int | None, limit: int, before: int | None = None, title: str | None = None
+) -> Sequence[tuple[Post, str]]:
+    """The newest posts with the names of their sites.
+
+    `before` is the id of the last post of the page before; `title` is looked for in the titles of the SEARCHED newest.
+    """
     query = select(Post, Site.name).join(Site).order_by(Post.id.desc()).limit(limit)
     if site_id is not None:
         query = query.where(Post.site_id == site_id)
+    if before is not None:
+        query = query.where(Post.id < before)
+    if title is not None:
+        newest = session.scalar(select(func.max(Post.id))) or 0
+        query = query.where(Post.id > newest - SEARCHED, Post.title.icontains(title, autoescape=True))
     return session.execute(query).all()
 
 

@@ -1,6 +1,6 @@
 """Keywords and subscriptions: who wants to hear of what, and who that makes for a post."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,6 +21,10 @@ from storage.models import Keyword, Site, Subscription, SubscriptionExclusion, U
 
 class SubscriptionError(StorageError, ValueError):
     """A subscription that cannot be, with the reason and the way out."""
+
+
+class UnknownSubscriptionError(StorageError, LookupError):
+    """There is no such subscription, or it is somebody else's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,15 +129,7 @@ def add(
             f"the user has {limit} subscriptions, which is the limit: remove one, or raise SUBSCRIPTIONS_PER_USER"
         )
     subscription.match_body = match_body
-    session.execute(delete(SubscriptionExclusion).where(SubscriptionExclusion.subscription_id == subscription.id))
-    if exclude:
-        session.execute(
-            insert_rows(SubscriptionExclusion),
-            [
-                {"subscription_id": subscription.id, "keyword_id": ids[phrase]}
-                for phrase in sorted(set(exclude), key=lambda p: p.text)
-            ],
-        )
+    _set_exclusions(session, subscription.id, ids, exclude)
     session.flush()
     return subscription, inserted is not None
 
@@ -146,8 +142,47 @@ def remove(session: Session, subscription_id: int) -> None:
     """Delete a subscription. Raises SubscriptionError when there is none of that id."""
     gone = session.scalar(delete(Subscription).where(Subscription.id == subscription_id).returning(Subscription.id))
     if gone is None:
-        raise SubscriptionError(
+        raise UnknownSubscriptionError(
             f"there is no subscription {subscription_id}: `crawlpush subscriptions list` shows the ids"
+        )
+
+
+def owned(session: Session, user_id: int, subscription_id: int) -> Subscription:
+    """A subscription of a user. Raises SubscriptionError when they have none of that id."""
+    found = session.scalar(
+        select(Subscription).where(Subscription.id == subscription_id, Subscription.user_id == user_id)
+    )
+    if found is None:
+        raise UnknownSubscriptionError(f"there is no subscription {subscription_id} of this user")
+    return found
+
+
+def change(
+    session: Session,
+    subscription: Subscription,
+    *,
+    exclude: Sequence[KeywordText] | None = None,
+    match_body: bool | None = None,
+) -> None:
+    """Replace a subscription's excluded phrases, or say whether it looks in the body too. None: as it is."""
+    if match_body is not None:
+        subscription.match_body = match_body
+    if exclude is not None:
+        _set_exclusions(session, subscription.id, keyword_ids(session, exclude), exclude)
+    session.flush()
+
+
+def _set_exclusions(
+    session: Session, subscription_id: int, ids: Mapping[KeywordText, int], exclude: Sequence[KeywordText]
+) -> None:
+    session.execute(delete(SubscriptionExclusion).where(SubscriptionExclusion.subscription_id == subscription_id))
+    if exclude:
+        session.execute(
+            insert_rows(SubscriptionExclusion),
+            [
+                {"subscription_id": subscription_id, "keyword_id": ids[phrase]}
+                for phrase in sorted(set(exclude), key=lambda p: p.text)
+            ],
         )
 
 
@@ -171,7 +206,9 @@ class SubscriptionRow:
         return f"{what}{where}{without}"
 
 
-def listing(session: Session, *, user_id: int | None, limit: int) -> list[SubscriptionRow]:
+def listing(
+    session: Session, *, user_id: int | None, subscription_id: int | None = None, limit: int
+) -> list[SubscriptionRow]:
     """Subscriptions, oldest first."""
     query = (
         select(Subscription, User.external_id, Keyword.text, Keyword.kind, Site.name)
@@ -183,6 +220,8 @@ def listing(session: Session, *, user_id: int | None, limit: int) -> list[Subscr
     )
     if user_id is not None:
         query = query.where(Subscription.user_id == user_id)
+    if subscription_id is not None:
+        query = query.where(Subscription.id == subscription_id)
     rows = session.execute(query).all()
     excluded: dict[int, list[str]] = {}
     for subscription_id, phrase in session.execute(

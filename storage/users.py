@@ -72,6 +72,11 @@ def forget(session: Session, external_id: str) -> None:
     session.execute(delete(User).where(User.id == user.id))
 
 
+def forget_if_there(session: Session, external_id: str) -> None:
+    """The same, for a caller who may ask twice."""
+    session.execute(delete(User).where(User.external_id == external_id))
+
+
 def set_paused(session: Session, external_id: str, *, paused: bool) -> None:
     """Stop or resume matching for a user; what was already owed to them is still sent."""
     user = by_external_id(session, external_id)
@@ -128,6 +133,51 @@ def register_device(
     session.expire_all()
     moved = former if former is not None and former != user_id else None
     return session.get_one(Device, device_id), moved
+
+
+def register_installation(
+    session: Session,
+    user_id: int,
+    installation: str,
+    *,
+    platform: str,
+    token: str,
+    environment: str | None,
+    app: str | None,
+    locale: str | None,
+    now: datetime,
+) -> Device:
+    """Register the phone behind an installation of the app, as it does at each start; its new token replaces the old.
+
+    The device stays the same row, so that what it was sent already is not sent again. Raises DeviceError.
+    """
+    # One after the other: two starts of one app at once would both find the old token.
+    session.execute(select(User.id).where(User.id == user_id).with_for_update())
+    known = session.scalar(select(Device).where(Device.user_id == user_id, Device.installation == installation))
+    if known is not None and (known.platform, known.token) != (platform, token):
+        taken = session.scalar(select(Device.id).where(Device.platform == platform, Device.token == token))
+        if taken is None:
+            known.platform, known.token, known.environment = platform, token, environment
+        else:
+            session.delete(known)
+        session.flush()
+    device, _ = register_device(session, user_id, platform=platform, token=token, environment=environment, now=now)
+    device.installation, device.app, device.locale = installation, app, locale
+    session.flush()
+    return device
+
+
+def by_installation(session: Session, user_id: int, installation: str) -> Device:
+    """A user's device by the app's name for it. Raises UnknownDeviceError."""
+    device = session.scalar(select(Device).where(Device.user_id == user_id, Device.installation == installation))
+    if device is None:
+        raise UnknownDeviceError(f"there is no device {installation!r} of this user: register it first")
+    return device
+
+
+def remove_installation(session: Session, user_id: int, installation: str) -> None:
+    """Delete a user's device by the app's name for it; one that is gone already is no error."""
+    session.execute(delete(Device).where(Device.user_id == user_id, Device.installation == installation))
 
 
 def replace_token(session: Session, platform: str, old: str, new: str, *, now: datetime) -> Device:
