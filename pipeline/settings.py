@@ -139,6 +139,14 @@ class Settings(BaseSettings):
     )
     subscriptions_per_user: int = Field(100, ge=1, description="Limit of subscriptions a user may have.")
 
+    web_host: str = Field("127.0.0.1", description="Address that the HTTP API listens on; 0.0.0.0: all of them.")
+    port: int = Field(8000, ge=0, le=65_535, description="Port that the HTTP API listens on.")
+    api_user_per_minute: int = Field(120, ge=1, description="Requests a minute that a user's token may make.")
+    api_key_per_minute: int = Field(30_000, ge=1, description="Requests a minute that a server key may make.")
+    api_installs_per_minute: float = Field(
+        10, gt=0, description="Phones without a login that one address may register in a minute."
+    )
+
     fcm_service_account_file: Path | None = Field(None, description="Google's service account key (JSON).")
     fcm_endpoint: Endpoint = Field("https://fcm.googleapis.com", description="FCM HTTP v1.")
     fcm_quota_per_minute: int = Field(

@@ -25,6 +25,8 @@ COMMANDS = {
     "subscriptions": "scripts.commands.subscriptions:subscriptions",
     "posts": "scripts.commands.posts:posts",
     "notifications": "scripts.commands.notifications:notifications",
+    "keys": "scripts.commands.keys:keys",
+    "web": "scripts.commands.web:web",
     "match": "scripts.commands.match:match",
     "status": "scripts.commands.status:status",
     "metrics": "scripts.commands.metrics:metrics",

@@ -128,7 +128,7 @@ def test_systemd_finds_nothing_wrong_with_the_units(units: Path) -> None:
     assert "crawlpush" not in printed
 
 
-@pytest.mark.parametrize("name", [*PROCESSES, "release", "celery", "metrics"])
+@pytest.mark.parametrize("name", [*PROCESSES, "release", "celery", "metrics", "web"])
 def test_the_units_are_hardened(units: Path, name: str) -> None:
     environment = {**os.environ, "SYSTEMD_UNIT_PATH": f"{units}:"}
     unit = str(units / f"crawlpush-{name}.service")

@@ -1,0 +1,91 @@
+"""From rows to answers: the one place where a row's columns get the names that they have over the wire. Pure."""
+
+from pipeline.web.schemas import (
+    DeviceOut,
+    NotificationOut,
+    PostBrief,
+    PostOut,
+    RunOut,
+    SubscriptionOut,
+    UserOut,
+)
+from storage.models import CrawlRun, Device, Post, User
+from storage.notifications import NotificationRow
+from storage.subscriptions import SubscriptionRow
+
+
+def user_out(user: User, badge: int) -> UserOut:
+    """A person."""
+    return UserOut(
+        user=user.external_id, timezone=user.timezone, paused=user.paused, created_at=user.created_at, badge=badge
+    )
+
+
+def device_out(device: Device) -> DeviceOut:
+    """A phone, without its token."""
+    return DeviceOut(
+        id=device.id,
+        installation=device.installation,
+        platform=device.platform,
+        environment=device.environment,
+        app=device.app,
+        locale=device.locale,
+        created_at=device.created_at,
+        last_seen_at=device.last_seen_at,
+        disabled_at=device.disabled_at,
+        disabled_reason=device.disabled_reason,
+    )
+
+
+def subscription_out(row: SubscriptionRow) -> SubscriptionOut:
+    """A subscription."""
+    return SubscriptionOut(
+        id=row.id, phrase=row.phrase, kind=row.kind, site=row.site, exclude=list(row.exclude), body=row.match_body
+    )
+
+
+def notification_out(row: NotificationRow) -> NotificationOut:
+    """A notification."""
+    return NotificationOut(
+        id=row.id,
+        post=PostBrief(id=row.post_id, site=row.site, title=row.title, url=row.url),
+        phrase=row.phrase,
+        status=row.status,
+        reason=row.reason,
+        created_at=row.created_at,
+        sent_at=row.sent_at,
+        read_at=row.read_at,
+        opened_at=row.opened_at,
+        dismissed_at=row.dismissed_at,
+    )
+
+
+def post_out(post: Post, site: str) -> PostOut:
+    """A post."""
+    return PostOut(
+        id=post.id,
+        site=site,
+        title=post.title,
+        url=post.url,
+        author=post.author,
+        published_at=post.published_at,
+        first_seen_at=post.first_seen_at,
+    )
+
+
+def run_out(run: CrawlRun) -> RunOut:
+    """A crawl."""
+    return RunOut(
+        id=run.id,
+        trigger=run.trigger,
+        status=run.status,
+        reason=run.finish_reason,
+        created_at=run.created_at,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        pages=run.pages,
+        items_seen=run.items_seen,
+        new_posts=run.new_posts,
+        errors=run.errors,
+        first_error=run.first_error,
+    )

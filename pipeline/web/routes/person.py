@@ -1,0 +1,283 @@
+"""A person's devices, subscriptions and inbox: under /v1/me for a phone, under /v1/users/{user} for a back end.
+
+Both are the same functions: they differ in who may call, and in where the person's name stands.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from sqlalchemy.orm import Session
+
+from pipeline.people import entries
+from pipeline.web.answers import device_out, notification_out, subscription_out, user_out
+from pipeline.web.callers import USER, Caller, allow
+from pipeline.web.context import Context, Services
+from pipeline.web.schemas import (
+    BadgeOut,
+    DeviceIn,
+    DeviceOut,
+    EventIn,
+    ExportOut,
+    Id,
+    InboxIn,
+    InboxOut,
+    Installation,
+    PushTestOut,
+    ReadIn,
+    ReadOut,
+    SubscriptionChange,
+    SubscriptionIn,
+    SubscriptionOut,
+    UserChange,
+    UserOut,
+)
+from pipeline.web.vendor import try_device
+from storage import bulk, notifications, sites, subscriptions, users
+from storage.models import User
+from storage.subscriptions import KeywordText
+
+MOST = 1000
+"""Devices and subscriptions of one person that are listed; the settings keep them below."""
+EXPORTED = 100_000
+
+
+def me() -> APIRouter:
+    """The routes of a phone: the person is the one whom the token names."""
+
+    def named(caller: Annotated[Caller, Depends(allow(USER))]) -> str:
+        assert caller.user is not None
+        return entries.check_user_id(caller.user)
+
+    return _router("/v1/me", "me", read=named, write=named)
+
+
+def by_name() -> APIRouter:
+    """The routes of a back end: the person stands in the address."""
+
+    def named(user: Annotated[str, Path(max_length=255, examples=["minji"])]) -> str:
+        return entries.check_user_id(user)
+
+    def reads(user: Annotated[str, Depends(named)], _: Annotated[Caller, Depends(allow("app", "read"))]) -> str:
+        return user
+
+    def writes(user: Annotated[str, Depends(named)], _: Annotated[Caller, Depends(allow("app"))]) -> str:
+        return user
+
+    return _router("/v1/users/{user}", "user", read=reads, write=writes)
+
+
+def _router(prefix: str, word: str, *, read: Callable[..., str], write: Callable[..., str]) -> APIRouter:
+    router = APIRouter(prefix=prefix, tags=[word], generate_unique_id_function=lambda route: f"{word}_{route.name}")
+    for add in (_about, _devices, _subscriptions, _inbox):
+        add(router, read, write)
+    return router
+
+
+def _ensure(session: Session, name: str, services: Context) -> User:
+    """The person, made at their first registration: whoever signed their token, or holds the key, vouches for them."""
+    bulk.store_users(session, [bulk.UserEntry(user=name)], now=services.clock())
+    return users.by_external_id(session, name)
+
+
+def _about(router: APIRouter, read: Callable[..., str], write: Callable[..., str]) -> None:
+    @router.get("", summary="The person, and their badge")
+    def get(name: Annotated[str, Depends(read)], services: Services) -> UserOut:
+        with services.database.reading() as session:
+            user = users.by_external_id(session, name)
+            return user_out(user, notifications.unread(session, user.id))
+
+    @router.patch("", summary="Change time zone or pause")
+    def change(name: Annotated[str, Depends(write)], body: UserChange, services: Services) -> UserOut:
+        entry = entries.user_entry({"user": name, "timezone": body.timezone, "paused": body.paused})
+        with services.database.writing() as session:
+            bulk.store_users(session, [entry], now=services.clock())
+            user = users.by_external_id(session, name)
+            return user_out(user, notifications.unread(session, user.id))
+
+    @router.delete("", status_code=HTTPStatus.NO_CONTENT, summary="Forget the person and all that is theirs")
+    def forget(name: Annotated[str, Depends(write)], services: Services) -> None:
+        with services.database.writing() as session:
+            users.forget_if_there(session, name)
+
+    @router.get("/export", summary="All that is kept of the person")
+    def export(name: Annotated[str, Depends(read)], services: Services) -> ExportOut:
+        with services.database.reading() as session:
+            user = users.by_external_id(session, name)
+            return ExportOut(
+                user=user_out(user, notifications.unread(session, user.id)),
+                devices=[device_out(d) for d, _ in users.devices(session, user_id=user.id, limit=EXPORTED)],
+                subscriptions=[
+                    subscription_out(row) for row in subscriptions.listing(session, user_id=user.id, limit=EXPORTED)
+                ],
+                notifications=[
+                    notification_out(row) for row in notifications.listing(session, user_id=user.id, limit=EXPORTED)
+                ],
+            )
+
+
+def _devices(router: APIRouter, read: Callable[..., str], write: Callable[..., str]) -> None:
+    @router.get("/devices", summary="The person's phones")
+    def list_devices(name: Annotated[str, Depends(read)], services: Services) -> list[DeviceOut]:
+        with services.database.reading() as session:
+            user = users.by_external_id(session, name)
+            return [device_out(device) for device, _ in users.devices(session, user_id=user.id, limit=MOST)]
+
+    @router.put("/devices/{installation}", summary="Register a phone, as its app does at each start")
+    def put_device(
+        name: Annotated[str, Depends(write)], installation: Installation, body: DeviceIn, services: Services
+    ) -> DeviceOut:
+        entry = entries.device_entry({"user": name, **body.model_dump(include={"platform", "token", "environment"})})
+        zone = entries.user_entry({"user": name, "timezone": body.timezone})
+        if body.app is not None and entry.platform != "apns":
+            raise entries.EntryError("an app (a bundle id) is about APNs; leave it out for other platforms")
+        at = services.clock()
+        with services.database.writing() as session:
+            bulk.store_users(session, [zone], now=at)
+            user = users.by_external_id(session, name)
+            return device_out(
+                users.register_installation(
+                    session,
+                    user.id,
+                    installation,
+                    platform=entry.platform,
+                    token=entry.token,
+                    environment=entry.environment,
+                    app=body.app,
+                    locale=body.locale,
+                    now=at,
+                )
+            )
+
+    @router.delete(
+        "/devices/{installation}", status_code=HTTPStatus.NO_CONTENT, summary="Send nothing to a phone any more"
+    )
+    def remove_device(name: Annotated[str, Depends(write)], installation: Installation, services: Services) -> None:
+        with services.database.writing() as session:
+            user = users.by_external_id(session, name)
+            users.remove_installation(session, user.id, installation)
+
+    @router.post("/devices/{installation}/test", summary="Send one push to a phone and tell the vendor's answer")
+    def test_device(
+        name: Annotated[str, Depends(write)], installation: Installation, services: Services
+    ) -> PushTestOut:
+        with services.database.reading() as session:
+            user = users.by_external_id(session, name)
+            device = users.by_installation(session, user.id, installation)
+        return try_device(services, device)
+
+
+def _subscriptions(router: APIRouter, read: Callable[..., str], write: Callable[..., str]) -> None:
+    @router.get("/subscriptions", summary="What the person wants to hear of")
+    def list_subscriptions(name: Annotated[str, Depends(read)], services: Services) -> list[SubscriptionOut]:
+        with services.database.reading() as session:
+            user = users.by_external_id(session, name)
+            return [subscription_out(row) for row in subscriptions.listing(session, user_id=user.id, limit=MOST)]
+
+    @router.post(
+        "/subscriptions",
+        status_code=HTTPStatus.CREATED,
+        responses={200: {"model": SubscriptionOut, "description": "It was there already"}},
+        summary="Subscribe to a phrase, on one site or on all, or to every post of a site",
+    )
+    def subscribe(
+        name: Annotated[str, Depends(write)], body: SubscriptionIn, services: Services, response: Response
+    ) -> SubscriptionOut:
+        entry = entries.subscription_entry({"user": name, **body.model_dump()})
+        with services.database.writing() as session:
+            user = _ensure(session, name, services)
+            subscription, new = subscriptions.add(
+                session,
+                user.id,
+                keyword=entry.keyword,
+                site_id=sites.by_name(session, entry.site).id if entry.site else None,
+                exclude=sorted(entry.exclude, key=lambda phrase: phrase.text),
+                match_body=entry.match_body,
+                limit=services.settings.subscriptions_per_user,
+                now=services.clock(),
+            )
+            if not new:
+                response.status_code = HTTPStatus.OK
+            return _shown(session, user.id, subscription.id)
+
+    @router.patch("/subscriptions/{subscription}", summary="Change excluded phrases, or whether bodies are looked in")
+    def change_subscription(
+        name: Annotated[str, Depends(write)], subscription: Id, body: SubscriptionChange, services: Services
+    ) -> SubscriptionOut:
+        exclude: list[KeywordText] | None = None
+        if body.exclude is not None:
+            exclude = sorted(
+                {entries.keyword_text(text, None) for text in body.exclude}, key=lambda phrase: phrase.text
+            )
+        with services.database.writing() as session:
+            user = users.by_external_id(session, name)
+            owned = subscriptions.owned(session, user.id, subscription)
+            subscriptions.change(session, owned, exclude=exclude, match_body=body.body)
+            return _shown(session, user.id, owned.id)
+
+    @router.delete("/subscriptions/{subscription}", status_code=HTTPStatus.NO_CONTENT, summary="Hear of it no more")
+    def unsubscribe(name: Annotated[str, Depends(write)], subscription: Id, services: Services) -> None:
+        with services.database.writing() as session:
+            user = users.by_external_id(session, name)
+            session.delete(subscriptions.owned(session, user.id, subscription))
+
+
+def _shown(session: Session, user_id: int, subscription_id: int) -> SubscriptionOut:
+    (row,) = subscriptions.listing(session, user_id=user_id, subscription_id=subscription_id, limit=1)
+    return subscription_out(row)
+
+
+def _inbox(router: APIRouter, read: Callable[..., str], write: Callable[..., str]) -> None:
+    @router.get(
+        "/notifications",
+        response_model=InboxOut,
+        responses={304: {"description": "Nothing changed since the answer with this ETag"}},
+        summary="The inbox, newest first: every post that the person was owed, whatever became of its push",
+    )
+    def inbox(
+        name: Annotated[str, Depends(read)], query: Annotated[InboxIn, Query()], services: Services, request: Request
+    ) -> Response:
+        with services.database.reading() as session:
+            user = users.by_external_id(session, name)
+            rows = notifications.listing(
+                session, user_id=user.id, unread=query.unread, before=query.cursor, limit=query.limit + 1
+            )
+        page = rows[: query.limit]
+        cursor = page[-1].id if len(rows) > query.limit else None
+        return _with_etag(request, InboxOut(items=[notification_out(row) for row in page], next_cursor=cursor))
+
+    @router.post("/notifications/read", summary="Mark notifications as read")
+    def mark_read(name: Annotated[str, Depends(write)], body: ReadIn, services: Services) -> ReadOut:
+        with services.database.writing() as session:
+            user = users.by_external_id(session, name)
+            read_now = notifications.mark_read(session, user.id, ids=body.ids, upto=body.up_to, now=services.clock())
+            return ReadOut(read=read_now, badge=notifications.unread(session, user.id))
+
+    @router.post(
+        "/notifications/{notification}/events",
+        status_code=HTTPStatus.NO_CONTENT,
+        summary="Tell that the person opened or dismissed a notification; opened reads it",
+    )
+    def report(name: Annotated[str, Depends(write)], notification: Id, body: EventIn, services: Services) -> None:
+        with services.database.writing() as session:
+            user = users.by_external_id(session, name)
+            notifications.record_event(
+                session, user.id, notification, opened=body.event == "opened", now=services.clock()
+            )
+
+    @router.get("/badge", summary="The number on the app's icon")
+    def badge(name: Annotated[str, Depends(read)], services: Services) -> BadgeOut:
+        with services.database.reading() as session:
+            user = users.by_external_id(session, name)
+            return BadgeOut(badge=notifications.unread(session, user.id))
+
+
+def _with_etag(request: Request, answer: InboxOut) -> Response:
+    body = answer.model_dump_json().encode()
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers: Mapping[str, Any] = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return Response(body, headers=headers, media_type="application/json")

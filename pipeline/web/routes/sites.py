@@ -1,0 +1,144 @@
+"""Sites as an operator steers them: how they are, a crawl now, held floods, pauses."""
+
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field
+from sqlalchemy.orm import Session
+
+from pipeline.broker.publish import BrokerError
+from pipeline.crawling.health import health_of
+from pipeline.push.message import Platform
+from pipeline.web.answers import run_out
+from pipeline.web.callers import Caller, allow
+from pipeline.web.context import Context, Services
+from pipeline.web.problems import ProblemError
+from pipeline.web.schemas import In, PauseIn, PauseOut, RunOut, RunQueued, Settled, SiteOut
+from storage import crawl_runs, overview, pauses, posts, sites
+from storage.overview import SiteState
+from storage.pauses import Scope
+
+logger = logging.getLogger(__name__)
+
+router = APIRouter(prefix="/v1", tags=["sites"])
+
+Looks = Annotated[Caller, Depends(allow("app", "sites", "read"))]
+Steers = Annotated[Caller, Depends(allow("sites"))]
+
+
+class RunsIn(In):
+    """How many runs."""
+
+    limit: int = Field(20, ge=1, le=100)
+
+
+@router.get("/sites", summary="The sites and how they are")
+def list_sites(services: Services, _: Looks) -> list[SiteOut]:
+    """All of them, by name."""
+    with services.database.reading() as session:
+        return [_site_out(state) for state in overview.site_states(session)]
+
+
+@router.get("/sites/{site}", summary="One site and how it is")
+def get_site(site: str, services: Services, _: Looks) -> SiteOut:
+    """A site by its name."""
+    with services.database.reading() as session:
+        sites.by_name(session, site)
+        (state,) = overview.site_states(session, name=site)
+        return _site_out(state)
+
+
+@router.get("/sites/{site}/runs", summary="The latest crawls of a site")
+def list_runs(site: str, query: Annotated[RunsIn, Query()], services: Services, _: Looks) -> list[RunOut]:
+    """Newest first."""
+    with services.database.reading() as session:
+        found = sites.by_name(session, site)
+        return [run_out(run) for run in crawl_runs.recent(session, found.id, limit=query.limit)]
+
+
+@router.post("/sites/{site}/crawl", status_code=HTTPStatus.ACCEPTED, summary="Crawl a site now")
+def crawl(site: str, services: Services, _: Steers) -> RunQueued:
+    """The run is owed from now on; 409 while the site is being crawled already or waits for it."""
+    at = services.clock()
+    with services.database.writing() as session:
+        run = sites.queue_run(session, sites.by_name(session, site).id, trigger="manual", now=at)
+    if run is None:
+        raise ProblemError(HTTPStatus.CONFLICT, f"{site} is being crawled already, or waits in the queue")
+    _publish(services, "crawl_site", [run])
+    return RunQueued(run=run)
+
+
+@router.post(
+    "/sites/{site}/held/release", summary="Push the posts that were held because they were far more than usual"
+)
+def release(site: str, services: Services, _: Steers) -> Settled:
+    """Each of them to whoever wants it."""
+    return _settle(services, site, release=True)
+
+
+@router.post("/sites/{site}/held/drop", summary="Push the held posts to nobody; they stay stored")
+def drop(site: str, services: Services, _: Steers) -> Settled:
+    """They are not offered again."""
+    return _settle(services, site, release=False)
+
+
+@router.post("/pauses", summary="Hold crawls or pushes back, of everything, of a site, or of a channel")
+def pause(body: PauseIn, services: Services, _: Steers) -> PauseOut:
+    """Nothing is lost meanwhile."""
+    with services.database.writing() as session:
+        return PauseOut(changed=pauses.begin(session, _scope(session, body), now=services.clock()))
+
+
+@router.post("/pauses/resume", summary="Let go what a pause with the same words holds")
+def resume(body: PauseIn, services: Services, _: Steers) -> PauseOut:
+    """What is due goes out at once."""
+    with services.database.writing() as session:
+        resumed = pauses.end(session, _scope(session, body), now=services.clock())
+    if resumed is not None and resumed.runs:
+        _publish(services, "crawl_site", list(resumed.runs))
+    return PauseOut(changed=resumed is not None)
+
+
+def _scope(session: Session, body: PauseIn) -> Scope:
+    if body.site is not None:
+        sites.by_name(session, body.site)
+    if body.channel is not None:
+        if body.what != "push" or body.site is not None:
+            raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "a channel belongs to pushes, and not to a site")
+        if body.channel not in {str(platform) for platform in Platform}:
+            raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no channel {body.channel!r}")
+    return Scope(activity=body.what, site=body.site, channel=body.channel)
+
+
+def _settle(services: Context, site: str, *, release: bool) -> Settled:
+    with services.database.writing() as session:
+        settled = posts.settle(session, sites.by_name(session, site).id, now=services.clock(), release=release)
+    if release:
+        _publish(services, "fan_out_post", settled)
+    return Settled(posts=len(settled))
+
+
+def _publish(services: Context, task: str, ids: Sequence[int]) -> None:
+    try:
+        services.publish(task, list(ids))
+    except BrokerError:
+        logger.warning("the broker is away: the sweep sends later what is owed", extra={"fields": {"task": task}})
+
+
+def _site_out(state: SiteState) -> SiteOut:
+    site = state.site
+    return SiteOut(
+        name=site.name,
+        url=site.params.get("url"),
+        spider=site.spider,
+        health=health_of(site, held_posts=state.held_posts),
+        enabled=site.enabled,
+        schedule=site.schedule,
+        timezone=site.timezone,
+        next_crawl_at=site.next_crawl_at,
+        last_crawl_at=state.last_run.finished_at if state.last_run else None,
+        held_posts=state.held_posts,
+    )

@@ -1,0 +1,64 @@
+"""`python -m pipeline.web.server`, and the Procfile's `web`: the HTTP API on uvicorn."""
+
+import socket
+import sys
+
+import uvicorn
+
+from pipeline import logs, sentry, startup
+from pipeline.errors import PipelineError
+from pipeline.settings import Settings, get_settings
+from pipeline.web.app import create_app, open_context
+
+STOP_S = 10
+"""How long a stop waits for the requests under way."""
+
+
+class PortError(PipelineError):
+    """The address cannot be listened on."""
+
+
+def run(settings: Settings) -> None:
+    """Serve until a signal comes. Raises NotReadyError and PortError."""
+    startup.check_database(settings)
+    listening = listen(settings.web_host, settings.port)
+    logs.configure(settings)
+    sentry.start(settings)
+    host, port = listening.getsockname()[:2]
+    sys.stderr.write(f"the HTTP API listens on http://{host}:{port}\n")
+    config = uvicorn.Config(
+        create_app(open_context(settings)),
+        http="httptools",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_S,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    with listening:
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises PortError with the way out."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        raise PortError(
+            f"port {port} of {host} cannot be used ({error.strerror or error}): set PORT to another one, "
+            "or leave the API out with `crawlpush start --no-web`"
+        ) from None
+
+
+def main() -> None:
+    """Serve, or end with a sentence."""
+    try:
+        run(get_settings())
+    except PipelineError as error:
+        sys.exit(f"crawlpush web cannot start: {error}")
+
+
+if __name__ == "__main__":
+    main()

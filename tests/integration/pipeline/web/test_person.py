@@ -1,0 +1,190 @@
+"""A person's calls over HTTP, for a phone and for a back end."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from storage import notifications, sites, users
+from storage.models import Notification, Post
+from tests.support.api import Api
+
+NOW = datetime(2026, 11, 28, 9, 0, tzinfo=UTC)
+PHONE = {"platform": "fcm", "token": "registration-token-of-minji", "locale": "ko-KR", "timezone": "Asia/Seoul"}
+
+
+def owe(api: Api, user: str, titles: list[str]) -> list[int]:
+    """Notifications that were sent to a user, oldest first."""
+    with api.context.database.writing() as session:
+        site = next((s for s in sites.all_sites(session) if s.name == "board"), None) or sites.add(
+            session, name="board", spider="listing", now=NOW
+        )
+        owner = users.by_external_id(session, user)
+        found = []
+        for title in titles:
+            post = Post(
+                site_id=site.id,
+                external_id=f"{user}-{title}",
+                url=f"https://board.test/{title}",
+                title=title,
+                first_seen_at=NOW,
+                content_hash="",
+                fanout="done",
+            )
+            session.add(post)
+            session.flush()
+            notification = Notification(
+                post_id=post.id, user_id=owner.id, status="sent", created_at=NOW, next_attempt_at=NOW, sent_at=NOW
+            )
+            session.add(notification)
+            session.flush()
+            found.append(notification.id)
+        return found
+
+
+@pytest.fixture
+def minji(api: Api) -> str:
+    """The token of a user with a phone."""
+    token = api.token("minji")
+    assert api.call("PUT", "/v1/me/devices/phone-1", token, json=PHONE).status_code == 200
+    return token
+
+
+def test_a_phone_registers_itself_and_its_token_is_in_no_answer(api: Api, minji: str) -> None:
+    answer = api.call("GET", "/v1/me/devices", minji)
+    (device,) = answer.json()
+    assert (device["installation"], device["platform"], device["locale"]) == ("phone-1", "fcm", "ko-KR")
+    assert PHONE["token"] not in answer.text
+    assert api.call("GET", "/v1/me", minji).json()["timezone"] == "Asia/Seoul"
+
+
+def test_the_same_installation_replaces_its_old_token(api: Api, minji: str) -> None:
+    (before,) = api.call("GET", "/v1/me/devices", minji).json()
+    for _ in range(2):
+        api.call("PUT", "/v1/me/devices/phone-1", minji, json={**PHONE, "token": "a-new-token"})
+    (after,) = api.call("GET", "/v1/me/devices", minji).json()
+    assert after["id"] == before["id"]
+
+
+def test_a_token_that_another_row_holds_already_moves_to_the_installation(api: Api, minji: str) -> None:
+    api.call("PUT", "/v1/me/devices/tablet", minji, json={**PHONE, "token": "token-of-the-tablet"})
+    moved = api.call("PUT", "/v1/me/devices/phone-1", minji, json={**PHONE, "token": "token-of-the-tablet"})
+    assert moved.status_code == 200
+    assert [d["installation"] for d in api.call("GET", "/v1/me/devices", minji).json()] == ["phone-1"]
+
+
+def test_subscribing_twice_makes_one_subscription(api: Api, minji: str) -> None:
+    first = api.call("POST", "/v1/me/subscriptions", minji, json={"phrase": "  장학금 ", "exclude": ["마감"]})
+    again = api.call("POST", "/v1/me/subscriptions", minji, json={"phrase": "장학금", "exclude": ["마감"]})
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    assert (first.json()["phrase"], first.json()["exclude"]) == ("장학금", ["마감"])
+
+
+def test_a_subscription_is_changed_and_ended(api: Api, minji: str) -> None:
+    number = api.call("POST", "/v1/me/subscriptions", minji, json={"phrase": "internship"}).json()["id"]
+    changed = api.call("PATCH", f"/v1/me/subscriptions/{number}", minji, json={"body": True, "exclude": ["unpaid"]})
+    assert (changed.json()["body"], changed.json()["exclude"]) == (True, ["unpaid"])
+    assert api.call("DELETE", f"/v1/me/subscriptions/{number}", minji).status_code == 204
+    assert api.call("GET", "/v1/me/subscriptions", minji).json() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({"phrase": "a"}, "only single characters"),
+        ({}, "neither a phrase nor a site"),
+        ({"site": "nowhere"}, "there is no site named 'nowhere'"),
+        ({"phrase": "장학금", "colour": "red"}, "colour: extra inputs are not permitted"),
+        ({"phrase": "nul\x00"}, "must not hold NUL"),
+    ],
+)
+def test_what_cannot_be_a_subscription_is_said_in_a_sentence(
+    api: Api, minji: str, body: dict[str, object], sentence: str
+) -> None:
+    refused = api.call("POST", "/v1/me/subscriptions", minji, json=body)
+    assert refused.status_code in {404, 422}
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert sentence in refused.json()["detail"]
+
+
+def test_pages_of_the_inbox_stay_while_new_ones_come(api: Api, minji: str) -> None:
+    old = owe(api, "minji", [f"old {n}" for n in range(5)])
+    first = api.call("GET", "/v1/me/notifications?limit=2", minji).json()
+    owe(api, "minji", ["new"])
+    second = api.call("GET", f"/v1/me/notifications?limit=2&cursor={first['next_cursor']}", minji).json()
+    last = api.call("GET", f"/v1/me/notifications?limit=2&cursor={second['next_cursor']}", minji).json()
+    shown = [item["id"] for page in (first, second, last) for item in page["items"]]
+    assert shown == old[::-1]
+    assert last["next_cursor"] is None
+    assert first["items"][0]["post"]["url"] == "https://board.test/old 4"
+
+
+def test_an_unchanged_inbox_is_not_sent_again(api: Api, minji: str) -> None:
+    owe(api, "minji", ["one"])
+    etag = api.call("GET", "/v1/me/notifications", minji).headers["etag"]
+    same = api.call("GET", "/v1/me/notifications", minji, headers={"If-None-Match": etag})
+    assert (same.status_code, same.content) == (304, b"")
+    owe(api, "minji", ["two"])
+    assert api.call("GET", "/v1/me/notifications", minji, headers={"If-None-Match": etag}).status_code == 200
+
+
+@pytest.mark.parametrize(("body", "left"), [({"ids": [1]}, 2), ({"up_to": 2}, 1), ({"all": True}, 0), ({"ids": []}, 3)])
+def test_reading_lowers_the_badge(api: Api, minji: str, body: dict[str, object], left: int) -> None:
+    ids = owe(api, "minji", ["a", "b", "c"])
+    assert ids == [1, 2, 3]
+    for _ in range(2):
+        assert api.call("POST", "/v1/me/notifications/read", minji, json=body).json()["badge"] == left
+    assert api.call("GET", "/v1/me/badge", minji).json() == {"badge": left}
+    unread = api.call("GET", "/v1/me/notifications?unread=true", minji).json()["items"]
+    assert len(unread) == left
+
+
+def test_an_opened_notification_is_read_and_the_first_time_counts(api: Api, minji: str) -> None:
+    (number,) = owe(api, "minji", ["one"])
+    path = f"/v1/me/notifications/{number}/events"
+    assert api.call("POST", path, minji, json={"event": "opened"}).status_code == 204
+    (first,) = api.call("GET", "/v1/me/notifications", minji).json()["items"]
+    api.call("POST", path, minji, json={"event": "opened"})
+    api.call("POST", path, minji, json={"event": "dismissed"})
+    (item,) = api.call("GET", "/v1/me/notifications", minji).json()["items"]
+    assert item["opened_at"] == first["opened_at"] == first["read_at"]
+    assert item["dismissed_at"] is not None
+
+
+def test_what_is_kept_can_be_exported_and_forgotten(api: Api, minji: str) -> None:
+    api.call("POST", "/v1/me/subscriptions", minji, json={"phrase": "장학금"})
+    owe(api, "minji", ["one"])
+    kept = api.call("GET", "/v1/me/export", minji)
+    assert [len(kept.json()[part]) for part in ("devices", "subscriptions", "notifications")] == [1, 1, 1]
+    assert PHONE["token"] not in kept.text
+    for _ in range(2):
+        assert api.call("DELETE", "/v1/me", minji).status_code == 204
+    assert api.call("GET", "/v1/me", minji).status_code == 404
+
+
+def test_a_back_end_does_all_of_this_for_a_named_user(api: Api) -> None:
+    assert api.call("PUT", "/v1/users/juno/devices/p", "app", json=PHONE).status_code == 200
+    assert api.call("POST", "/v1/users/juno/subscriptions", "app", json={"phrase": "internship"}).status_code == 201
+    assert api.call("PATCH", "/v1/users/juno", "app", json={"paused": True}).json()["paused"] is True
+    assert api.call("GET", "/v1/users/juno/badge", "read").json() == {"badge": 0}
+    assert api.call("DELETE", "/v1/users/juno", "read").status_code == 403
+
+
+def test_thousands_are_registered_at_once_and_each_refused_line_says_why(api: Api) -> None:
+    lines = '{"user": "a", "timezone": "Asia/Seoul"}\n{"user": "b", "timezone": "Mars"}\nno json\n{"user": "a"}\n'
+    answer = api.call("POST", "/v1/users:import", "app", data=lines).json()
+    assert (answer["read"], answer["added"]) == (4, 1)
+    assert [line["line"] for line in answer["rejected"]] == [2, 3]
+    assert "Mars" in answer["rejected"][0]["reason"]
+
+
+def test_a_body_that_is_too_long_is_refused(api: Api, minji: str) -> None:
+    refused = api.call("POST", "/v1/me/subscriptions", minji, data=b"x" * 70_000)
+    assert (refused.status_code, refused.json()["status"]) == (413, 413)
+
+
+def test_the_badge_of_a_push_is_that_of_the_api(api: Api, minji: str) -> None:
+    owe(api, "minji", ["one", "two"])
+    with api.context.database.reading() as session:
+        user = users.by_external_id(session, "minji")
+        assert notifications.unread(session, user.id) == api.call("GET", "/v1/me/badge", minji).json()["badge"] == 2
