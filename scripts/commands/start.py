@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -31,6 +32,7 @@ from storage.migrate import upgrade
 from storage.session import Database
 
 PROCESSES = ("crawler", "dispatcher", "notifier", "beat")
+WEB = "web"
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -66,12 +68,13 @@ class StopSignals:
 
 @click.command("start")
 @click.option("--no-demo", is_flag=True, help="Leave out the demo board, the push gateway and the demo users.")
-def start(no_demo: bool) -> None:
-    """Run the pipeline: crawler, dispatcher, notifier and beat, and an embedded Redis unless REDIS_URL is set."""
+@click.option("--no-web", is_flag=True, help="Leave out the HTTP API.")
+def start(no_demo: bool, no_web: bool) -> None:
+    """Run the pipeline: crawler, dispatcher, notifier, beat and web, and an embedded Redis unless REDIS_URL is set."""
     signals = StopSignals()
     signals.install()
     try:
-        culprit = run(signals, demo_wanted=not no_demo)
+        culprit = run(signals, demo_wanted=not no_demo, web_wanted=not no_web)
     except StoppedError:
         culprit = None
     except (SettingsError, EmbeddedRedisError, ServerProcessError) as error:
@@ -86,7 +89,7 @@ def start(no_demo: bool) -> None:
     say("Stopped.")
 
 
-def run(signals: StopSignals, *, demo_wanted: bool) -> Exit | None:
+def run(signals: StopSignals, *, demo_wanted: bool, web_wanted: bool) -> Exit | None:
     """Set everything up, run the processes until a signal or until one ends, and take everything down again."""
     with ExitStack() as stack:
         data_dir = load().data_dir
@@ -116,12 +119,25 @@ def run(signals: StopSignals, *, demo_wanted: bool) -> Exit | None:
             with closing(Database(settings.database)) as database:
                 demo.hide(database)
         write_embedded_env(data_dir, embedded)
-        commands = procfile_commands(PROCESSES)
+        commands = procfile_commands((*PROCESSES, *([WEB] if web_wanted else [])))
+        environment = program_environment(os.environ)
+        if web_wanted and "port" not in settings.model_fields_set:
+            # Nobody asked for a port, so one that somebody else has must not keep the pipeline from starting.
+            environment["PORT"] = str(_usable_port(settings.web_host, settings.port))
         # From here on nothing is interrupted: the processes end first, then the servers that they use.
         signals.only_note()
-        return run_together(
-            commands, program_environment(os.environ), stop_wanted=lambda: signals.wanted, others=others
-        )
+        return run_together(commands, environment, stop_wanted=lambda: signals.wanted, others=others)
+
+
+def _usable_port(host: str, wanted: int) -> int:
+    """The wanted port, or a free one when somebody listens there already."""
+    for port in (wanted, 0):
+        try:
+            with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as found:
+                return int(found.getsockname()[1])
+        except OSError:
+            continue
+    return wanted
 
 
 def _embedded_redis(folder: Path) -> EmbeddedRedis:
