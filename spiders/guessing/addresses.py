@@ -3,23 +3,24 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from spiders.items import PostItem
-from spiders.reading.identity import canonical_link
+from spiders.reading.addresses import needless_parameters, numbered_form
 
 _DIGITS: Final = re.compile(r"\d+")
 _SLUG: Final = re.compile(r"[^/]*[^\W\d_][^/]*[-_+%][^/]*")
 _WORD: Final = re.compile(r"[^\W\d_]{3,}")
-_GENERATED: Final = re.compile(r"\d{12,}|(?=.*\d)[\w-]{20,}")
-_MOST: Final = 0.9
-_NUMBERS: Final = (
-    (re.compile(r"^(?P<before>.*/)(?P<id>\d{2,})[-_][^/]*[^\W\d_][^/]*/?$"), r"(\d+)[-_]"),
-    (re.compile(r"^(?P<before>.*/)(?P<id>\d{2,})/[^/]*[^\W\d_][^/]*/?$"), r"(\d+)/"),
-)
-"""Addresses in which a number says which post it is, and the title stands behind it."""
+_IDS: Final = (r"(\d{3,})", r"([A-Za-z]{1,2}\d{3,})")
+_ID_PATTERNS: Final = {
+    "1252460-slug": "{id}[-_,.]",
+    "1252460/slug": "{id}/",
+    "slug/1252460": r"/{id}(?:\.\w{{2,5}})?/?(?=[?#]|$)",
+    "slug-1252460": r"[-_.,]{id}(?:-[a-z])?(?:\.\w{{2,5}})?/?(?=[?#]|$)",
+}
+"""How the number is found in each of the forms that numbered_form knows."""
+_NUMBER_FIRST: Final = frozenset({"1252460-slug", "1252460/slug"})
 
 
 def shape_of(address: str) -> str:
@@ -49,49 +50,38 @@ def numbered(addresses: Sequence[str]) -> float:
 
 def id_from_address(posts: Sequence[PostItem]) -> dict[str, Any]:
     """`id`, where the address holds a number and the title: the title may be edited, and the post is the same."""
-    paths = [(urlsplit(post.url).path, post) for post in posts if not post.pinned]
-    for pattern, tail in _NUMBERS:
-        found = [(match, post) for path, post in paths if (match := pattern.match(path))]
-        if len(found) < max(3, _MOST * len(paths)):
-            continue
-        before = {match["before"] for match, _ in found}
-        ids = {match["id"] for match, _ in found}
-        if len(before) == 1 and len(ids) == len(found) and _titles_in_addresses(found):
-            return {"id": f"re:{re.escape(before.pop())}{tail}"}
+    urls = [post.url for post in posts if not post.pinned]
+    form = numbered_form(urls)
+    if not form:
+        return {}
+    before = _common_folder(urls) if form in _NUMBER_FIRST else ""
+    for number in _IDS:
+        pattern = re.escape(before) + _ID_PATTERNS[form].format(id=number)
+        found = [match[1] for url in urls if (match := re.search(pattern, url))]
+        if len(found) >= 0.9 * len(urls) and len(set(found)) == len(found) and _titles_in_addresses(posts):
+            return {"id": f"re:{pattern}"}
     return {}
 
 
-def _titles_in_addresses(found: Sequence[tuple[re.Match[str], PostItem]]) -> bool:
-    """Whether the text behind the number is made of the title's words."""
+def _common_folder(urls: Sequence[str]) -> str:
+    """The last folder that all addresses share, between slashes."""
+    folders = [urlsplit(url).path.split("/") for url in urls]
+    shared = [each for each, *others in zip(*folders, strict=False) if all(other == each for other in others)]
+    return f"/{shared[-1]}/" if shared and shared[-1] else "/"
+
+
+def _titles_in_addresses(posts: Sequence[PostItem]) -> bool:
+    """Whether the addresses hold words of the titles."""
     said = 0
-    for match, post in found:
-        words = {word.lower() for word in _WORD.findall(unquote(match.string[match.end("id") :]))}
+    for post in posts:
+        words = {word.lower() for word in _WORD.findall(unquote(urlsplit(post.url).path))}
         said += any(word.lower() in words for word in _WORD.findall(post.title))
-    return said > 0.5 * len(found)
+    return said > 0.5 * len(posts)
 
 
 def ignored_parameters(posts: Sequence[PostItem], url: str) -> list[str]:
-    """Parameters that tell nothing of a post, and change: a row's rank, and what a page makes anew at each load."""
-    queries = [dict(parse_qsl(urlsplit(post.url).query)) for post in posts]
-    if len(queries) < 3:
-        return []
-    own = dict(parse_qsl(urlsplit(url).query))
-    names = set.intersection(*map(set, queries))
-    noise = [name for name in sorted(names) if _is_rank([query[name] for query in queries])]
-    noise += [
-        name
-        for name in sorted(names - set(noise) - set(own))
-        if len({query[name] for query in queries}) == 1 and _GENERATED.fullmatch(queries[0][name])
-    ]
-    known = {canonical_link(post.url) for post in posts}
-    noise = [name for name in noise if {canonical_link(post.url, ignore_query=[name]) for post in posts} != known]
-    left = {canonical_link(post.url, ignore_query=noise) for post in posts}
-    return noise if len(left) == len(known) else []
-
-
-def _is_rank(values: Sequence[str]) -> bool:
-    """Whether the values count the rows: 1, 2, 3 ..., or up from where the page before ended."""
-    if not all(value.isdigit() and len(value) < 5 for value in values):
-        return False
-    steps = {int(after) - int(before) for before, after in pairwise(values)}
-    return steps == {1}
+    """Parameters that say nothing of a post, but those by which the page's own address says which board it is."""
+    own = parse_qsl(urlsplit(url).query)
+    found = needless_parameters([post.url for post in posts])
+    values = dict(parse_qsl(urlsplit(posts[0].url).query)) if posts else {}
+    return [name for name in found if (name, values.get(name)) not in own]

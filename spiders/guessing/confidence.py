@@ -9,7 +9,7 @@ FEWEST_DATED: Final = 3
 """Fewer rows than that are a coincidence; three that are dated are not."""
 _FULL_PAGE: Final = 20
 """More rows than a page of a board has say nothing more."""
-SURE: Final = 4
+SURE: Final = 5
 """Points of evidence from which on rows are proposed."""
 
 
@@ -50,7 +50,7 @@ class RowFacts:
 
 
 _EVIDENCE: Final[tuple[tuple[int, str, Callable[[RowFacts], bool]], ...]] = (
-    (4, "the rows have dates", lambda facts: facts.dated >= 0.6),
+    (5, "the rows have dates", lambda facts: facts.dated >= 0.6),
     (
         2,
         "numbers or texts in the addresses tell the posts apart",

@@ -8,8 +8,10 @@ from typing import Any, Final
 from lxml import etree
 
 from spiders.guessing.element_names import ADS, PINNED, names_of_leaf, stable_classes, with_class
-from spiders.guessing.titles import Titled
+from spiders.guessing.link_templates import link_template
+from spiders.guessing.titles import PRESSED, Titled
 from spiders.reading.identity import resolve
+from spiders.reading.rows import opened_addresses
 from spiders.reading.selectors import compile_selector
 from spiders.reading.text import element_text
 
@@ -57,11 +59,15 @@ def _ends(title: etree._Element, child: etree._Element) -> bool:
     return element_text(title).endswith(element_text(child)) and element_text(title) != element_text(child)
 
 
-def own_id(title: str, titles: Titled, base: str) -> dict[str, Any]:
-    """Where the id is when the addresses are scripts: an attribute whose values differ from row to row."""
+def identity(title: str, titles: Titled, base: str) -> dict[str, Any]:
+    """What leads to the post, or where its id is, when the addresses are scripts that do not tell where they lead."""
     elements = [_carrier(row, element) for row, element in titles]
-    if any(resolve(base, each.get("href") or "") for each in elements):
+    if any(
+        resolve(base, address) for each in elements for address in (each.get("href") or "", *opened_addresses(each))
+    ):
         return {}
+    if template := link_template(elements, titles[0][0].getroottree().getroot()):
+        return {"link_template": template}
     names = {name for each in elements for name in each.attrib if name.startswith("data-")} | {"onclick", "href"}
     distinct = {name: len({each.get(name) for each in elements}) for name in names}
     best = max(distinct, key=lambda name: (distinct[name], name.startswith("data-"), name))
@@ -75,7 +81,7 @@ def _carrier(row: etree._Element, title: etree._Element) -> etree._Element:
     """The element whose address or script opens the post: the title, or what is around it in the row."""
     element = title
     while True:
-        if element.get("onclick") or element.get("href"):
+        if element.get("href") or any(element.get(name) for name in PRESSED):
             return element
         if element is row:
             return title

@@ -9,7 +9,7 @@ from lxml import etree
 from w3lib.html import get_base_url
 
 from spiders.guessing.addresses import id_from_address, ignored_parameters
-from spiders.guessing.confidence import doubts
+from spiders.guessing.confidence import FEWEST_DATED, doubts
 from spiders.guessing.page_facts import next_of, timezone_of
 from spiders.guessing.row_guess import RowGuess, guess_rows
 from spiders.items import PostItem
@@ -20,6 +20,8 @@ from spiders.reading.feed_links import announced_feeds
 from spiders.reading.feed_text import NotAFeedError
 from spiders.reading.listing_page import ListingPage, parse_html, parse_listing
 from spiders.reading.page_kind import page_kind
+
+_TOO_FEW = "hardly any of them is a post"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,14 +101,18 @@ def _listing(page: _Page, reason: str) -> Proposal:
         params["timezone"] = zone
     if following := next_of(page.root, base, page.url):
         params["next"] = following
-    params |= _identity(page.read(params).posts, params, page.url)
     read = page.read(params)
+    if read.is_ambiguous or len(read.posts) < FEWEST_DATED:
+        return Proposal(spider="", notes=(reason, *_refusal(page, guess, (read.problem or _TOO_FEW,))))
+    if more := _identity(read.posts, params, page.url):
+        params |= more
+        read = page.read(params)
     return Proposal(spider="listing", params=params, posts=read.posts, notes=tuple(_notes(read, params, zone)))
 
 
 def _identity(posts: tuple[PostItem, ...], params: Mapping[str, Any], url: str) -> dict[str, Any]:
     """What else says which post is which: a number in the addresses, and what in them is none of it."""
-    if "id" in params:
+    if "id" in params or "link_template" in params:
         return {}
     ignored = ignored_parameters(posts, url)
     return id_from_address(posts) | ({"ignore_query": ignored} if ignored else {})
@@ -130,9 +136,10 @@ def _refusal(page: _Page, guess: RowGuess | None, unsure: tuple[str, ...]) -> It
 def _notes(read: ListingPage, params: Mapping[str, Any], zone: str) -> Iterator[str]:
     for why, count in read.skipped:
         yield f"{count} of {read.rows} rows: {why}"
-    if "id" in params and "link_template" not in params and not params["id"].startswith("re:"):
-        field_name = params["id"].rpartition("::attr(")[2].removesuffix(")")
-        yield f"the links are scripts: set link_template, with fields such as {{{field_name}}}"
+    if "id" in params and not params["id"].startswith("re:"):
+        attribute = params["id"].rpartition("attr(")[2].removesuffix(")")
+        place = "" if attribute.startswith("data-") else ".0"
+        yield f"the links are scripts: set link_template, with fields such as {{{attribute}{place}}}"
     if "date" not in params:
         yield "no dates were found in the rows"
     if zone:

@@ -12,7 +12,7 @@ from lxml import etree
 from spiders.guessing.addresses import family, numbered
 from spiders.guessing.confidence import FEWEST_DATED, RowFacts
 from spiders.guessing.element_names import FURNITURE, HEADINGS, is_furniture, line_with_link, selectors_of
-from spiders.guessing.marks import marks, own_id
+from spiders.guessing.marks import identity, marks
 from spiders.guessing.row_dates import date_of
 from spiders.guessing.seen import Seen
 from spiders.guessing.titles import (
@@ -27,6 +27,7 @@ from spiders.guessing.titles import (
     width,
 )
 from spiders.reading.identity import resolve
+from spiders.reading.rows import opened_addresses
 from spiders.reading.selectors import compile_selector, selects
 from spiders.reading.text import element_text
 
@@ -112,7 +113,7 @@ def _judged(selector: str, rows: Sequence[etree._Element], base: str, seen: Seen
     params: dict[str, Any] = {"row": selector, "title": title}
     if date.selector:
         params["date"] = date.selector
-    params |= marks(rows, titles, date.selector) | own_id(title, titles, base)
+    params |= marks(rows, titles, date.selector) | identity(title, titles, base)
     facts = _facts(rows, sample, titles, links, base, title, date.share)
     if selector.startswith("xpath:"):
         facts = replace(facts, standing=facts.standing * _BY_LINK)
@@ -146,8 +147,9 @@ def _facts(
 
 
 def _address(link: etree._Element, base: str) -> str:
-    """Where a link leads; its script where it leads nowhere."""
-    return resolve(base, link.get("href") or "") or f"{link.get('href') or ''}{link.get('onclick') or ''}"
+    """Where a link leads; its script where that is not known."""
+    addresses = (resolve(base, each) for each in (link.get("href") or "", *opened_addresses(link)))
+    return next((each for each in addresses if each), f"{link.get('href') or ''}{link.get('onclick') or ''}")
 
 
 def _stands_in_furniture(row: etree._Element) -> bool:

@@ -19,6 +19,7 @@ _TITLED: Final = re.compile(
 )
 _DOCUMENT: Final = re.compile(r"\.(?:pdf|hwpx?|docx?|xlsx?|zip|jpg|png)\b", re.IGNORECASE)
 _BOLD: Final = re.compile(r"font-weight\s*:\s*(?:bold|[6-9]00)", re.IGNORECASE)
+PRESSED: Final = ("onclick", "ondblclick", "data-href", "data-url", "data-link")
 _SCRIPTED: Final = frozenset({"tr", "td", "th", "li", "span", "div", "p", "dl", "dt", "dd", "b", "strong", "article"})
 _WIDE: Final = re.compile(r"[\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60]")
 _COUNT: Final = re.compile(r"[\[(]?\s*\+?\d[\d,.]*\s?[kKmM만천]?\s*[\])]?")
@@ -41,7 +42,7 @@ def pressables(root: etree._Element) -> Iterator[etree._Element]:
         if element.tag == "a":
             if element.get("href") or element.get("onclick"):
                 yield element
-        elif element.tag in _SCRIPTED and element.get("onclick"):
+        elif element.tag in _SCRIPTED and any(element.get(name) for name in PRESSED):
             yield element
 
 
@@ -89,16 +90,15 @@ def _slots(
 def link_selector(rows: Sequence[etree._Element], base: str, seen: Seen) -> str | None:
     """The link that most rows have once and that says most, where its addresses differ from row to row."""
     slots = _slots(rows, lambda row: [each for each in pressables(row) if seen.text(each)])
-    best, best_worth = None, (0.0, False, 0)
+    worths: dict[str, tuple[float, bool, int]] = {}
     for name, slot in slots.items():
         addresses = {_address(element, base) for _, element in slot.found}
         if len(addresses) <= 0.5 * len(slot.found):
             continue
         words = sum(min(width(seen.text(element)), 80) * _likely(element, row, seen) for row, element in slot.found)
-        worth = (words * len(addresses) * slot.alone**2, name.startswith("a."), -len(name))
-        if worth > best_worth:
-            best, best_worth = name, worth
-    return best
+        worths[name] = (words * len(addresses) * slot.alone**2, name.startswith("a."), -len(name))
+    likely = sorted(worths, key=lambda name: worths[name], reverse=True)
+    return next((name for name in likely if _finds(name, slots[name], rows, seen)), None)
 
 
 def _address(element: etree._Element, base: str) -> str:
@@ -134,14 +134,14 @@ def part_selector(links: Titled, seen: Seen) -> str | None:
         return None
     likely = sorted((kind for kind in kinds if kind.may_be_title), key=lambda kind: kind.worth, reverse=True)
     rows = [row for row, _ in links]
-    return next((kind.name for kind in likely if _finds(kind.name, slots[kind.name], rows)), None)
+    return next((kind.name for kind in likely if _finds(kind.name, slots[kind.name], rows, seen)), None)
 
 
-def _finds(name: str, slot: _Slot, rows: Sequence[etree._Element]) -> bool:
-    """Whether a name, asked in whole rows, finds the same parts."""
+def _finds(name: str, slot: _Slot, rows: Sequence[etree._Element], seen: Seen) -> bool:
+    """Whether a name, asked in whole rows, finds the same elements, or some that say the same."""
     found = dict(found_in(name, rows))
-    texts = [element_text(found[row]) == element_text(element) for row, element in slot.found if row in found]
-    return sum(texts) > 0.9 * len(slot.found)
+    same = [seen.text(found[row]) == seen.text(element) for row, element in slot.found if row in found]
+    return sum(same) > 0.9 * len(slot.found)
 
 
 def _names_of_part(part: etree._Element, row: etree._Element, seen: Seen) -> Iterator[str]:

@@ -113,8 +113,8 @@ def test_a_real_listing_is_guessed_from_its_address_alone(file: str) -> None:
     ("name", "params"),
     [
         ("monster-london-it", {"ignore_query": ["jobPosition"]}),
-        ("mostaql-projects", {"id": r"re:/project/(\d+)[-_]"}),
-        ("vlr-news", {"id": r"re:/(\d+)/"}),
+        ("mostaql-projects", {"id": r"re:/project/(\d{3,})[-_,.]"}),
+        ("vlr-news", {"id": r"re:/(\d{3,})/"}),
         ("zod-deal", {"timezone": "Asia/Seoul", "pinned": ".notice"}),
         ("netease-rolling", {"timezone": "Asia/Shanghai"}),
         ("kyujinbox-tokyo", {"timezone": "Asia/Tokyo"}),

@@ -190,15 +190,18 @@ TABLE = "<table><tbody>{}</tbody></table>"
     [
         ("/job/engineer-{n}000{n}.aspx?pos={n}", {"ignore_query": ["pos"]}),
         ("/job/{n}000{n}?at=a1b2c3d4e5f6a7b8c9d0e1", {"ignore_query": ["at"]}),
-        ("/project/{n}0{n}-announcement-of-event-{n}", {"id": r"re:/project/(\d+)[-_]"}),
-        ("/{n}0{n}/announcement-of-event-{n}", {"id": r"re:/(\d+)/"}),
+        ("/project/{n}0{n}-announcement-of-event-{n}", {"id": r"re:/project/(\d{3,})[-_,.]"}),
+        ("/{n}0{n}/announcement-of-event-{n}", {"id": r"re:/(\d{3,})/"}),
+        ("/p/announcement-of-event-{n}-10{n}.html", {"id": r"re:[-_.,](\d{3,})(?:-[a-z])?(?:\.\w{2,5})?/?(?=[?#]|$)"}),
+        # The board's own name, as in the page's address.
+        ("/view?id={n}&bo=free", {}),
         # The number of the post counts too.
         ("/view?no={n}", {}),
         ("/2024/03/announcement-of-event-{n}", {}),
     ],
 )
 def test_what_in_an_address_is_no_identity_is_proposed_to_be_left_out(href: str, params: dict[str, object]) -> None:
-    found = proposal(repeated(LONG.replace("{href}", href)), around=TABLE)
+    found = proposal(repeated(LONG.replace("{href}", href)), around=TABLE, url=f"{URL}?bo=free")
     assert {name: found.params[name] for name in ("ignore_query", "id") if name in found.params} == params
     assert len({post.external_id for post in found.posts}) == len(TITLES)
 
@@ -247,3 +250,56 @@ def test_feeds_that_a_reader_may_press_are_found_and_the_boards_own_comes_first(
     rows = repeated(LONG.replace("{href}", "/p/{n}"))
     found = proposal(rows, around=TABLE + links, head=head, url="http://a.example/board?id=77")
     assert found.feeds == ("http://a.example/rss/list-77.xml", "http://a.example/feed", "http://a.example/rss/all")
+
+
+SCRIPTS = {
+    "javascript:view('1','{n}')": (
+        "function view(bo, no) { location.href = '/v?bo=' + bo + '&no=' + no; }",
+        "/v?bo=1&no={n}",
+    ),
+    "javascript:void(0);go({n});": ("var go = function(no){ window.open('/v/' + no, 'w'); }", "/v/{n}"),
+    "javascript:board.show({n})": ("const show = (no) => { location.replace(`/v/${no}.do`) }", "/v/{n}.do"),
+}
+
+
+@pytest.mark.parametrize("href", SCRIPTS)
+def test_a_link_template_is_proposed_where_the_page_says_what_its_function_opens(href: str) -> None:
+    function, address = SCRIPTS[href]
+    found = proposal(
+        repeated(LONG.replace('"{href}"', href).replace("'{href}'", f'"{href}"')),
+        around=TABLE,
+        head=f"<script>{function}</script>",
+    )
+    assert [post.url for post in found.posts] == [f"http://a.example{address.replace('{n}', str(n))}" for n in NUMBERS]
+    assert "link_template" in found.params
+
+
+@pytest.mark.parametrize(
+    "pressed",
+    [
+        "onclick=\"location.href='/v?no={n}&m=1'\"",
+        "onclick='open(&quot;/v?no={n}&amp;m=1&quot;)'",
+        "data-href='/v?no={n}&amp;m=1'",
+    ],
+)
+@pytest.mark.parametrize("tag", ["tr", "td", "span"])
+def test_what_is_pressed_leads_where_its_script_says(pressed: str, tag: str) -> None:
+    row = {
+        "tr": f"<tr {pressed}><td>{{n}}</td><td>{{title}}</td><td>{{day}}</td></tr>",
+        "td": f"<tr><td>{{n}}</td><td {pressed}>{{title}}</td><td>{{day}}</td></tr>",
+        "span": f"<tr><td>{{n}}</td><td><span {pressed}>{{title}}</span></td><td>{{day}}</td></tr>",
+    }[tag]
+    found = proposal(repeated(row), around=TABLE)
+    assert [post.url for post in found.posts] == [f"http://a.example/v?no={n}&m=1" for n in NUMBERS]
+    assert [post.title for post in found.posts] == TITLES
+
+
+def test_where_a_script_leads_is_asked_for_when_the_page_does_not_say() -> None:
+    found = proposal(repeated(LONG.replace("{href}", "javascript:view({n})")), around=TABLE)
+    assert any("set link_template, with fields such as {href.0}" in note for note in found.notes)
+    assert len({post.external_id for post in found.posts}) == len(TITLES)
+
+
+def test_rows_that_cannot_be_told_apart_are_not_proposed() -> None:
+    found = proposal(repeated(LONG.replace("{href}", "/same")), around=TABLE)
+    assert (found.spider, found.posts) == ("", ())
