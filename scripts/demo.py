@@ -87,7 +87,8 @@ def running(settings: Settings) -> Iterator[Demo]:
             hide(database)
             yield Demo(environment=gateway.environment(), explanation=LOOPBACK)
             return
-        board = stack.enter_context(_board(database, settings.data_dir / "board.json"))
+        board = _board(database, settings.data_dir / "board.json")
+        stack.callback(board.stop)
         with database.writing() as session:
             register(session, board.listing_params(), now=datetime.now(UTC))
         yield Demo(environment=QUICK | gateway.environment(), explanation=EXPLANATION.format(board=board.url))
@@ -140,9 +141,8 @@ def _register_user(session: Session, user: DemoUser, site_id: int, *, now: datet
         )
 
 
-@contextmanager
-def _board(database: Database, file: Path) -> Iterator[BoardProcess]:
-    """The board, where it was the last time if that port is free."""
+def _board(database: Database, file: Path) -> BoardProcess:
+    """The running board, where it was the last time if that port is free."""
     with database.reading() as session:
         urls = [str(site.params.get("url", "")) for site in sites.all_sites(session) if site.name == SITE]
     port = urlsplit(urls[0]).port if urls else None
@@ -152,10 +152,7 @@ def _board(database: Database, file: Path) -> Iterator[BoardProcess]:
     except ServerProcessError:
         board = BoardProcess(every=POST_EVERY_S, port=0, file=file)
         board.start()
-    try:
-        yield board
-    finally:
-        board.stop()
+    return board
 
 
 def _has_own_sites(database: Database) -> bool:

@@ -2,12 +2,9 @@
 
 import http.client
 import os
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median, quantiles
@@ -19,7 +16,7 @@ from pipeline.broker.publish import publish_many
 from pipeline.celery import create_app
 from pipeline.settings import get_settings
 from scripts.bench.web import HOSTS
-from scripts.local.supervisor import ROOT
+from scripts.local.processes import ServerProcess
 from scripts.testbed.servers import servers
 from scripts.testbed.workers import wait_for, workers
 from storage import crawl_runs, posts, sites, subscriptions
@@ -41,16 +38,18 @@ def measure_neighbour(*, seconds: float = 30, site_count: int = 500, users: int 
     phones. crawls and pushes say how much of that was done while the neighbour was measured.
     """
     with tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder, ExitStack() as stack:
-        port = stack.enter_context(_server("login"))
+        # In processes of their own, so that they do not share our interpreter.
+        port = stack.enter_context(ServerProcess("scripts.bench.web", ["login"])).addresses["port"]
         _latencies(port, 2)  # the first requests warm up
         alone = _latencies(port, seconds)
         on = stack.enter_context(servers(Path(folder), "sqlite", keep=users))
-        board_port = stack.enter_context(_server("boards"))
+        boards = stack.enter_context(ServerProcess("scripts.bench.web", ["boards"]))
         database = Database(on.environment["DATABASE_URL"])
         stack.callback(database.close)
-        post_id = _fill(database, board_port, site_count, users)
-        # The gateway stands for the vendors, whose machines are elsewhere.
-        os.setpriority(os.PRIO_PROCESS, on.gateway.pid, 19)
+        post_id = _fill(database, boards.addresses["port"], site_count, users)
+        # These stand for vendors and boards, whose machines are elsewhere.
+        for server in (on.gateway, boards):
+            os.setpriority(os.PRIO_PROCESS, server.pid, 19)
         app = create_app(get_settings())
         app.conf.update(broker_url=on.redis_url)
         celery = ["-A", "pipeline"]
@@ -74,24 +73,6 @@ def measure_neighbour(*, seconds: float = 30, site_count: int = 500, users: int 
         "crawls": crawls,
         "pushes": pushes,
     }
-
-
-@contextmanager
-def _server(kind: str) -> Iterator[int]:
-    """A server of scripts.bench.web in a process of its own, so that it does not share our interpreter; its port."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "scripts.bench.web", kind], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    try:
-        assert process.stdout is not None
-        port = int(process.stdout.readline())
-        if kind == "boards":
-            # The boards stand for other people's machines, as the gateway does.
-            os.setpriority(os.PRIO_PROCESS, process.pid, 19)
-        yield port
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def _latencies(port: int, seconds: float) -> list[float]:

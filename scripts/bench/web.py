@@ -1,6 +1,7 @@
 """The pages that benchmarks serve on loopback; and the servers of `bench neighbour`, each a process of its own."""
 
 import hashlib
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -65,8 +66,8 @@ def serving(page: type[Page]) -> Iterator[str]:
 KINDS = {"login": (Login, ["127.0.0.1"]), "boards": (Board, [f"127.0.0.{number + 2}" for number in range(HOSTS)])}
 
 
-def main(kind: str) -> None:
-    """Serve on one free port, which goes to standard output, until standard input ends."""
+def main(kind: str, ready_fd: int) -> None:
+    """Serve on one free port, which goes to the parent, until standard input ends."""
     page, addresses = KINDS[kind]
     with ExitStack() as stack:
         port = 0
@@ -75,10 +76,10 @@ def main(kind: str) -> None:
             port = server.server_address[1]
             threading.Thread(target=server.serve_forever, daemon=True).start()
             stack.callback(server.shutdown)
-        sys.stdout.write(f"{port}\n")
-        sys.stdout.flush()
+        os.write(ready_fd, b'{"port": %d}\n' % port)
         sys.stdin.read()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    # As ServerProcess gives them: KIND --until-stdin-closes --ready-fd N
+    main(sys.argv[1], int(sys.argv[-1]))

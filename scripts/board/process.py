@@ -1,7 +1,5 @@
 """A demo board in a process of its own, for tests and the demo."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +8,7 @@ from scripts.board.server import listing_params
 from scripts.local.processes import ServerProcess, get_json, post_json
 
 
-class BoardProcess:
+class BoardProcess(ServerProcess):
     """A running board process. `every` is the number of seconds between posts; 0: only those that are added.
 
     `port` 0 is any free port, None the usual one if it is free. With `file` the posts survive a restart.
@@ -24,25 +22,12 @@ class BoardProcess:
             arguments += ["--port", str(port)]
         if file is not None:
             arguments += ["--file", str(file)]
-        self._server = ServerProcess("scripts.board", arguments)
-
-    def start(self) -> None:
-        """Start it and return when it listens; raises ServerProcessError."""
-        self._server.start()
-
-    def stop(self) -> None:
-        """End it. Does nothing the second time."""
-        self._server.stop()
-
-    @property
-    def pid(self) -> int:
-        """The board's process id."""
-        return self._server.pid
+        super().__init__("scripts.board", arguments)
 
     @property
     def base_url(self) -> str:
         """The server's address, without a slash at the end."""
-        return str(self._server.addresses["base_url"])
+        return str(self.addresses["base_url"])
 
     @property
     def url(self) -> str:
@@ -65,16 +50,3 @@ class BoardProcess:
     def listing_params(self) -> dict[str, str]:
         """Return the parameters of the listing spider for this board."""
         return listing_params(self.base_url)
-
-
-@contextmanager
-def board_process(
-    *, every: float = 5.0, seed: int = DEFAULT_SEED, port: int | None = 0, file: Path | None = None
-) -> Iterator[BoardProcess]:
-    """Run a board process. It ends with the block, and also when this process is killed."""
-    board = BoardProcess(every=every, seed=seed, port=port, file=file)
-    board.start()
-    try:
-        yield board
-    finally:
-        board.stop()

@@ -3,7 +3,6 @@
 import math
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 from redis import Redis
 from sqlalchemy.engine import make_url
 
+from scripts.drill.hold_database import HeldDatabase
 from scripts.drill.in_flight import InFlight
 from scripts.drill.plan import GATEWAY_FAULTS, NOTIFIERS, Fault, Kind
 from scripts.testbed import database as questions
@@ -35,7 +35,7 @@ class FaultInjector:
         self._crawls = crawls
         self._database = running.database
         self._usual_faults = usual_faults
-        self._holder: subprocess.Popen[bytes] | None = None
+        self._holder: HeldDatabase | None = None
         self._limited: dict[int, tuple[int, int]] = {}
         self._faulty = False
         self.database_away = False
@@ -152,23 +152,16 @@ class FaultInjector:
         self.database_away = True
         return True
 
-    def _hold_lock(self) -> "subprocess.Popen[bytes]":
-        file = make_url(self._on.database_url).database
-        holder = subprocess.Popen(
-            [sys.executable, "-m", "scripts.drill.hold_database", str(file)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
-        assert holder.stdout is not None
-        holder.stdout.readline()
+    def _hold_lock(self) -> HeldDatabase:
+        holder = HeldDatabase(str(make_url(self._on.database_url).database))
+        holder.start()
         return holder
 
     def _restore_database(self) -> None:
         if self._on.postgres is not None and self.database_away:
             self._on.postgres.resume()
         if self._holder is not None:
-            self._holder.communicate()
+            self._holder.stop()
             self._holder = None
         self.database_away = False
 

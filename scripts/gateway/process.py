@@ -10,36 +10,23 @@ from scripts.gateway.faults import Faults
 from scripts.local.processes import ServerProcess, get_json, post_json
 
 
-class GatewayProcess:
+class GatewayProcess(ServerProcess):
     """A running gateway process: what it received, and how to make it fail."""
 
     def __init__(self, folder: Path, *, keep: int = 100_000) -> None:
         arguments = ["--folder", str(folder), "--keep", str(keep)]
         for name in ("fcm", "apns", "apns-sandbox", "admin"):
             arguments += [f"--{name}-port", "0"]
-        self._server = ServerProcess("scripts.gateway", arguments)
-
-    def start(self) -> None:
-        """Start it on free ports and return when it listens; raises ServerProcessError."""
-        self._server.start()
-
-    def stop(self) -> None:
-        """End it. Does nothing the second time."""
-        self._server.stop()
-
-    @property
-    def pid(self) -> int:
-        """The gateway's process id."""
-        return self._server.pid
+        super().__init__("scripts.gateway", arguments)
 
     @property
     def admin_url(self) -> str:
         """The address of the admin page."""
-        return str(self._server.addresses["admin_url"])
+        return str(self.addresses["admin_url"])
 
     def environment(self) -> dict[str, str]:
         """Return the settings that point the product to this gateway."""
-        return dict(self._server.addresses["environment"])
+        return dict(self.addresses["environment"])
 
     def received(self, since: int = 0) -> list[dict[str, Any]]:
         """Return the accepted messages whose number is above `since`, oldest first."""
@@ -73,12 +60,10 @@ def gateway_process(folder: Path | None = None, *, keep: int = 100_000, **faults
 
     `faults` are fields of Faults. The process ends with the block, and also when this process is killed.
     """
-    with TemporaryDirectory(prefix="crawlpush-gateway-") as temporary:
-        gateway = GatewayProcess(folder or Path(temporary) / "gateway", keep=keep)
-        gateway.start()
-        try:
-            if faults:
-                gateway.set_faults(**faults)
-            yield gateway
-        finally:
-            gateway.stop()
+    with (
+        TemporaryDirectory(prefix="crawlpush-gateway-") as temporary,
+        GatewayProcess(folder or Path(temporary) / "gateway", keep=keep) as gateway,
+    ):
+        if faults:
+            gateway.set_faults(**faults)
+        yield gateway

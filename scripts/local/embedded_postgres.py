@@ -16,8 +16,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import psycopg
 from sqlalchemy.engine import URL
@@ -25,6 +24,7 @@ from sqlalchemy.engine import URL
 from scripts.errors import CommandError
 from scripts.local.embedded_redis import free_port
 from scripts.local.shielded import end_with_parent
+from scripts.local.startable import Startable
 
 PROGRAMS = ("initdb", "postgres")
 UNPRIVILEGED_USER = "nobody"
@@ -60,7 +60,7 @@ def _version(programs: Path) -> float:
     return float(programs.parent.name) if programs.parent.name.replace(".", "", 1).isdigit() else 0.0
 
 
-class PostgresServer:
+class PostgresServer(Startable):
     """A throw-away PostgreSQL on a free loopback port, in a folder of its own.
 
     PostgreSQL refuses to run as root, so there it runs as `nobody`. No account is made and no other folder's
@@ -143,19 +143,6 @@ class PostgresServer:
         """End the server and remove its folder. Safe to call twice, and after a start that failed."""
         self.halt()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _account(self) -> dict[str, Any]:
         if self._user is None:

@@ -14,8 +14,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import click
 import redis
@@ -23,6 +21,8 @@ import redis
 from scripts.errors import CommandError
 from scripts.local.folder_lock import FolderInUseError, FolderLock
 from scripts.local.shielded import shielded
+from scripts.local.startable import Startable
+from scripts.local.supervisor import wait_or_kill
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class EmbeddedRedisError(CommandError):
     """The embedded Redis cannot be run; the message names the reason and the way out."""
 
 
-class EmbeddedRedis:
+class EmbeddedRedis(Startable):
     """A redis-server whose data stays in `folder` between starts.
 
     Only one process at a time can run it on one folder. A server that a killed process left behind is stopped by
@@ -114,12 +114,8 @@ class EmbeddedRedis:
         process, self._process = self._process, None
         if process is not None:
             shut_down(self._url)
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
+            if not wait_or_kill(process, STOP_SECONDS):
                 logger.warning("embedded redis did not stop in time", extra={"fields": {"pid": process.pid}})
-                process.kill()
-                process.wait()
         self._url = ""
         self._configuration.unlink(missing_ok=True)
         self._lock.release()
@@ -134,15 +130,6 @@ class EmbeddedRedis:
             shutil.rmtree(self._folder / "appendonlydir", ignore_errors=True)
             (self._folder / "appendonly.aof").unlink(missing_ok=True)
         self._lock.release()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _stop_leftover(self) -> None:
         # The lock is ours, so whoever started that server is gone. That it takes the password in our folder

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from typing import IO, Any
 
 from scripts.errors import CommandError
+from scripts.local.startable import Startable
+from scripts.local.supervisor import wait_or_kill
 
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 5.0
@@ -25,7 +27,7 @@ class ServerProcessError(CommandError):
     """A server process did not start, or refused what it was asked; the message has its own words."""
 
 
-class ServerProcess:
+class ServerProcess(Startable):
     """`python -m MODULE ARGUMENTS` as a child that ends with us, even when we are killed.
 
     The module takes the options of `serving.server_options`. `addresses` is what it said when it listened.
@@ -91,11 +93,7 @@ class ServerProcess:
         if process is not None:
             if process.stdin is not None:
                 process.stdin.close()
-            try:
-                process.wait(_STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            wait_or_kill(process, _STOP_TIMEOUT_S)
         if self._output is not None:
             self._output.close()
             self._output = None

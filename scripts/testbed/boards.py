@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from scripts.board.process import BoardProcess, board_process
+from scripts.board.process import BoardProcess
 from scripts.testbed.population import SITES
 
 
@@ -12,7 +12,7 @@ from scripts.testbed.population import SITES
 def boards() -> Iterator[dict[str, BoardProcess]]:
     """A board for each of SITES, on which only those posts appear that somebody adds."""
     with ExitStack() as stack:
-        yield {site: stack.enter_context(board_process(every=0)) for site in SITES}
+        yield {site: stack.enter_context(BoardProcess(every=0)) for site in SITES}
 
 
 def site_params(opened: Mapping[str, BoardProcess]) -> dict[str, tuple[str, dict[str, Any]]]:

@@ -15,7 +15,7 @@ import redis
 from pipeline.celery import create_app
 from pipeline.fanout.matcher import parse_phrase
 from pipeline.settings import get_settings
-from scripts.board.process import BoardProcess, board_process
+from scripts.board.process import BoardProcess
 from scripts.gateway.process import GatewayProcess, gateway_process
 from scripts.local.embedded_redis import EmbeddedRedis
 from scripts.local.process_output import LogFiles
@@ -192,7 +192,7 @@ def installed(folder: Path, database_url: str, *, posts: Sequence[str] = ()) -> 
     with (
         EmbeddedRedis(folder / "redis", keep_address=True) as redis,
         gateway_process(folder / "gateway") as gateway,
-        board_process(every=0) as board,
+        BoardProcess(every=0) as board,
     ):
         for title in posts:
             board.add_post(title)

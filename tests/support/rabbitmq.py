@@ -9,10 +9,10 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from scripts.local.embedded_redis import free_port
+from scripts.local.startable import Startable
+from scripts.local.supervisor import wait_or_kill
 
 START_SECONDS = 60
 STOP_SECONDS = 15
@@ -35,7 +35,7 @@ def find_rabbitmq() -> Path | None:
     return found[-1] if found else Path(on_path) if on_path else None
 
 
-class RabbitMQServer:
+class RabbitMQServer(Startable):
     """A RabbitMQ node with a name, a cookie, a folder and an Erlang port mapper of its own."""
 
     def __init__(self, program: Path) -> None:
@@ -90,11 +90,7 @@ class RabbitMQServer:
         """End the node and its port mapper, and remove the folder."""
         if self._process is not None:
             os.killpg(self._process.pid, signal.SIGTERM)
-            try:
-                self._process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, signal.SIGKILL)
-                self._process.wait()
+            wait_or_kill(self._process, STOP_SECONDS)
             self._process = None
             self._stop_mapper()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -116,16 +112,3 @@ class RabbitMQServer:
                     return
             time.sleep(0.1)
         raise RuntimeError(f"RabbitMQ did not start: {log.read_text(errors='replace')[-2000:]}")
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()

@@ -3,17 +3,16 @@
 import subprocess
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import redis
 
 from scripts.local.embedded_redis import find_server, free_port
+from scripts.local.startable import Startable
 from tests.support.broker import wait_until
 from tests.support.services import require
 
 
-class RedisProcess:
+class RedisProcess(Startable):
     """A server whose data outlive it."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
@@ -55,11 +54,5 @@ class RedisProcess:
                 pipe.execute()
         self.kill()
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def stop(self) -> None:
         self.kill()

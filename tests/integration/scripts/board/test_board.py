@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.board.process import BoardProcess, board_process
+from scripts.board.process import BoardProcess
 from scripts.local.processes import ServerProcessError, post_json
 from tests.integration.scripts.gateway.clients import wait_for
 
@@ -18,7 +18,7 @@ OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @pytest.fixture(scope="module")
 def board() -> Iterator[BoardProcess]:
-    with board_process(every=0) as board:
+    with BoardProcess(every=0) as board:
         yield board
 
 
@@ -83,16 +83,16 @@ def test_a_post_that_is_none(board: BoardProcess, values: object) -> None:
 
 
 def test_the_board_grows_by_itself() -> None:
-    with board_process(every=0.01) as board:
+    with BoardProcess(every=0.01) as board:
         first = board.posts()[0]["id"]
         wait_for(lambda: board.posts()[0]["id"] >= first + 3, "no posts came")
 
 
 def test_a_restart_continues_the_board(tmp_path: Path) -> None:
     file = tmp_path / "board.json"
-    with board_process(every=0, file=file) as board:
+    with BoardProcess(every=0, file=file) as board:
         added = board.add_post("before the restart")
-    with board_process(every=0, file=file) as board:
+    with BoardProcess(every=0, file=file) as board:
         assert board.posts()[0] == added
         assert board.add_post("after it")["id"] == added["id"] + 1
 

@@ -12,7 +12,7 @@ from pipeline import resources
 from pipeline.celery import app
 from pipeline.settings import get_settings
 from pipeline.tasks import crawl as crawl_tasks
-from scripts.board.process import BoardProcess, board_process
+from scripts.board.process import BoardProcess
 from scripts.cli import main
 from scripts.local.embedded_redis import free_port
 from storage.models import Base, CrawlRun, Site
@@ -167,7 +167,7 @@ def test_a_device_token_moves_with_its_phone_and_is_never_printed(run: Run) -> N
 
 @pytest.fixture
 def board() -> Any:
-    with board_process(every=0) as board:
+    with BoardProcess(every=0) as board:
         yield board
 
 

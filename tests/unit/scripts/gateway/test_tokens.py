@@ -6,6 +6,7 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from scripts.gateway.answers import Answer
 from scripts.gateway.credentials import (
@@ -120,10 +121,9 @@ def test_a_bearer_that_was_not_issued(credentials: GatewayCredentials, authoriza
 
 
 def other_key(folder: Path) -> Path:
-    from scripts.gateway.credentials import _pem
-
     path = folder / "other.p8"
-    path.write_bytes(_pem(ec.generate_private_key(ec.SECP256R1())))
+    key = ec.generate_private_key(ec.SECP256R1())
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return path
 
 
