@@ -35,7 +35,7 @@ COMMANDS = {
     "push": "scripts.commands.push:push",
     "doctor": "scripts.commands.doctor:doctor",
     "pause": "scripts.commands.pause:pause",
-    "resume": "scripts.commands.pause:resume",
+    "resume": "scripts.commands.resume:resume",
     "sweep": "scripts.commands.sweep:sweep",
     "schedule": "scripts.commands.schedule:schedule",
     "locks": "scripts.commands.locks:locks",

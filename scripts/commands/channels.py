@@ -4,8 +4,8 @@ import click
 
 from pipeline.push.message import Platform
 from pipeline.resources import now
-from scripts.commands.pause import still_paused
 from scripts.output import json_option, open_database, show_rows
+from scripts.state.pauses import still_paused
 from storage import channels as stored
 from storage import pauses
 

@@ -16,10 +16,10 @@ from pipeline.crawling import child, crawler
 from pipeline.crawling.child import CrawlProgress
 from pipeline.resources import now
 from pipeline.settings import get_settings
-from scripts.commands.pause import still_paused
 from scripts.errors import CommandError
 from scripts.local.signals import STOP_SIGNALS, stop_signals
 from scripts.output import json_option, open_database, show_rows
+from scripts.state.pauses import still_paused
 from storage import pauses, posts, sites
 
 HOST_WAIT_S = 2.0

@@ -7,8 +7,8 @@ from typing import Any
 
 from pipeline.basics.durations import rounded_duration
 from pipeline.basics.text import printable
-from scripts.commands.pause import still_paused
 from scripts.output import local_time
+from scripts.state.pauses import still_paused
 from scripts.state.report import TROUBLED
 from storage.pauses import Paused, Scope
 
