@@ -1,12 +1,20 @@
 """The lock files: exact pins that satisfy setup.cfg, from no other place than the package index."""
 
+import ast
 import configparser
+import re
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
+from pipeline.broker.redis_transport import KOMBU_VERSIONS
+
 ROOT = Path(__file__).resolve().parents[3]
+OURS = ("pipeline", "scripts", "spiders", "storage")
 LOCKS = ("requirements.txt", "requirements-test.txt")
 
 
@@ -54,3 +62,43 @@ def test_the_test_lock_holds_every_runtime_pin() -> None:
     runtime, test = ({(r.name, str(r.specifier)) for r in requirements((ROOT / name).read_text())} for name in LOCKS)
 
     assert runtime <= test
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def declared(setup_cfg: configparser.ConfigParser, *extras: str) -> set[str]:
+    texts = [setup_cfg["options"]["install_requires"], *(setup_cfg["options.extras_require"][name] for name in extras)]
+    return {canonical(requirement.name) for text in texts for requirement in requirements(text)}
+
+
+def imported(*folders: str) -> Iterator[tuple[str, str]]:
+    """Each module from elsewhere that a file imports, by the first part of its name."""
+    for folder in folders:
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                names = [node.module] if isinstance(node, ast.ImportFrom) and node.level == 0 else []
+                names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                for name in filter(None, names):
+                    yield str(path.relative_to(ROOT)), name.partition(".")[0]
+
+
+@pytest.mark.parametrize(("folders", "extras"), [(OURS, ()), (("tests",), ("test",))])
+def test_what_is_imported_is_declared(
+    folders: tuple[str, ...], extras: tuple[str, ...], setup_cfg: configparser.ConfigParser
+) -> None:
+    installed = packages_distributions()
+    known = declared(setup_cfg, *extras)
+    missing = {
+        f"{path}: {name}"
+        for path, name in imported(*folders)
+        if name not in {*sys.stdlib_module_names, *OURS, "tests"}
+        and not known & {canonical(distribution) for distribution in installed.get(name, [name])}
+    }
+    assert missing == set()
+
+
+def test_exactly_the_kombu_is_allowed_whose_inside_was_read(setup_cfg: configparser.ConfigParser) -> None:
+    (kombu,) = (r for r in requirements(setup_cfg["options"]["install_requires"]) if r.name == "kombu")
+    assert str(kombu.specifier) in {f"=={version}" for version in KOMBU_VERSIONS}
