@@ -7,6 +7,7 @@ from html.entities import html5
 from typing import Final
 
 from spiders.errors import SpiderError
+from spiders.reading.text import with_whole_signs
 
 _ROOT: Final = re.compile(
     r"<(?P<name>(?:[\w.-]+:)?(?P<local>rss|RDF|feed|channel))(?=[\s>/])(?P<attributes>[^<>]*)>", re.I
@@ -48,6 +49,7 @@ def prepare(text: str) -> FeedText:
 
     Raises NotAFeedError for HTML, other XML, and anything else.
     """
+    text = with_whole_signs(text)
     shown = masked(text)
     root = _root(shown)
     if root is None:

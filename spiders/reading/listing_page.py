@@ -19,6 +19,7 @@ from spiders.reading.identity import resolve
 from spiders.reading.page_scripts import telling_calls
 from spiders.reading.rows import RowReader, RowSkippedError, scripts_of
 from spiders.reading.selectors import compile_selector, without_tbody
+from spiders.reading.text import with_whole_signs
 
 REPEATED: Final = "repeats an earlier row"
 _ATTRIBUTE: Final = re.compile(r"data-[\w-]+|onclick|href|value|id", re.IGNORECASE)
@@ -51,7 +52,7 @@ class ListingPage:
 def parse_html(text: str) -> etree._Element:
     """A page's tree, whatever the page: the parser repairs, and an empty page is an empty tree."""
     parser = etree.HTMLParser(encoding="utf-8", recover=True, huge_tree=True, no_network=True)
-    source = text.replace("\x00", "").encode("utf-8", "ignore")
+    source = with_whole_signs(text.replace("\x00", "")).encode("utf-8", "ignore")
     try:
         root = etree.fromstring(source or b"<html/>", parser=parser)
     except (etree.LxmlError, ValueError):

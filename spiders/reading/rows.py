@@ -20,7 +20,7 @@ from spiders.reading.dates import parse_date
 from spiders.reading.identity import pattern_id, resolve
 from spiders.reading.page_scripts import call_arguments, script_address
 from spiders.reading.selectors import Selector, compile_selector, selects
-from spiders.reading.text import clean, element_text, shorten
+from spiders.reading.text import clean, element_text, shorten, unescaped
 
 _DATE_ATTRIBUTES: Final = ("datetime", "content", "data-timestamp", "data-time", "data-date", "data-utime", "title")
 _FIELD: Final = re.compile(r"\{(?P<attribute>[A-Za-z][\w:-]*)(?:(?:\.(?P<call>[A-Za-z_$][\w$]*))?\.(?P<place>\d+))?\}")
@@ -156,18 +156,18 @@ class RowReader:
         if titled is None:
             return ""
         if isinstance(titled, str):
-            return self._stripped(clean(titled))
+            return self._stripped(clean(unescaped(titled)))
         badges = [element for badge in self._badges for element in badge.elements(row) if element is not titled]
         title = self._stripped(element_text(titled, badges))
         if title and not title.endswith(_CUT):
             return title
         for element in (titled, anchor):
-            full = clean(element.get("title") or "")
+            full = clean(unescaped(element.get("title") or ""))
             if full and full.startswith(title.rstrip(".… ")):
                 return self._stripped(full)
         if not title:
             pictures = titled.iter("img")
-            title = next((alt for each in pictures if (alt := clean(each.get("alt") or ""))), "")
+            title = next((alt for each in pictures if (alt := clean(unescaped(each.get("alt") or "")))), "")
         return title
 
     def _stripped(self, title: str) -> str:

@@ -12,7 +12,7 @@ from parsel import xpathfuncs
 from parsel.csstranslator import HTMLTranslator
 
 from spiders.errors import SpiderError
-from spiders.reading.text import clean, element_text
+from spiders.reading.text import clean, element_text, unescaped
 
 xpathfuncs.setup()  # has-class() and friends, for every XPath of the process
 
@@ -61,7 +61,7 @@ class Selector:
     def text(self, element: etree._Element) -> str:
         """The first selected thing that has text, as clean text."""
         for each in self.find(element):
-            if text := clean(each) if isinstance(each, str) else element_text(each):
+            if text := clean(unescaped(each)) if isinstance(each, str) else element_text(each):
                 return text
         return ""
 

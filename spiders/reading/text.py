@@ -36,6 +36,41 @@ _INLINE_MARKUP: Final = re.compile(
 )
 _BREAKS: Final = re.compile(r"<(?:br|p|div|h[1-6])\b", re.IGNORECASE)
 
+_REFERENCE: Final = re.compile(r"&(?:#\d{1,8}|#[xX][0-9a-fA-F]{1,7}|[A-Za-z][A-Za-z0-9]{1,31});")
+_HALVES: Final = re.compile(
+    r"(?:&(?:amp;)*#(?:0*5[567]\d{3}|[xX]0*[dD][89a-fA-F][0-9a-fA-F]{2})(?:;|(?![0-9a-fA-F])))+"
+)
+_HALF: Final = re.compile(r"(?P<start>&(?:amp;)*)#(?:[xX](?P<hex>[0-9a-fA-F]+)|(?P<number>\d+));?")
+
+
+def with_whole_signs(source: str) -> str:
+    """A page's or feed's source in which a sign that is written as two references is that sign.
+
+    Java and JavaScript count an emoji as two halves ("surrogates"), and what escapes them one by one writes
+    `&#55357;&#56960;`. A half without its other half means nothing and is dropped.
+    """
+    if "&" not in source:
+        return source
+    return _HALVES.sub(_whole_signs, source)
+
+
+def _whole_signs(run: re.Match[str]) -> str:
+    parts: list[str] = []
+    for half in _HALF.finditer(run[0]):
+        code = int(half["hex"], 16) if half["hex"] else int(half["number"])
+        # Other signs of this range, Hangul among them, stay as they are written.
+        parts.append(chr(code) if 0xD800 <= code <= 0xDFFF else half[0])
+    return "".join(parts).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
+
+
+def unescaped(text: str) -> str:
+    """A text that still shows references ("R&amp;D") because its board escaped it more than once, without them."""
+    for _ in range(2):
+        if "&" not in text or ";" not in text:
+            break
+        text = _REFERENCE.sub(lambda found: html.unescape(found[0]), with_whole_signs(text))
+    return text
+
 
 def clean(text: str) -> str:
     """One line of text: white space made single blanks, invisible and broken characters dropped, in NFC."""
@@ -64,7 +99,7 @@ def title_text(text: str, *, markup: bool = True) -> str:
     if markup and ("&" in text or "<" in text):
         # Twice: "&amp;amp;" is common, and an entity often hides a tag ("&lt;sup&gt;").
         for _ in range(2):
-            text = html.unescape(_without_markup(text))
+            text = html.unescape(_without_markup(with_whole_signs(text)))
         text = _without_markup(text)
     return shorten(clean(text), TITLE_LENGTH)
 
@@ -95,12 +130,12 @@ def element_text(root: etree._Element, leave_out: Collection[etree._Element] = (
             parts.append(" ")
         if element is not root:
             parts.append(element.tail or "")
-    return clean("".join(parts))
+    return clean(unescaped("".join(parts)))
 
 
 def html_text(source: str, length: int = BODY_LENGTH) -> str:
     """The text of a piece of HTML (or of plain text), shortened to `length` characters."""
-    source = source[:_HTML_LENGTH]
+    source = with_whole_signs(source[:_HTML_LENGTH])
     if "<" in source:
         source = source.translate(_TRANSLATION)
         try:

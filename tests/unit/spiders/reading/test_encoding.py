@@ -76,6 +76,36 @@ def test_a_title_cut_in_the_middle_of_a_character_does_not_spoil_the_page() -> N
     assert KOREAN in decode(page(KOREAN, "euc-kr").encode("cp949") + "안녕".encode("cp949")[:-1] + b"...").text
 
 
+CAFE = "We’re hiring: café staff"
+
+
+@pytest.mark.parametrize(
+    "damage", ["ï".encode()[:-1], "안".encode()[:-1], "안".encode()[1:], b"\xff", b"\xa0", b"\x92"]
+)
+@pytest.mark.parametrize("declared", ["header", "page"])
+def test_one_byte_that_is_not_utf8_does_not_spoil_a_page_with_few_accents(damage: bytes, declared: str) -> None:
+    body = page(CAFE, "utf-8" if declared == "page" else None).encode() + b"<p>cut" + damage + b"...</p>"
+    decoded = decode(body, content_type="text/html; charset=utf-8" if declared == "header" else "text/html")
+    assert CAFE in decoded.text
+    assert decoded.encoding == "utf-8"
+
+
+@pytest.mark.parametrize(
+    ("text", "real"), [("café", "cp1252"), ("한글 공지", "cp949"), ("Вышел", "koi8-r"), ("이것은", "cp949")]
+)
+def test_a_page_of_few_letters_is_not_utf8_because_it_says_so(text: str, real: str) -> None:
+    assert decode(page(text, "utf-8").encode(real)).encoding != "utf-8"
+
+
+def test_one_damaged_character_does_not_spoil_a_korean_page_with_few_of_them() -> None:
+    body = page("학사 공지, 장학 안내, 채용 공고, 행사 일정", "euc-kr").encode("cp949") + b"cut\xb0 "
+    assert "장학 안내" in decode(body).text
+
+
+def test_an_emoji_in_two_halves_of_three_bytes_is_one_sign() -> None:
+    assert decode(b"launch \xed\xa0\xbd\xed\xba\x80 now").text == "launch 🚀 now"
+
+
 @pytest.mark.parametrize("body", [b"", b"\x00" * 100, b"\xff" * 100, bytes(range(256)), b"\x1b$B"])
 def test_any_bytes_are_read(body: bytes) -> None:
     assert isinstance(decode(body).text, str)

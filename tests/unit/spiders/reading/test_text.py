@@ -4,7 +4,7 @@ import pytest
 from lxml import etree
 
 from spiders.items import PostItem, bounded_id
-from spiders.reading.text import clean, element_text, html_text, shorten, title_text
+from spiders.reading.text import clean, element_text, html_text, shorten, title_text, unescaped, with_whole_signs
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,42 @@ def test_text_is_cleaned(raw: str, expected: str) -> None:
 )
 def test_a_title_loses_its_markup_and_keeps_what_only_looks_like_it(raw: str, expected: str) -> None:
     assert title_text(raw) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("채용 &#55357;&#56960; 시작", "채용 🚀 시작"),
+        ("장학 &#xD83C;&#xDF93; 안내", "장학 🎓 안내"),
+        ("&#xd83d;&#56960;&#55357;&#xDE80;", "🚀🚀"),
+        ("&amp;#xD83D;&amp;#xDE80; launch", "🚀 launch"),
+        ("&#55357&#56960 next", "🚀 next"),
+        ("cut &#55357; here", "cut  here"),
+        ("&#56960;&#55357;", ""),
+        ("&#54620;&#55000;&#57344;", "&#54620;&#55000;&#57344;"),
+        ("AT&T &#38; &#x26;", "AT&T &#38; &#x26;"),
+    ],
+)
+def test_a_sign_written_as_two_references_is_one_sign(source: str, expected: str) -> None:
+    assert with_whole_signs(source) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("R&amp;D 인턴 모집", "R&D 인턴 모집"),
+        ("R&amp;amp;D", "R&D"),
+        ("&quot;2026 가을&quot; 행사", '"2026 가을" 행사'),
+        ("It&#39;s open", "It's open"),
+        ("It&#x27;s&nbsp;open", "It's\xa0open"),
+        ("A &lt;b&gt; tag", "A <b> tag"),
+        ("취업&middot;창업 특강", "취업·창업 특강"),
+        ("AT&T; a & b; R&D &copy", "AT&T; a & b; R&D &copy"),
+        ("&unknown; &#xD83D;&#xDE80;", "&unknown; 🚀"),
+    ],
+)
+def test_a_text_that_was_escaped_twice_is_shown_as_it_was_meant(text: str, expected: str) -> None:
+    assert unescaped(text) == expected
 
 
 def test_a_title_that_is_declared_plain_is_taken_as_it_stands() -> None:
