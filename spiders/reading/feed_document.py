@@ -13,6 +13,7 @@ from spiders.items import PostItem
 from spiders.params import FeedParams
 from spiders.reading.dates import parse_date
 from spiders.reading.encoding import decode
+from spiders.reading.entry_links import is_address, page_link
 from spiders.reading.feed_entries import Entry, posts_of
 from spiders.reading.feed_text import NotAFeedError, prepare
 from spiders.reading.identity import canonical_link, resolve
@@ -77,9 +78,11 @@ def parse_feed(body: bytes, url: str, params: FeedParams, now: datetime, content
         version = parsed.version or "unknown"
         if not parsed.entries and not parsed.version and not prepared.entries and not broken_off:
             raise NotAFeedError("the address answered with XML that looks like a feed but cannot be read as one")
-        home, next_url = str(parsed.feed.get("link") or ""), _next_of(parsed)
+        home, next_url = _home(parsed), _next_of(parsed)
         entries, rows = _xml_entries(parsed, url, params, now), len(parsed.entries)
-    posts, skipped = posts_of(entries, params, home={canonical_link(each) for each in (home, url) if each})
+    page = resolve(url, home) if is_address(home) else None
+    own = {canonical_link(each) for each in (home, url) if each}
+    posts, skipped = posts_of(entries, params, home=own, page=page or params.url)
     document = FeedDocument(
         posts=posts,
         rows=rows,
@@ -108,6 +111,13 @@ def _parsed(xml: str) -> Any:
     )
 
 
+def _home(parsed: Any) -> str:
+    """The address of the site that the feed is of."""
+    return page_link(parsed.feed.get("links") or [], str(parsed.feed.get("language") or "")) or _text(
+        parsed.feed, "link"
+    )
+
+
 def _next_of(parsed: Any) -> str:
     links = parsed.feed.get("links") or []
     return next((str(link.get("href") or "") for link in links if link.get("rel") == "next"), "")
@@ -121,7 +131,7 @@ def _xml_entries(parsed: Any, url: str, params: FeedParams, now: datetime) -> It
         original = entry.get("feedburner_origlink")
         yield Entry(
             guid=_text(entry, "id"),
-            link=resolve(url, _link(entry)),
+            link=resolve(url, _link(entry, str(parsed.feed.get("language") or ""))),
             original_link=resolve(url, original) if isinstance(original, str) else None,
             comments=resolve(url, _text(entry, "comments")),
             title=_text(entry, "title"),
@@ -133,11 +143,12 @@ def _xml_entries(parsed: Any, url: str, params: FeedParams, now: datetime) -> It
         )
 
 
-def _link(entry: Any) -> str:
-    if link := _text(entry, "link"):
-        return link
-    links = entry.get("links") or []
-    return next((str(each.get("href") or "") for each in links if each.get("rel") != "enclosure"), "")
+def _link(entry: Any, language: str) -> str:
+    link, links = _text(entry, "link"), dict.get(entry, "links") or []
+    # Without a link feedparser gives the guid, whatever it is.
+    if link and link == _text(entry, "id") and not any(each.get("href") == link for each in links):
+        return link if is_address(link) else ""
+    return page_link(links, language) or link
 
 
 def _text(entry: Any, name: str) -> str:

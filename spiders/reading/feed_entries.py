@@ -10,7 +10,7 @@ from typing import Final
 
 from spiders.items import PostItem
 from spiders.params import FeedParams
-from spiders.reading.identity import canonical_link, content_id, pattern_id
+from spiders.reading.identity import canonical_link, content_id, pattern_id, without_sessions
 from spiders.reading.text import clean, html_text, shorten, title_text
 
 REPEATED: Final = "repeats an earlier entry"
@@ -43,13 +43,16 @@ class _Candidate:
 
 
 def posts_of(
-    entries: Iterable[Entry], params: FeedParams, home: Collection[str]
+    entries: Iterable[Entry], params: FeedParams, home: Collection[str], page: str
 ) -> tuple[tuple[PostItem, ...], tuple[tuple[str, int], ...]]:
-    """The posts of a feed's entries and why the others are none. `home` is the site's own canonical addresses."""
+    """The posts of a feed's entries and why the others are none.
+
+    `home` is the site's own canonical addresses; `page` is what a reader of an entry without a link opens.
+    """
     candidates: list[_Candidate] = []
     skipped: Counter[str] = Counter()
     for entry in entries:
-        found = _candidate(entry, params, home)
+        found = _candidate(entry, params, home, page)
         if isinstance(found, str):
             skipped[found] += 1
         else:
@@ -60,17 +63,19 @@ def posts_of(
             skipped[REPEATED] += 1
         else:
             posts[post.external_id] = post
-    return tuple(posts.values()), tuple(skipped.most_common())
+    opened = without_sessions([post.url for post in posts.values()])
+    kept = tuple(replace(post, url=url) for post, url in zip(posts.values(), opened, strict=True))
+    return kept, tuple(skipped.most_common())
 
 
-def _candidate(entry: Entry, params: FeedParams, home: Collection[str]) -> _Candidate | str:
+def _candidate(entry: Entry, params: FeedParams, home: Collection[str], page: str) -> _Candidate | str:
     body = html_text(entry.body) if entry.body else ""
     title = title_text(entry.title, markup=entry.title_is_markup)
     for pattern in (_compiled(each.removeprefix("re:")) for each in params.strip):
         title = clean(pattern.sub(" ", title))
     if not title and not body and not entry.link:
         return "empty entry"
-    url = (entry.comments if params.link == "comments" else None) or entry.link or entry.comments or params.url
+    url = (entry.comments if params.link == "comments" else None) or entry.link or entry.comments or page
     for each in params.skip:
         subject, _, pattern_text = each.partition(":")
         if _compiled(pattern_text).search(title if subject == "title" else url):

@@ -17,6 +17,8 @@ _HIDDEN: Final = re.compile(r"<!\[CDATA\[.*?(?:\]\]>|\Z)|<!--.*?(?:-->|\Z)|<\?.*
 _ENTRY_END: Final = re.compile(r"</(?:[\w.-]+:)?(?:item|entry)\s*>", re.IGNORECASE)
 _ENTRY_START: Final = re.compile(r"<(?:[\w.-]+:)?(?:item|entry)(?=[\s>/])", re.IGNORECASE)
 _EMPTY_ENTRY: Final = re.compile(r"<(?P<tag>item|entry)\s*(?:/>|>\s*</(?P=tag)\s*>)", re.IGNORECASE)
+_DC_TITLE: Final = re.compile(r"<dc:title(?=[\s>])[^<>]*>.*?</dc:title\s*>", re.DOTALL)
+_OWN_TITLE: Final = re.compile(r"<title(?=[\s>])")
 _CHANNEL_END: Final = re.compile(r"\s*</(?:[\w.-]+:)?channel\s*>", re.IGNORECASE)
 _REPAIRS: Final = re.compile(
     r"(?P<hidden><!\[CDATA\[.*?(?:\]\]>|\Z)|<!--.*?(?:-->|\Z))"
@@ -55,14 +57,29 @@ def prepare(text: str) -> FeedText:
     if root is None:
         raise NotAFeedError(_what_it_is(text, shown))
     text, shown = text[root.start() :], shown[root.start() :]
-    complete = _end(shown, root["name"], root["local"].lower())
+    complete = root["attributes"].endswith("/") or _end(shown, root["name"], root["local"].lower())
     if not complete:
         ends = list(_ENTRY_END.finditer(shown))
         kept = ends[-1].end() if ends else root.end() - root.start()
         text = text[:kept] + _closing(root["name"], root["local"].lower(), shown[:kept])
         shown = masked(text)
     entries = len(_ENTRY_START.findall(shown)) - len(_EMPTY_ENTRY.findall(shown))
-    return FeedText(xml=_repaired(text), broken_off=not complete, entries=entries)
+    return FeedText(xml=_repaired(_without_second_titles(text)), broken_off=not complete, entries=entries)
+
+
+def _without_second_titles(text: str) -> str:
+    """Without the dc:title of entries that have a title of their own: feedparser takes the one that comes last."""
+    if "<dc:title" not in text:
+        return text
+    shown = masked(text)
+    kept, position = [], 0
+    for found in _DC_TITLE.finditer(shown):
+        start = max((entry.start() for entry in _ENTRY_START.finditer(shown, position, found.start())), default=-1)
+        end = _ENTRY_END.search(shown, found.end())
+        if start >= 0 and end and _OWN_TITLE.search(_DC_TITLE.sub("", shown[start : end.start()])):
+            kept.append(text[position : found.start()])
+            position = found.end()
+    return "".join((*kept, text[position:]))
 
 
 def masked(text: str) -> str:

@@ -2,9 +2,9 @@
 
 import hashlib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
 
 from w3lib.url import canonicalize_url, safe_url_string
 
@@ -50,16 +50,16 @@ _NOWHERE: Final = re.compile(
 _UNUSABLE: Final = re.compile(r"\s*(?:javascript|mailto|tel|data|about|vbscript|file|blob)\s*:", re.IGNORECASE)
 
 
-def resolve(base: str, href: str) -> str | None:
+def resolve(base: str, href: str, encoding: str = "utf-8") -> str | None:
     """The absolute http(s) address of an href; None for `#`, javascript:, mailto:, and what is no address.
 
-    Blanks and raw characters in the path are escaped as browsers do.
+    Blanks and raw characters are escaped as browsers do: those of the query in the encoding of the page.
     """
     href = href.strip().replace("\n", "").replace("\r", "").replace("\t", "")
     if not href or _UNUSABLE.match(href):
         return None
     try:
-        url = safe_url_string(urljoin(base, href))
+        url = _escaped(urljoin(base, href), encoding)
         parts = urlsplit(url)
         _ = parts.port
         here = urlsplit(safe_url_string(base))
@@ -72,6 +72,39 @@ def resolve(base: str, href: str) -> str | None:
     if same_page and _NOWHERE.fullmatch(parts.fragment):
         return None
     return url
+
+
+def _escaped(url: str, encoding: str) -> str:
+    if not (url.isascii() or encoding == "ascii" or encoding.startswith("utf")):
+        before, sharp, fragment = url.partition("#")
+        path, mark, query = before.partition("?")
+        # A sign that the encoding lacks goes out as a reference (URL Standard, "percent-encode after encoding").
+        parts = (each if each.isascii() else quote(each.encode(encoding, "xmlcharrefreplace")) for each in query)
+        url = f"{path}{mark}{''.join(parts)}{sharp}{fragment}"
+    return safe_url_string(url)
+
+
+def without_sessions(urls: Sequence[str]) -> list[str]:
+    """Addresses of different posts for readers to open: without the session id that the site gave the crawler.
+
+    Nothing else in them is touched. Where the rest does not tell two posts apart it was no session's.
+    """
+    opened = [_without_session(url) for url in urls]
+    meant: dict[str, set[str]] = {}
+    for url, without in zip(urls, opened, strict=True):
+        meant.setdefault(without, set()).add(url)
+    return [without if len(meant[without]) == 1 else url for url, without in zip(urls, opened, strict=True)]
+
+
+def _without_session(url: str) -> str:
+    parts = urlsplit(url)
+    path = PATH_SESSION.sub("", parts.path)
+    separator = "&" if "&" in parts.query else ";"
+    fields = parts.query.split(separator)
+    kept = [field for field in fields if not _is_session(*field.partition("=")[::2])]
+    if path == parts.path and len(kept) == len(fields):
+        return url
+    return urlunsplit(parts._replace(path=path, query=separator.join(kept)))
 
 
 FRAGMENT: Final = "#"
@@ -139,7 +172,11 @@ def _query(query: str, path: str, ignore: Collection[str], list_state: bool, kee
 
 
 def _is_noise(name: str, value: str) -> bool:
-    if _TRACKING.fullmatch(name) or _SESSION.fullmatch(name):
+    return bool(_TRACKING.fullmatch(name)) or _is_session(name, value)
+
+
+def _is_session(name: str, value: str) -> bool:
+    if _SESSION.fullmatch(name):
         return True
     return bool(_SHORT_SESSION.fullmatch(name) and _SESSION_VALUE.fullmatch(value))
 

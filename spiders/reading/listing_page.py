@@ -15,7 +15,7 @@ from spiders.items import PostItem
 from spiders.params import ListingParams
 from spiders.reading.addresses import PLAIN, Scheme, numbered_form, same_title, telling_noise
 from spiders.reading.encoding import decode
-from spiders.reading.identity import resolve
+from spiders.reading.identity import without_sessions
 from spiders.reading.page_scripts import telling_calls
 from spiders.reading.rows import RowReader, RowSkippedError, scripts_of
 from spiders.reading.selectors import compile_selector, without_tbody
@@ -79,7 +79,7 @@ def parse_listing(
     root = parse_html(body)
     base = get_base_url(body, url)
     rows = compile_selector(params.row).elements(root)
-    reader = RowReader(params=params, base=base, now=now, scheme=scheme or PLAIN)
+    reader = RowReader(params=params, base=base, now=now, encoding=encoding or "utf-8", scheme=scheme or PLAIN)
     if params.link_template:
         reader = replace(reader, telling_calls=telling_calls([each for row in rows for each in scripts_of(row)]))
     found = _read_apart(reader, rows)
@@ -98,9 +98,10 @@ def parse_listing(
     problem = "" if posts else _problem(params, root, rows, skipped)
     if is_ambiguous:
         problem = _ambiguous(params, rows, skipped[SHARED])
+    opened = without_sessions([post.url for post in posts.values()])
     return ListingPage(
-        posts=tuple(posts.values()),
-        next_url=_next_url(root, base, url, params),
+        posts=tuple(replace(post, url=each) for post, each in zip(posts.values(), opened, strict=True)),
+        next_url=_next_url(root, reader, url),
         rows=len(rows),
         skipped=tuple(skipped.most_common()),
         encoding=encoding,
@@ -241,12 +242,12 @@ def telling_attribute(rows: Sequence[etree._Element]) -> str:
     return min((each for each, found in values.items() if len(found) == most), key=lambda each: "attr(on" in each)
 
 
-def _next_url(root: etree._Element, base: str, url: str, params: ListingParams) -> str | None:
-    if not params.next:
+def _next_url(root: etree._Element, reader: RowReader, url: str) -> str | None:
+    if not reader.params.next:
         return None
-    found = compile_selector(params.next).first(root)
+    found = compile_selector(reader.params.next).first(root)
     if isinstance(found, etree._Element):
         anchor = found if found.get("href") else next(found.iter("a"), found)
         found = anchor.get("href")
-    following = resolve(base, found) if found else None
+    following = reader.resolve(found)
     return following if following and following != url else None

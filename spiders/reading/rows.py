@@ -41,6 +41,8 @@ class RowReader:
     # Base of the page's relative links.
     base: str
     now: datetime
+    # What the page's bytes were read as; its links are sent in it.
+    encoding: str = "utf-8"
     # How the page's addresses name posts.
     scheme: Scheme = PLAIN
     # Addresses that rows with different titles share, so that they are none of them.
@@ -100,7 +102,7 @@ class RowReader:
 
     def resolve(self, href: str | None) -> str | None:
         """The absolute address of an href on this page, or None."""
-        return resolve(self.base, href) if href else None
+        return resolve(self.base, href, self.encoding) if href else None
 
     def _unusable(self, href: str) -> str:
         if not href:
@@ -181,7 +183,7 @@ class RowReader:
             addresses = (filled,)
         else:
             addresses = chain(addresses, (each for element in carriers for each in opened_addresses(element)))
-        absolute = (resolve(self.base, each) for each in addresses)
+        absolute = (resolve(self.base, each, self.encoding) for each in addresses)
         return next((each for each in absolute if each and each not in self.shared), None)
 
     def _own_id(self, row: etree._Element, link: str) -> str | None:

@@ -69,12 +69,134 @@ def test_an_entry_without_guid_and_link_is_identified_by_what_it_says() -> None:
     )
     assert ids(read(one)) == ids(read(one))
     assert ids(read(one)) != ids(read(other))
-    assert read(one).posts[0].url == URL
+    assert read(one).posts[0].url == "http://a.example/"
 
 
 def test_entries_that_all_link_to_the_front_page_are_told_apart() -> None:
     document = read(rss(*(f"<title>{n}</title><link>http://a.example/</link>" for n in "abc")))
     assert len(set(ids(document))) == 3
+
+
+@pytest.mark.parametrize(
+    ("guid", "opened"),
+    [
+        ("<guid>notice-2026-118</guid>", "http://a.example/"),
+        ("<guid>urn:board:2026-11-27-room-draw</guid>", "http://a.example/"),
+        ("<guid>tag:a.example,2026:7</guid>", "http://a.example/"),
+        ("<guid>7731</guid>", "http://a.example/"),
+        ("<guid isPermaLink='True'>notice 7</guid>", "http://a.example/"),
+        ("<guid isPermaLink='false'>http://a.example/p/9</guid>", "http://a.example/"),
+        ("<guid>http://a.example/p/9</guid>", "http://a.example/p/9"),
+        ("<guid>/p/9</guid>", "http://a.example/p/9"),
+        ("<link>urn:x:7</link><guid>7</guid>", "http://a.example/"),
+        ("<link></link><guid>n</guid><comments>http://a.example/c/9</comments>", "http://a.example/c/9"),
+    ],
+)
+def test_an_entry_without_a_link_opens_the_feeds_own_page(guid: str, opened: str) -> None:
+    post = read(rss(f"<title>a</title>{guid}")).posts[0]
+    assert post.url == opened
+    # Which post it is does not depend on that.
+    assert post.external_id != read(rss("<title>a</title><guid>other</guid>")).posts[0].external_id
+
+
+def test_a_feed_that_names_no_page_is_opened_itself() -> None:
+    assert read(atom("<title>a</title><id>tag:1</id>")).posts[0].url == URL
+    feed = (
+        '{"version": "https://jsonfeed.org/version/1", "home_page_url": "/home", "items": [{"id": "7", "title": "a"}]}'
+    )
+    assert read(feed).posts[0].url == "http://a.example/home"
+
+
+ALTERNATES = {
+    "one": ('<link href="/x"/>', "/x"),
+    "the feed's language first": (
+        '<link rel="alternate" hreflang="ko" href="/ko"/><link rel="alternate" hreflang="en" href="/en"/>',
+        "/ko",
+    ),
+    "the feed's language last": (
+        '<link rel="alternate" hreflang="en-US" href="/en"/><link rel="alternate" hreflang="ko-KR" href="/ko"/>',
+        "/ko",
+    ),
+    "neither": (
+        '<link rel="alternate" hreflang="en" href="/en"/><link rel="alternate" hreflang="de" href="/de"/>',
+        "/en",
+    ),
+    "JSON first": (
+        '<link rel="alternate" type="application/json" href="/x.json"/>'
+        '<link rel="alternate" type="text/html" href="/x"/>',
+        "/x",
+    ),
+    "PDF last": (
+        '<link rel="alternate" type="text/html" href="/x"/>'
+        '<link rel="alternate" type="application/pdf" href="/x.pdf"/>',
+        "/x",
+    ),
+    "an enclosure, replies and itself": (
+        '<link rel="enclosure" href="/x.mp3"/><link rel="replies" href="/c"/>'
+        '<link rel="self" href="/s"/><link href="/x"/>',
+        "/x",
+    ),
+    "itself alone": ('<link rel="self" href="/api/4"/><link rel="related" href="/other"/>', "/home"),
+    "an editor alone": ('<link rel="edit" href="/edit/5"/>', "/home"),
+}
+
+
+@pytest.mark.parametrize(("links", "opened"), ALTERNATES.values(), ids=ALTERNATES)
+def test_of_several_links_the_page_in_the_feeds_language_is_opened(links: str, opened: str) -> None:
+    entry = f"<title>a</title><id>tag:1</id>{links}"
+    feed = atom(entry, attributes='xml:lang="ko"').replace("<entry>", '<link href="/home"/><entry>')
+    assert read(feed).posts[0].url == f"http://a.example{opened}"
+
+
+@pytest.mark.parametrize(
+    ("item", "title"),
+    [
+        ("<title>own</title><dc:title>other</dc:title>", "own"),
+        ("<dc:title>other</dc:title><title>own</title>", "own"),
+        ("<title>own</title><media:title>other</media:title>", "own"),
+        ("<media:group><media:title>other</media:title></media:group><title>own</title>", "own"),
+        ("<image><title>other</title><link>/i</link></image><title>own</title>", "own"),
+        ("<title>own</title><source url='/s'><title>other</title></source>", "own"),
+        ("<dc:title>own</dc:title>", "own"),
+        ("<title><![CDATA[a <dc:title>]]></title><dc:title>other</dc:title>", "a <dc:title>"),
+    ],
+)
+def test_an_entrys_own_title_is_its_title(item: str, title: str) -> None:
+    feed = rss(f"{item}<link>/1</link>", "<title>next</title><link>/2</link>").replace(
+        '<rss version="2.0">',
+        '<rss version="2.0" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:media="http://search.yahoo.com/mrss/">',
+    )
+    assert titles(read(feed)) == [title, "next"]
+
+
+def test_a_readers_link_does_not_carry_the_crawlers_session() -> None:
+    items = [f"<title>{n}</title><link>/v;jsessionid=AB{n}?id={n}&amp;PHPSESSID=x1</link>" for n in range(3)]
+    assert [post.url for post in read(rss(*items)).posts] == [f"http://a.example/v?id={n}" for n in range(3)]
+
+
+EMPTY = {
+    "rss": rss(),
+    "rss without a head": '<rss version="2.0"><channel></channel></rss>',
+    "rss with an empty channel": '<rss version="2.0"><channel/></rss>',
+    "atom": atom(),
+    "atom alone": '<feed xmlns="http://www.w3.org/2005/Atom"/>',
+    "rdf": '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/">'
+    '<channel rdf:about="x"><title>t</title></channel></rdf:RDF>',
+    "json": '{"version": "https://jsonfeed.org/version/1.1", "title": "t", "items": []}',
+    "json without items": '{"version": "https://jsonfeed.org/version/1.1", "title": "t"}',
+}
+
+
+@pytest.mark.parametrize("feed", EMPTY.values(), ids=EMPTY)
+def test_an_empty_feed_is_a_valid_feed(feed: str) -> None:
+    document = read(feed)
+    assert (document.posts, document.rows) == ((), 0)
+
+
+def test_an_emoji_in_two_references_is_read_in_every_part_of_a_feed() -> None:
+    items = ["a &#55357;&#56960;", "<![CDATA[b &#55356;&#57235;]]>", "&amp;#xD83D;&amp;#xDE80; c", "d &#55357; e"]
+    read_titles = titles(read(rss(*(f"<title>{title}</title><link>/{n}</link>" for n, title in enumerate(items)))))
+    assert read_titles == ["a 🚀", "b 🎓", "🚀 c", "d e"]
 
 
 def test_a_repeated_guid_with_the_same_link_is_one_post() -> None:

@@ -305,3 +305,65 @@ def test_an_edited_title_in_the_address_is_no_new_post() -> None:
 def test_nothing_is_escaped_where_a_field_is_the_whole_address(template: str, url: str) -> None:
     page = board("<b onclick=\"log('x'); viewOpinion('/o?c=1&amp;pdf=N')\">T</b>", title="b", link_template=template)
     assert page.posts[0].url == url
+
+
+@pytest.mark.parametrize(
+    ("written", "title"),
+    [
+        ("R&amp;amp;D 인턴", "R&D 인턴"),
+        ("&amp;quot;2026 가을&amp;quot; 행사", '"2026 가을" 행사'),
+        ("A &amp;lt;b&amp;gt; tag", "A <b> tag"),
+        ("채용 &#55357;&#56960; 시작", "채용 🚀 시작"),
+        ("장학 &#xD83C;&#xDF93; 안내", "장학 🎓 안내"),
+        ("cut &#55357; here", "cut here"),
+        ("AT&amp;T &amp; co", "AT&T & co"),
+    ],
+)
+@pytest.mark.parametrize("selector", ["a", "a::text", "a::attr(title)"])
+def test_a_title_that_a_board_escaped_wrongly_is_read_as_it_was_meant(written: str, title: str, selector: str) -> None:
+    assert titles(read(f'<li><a href="/1" title="{written}">{written}</a></li>', title=selector)) == [title]
+
+
+@pytest.mark.parametrize(
+    ("href", "opened"),
+    [
+        ("/v;jsessionid=0A1B?no={n}", "/v?no={n}"),
+        ("/v?no={n}&PHPSESSID=abc", "/v?no={n}"),
+        ("/v?PHPSESSID=abc&no={n}#top", "/v?no={n}#top"),
+        ("/v?sid=0123456789abcdef0123456789abcdef&t={n}", "/v?t={n}"),
+        ("/v?s=0123456789abcdef0123456789abcdef;t={n}", "/v?t={n}"),
+        ("/(S(abc123))/v?no={n}", "/v?no={n}"),
+        ("/v?sid={n}&q=%B0%F8", "/v?sid={n}&q=%B0%F8"),
+        ("/v?phpsessid={n}", "/v?phpsessid={n}"),
+    ],
+)
+def test_a_readers_link_does_not_carry_the_crawlers_session(href: str, opened: str) -> None:
+    page = read("".join(f'<li><a href="{href.format(n=n)}">Title {n}</a></li>' for n in (11, 12, 13)))
+    assert urls(page) == [f"http://a.example{opened.format(n=n)}" for n in (11, 12, 13)]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "query"),
+    [
+        ("euc-kr", "%B0%F8%C1%F6"),
+        ("utf-8", "%EA%B3%B5%EC%A7%80"),
+    ],
+)
+def test_raw_letters_of_a_query_go_out_in_the_pages_encoding(encoding: str, query: str) -> None:
+    row = '<li><a href="/공지/v?t=공지&e=🚀&n={n}#공지">공지사항 안내 {n}</a></li>'
+    html = f'<meta charset="{encoding}">' + "".join(row.replace("{n}", str(n)) for n in range(9))
+    body = html.encode("cp949" if encoding == "euc-kr" else encoding, "xmlcharrefreplace")
+    page = parse_listing(body, URL, ListingParams.from_mapping({"url": URL, "row": "li"}), NOW)
+    path = "%EA%B3%B5%EC%A7%80"
+    emoji = "%26%23128640%3B" if encoding == "euc-kr" else "%F0%9F%9A%80"
+    assert urls(page)[0] == f"http://a.example/{path}/v?t={query}&e={emoji}&n=0#{path}"
+
+
+def test_a_date_cell_that_cannot_be_read_costs_the_date_and_not_the_page() -> None:
+    cells = ["geſtern", "5MİN", "hıer", "\u0130\u0307", "2.9k", "99.99.9999", "", "2024.03.09"]
+    page = read(
+        "".join(f'<li><a href="/{n}">Title {n}</a><i>{cell}</i></li>' for n, cell in enumerate(cells)), date="i"
+    )
+    assert titles(page) == [f"Title {n}" for n in range(len(cells))]
+    assert page.posts[-1].published_at == datetime(2024, 3, 9, tzinfo=UTC)
+    assert [post.published_at for post in page.posts[3:7]] == [None] * 4
