@@ -16,6 +16,7 @@ from fastapi.routing import APIRoute
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
+from pipeline.celery import create_app as create_broker
 from pipeline.locks import open_redis
 from pipeline.settings import Settings
 from pipeline.web import problems
@@ -49,6 +50,7 @@ def open_context(settings: Settings) -> Context:
         database=Database(settings.database, pool_size=THREADS),
         redis=redis,
         limiter=Limiter(redis),
+        broker=create_broker(settings),
     )
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
+from celery import Celery
 from fastapi import Depends, Request
 from redis import Redis
 
 from pipeline.broker.publish import publish_many
-from pipeline.celery import app as celery_app
 from pipeline.resources import now
 from pipeline.settings import Settings
 from pipeline.web.limits import Limiter
@@ -24,11 +24,12 @@ class Context:
     database: Database
     redis: Redis
     limiter: Limiter
+    broker: Celery
     clock: Callable[[], datetime] = now
 
     def publish(self, task: str, ids: list[int]) -> None:
         """Enqueue a task for each id. Raises BrokerError; what is owed is in the database, so the sweep sends later."""
-        publish_many(celery_app, task, [(each,) for each in ids])
+        publish_many(self.broker, task, [(each,) for each in ids])
 
 
 def _context(request: Request) -> Context:

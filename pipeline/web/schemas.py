@@ -4,7 +4,7 @@ Requests refuse fields that they do not know. Texts never hold NUL, which Postgr
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -211,6 +211,61 @@ class SiteOut(SiteBrief):
     next_crawl_at: datetime | None
     last_crawl_at: datetime | None
     held_posts: int
+
+
+Param = Text | list[Text] | int | bool
+
+
+class Definition(In):
+    """How a site is read, and when; docs/sites.md says what each means. What is left out has its default, or stays."""
+
+    spider: Text | None = Field(None, examples=["listing"])
+    url: Text | None = Field(None, examples=["https://board.example/notice"])
+    params: dict[Name, Param] = Field(default_factory=dict, max_length=60, examples=[{"row": "tr", "title": "a"}])
+    schedule: Text | None = Field(None, examples=["5m"])
+    timezone: Text | None = Field(None, examples=["Asia/Seoul"])
+    active_hours: Text | None = None
+    max_age: Text | None = Field(None, examples=["7d"])
+    ttl: Text | None = Field(None, examples=["3d"])
+    match_body: bool | None = None
+    allow_private: bool | None = None
+    robots_exempt: Text | None = Field(None, description="Why robots.txt is not obeyed.")
+
+
+class SiteIn(Definition):
+    """A site to be watched."""
+
+    name: Text = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$", examples=["notices"])
+    check: bool = Field(default=True, description="Fetch the page first, and refuse what finds no posts on it.")
+    notify_existing: bool = Field(default=False, description="Push what the first crawl finds.")
+
+
+class SiteChange(Definition):
+    """What changes about a site."""
+
+    enabled: bool | None = None
+    check: bool = True
+    notify_existing: bool = False
+
+
+class TryIn(In):
+    """An address to look at."""
+
+    url: Text = Field(examples=["https://board.example/notice"])
+    spider: Text | None = Field(None, description="With its parameters; left out: find out.")
+    params: dict[Name, Param] = Field(default_factory=dict, max_length=60)
+    timezone: Text | None = None
+    allow_private: bool = False
+
+
+class TryOut(BaseModel):
+    """What would be watched, and the posts that it gives now."""
+
+    spider: str
+    params: dict[str, Any]
+    posts: list[dict[str, Any]]
+    feeds: list[str]
+    notes: list[str]
 
 
 class RunOut(BaseModel):

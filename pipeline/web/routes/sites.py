@@ -1,7 +1,8 @@
 """Sites as an operator steers them: how they are, a crawl now, held floods, pauses."""
 
+import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated
 
@@ -14,9 +15,24 @@ from pipeline.crawling.health import health_of
 from pipeline.push.message import Platform
 from pipeline.web.answers import run_out
 from pipeline.web.callers import Caller, allow
+from pipeline.web.commands import run_command
 from pipeline.web.context import Context, Services
 from pipeline.web.problems import ProblemError
-from pipeline.web.schemas import In, PauseIn, PauseOut, RunOut, RunQueued, Settled, SiteOut
+from pipeline.web.schemas import (
+    Definition,
+    In,
+    Param,
+    PauseIn,
+    PauseOut,
+    RunOut,
+    RunQueued,
+    Settled,
+    SiteChange,
+    SiteIn,
+    SiteOut,
+    TryIn,
+    TryOut,
+)
 from storage import crawl_runs, overview, pauses, posts, sites
 from storage.overview import SiteState
 from storage.pauses import Scope
@@ -49,6 +65,64 @@ def get_site(site: str, services: Services, _: Looks) -> SiteOut:
         sites.by_name(session, site)
         (state,) = overview.site_states(session, name=site)
         return _site_out(state)
+
+
+@router.post("/sites", status_code=HTTPStatus.CREATED, summary="Watch a site, after fetching its page once")
+def add_site(body: SiteIn, services: Services, _: Steers) -> SiteOut:
+    """The first crawl is a silent baseline, unless `notify_existing`."""
+    words = ["sites", "add", body.name, *_options(body)]
+    words += [] if body.check else ["--no-check"]
+    words += ["--notify-existing"] if body.notify_existing else []
+    run_command(words)
+    return get_site(body.name, services, _)
+
+
+@router.patch("/sites/{site}", summary="Change a site's definition, after fetching its page when that matters")
+def change_site(site: str, body: SiteChange, services: Services, _: Steers) -> SiteOut:
+    """What is left out stays; an empty text takes a parameter away."""
+    before = get_site(site, services, _)
+    if options := _options(body):
+        words = ["sites", "set", *options, *([] if body.check else ["--no-check"])]
+        run_command([*words, *(["--notify-existing"] if body.notify_existing else []), "--", site])
+    if body.enabled is not None and body.enabled != before.enabled:
+        with services.database.writing() as session:
+            sites.set_enabled(session, site, enabled=body.enabled, now=services.clock())
+    return get_site(site, services, _)
+
+
+@router.post("/sites:try", summary="Fetch a page once and show the posts that it would give; stores nothing")
+def try_site(body: TryIn, _: Steers) -> TryOut:
+    """Without a spider: find the feed, or guess the rows of a board."""
+    words = ["sites", "try", "--json", *_given("timezone", body.timezone), *_params(body.params)]
+    words += [*_given("spider", body.spider), *(["--allow-private"] if body.allow_private else []), "--", body.url]
+    found = json.loads(run_command(words))
+    if isinstance(found, list):
+        found = {"spider": body.spider, "params": {**body.params, "url": body.url}, "posts": found}
+    return TryOut(**{"feeds": [], "notes": [], **found})
+
+
+def _options(body: Definition) -> list[str]:
+    switches = (("match-body", body.match_body, "no-match-body"), ("allow-private", body.allow_private, "no-private"))
+    return [
+        *(word for name in _WORDS for word in _given(name.replace("_", "-"), getattr(body, name))),
+        *_params(body.params),
+        *(f"--{name if wanted else unwanted}" for name, wanted, unwanted in switches if wanted is not None),
+    ]
+
+
+_WORDS = ("spider", "url", "schedule", "timezone", "active_hours", "max_age", "ttl", "robots_exempt")
+
+
+def _given(name: str, value: str | None) -> list[str]:
+    return [] if value is None else [f"--{name}={value}"]
+
+
+def _params(params: Mapping[str, Param]) -> list[str]:
+    return [
+        f"--param={name}={each}"
+        for name, value in params.items()
+        for each in (value if isinstance(value, list) else [value])
+    ]
 
 
 @router.get("/sites/{site}/runs", summary="The latest crawls of a site")

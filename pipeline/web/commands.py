@@ -1,0 +1,48 @@
+"""Commands of crawlpush, run for the API as processes of their own: what reads pages loads Scrapy, and this must not.
+
+The module is found by name, as the crawls' forkserver is. So a definition is tried, checked and stored by the very
+command that an operator types.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Final
+
+from pipeline.basics.text import last_line
+from pipeline.settings import PROJECT_ROOT
+from pipeline.web.problems import RETRY_AFTER_S, ProblemError
+
+LONGEST_S: Final = 180.0
+"""A trial crawl has limits of its own; this is for what they do not see."""
+_AT_ONCE: Final = threading.BoundedSemaphore(2)
+"""Each loads Scrapy and fetches a page: two at a time leave the cores to the pushes."""
+
+
+def run_command(words: Sequence[str]) -> str:
+    """What a command prints. Raises ProblemError with its own sentence when it fails."""
+    if not _AT_ONCE.acquire(blocking=False):
+        wait = {"Retry-After": str(RETRY_AFTER_S)}
+        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "two definitions are being tried already: ask again", wait)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "scripts.from_stdin"],
+            input=json.dumps(list(words)),
+            cwd=PROJECT_ROOT,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=LONGEST_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ProblemError(HTTPStatus.GATEWAY_TIMEOUT, f"the page was not read within {LONGEST_S:g} s") from None
+    finally:
+        _AT_ONCE.release()
+    if done.returncode:
+        sentence = last_line(done.stderr).removeprefix("Error: ")
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, sentence or "the command failed without a word")
+    return done.stdout
