@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from storage.json_table import given, given_values, insert_from
 from storage.models import Device, Site, Subscription, SubscriptionExclusion, User
 from storage.subscriptions import KeywordText, keyword_ids
+from storage.users import ALIVE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,7 @@ class UserEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceEntry:
-    """A device of a user; the token must have passed storage.users.check_token."""
+    """A device of a user; the token must be in the form of storage.device_tokens.in_one_form."""
 
     user: str
     platform: str
@@ -110,8 +111,7 @@ def store_devices(session: Session, entries: Sequence[DeviceEntry], *, add_users
                 "user_id": statement.excluded.user_id,
                 "environment": func.coalesce(statement.excluded.environment, Device.environment),
                 "last_seen_at": statement.excluded.last_seen_at,
-                "disabled_at": None,
-                "disabled_reason": None,
+                **ALIVE,
             },
         ).returning(Device.created_at)
     )

@@ -24,7 +24,6 @@ RUN_STATUSES = (*RUN_UNFINISHED, "finished", "failed")
 FANOUT_STATES = ("undecided", "ready", "held", "dropped", "silent", "done")
 NOTIFICATION_STATUSES = ("pending", "sending", "sent", "failed", "skipped")
 DELIVERY_STATUSES = ("retry", "delivered", "failed")
-PLATFORMS = ("fcm", "apns", "console")
 KEYWORD_KINDS = ("word", "substring")
 API_SCOPES = ("app", "sites", "read", "install", "sign")
 
@@ -188,16 +187,17 @@ class Device(Base):
     __tablename__ = "devices"
     __table_args__ = (
         UniqueConstraint("platform", "token"),
-        one_of("platform", PLATFORMS),
         Index("ix_devices_user_id", "user_id"),
         # The app's own name for this copy of itself: its token may change, the installation stays.
         partial_index(
             "uq_devices_installation", "user_id", "installation", where="installation IS NOT NULL", unique=True
         ),
+        partial_index("ix_devices_refused", "platform", "refused_code", where="refused_code IS NOT NULL"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    # A road that pipeline.push has a channel for; which there are is nothing that the database knows.
     platform: Mapped[str] = mapped_column(String(16))
     token: Mapped[str] = mapped_column(String(TOKEN_LENGTH))
     # APNs only: the environment that this token lives in, once known.
@@ -213,6 +213,10 @@ class Device(Base):
     app: Mapped[str | None] = mapped_column(String(155))
     # A BCP 47 tag such as ko-KR.
     locale: Mapped[str | None] = mapped_column(String(35))
+    # The vendor's code when it last refused this one for a reason that may be ours as well, and since when it does. Of
+    # several devices it speaks against the channel; one that is refused alone is tried again later.
+    refused_code: Mapped[str | None] = mapped_column(String(64))
+    refused_since: Mapped[datetime | None]
 
     def __repr__(self) -> str:
         return f"Device(id={self.id}, user_id={self.user_id}, platform={self.platform!r})"
@@ -353,6 +357,19 @@ class ChannelState(Base):
     paused_until: Mapped[datetime]
     code: Mapped[str] = mapped_column(String(64))
     reason: Mapped[str]
+
+
+class ChannelHealth(Base):
+    """When a vendor last took a message over a channel, and since when it takes none by a fault of its own."""
+
+    __tablename__ = "channel_health"
+
+    name: Mapped[str] = mapped_column(String(16), primary_key=True)
+    # Half a minute old at the most while messages go out.
+    accepted_at: Mapped[datetime | None]
+    trouble_since: Mapped[datetime | None]
+    trouble_code: Mapped[str | None] = mapped_column(String(64))
+    trouble_detail: Mapped[str | None]
 
 
 class Pause(Base):

@@ -1,14 +1,16 @@
 """Users and their devices."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
+from storage.device_tokens import DeviceError, in_one_form
 from storage.dialect import insert
 from storage.errors import StorageError
-from storage.models import TOKEN_LENGTH, Device, Subscription, User
+from storage.models import Device, Subscription, User
 
 
 class UnknownUserError(StorageError, LookupError):
@@ -23,10 +25,6 @@ class DuplicateUserError(StorageError, ValueError):
 
     def __init__(self, external_id: str) -> None:
         super().__init__(f"the user {external_id!r} exists already: `crawlpush users show {external_id}` shows it")
-
-
-class DeviceError(StorageError, ValueError):
-    """A device that cannot be registered, with the reason and the way out. Never holds the token."""
 
 
 class UnknownDeviceError(StorageError, LookupError):
@@ -83,13 +81,8 @@ def set_paused(session: Session, external_id: str, *, paused: bool) -> None:
     session.execute(update(User).where(User.id == user.id).values(paused=paused))
 
 
-def check_token(token: str) -> None:
-    """Raise DeviceError for what cannot be a device token; the error does not repeat it."""
-    if not token or len(token) > TOKEN_LENGTH or not token.isascii() or not token.isprintable() or " " in token:
-        raise DeviceError(
-            f"the device token is not one: expected 1 to {TOKEN_LENGTH} printable ASCII characters without blanks, "
-            f"got {len(token)} characters"
-        )
+ALIVE: Mapping[str, None] = dict.fromkeys(("disabled_at", "disabled_reason", "refused_code", "refused_since"))
+"""What a vendor said of a token, forgotten: the app says that it lives, and may have been mended."""
 
 
 def register_device(
@@ -106,7 +99,7 @@ def register_device(
     A token that is known under another user moves here, because the phone changed hands; a disabled one is enabled
     again, because the app says that it lives. Raises DeviceError.
     """
-    check_token(token)
+    token = in_one_form(platform, token)
     former = session.scalar(
         select(Device.user_id).where(Device.platform == platform, Device.token == token).with_for_update()
     )
@@ -125,8 +118,7 @@ def register_device(
                 "user_id": statement.excluded.user_id,
                 "environment": func.coalesce(statement.excluded.environment, Device.environment),
                 "last_seen_at": now,
-                "disabled_at": None,
-                "disabled_reason": None,
+                **ALIVE,
             },
         ).returning(Device.id)
     )
@@ -151,6 +143,7 @@ def register_installation(
 
     The device stays the same row, so that what it was sent already is not sent again. Raises DeviceError.
     """
+    token = in_one_form(platform, token)
     # One after the other: two starts of one app at once would both find the old token.
     session.execute(select(User.id).where(User.id == user_id).with_for_update())
     known = session.scalar(select(Device).where(Device.user_id == user_id, Device.installation == installation))
@@ -181,7 +174,13 @@ def remove_installation(session: Session, user_id: int, installation: str) -> No
 
 
 def replace_token(session: Session, platform: str, old: str, new: str, *, now: datetime) -> Device:
-    """Give a device the token that the vendor refreshed. Raises UnknownDeviceError when the old one is unknown."""
+    """Give a device the token that the vendor refreshed.
+
+    Raises UnknownDeviceError when the old one is unknown, DeviceError when the new one is none.
+    """
+    new = in_one_form(platform, new)
+    with contextlib.suppress(DeviceError):
+        old = in_one_form(platform, old)
     device = session.scalar(select(Device).where(Device.platform == platform, Device.token == old))
     if device is None:
         raise UnknownDeviceError(
@@ -189,7 +188,8 @@ def replace_token(session: Session, platform: str, old: str, new: str, *, now: d
         )
     session.execute(delete(Device).where(Device.platform == platform, Device.token == new, Device.id != device.id))
     device.token, device.last_seen_at = new, now
-    device.disabled_at = device.disabled_reason = None
+    for name, value in ALIVE.items():
+        setattr(device, name, value)
     session.flush()
     return device
 

@@ -7,10 +7,10 @@ from typing import Any
 from pipeline.basics.time_zones import find_zone
 from pipeline.errors import PipelineError
 from pipeline.fanout.phrases import parse_phrase
+from pipeline.push.message import Platform
 from storage.bulk import DeviceEntry, SubscriptionEntry, UserEntry
-from storage.models import PLATFORMS
+from storage.device_tokens import in_one_form
 from storage.subscriptions import KeywordText
-from storage.users import check_token
 
 USER_COLUMNS = ("user", "timezone", "paused")
 DEVICE_COLUMNS = ("user", "platform", "token", "environment")
@@ -40,14 +40,13 @@ def user_record(entry: UserEntry) -> dict[str, Any]:
 def device_entry(values: Values) -> DeviceEntry:
     """Read a device. Raises EntryError or DeviceError, which do not repeat the token."""
     platform, environment = _text(values, "platform"), _text(values, "environment")
-    if platform not in PLATFORMS:
-        raise EntryError(f"the platform is {platform!r}: {', '.join(PLATFORMS)} exist")
+    if platform not in set(Platform):
+        raise EntryError(f"the platform is {platform!r}: {', '.join(Platform)} exist")
     if environment not in (None, "production", "sandbox"):
         raise EntryError(f"the environment is {environment!r}: production and sandbox exist")
     if environment is not None and platform != "apns":
         raise EntryError("an environment is about APNs; leave it out for other platforms")
-    token = _text(values, "token") or ""
-    check_token(token)
+    token = in_one_form(platform, _text(values, "token") or "")
     return DeviceEntry(user=_user(values), platform=platform, token=token, environment=environment)
 
 

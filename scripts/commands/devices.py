@@ -6,15 +6,18 @@ import click
 
 from pipeline.people import entries
 from pipeline.people.importing import device_importer
+from pipeline.push.message import Platform
 from pipeline.resources import now
 from scripts.files.importing import export_options, import_options, run_export, run_import
 from scripts.output import json_option, limit_option, open_database, shortened_token, show_rows
 from storage import export
 from storage import users as stored
-from storage.models import PLATFORMS
 
 platform_option = click.option(
-    "--platform", type=click.Choice(PLATFORMS), required=True, help="fcm: Android; apns: iPhone; console: the log."
+    "--platform",
+    type=click.Choice([str(platform) for platform in Platform]),
+    required=True,
+    help="fcm: Android; apns: iPhone; console: the log.",
 )
 
 

@@ -13,6 +13,7 @@ from pipeline.resources import now
 from pipeline.settings import get_settings
 from scripts.output import open_database, shortened_token
 from storage import users
+from storage.device_tokens import in_one_form
 
 MAX_DEVICES = 20
 
@@ -67,10 +68,10 @@ def _devices(
         raise click.UsageError("say whom to send to: either --user, or --token with --platform")
     if token is not None:
         if platform is None:
-            raise click.UsageError("--token needs --platform: fcm, apns or console")
+            raise click.UsageError(f"--token needs --platform: {', '.join(Platform)} exist")
         if environment and platform != Platform.APNS:
             raise click.UsageError("--environment is about APNs; leave it out for other platforms")
-        return [(Platform(platform), token, environment)]
+        return [(Platform(platform), in_one_form(platform, token), environment)]
     if platform or environment:
         raise click.UsageError("--platform and --environment belong to --token")
     with open_database().reading() as session:

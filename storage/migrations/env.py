@@ -23,6 +23,10 @@ def run() -> None:
     sqlite = engine.dialect.name == "sqlite"
     try:
         with engine.execution_options(crawlpush_writes=True).connect() as connection:
+            if sqlite:
+                # Before the transaction, in which it would do nothing: dropping the old copy of a table would otherwise
+                # delete what refers to its rows.
+                connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
             context.configure(
                 connection=connection,
                 target_metadata=models.metadata,
