@@ -6,8 +6,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
@@ -24,17 +24,11 @@ from pipeline.crawling.child import (
 )
 from scripts.bench.errors import BenchmarkError
 from scripts.bench.rounds import by_turns
-from scripts.bench.web import Page, serving
+from scripts.bench.web import Board, LongBoard, serving
 from scripts.testbed.usage import usage
 from storage import sites
 from storage.migrate import upgrade
 from storage.session import Database
-
-ROWS = 20
-"""Posts on the page; a board's first page has between ten and thirty."""
-
-LONG_ROWS = 100
-"""Posts on each page of a long board: so a page costs about what a start does, and the two can be told apart."""
 
 MEMORY_RUNS = 3
 
@@ -47,7 +41,7 @@ def measure_crawl(runs: int = 7) -> dict[str, float]:
     child_wall_s, scrapy_wall_s: from the start to the end. private_mb: memory that the child shares with nobody (USS).
     forkserver_start_s, forkserver_mb: what the forkserver costs, once: seconds until it is ready, resident memory.
     """
-    with tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder, serving(_Board) as origin:
+    with tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder, serving(Board) as origin:
         order = _order(f"{origin}/board", f"sqlite:///{folder}/bench.db")
         began = time.perf_counter()
         start_forkserver()
@@ -86,7 +80,7 @@ def cpu_by_pages(sizes: Sequence[int], runs: int) -> dict[int, float]:
     Not the time: the board is served by this process, on the same cores.
     """
     boards = count()
-    with tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder, serving(_LongBoard) as origin:
+    with tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder, serving(LongBoard) as origin:
         order = _order(origin, f"sqlite:///{folder}/bench.db")
         start_forkserver()
         try:
@@ -95,7 +89,7 @@ def cpu_by_pages(sizes: Sequence[int], runs: int) -> dict[int, float]:
                 board = f"{origin}/{next(boards)}"
                 paging = {"url": f"{board}/1", "page_template": f"{board}/{{page}}", "max_pages": pages}
                 longer = replace(order, params={**order.params, **paging}, robots={origin: ""}, max_pages=pages + 1)
-                return _child(longer, posts=pages * LONG_ROWS)
+                return _child(longer, posts=pages * LongBoard.rows)
 
             cpu_s(1)
             return by_turns(sizes, runs, cpu_s)
@@ -115,21 +109,21 @@ def _measured(crawl: Callable[[], float]) -> _Cost:
     return _Cost(cpu_s=cpu_s, wall_s=time.perf_counter() - began)
 
 
-def _crawled(order: CrawlOrder, posts: int = ROWS) -> CrawlReport:
+def _crawled(order: CrawlOrder, posts: int = Board.rows) -> CrawlReport:
     report = run_child(order, stop=threading.Event())
     if not report.ok or report.items_seen != posts:
         raise BenchmarkError(f"the measured crawl failed: {report.finish_reason}: {report.first_error}")
     return report
 
 
-def _child(order: CrawlOrder, posts: int = ROWS) -> float:
+def _child(order: CrawlOrder, posts: int = Board.rows) -> float:
     began = time.thread_time()
     report = _crawled(order, posts)
     return (report.cpu_s or 0.0) + time.thread_time() - began
 
 
 def _scrapy_crawl(order: CrawlOrder) -> float:
-    arguments = [f"{name}={value}" for name, value in {**order.params, "timezone": order.timezone}.items()]
+    arguments = {**order.params, "timezone": order.timezone}
     settings = {
         "CRAWL_DATABASE_URL": order.database_url,
         "CRAWL_SITE_ID": order.site_id,
@@ -138,14 +132,7 @@ def _scrapy_crawl(order: CrawlOrder) -> float:
         "AUTOTHROTTLE_START_DELAY": 0,
         "LOG_LEVEL": "ERROR",
     }
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "spiders.command", "crawl", order.spider),
-            *(word for argument in arguments for word in ("-a", argument)),
-            *(word for name, value in settings.items() for word in ("-s", f"{name}={value}")),
-        ],
-        env={**os.environ, "SCRAPY_SETTINGS_MODULE": "spiders.settings"},
-    )
+    process = subprocess.Popen(scrapy_command(order.spider, arguments, settings), env=SCRAPY_ENVIRONMENT)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -153,15 +140,31 @@ def _scrapy_crawl(order: CrawlOrder) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _order(url: str, database_url: str) -> CrawlOrder:
+SCRAPY_ENVIRONMENT = {**os.environ, "SCRAPY_SETTINGS_MODULE": "spiders.settings"}
+
+
+def scrapy_command(spider: str, arguments: Mapping[str, object], settings: Mapping[str, object]) -> list[str]:
+    """The command line of a whole `scrapy crawl`."""
+    return [
+        *(sys.executable, "-m", "spiders.command", "crawl", spider),
+        *(word for name, value in arguments.items() for word in ("-a", f"{name}={value}")),
+        *(word for name, value in settings.items() for word in ("-s", f"{name}={value}")),
+    ]
+
+
+def site_with_run(database_url: str) -> tuple[int, int]:
+    """A site and a queued run of it, in a database that is made; their ids."""
     upgrade(database_url)
-    database = Database(database_url)
     now = datetime.now(UTC)
-    with database.writing() as session:
+    with closing(Database(database_url)) as database, database.writing() as session:
         site = sites.add(session, name="bench", spider="listing", now=now)
-        site_id, run_id = site.id, sites.queue_run(session, site.id, trigger="manual", now=now)
-    database.close()
-    assert run_id is not None
+        run_id = sites.queue_run(session, site.id, trigger="manual", now=now)
+        assert run_id is not None
+        return site.id, run_id
+
+
+def _order(url: str, database_url: str) -> CrawlOrder:
+    site_id, run_id = site_with_run(database_url)
     return CrawlOrder(
         run_id=run_id,
         site_id=site_id,
@@ -180,28 +183,6 @@ def _order(url: str, database_url: str) -> CrawlOrder:
         max_pages=5,
         download_delay_s=0,
     )
-
-
-class _Board(Page):
-    protocol_version = "HTTP/1.1"
-
-    def body(self) -> bytes:
-        if self.path == "/robots.txt":
-            return b"User-agent: *\nDisallow: /private\n"
-        cells = '<tr class="row"><td><a href="/post?id={n}">Notice {n} 공지</a><td class="date">2026-01-02 03:04'
-        rows = "".join(cells.format(n=number) for number in range(ROWS))
-        return f"<!doctype html><meta charset=utf-8><table>{rows}</table>".encode()
-
-
-class _LongBoard(Page):
-    """A page of any address has a hundred posts that no other has."""
-
-    protocol_version = "HTTP/1.1"
-
-    def body(self) -> bytes:
-        cells = '<tr class="row"><td><a href="/post{path}/{n}">Notice {n} 공지</a><td class="date">2026-01-02 03:04'
-        rows = "".join(cells.format(path=self.path, n=number) for number in range(LONG_ROWS))
-        return f"<!doctype html><meta charset=utf-8><table>{rows}</table>".encode()
 
 
 def _cpu_s(pid: int | None) -> float:

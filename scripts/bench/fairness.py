@@ -12,10 +12,8 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-import click
 import redis
 from celery import Celery
-from sqlalchemy import insert
 
 from pipeline.broker.publish import publish_many, queue_length
 from pipeline.celery import FANOUT_LEASE_S, NOTIFY_QUEUE, create_app
@@ -24,14 +22,12 @@ from pipeline.resources import now
 from pipeline.settings import get_settings
 from pipeline.tasks.fanout import WAIT_S
 from scripts.local.embedded_redis import EmbeddedRedis
-from storage import posts, sites
+from scripts.testbed.rows import add_post, add_readers
+from storage import sites
 from storage.migrate import upgrade
-from storage.models import Subscription, User
-from storage.posts import FoundPost
 from storage.session import Database
 
 SMALL = 10
-INSERTED = 5000
 TICK_S = 0.05
 
 
@@ -138,31 +134,10 @@ def _run(app: Celery, database: Database, notifiers: Notifiers, starts: dict[int
 
 def _fill(database: Database, users: int) -> tuple[int, int]:
     """Two sites with readers of every post of theirs, and a post on each; returns the posts, ids 1 and 2."""
-    at = now()
     found = []
     with database.writing() as session:
-        rows = [{"external_id": f"user-{n}", "created_at": at} for n in range(users + SMALL)]
-        for start in range(0, len(rows), INSERTED):
-            session.execute(insert(User), rows[start : start + INSERTED])
-        for name, first, last in (("large", 1, users), ("small", users + 1, users + SMALL)):
-            site = sites.add(session, name=name, spider="feed", now=at, baseline_done=True, next_crawl_at=at)
-            for start in range(first, last + 1, INSERTED):
-                until = min(start + INSERTED, last + 1)
-                session.execute(
-                    insert(Subscription),
-                    [{"user_id": n, "site_id": site.id, "created_at": at} for n in range(start, until)],
-                )
-            found.append(_post(session, site.id, name))
+        for name, count in (("large", users), ("small", SMALL)):
+            site = sites.add(session, name=name, spider="feed", now=now(), baseline_done=True, next_crawl_at=now())
+            add_readers(session, name, count, wish={"site_id": site.id})
+            found.append(add_post(session, site.id, name))
     return found[0], found[1]
-
-
-def _post(session: Any, site_id: int, name: str) -> int:
-    at = now()
-    run_id = sites.queue_run(session, site_id, trigger="manual", now=at)
-    if run_id is None:
-        raise click.ClickException(f"the site {name} has a run already")
-    page = FoundPost(external_id=name, url=f"https://{name}.example/", title=name)
-    posts.store(session, site_id=site_id, run_id=run_id, found=[page], now=at)
-    (post,) = posts.of_run(session, run_id, limit=1)
-    post.fanout, post.fanout_enqueued_at = "ready", at
-    return post.id

@@ -1,15 +1,12 @@
 """Fan-outs as a dispatcher does them, timed."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from time import perf_counter
 
-from sqlalchemy import select
-
 from pipeline.fanout.slices import FanOuts, FanOutSettings, SliceEnd
-from storage import posts, sites
-from storage.models import Post
-from storage.posts import FoundPost
+from pipeline.resources import now
+from scripts.testbed.rows import add_post
+from storage import sites
 from storage.session import Database
 
 SLICE = 2_000
@@ -31,24 +28,15 @@ class TimedFanOuts:
             on_matched=self._count,
         )
         with database.writing() as session:
-            now = datetime.now(UTC)
-            self._site_id = sites.add(session, name="bench", spider="listing", now=now).id
-            run_id = sites.queue_run(session, self._site_id, trigger="manual", now=now)
-        assert run_id is not None
-        self._run_id = run_id
+            self._site_id = sites.add(session, name="bench", spider="listing", now=now()).id
 
     def seconds(self, title: str, body: str) -> float:
         """From the id of a new post to committed rows for everybody, their messages given to `publish`.
 
         `matched` is then how many people that were. No two posts may have the same title.
         """
-        now = datetime.now(UTC)
-        post = FoundPost(external_id=title, url="https://board.test/1", title=title, body=body)
         with self._database.writing() as session:
-            posts.store(session, site_id=self._site_id, run_id=self._run_id, found=[post], now=now)
-            row = session.scalars(select(Post).where(Post.external_id == title)).one()
-            row.fanout = "ready"
-            post_id = row.id
+            post_id = add_post(session, self._site_id, title, body=body)
         self.matched = 0
         began = perf_counter()
         while self._fan_outs.next_slice(post_id) is not SliceEnd.DONE:

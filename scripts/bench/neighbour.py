@@ -9,21 +9,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median, quantiles
 
-from sqlalchemy import func, insert, select
-from sqlalchemy.orm import Session
+from sqlalchemy import func, select
 
 from pipeline.broker.publish import publish_many
 from pipeline.celery import create_app
 from pipeline.settings import get_settings
 from scripts.bench.web import HOSTS
 from scripts.local.processes import ServerProcess
+from scripts.testbed.rows import add_post, add_readers
 from scripts.testbed.servers import servers
 from scripts.testbed.workers import wait_for, workers
-from storage import crawl_runs, posts, sites, subscriptions
-from storage.crawl_runs import Verdict
-from storage.models import CrawlRun, Device, Notification, Subscription, User
-from storage.posts import FoundPost
-from storage.run_figures import RunFigures
+from storage import sites, subscriptions
+from storage.models import CrawlRun, Notification
 from storage.session import Database
 from storage.subscriptions import KeywordText
 
@@ -112,48 +109,15 @@ def _fill(database: Database, port: int, site_count: int, users: int) -> int:
             )
         word = KeywordText(text="공지사항", kind="substring")
         keyword_id = subscriptions.keyword_ids(session, [word])[word]
-        numbers = range(1, users + 1)
-        rows = [{"id": n, "external_id": str(n), "created_at": at, "timezone": "UTC", "paused": False} for n in numbers]
-        session.execute(insert(User), rows)
-        session.execute(
-            insert(Device),
-            [
-                {"user_id": n, "platform": "fcm", "token": f"token-{n}", "created_at": at, "last_seen_at": at}
-                for n in numbers
-            ],
-        )
-        session.execute(
-            insert(Subscription),
-            [{"user_id": n, "keyword_id": keyword_id, "match_body": False, "created_at": at} for n in numbers],
-        )
-        return _ready_post(session, at)
-
-
-def _ready_post(session: Session, at: datetime) -> int:
-    site = sites.add(session, name="news", spider="feed", now=at, enabled=False)
-    run_id = sites.queue_run(session, site.id, trigger="bench", now=at)
-    assert run_id is not None
-    run = crawl_runs.claim(session, run_id, owner="bench", now=at, lease_until=at)
-    assert run is not None
-    found = FoundPost(external_id="1", url="https://news.test/1", title="오늘의 공지사항")
-    posts.store(session, site_id=site.id, run_id=run_id, found=[found], now=at)
-    verdict = Verdict(
-        fanout="ready",
-        silent_before=at - timedelta(days=7),
-        baseline_done=True,
-        failures=0,
-        empty_runs=0,
-        suspended_until=None,
-    )
-    figures = RunFigures(finish_reason="finished", ok=True, items_seen=1)
-    (post_id,) = crawl_runs.close(session, run, figures, verdict, new=1, now=at)
-    return post_id
+        add_readers(session, "user", users, device=":token", wish={"keyword_id": keyword_id})
+        news = sites.add(session, name="news", spider="feed", now=at, enabled=False)
+        return add_post(session, news.id, "오늘의 공지사항")
 
 
 def _finished(database: Database) -> int:
     with database.reading() as session:
         query = select(func.count()).select_from(CrawlRun).where(CrawlRun.status == "finished")
-        return (session.scalar(query) or 0) - 1
+        return session.scalar(query) or 0
 
 
 def _sent(database: Database) -> int:

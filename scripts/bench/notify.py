@@ -16,10 +16,11 @@ from sqlalchemy import func, insert, select
 
 from pipeline.resources import now
 from scripts.bench.rounds import by_turns
+from scripts.testbed.rows import add_post, add_readers
 from scripts.testbed.servers import Servers, servers
 from scripts.testbed.workers import cpu_s, drained, wait_for, workers
 from storage import sites
-from storage.models import Device, Notification, Post, User
+from storage.models import Notification
 from storage.notifications import Key
 from storage.session import Database
 
@@ -117,15 +118,8 @@ class _Bench:
         self._owed = 0
         with self._database.writing() as session:
             self._site = sites.add(session, name="bench", spider="listing", now=now(), enabled=False).id
-            users = [{"external_id": f"user-{n}", "created_at": now()} for n in range(count)]
-            self._users: list[int] = list(session.scalars(insert(User).returning(User.id), users))
-            at = now()
-            devices = [
-                # As long as FCM's.
-                {"user_id": id_, "platform": "fcm", "token": f"{id_:08d}:APA91b" + "x" * 130, "created_at": at}
-                for id_ in self._users
-            ]
-            session.execute(insert(Device), [{**row, "last_seen_at": at} for row in devices])
+            # Tokens as long as FCM's.
+            self._users = add_readers(session, "user", count, device=":APA91b" + "x" * 130)
 
     def close(self) -> None:
         self._redis.close()
@@ -207,24 +201,13 @@ class _Bench:
         self._posts += 1
         with self._database.writing() as session:
             at = now()
-            post = Post(
-                site_id=self._site,
-                external_id=f"post-{self._posts}",
-                url=f"https://board.example/posts/{self._posts}",
-                title=f"{self._posts}번째 장학금 신청 안내",
-                body=BODY,
-                first_seen_at=at,
-                content_hash="",
-                fanout="done",
-            )
-            session.add(post)
-            session.flush()
+            title = f"{self._posts}번째 장학금 신청 안내"
+            post_id = add_post(session, self._site, title, body=BODY, fanout="done")
             rows = [
-                {"post_id": post.id, "user_id": id_, "created_at": at, "enqueued_at": at, "next_attempt_at": at}
+                {"post_id": post_id, "user_id": id_, "created_at": at, "enqueued_at": at, "next_attempt_at": at}
                 for id_ in self._users[:count]
             ]
             session.execute(insert(Notification), rows)
-            post_id = post.id
         self._owed += len(rows)
         return [(post_id, id_) for id_ in self._users[:count]]
 

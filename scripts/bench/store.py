@@ -2,19 +2,13 @@
 
 import re
 import subprocess
-import sys
 import tempfile
-from datetime import UTC, datetime
-from os import environ
 from statistics import median
 
+from scripts.bench.crawl import SCRAPY_ENVIRONMENT, scrapy_command, site_with_run
 from scripts.bench.errors import BenchmarkError
-from scripts.bench.web import Page, serving
-from storage import sites
-from storage.migrate import upgrade
-from storage.session import Database
+from scripts.bench.web import Board, serving
 
-ROWS = 20
 PAGES = 50
 _ELAPSED = re.compile(r"'elapsed_time_seconds': ([\d.]+)")
 _PAGES_SEEN = re.compile(r"'downloader/response_count': (\d+)")
@@ -26,9 +20,10 @@ def measure_store(runs: int = 5) -> dict[str, float]:
     with_pages_s, without_pages_s: pages per second, the medians. cost: the share that storing takes, 0.1 is a tenth.
     """
     stored, plain = [], []
-    with tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder, serving(_Board) as origin:
+    with tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder, serving(Board) as origin:
         url = f"sqlite:///{folder}/bench.db"
-        settings = _prepare(url)
+        site_id, run_id = site_with_run(url)
+        settings: dict[str, object] = {"CRAWL_DATABASE_URL": url, "CRAWL_SITE_ID": site_id, "CRAWL_RUN_ID": run_id}
         for run in range(runs):
             plain.append(_pages_per_second(f"{origin}/board/{run}-plain", {}))
             stored.append(_pages_per_second(f"{origin}/board/{run}", settings))
@@ -40,17 +35,6 @@ def measure_store(runs: int = 5) -> dict[str, float]:
         "without_pages_s": round(without, 1),
         "cost": round(1 - with_it / without, 3),
     }
-
-
-def _prepare(url: str) -> dict[str, object]:
-    upgrade(url)
-    database = Database(url)
-    now = datetime.now(UTC)
-    with database.writing() as session:
-        site_id = sites.add(session, name="bench", spider="listing", now=now).id
-        run_id = sites.queue_run(session, site_id, trigger="manual", now=now)
-    database.close()
-    return {"CRAWL_DATABASE_URL": url, "CRAWL_SITE_ID": site_id, "CRAWL_RUN_ID": run_id}
 
 
 def _pages_per_second(address: str, settings: dict[str, object]) -> float:
@@ -73,12 +57,8 @@ def _pages_per_second(address: str, settings: dict[str, object]) -> float:
         "EXTENSIONS": '{"scrapy.extensions.corestats.CoreStats": 0}',
     }
     done = subprocess.run(
-        [
-            *(sys.executable, "-m", "spiders.command", "crawl", "listing"),
-            *(word for name, value in arguments.items() for word in ("-a", f"{name}={value}")),
-            *(word for name, value in settings.items() for word in ("-s", f"{name}={value}")),
-        ],
-        env={**environ, "SCRAPY_SETTINGS_MODULE": "spiders.settings"},
+        scrapy_command("listing", arguments, settings),
+        env=SCRAPY_ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=120,
@@ -88,15 +68,3 @@ def _pages_per_second(address: str, settings: dict[str, object]) -> float:
     if elapsed is None or pages is None or int(pages[1]) < PAGES:
         raise BenchmarkError(f"the measured crawl failed: {done.stderr[-500:]}")
     return PAGES / float(elapsed[1])
-
-
-class _Board(Page):
-    protocol_version = "HTTP/1.1"
-
-    def body(self) -> bytes:
-        page = self.path.replace("?page=", "/")
-        rows = "".join(
-            f'<tr class="row"><td><a href="/post{page}/{number}">Notice {number} of {page}</a>'
-            for number in range(ROWS)
-        )
-        return f"<!doctype html><meta charset=utf-8><table>{rows}</table>".encode()

@@ -12,11 +12,12 @@ ROUNDS = 8_000
 """Of the password hash: about four milliseconds on a machine of today."""
 HOSTS = 50
 """Loopback addresses that the boards are spread over, since one host is crawled by one crawl at a time."""
-ROWS = "".join(f"<tr class=row><td><a href='/post/{n}'>Post {n} 공지</a><td class=date>2026-01-02" for n in range(20))
 
 
 class Page(BaseHTTPRequestHandler):
     """Answers every request with what `body` gives."""
+
+    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         """Answer."""
@@ -44,11 +45,27 @@ class Login(Page):
 
 
 class Board(Page):
-    """Shows the same twenty posts."""
+    """A page of any address has twenty posts that no other has; a real board's first has between ten and thirty."""
+
+    rows = 20
 
     def body(self) -> bytes:
-        """The page; robots.txt forbids nothing."""
-        return b"" if self.path == "/robots.txt" else f"<!doctype html><table>{ROWS}</table>".encode()
+        """The page; or a robots.txt that forbids none of them."""
+        if self.path == "/robots.txt":
+            return b"User-agent: *\nDisallow: /private\n"
+        page = self.path.replace("?page=", "/")
+        date = '<td class="date">2026-01-02 03:04'
+        rows = "".join(
+            f'<tr class="row"><td><a href="/post{page}/{n}">Notice {n} 공지 of {page}</a>{date}'
+            for n in range(self.rows)
+        )
+        return f"<!doctype html><meta charset=utf-8><table>{rows}</table>".encode()
+
+
+class LongBoard(Board):
+    """A page costs about what a crawl's start does, so the two can be told apart."""
+
+    rows = 100
 
 
 @contextmanager
