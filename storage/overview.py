@@ -50,15 +50,6 @@ class Amount:
     count: int
     precision: Precision = Precision.EXACT
 
-    def __str__(self) -> str:
-        match self.precision:
-            case Precision.EXACT:
-                return f"{self.count:,}"
-            case Precision.AT_LEAST:
-                return f"{self.count:,}+"
-            case Precision.ABOUT:
-                return f"about {self.count:,}"
-
 
 @dataclass(frozen=True, kw_only=True)
 class SiteState:

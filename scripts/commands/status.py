@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from scripts.output import json_option, local_time
+from scripts.state.plain import plain
 from scripts.state.report import Report, Reporter
 from scripts.state.screen import lines
 
@@ -42,11 +43,11 @@ def status(ctx: click.Context, *, every_s: float | None, as_json: bool) -> None:
     finally:
         reporter.close()
     if as_json:
-        click.echo(json.dumps(report, ensure_ascii=False, indent=2, default=_json_value))
+        click.echo(json.dumps(plain(report), ensure_ascii=False, indent=2, default=_json_value))
     else:
         for line in lines(report):
             click.echo(line)
-    if report["needs_a_person"]:
+    if report.needs_a_person:
         ctx.exit(1)
 
 
@@ -67,7 +68,7 @@ def watch(reporter: Reporter, every_s: float) -> None:
 
 
 def _screen(report: Report) -> str:
-    return "\n".join([f"crawlpush, {local_time(report['at'])} (Ctrl-C ends this)", "", *lines(report)])
+    return "\n".join([f"crawlpush, {local_time(report.at)} (Ctrl-C ends this)", "", *lines(report)])
 
 
 def _json_value(value: Any) -> str:

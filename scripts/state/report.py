@@ -1,8 +1,8 @@
 """What `crawlpush status` knows: each part by itself, so that one server that is away hides no other's news."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
@@ -18,8 +18,11 @@ from pipeline.resources import now
 from pipeline.scheduling import heartbeat
 from pipeline.settings import get_settings
 from pipeline.upkeep import failed_tasks
+from pipeline.upkeep.failed_tasks import FailedTask
 from storage import channels, overview, pauses
-from storage.overview import SiteState
+from storage.models import ChannelState
+from storage.overview import Amount, Owed, SiteState
+from storage.pauses import Paused
 from storage.session import Database
 
 TROUBLED = frozenset({"held", "broken", "suspect"})
@@ -27,7 +30,104 @@ TROUBLED = frozenset({"held", "broken", "suspect"})
 COUNT_AGAIN_AFTER = timedelta(minutes=1)
 """What takes a while to count is not counted for each picture of `--watch`."""
 
-Report = dict[str, Any]
+
+@dataclass(frozen=True, kw_only=True)
+class SiteNews:
+    """How a site stands."""
+
+    name: str
+    health: str
+    trouble_since: datetime | None
+    last_crawl: datetime | None
+    result: str | None
+    """Why the last crawl ended, or its status while it has not."""
+    next_crawl: datetime | None
+    posts: int
+    """At most overview.POSTS_COUNTED, which then means "that many or more"."""
+    held: int
+    """Posts that wait for an operator's word."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activity:
+    """What came in and what went out since a moment."""
+
+    posts: Amount
+    pushes: Mapping[str, Amount]
+    """By platform and outcome, such as "fcm delivered"."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """What takes a while to count."""
+
+    at: datetime
+    amounts: Mapping[str, Amount]
+    """Of users, devices, subscriptions and phrases."""
+    last_day: Activity
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelNews:
+    """A push channel, and the fault for which it is paused, if it is."""
+
+    channel: str
+    fault: ChannelState | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseNews:
+    """What the database says."""
+
+    sites: Sequence[SiteNews]
+    counts: Counts
+    last_hour: Activity
+    owed: Owed
+    failed: Mapping[str, int]
+    """Why the latest notifications failed -> how many."""
+    channels: Sequence[ChannelNews]
+    pauses: Sequence[Paused]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedisNews:
+    """What Redis says."""
+
+    failed_tasks: Sequence[FailedTask]
+    heartbeat: datetime | None
+    """When the latest beat last ticked."""
+    beat_problem: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueNews:
+    """A queue of the broker."""
+
+    length: int
+    oldest_s: float
+    """How long its oldest message has waited; 0 when that is not known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Everything that `status` says. What could not be learnt is None; `problems` says why."""
+
+    at: datetime
+    problems: Sequence[str] = ()
+    database: DatabaseNews | None = None
+    redis: RedisNews | None = None
+    queues: Mapping[str, QueueNews] | None = None
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether something will not get well by itself."""
+        database, redis = self.database, self.redis
+        return (
+            bool(self.problems)
+            or (database is not None and any(site.health in TROUBLED for site in database.sites))
+            or (database is not None and any(channel.fault for channel in database.channels))
+            or (redis is not None and bool(redis.beat_problem))
+        )
 
 
 class Reporter:
@@ -38,8 +138,7 @@ class Reporter:
         self._database = Database(self._settings.database)
         self._redis = open_redis(self._settings)
         self._is_checked = False
-        self._counted: Report = {}
-        self._counted_at: datetime | None = None
+        self._counts: Counts | None = None
 
     def close(self) -> None:
         """Close the connections."""
@@ -47,12 +146,12 @@ class Reporter:
         self._database.close()
 
     def report(self) -> Report:
-        """Everything that `status` says, as plain data. What could not be learnt is left out; `problems` says why."""
+        """The report of this moment."""
         problems: list[str] = []
-        report: Report = {"at": now()}
-        for part in (self._of_database, self._of_redis, self._of_queues):
+        report = Report(at=now())
+        for part in (self._with_database, self._with_redis, self._with_queues):
             try:
-                report |= part()
+                report = part(report)
             except startup.NotReadyError as error:
                 problems.append(str(error))
             except BrokerError as error:
@@ -61,105 +160,70 @@ class Reporter:
                 problems.append(startup.database_sentence(error))
             except (RedisError, OSError) as error:
                 problems.append(startup.redis_sentence(error))
-        report["problems"] = problems
-        report["needs_a_person"] = needs_a_person(report)
-        return report
+        return replace(report, problems=problems)
 
-    def _of_database(self) -> Report:
+    def _with_database(self, report: Report) -> Report:
         if not self._is_checked:
             startup.check_database(self._settings)
             self._is_checked = True
         with self._database.reading() as session:
-            return {
-                "sites": [_site(state) for state in overview.site_states(session)],
-                **self._counts(session),
-                "last_hour": _activity(session, now() - timedelta(hours=1)),
-                "owed": {name: _plain(value) for name, value in overview.owed(session).__dict__.items()},
-                "failed": {reason or "unknown": n for reason, n in overview.failure_reasons(session, limit=5)},
-                "channels": self._channels(session),
-                "pauses": [{**paused.scope.__dict__, "since": paused.since} for paused in pauses.in_force(session)],
-            }
+            news = DatabaseNews(
+                sites=[_site(state) for state in overview.site_states(session)],
+                counts=self._counted(session),
+                last_hour=_activity(session, now() - timedelta(hours=1)),
+                owed=overview.owed(session),
+                failed={reason or "unknown": n for reason, n in overview.failure_reasons(session, limit=5)},
+                channels=self._channels(session),
+                pauses=pauses.in_force(session),
+            )
+        return replace(report, database=news)
 
-    def _counts(self, session: Session) -> Report:
-        at = now()
-        if self._counted_at is None or not self._counted_at <= at < self._counted_at + COUNT_AGAIN_AFTER:
-            self._counted = {name: _plain(amount) for name, amount in overview.counts(session).items()}
-            self._counted["last_day"] = _activity(session, at - timedelta(days=1))
-            self._counted_at = at
-        return self._counted
+    def _counted(self, session: Session) -> Counts:
+        at, last = now(), self._counts
+        if last is None or not last.at <= at < last.at + COUNT_AGAIN_AFTER:
+            last = Counts(at=at, amounts=overview.counts(session), last_day=_activity(session, at - timedelta(days=1)))
+            self._counts = last
+        return last
 
-    def _channels(self, session: Session) -> list[Report]:
+    def _channels(self, session: Session) -> list[ChannelNews]:
         """Every configured channel, and any other that is paused all the same."""
         paused = {state.name: state for state in channels.paused(session)}
         names = sorted({*configured(push_config(self._settings)), *paused})
-        return [
-            {
-                "channel": str(name),
-                "state": "paused" if name in paused else "open",
-                "since": paused[name].paused_at if name in paused else None,
-                "until": paused[name].paused_until if name in paused else None,
-                "code": paused[name].code if name in paused else None,
-                "reason": paused[name].reason if name in paused else None,
-            }
-            for name in names
-        ]
+        return [ChannelNews(channel=str(name), fault=paused.get(name)) for name in names]
 
-    def _of_redis(self) -> Report:
+    def _with_redis(self, report: Report) -> Report:
         beats = heartbeat.beats(self._redis)
-        return {
-            "failed_tasks": [failed.__dict__ for failed in failed_tasks.recent(self._redis)],
-            "heartbeat": beats[0].at if beats else None,
-            "beat_problem": heartbeat.problem(beats, now()),
-        }
+        news = RedisNews(
+            failed_tasks=failed_tasks.recent(self._redis),
+            heartbeat=beats[0].at if beats else None,
+            beat_problem=heartbeat.problem(beats, now()),
+        )
+        return replace(report, redis=news)
 
-    def _of_queues(self) -> Report:
+    def _with_queues(self, report: Report) -> Report:
         from pipeline.broker import queue_state
         from pipeline.celery import app
 
         at = now()
         states = [queue_state.queue_state(app, self._database, self._redis, task) for task in queue_state.TASKS]
-        return {"queues": {s.name: {"length": s.length, "oldest_s": round(s.age_s(at), 1)} for s in states}}
+        queues = {s.name: QueueNews(length=s.length, oldest_s=round(s.age_s(at), 1)) for s in states}
+        return replace(report, queues=queues)
 
 
-def _activity(session: Session, since: datetime) -> Report:
-    pushes = overview.pushes_since(session, since)
-    return {
-        "posts": _plain(overview.posts_since(session, since)),
-        "pushes": {what: _plain(amount) for what, amount in pushes.items()},
-    }
+def _activity(session: Session, since: datetime) -> Activity:
+    return Activity(posts=overview.posts_since(session, since), pushes=overview.pushes_since(session, since))
 
 
-def _plain(value: Any) -> Any:
-    """An amount as JSON has it; `precision` is there only where a number is not exact."""
-    if not isinstance(value, overview.Amount):
-        return value
-    if value.precision is overview.Precision.EXACT:
-        return value.count
-    return {"count": value.count, "precision": str(value.precision)}
-
-
-def _site(state: SiteState) -> Report:
+def _site(state: SiteState) -> SiteNews:
     site, run = state.site, state.last_run
-    return {
-        "name": site.name,
-        "health": health_of(site, held_posts=state.held_posts),
-        "trouble_since": site.trouble_since,
-        "last_crawl": run.finished_at or run.started_at if run else None,
-        "result": (run.finish_reason or run.status) if run else None,
-        "next_crawl": max(filter(None, (site.next_crawl_at, site.suspended_until)), default=None)
-        if site.enabled
-        else None,
-        "posts": state.posts,
-        "held": state.held_posts,
-    }
-
-
-def needs_a_person(report: Mapping[str, Any]) -> bool:
-    """Whether something will not get well by itself."""
-    sites: Sequence[Report] = report.get("sites", ())
-    return (
-        bool(report["problems"])
-        or any(site["health"] in TROUBLED for site in sites)
-        or any(channel["state"] == "paused" for channel in report.get("channels", ()))
-        or bool(report.get("beat_problem"))
+    following = max(filter(None, (site.next_crawl_at, site.suspended_until)), default=None)
+    return SiteNews(
+        name=site.name,
+        health=health_of(site, held_posts=state.held_posts),
+        trouble_since=site.trouble_since,
+        last_crawl=run.finished_at or run.started_at if run else None,
+        result=(run.finish_reason or run.status) if run else None,
+        next_crawl=following if site.enabled else None,
+        posts=state.posts,
+        held=state.held_posts,
     )

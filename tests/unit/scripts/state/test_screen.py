@@ -1,9 +1,17 @@
+import json
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from scripts.state.plain import plain
+from scripts.state.report import Activity, ChannelNews, Counts, DatabaseNews, QueueNews, RedisNews, Report, SiteNews
 from scripts.state.screen import SITES_LISTED, amount, lines
+from storage.models import ChannelState
+from storage.overview import Amount, Owed, Precision
+from storage.pauses import Paused, Scope
 
 AT = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
@@ -12,38 +20,39 @@ def when(at: datetime | None) -> str:
     return at.strftime("%H:%M") if at else "-"
 
 
-def site(name: str, health: str = "well", **values: Any) -> dict[str, Any]:
-    return {
-        "name": name,
-        "health": health,
-        "trouble_since": None,
-        "last_crawl": AT - timedelta(minutes=5),
-        "result": "finished",
-        "next_crawl": AT + timedelta(minutes=5),
-        "posts": 3,
-        "held": 0,
-        **values,
-    }
+def site(name: str, health: str = "well", **values: Any) -> SiteNews:
+    news = SiteNews(
+        name=name,
+        health=health,
+        trouble_since=None,
+        last_crawl=AT - timedelta(minutes=5),
+        result="finished",
+        next_crawl=AT + timedelta(minutes=5),
+        posts=3,
+        held=0,
+    )
+    return replace(news, **values)
 
 
-def report(**values: Any) -> dict[str, Any]:
-    activity = {"posts": 0, "pushes": {}}
-    return {
-        "at": AT,
-        "problems": [],
-        "sites": [],
-        **dict.fromkeys(("users", "devices", "subscriptions", "phrases"), 0),
-        "last_hour": activity,
-        "last_day": activity,
-        "owed": {"runs": 0, "fan_outs": 0, "pending": 0, "due_since": None, "sending": 0, "failed": 0},
-        "failed": {},
-        "channels": [],
-        "queues": {},
-        "failed_tasks": [],
-        "heartbeat": AT,
-        "beat_problem": None,
-        **values,
-    }
+def of_database(**values: Any) -> DatabaseNews:
+    none, nothing = Amount(count=0), Activity(posts=Amount(count=0), pushes={})
+    news = DatabaseNews(
+        sites=[],
+        counts=Counts(
+            at=AT, amounts=dict.fromkeys(("users", "devices", "subscriptions", "phrases"), none), last_day=nothing
+        ),
+        last_hour=nothing,
+        owed=Owed(runs=none, fan_outs=none, pending=none, due_since=None, sending=none, failed=none),
+        failed={},
+        channels=[],
+        pauses=[],
+    )
+    return replace(news, **values)
+
+
+def report(*, queues: Mapping[str, QueueNews] | None = None, **values: Any) -> Report:
+    redis = RedisNews(failed_tasks=[], heartbeat=AT, beat_problem=None)
+    return Report(at=AT, database=of_database(**values), redis=redis, queues=queues or {})
 
 
 def screen(**values: Any) -> str:
@@ -79,27 +88,107 @@ def test_the_last_and_the_next_crawl_are_named() -> None:
 
 def test_a_queue_says_how_long_its_oldest_message_waits() -> None:
     said = screen(
-        queues={"crawl_tasks": {"length": 0, "oldest_s": 0}, "notify_tasks": {"length": 2100, "oldest_s": 90}}
+        queues={
+            "crawl_tasks": QueueNews(length=0, oldest_s=0),
+            "notify_tasks": QueueNews(length=2100, oldest_s=90),
+        }
     )
     assert "queues: crawl_tasks 0 waiting, notify_tasks 2,100 waiting, the oldest for 1.5 min" in said
 
 
+FAULT = ChannelState(
+    name="apns",
+    paused_at=AT,
+    paused_until=AT + timedelta(minutes=1),
+    code="InvalidProviderToken",
+    reason="Check APNS_KEY_ID.",
+)
+CHANNELS = [ChannelNews(channel="fcm", fault=None), ChannelNews(channel="apns", fault=FAULT)]
+
+
 def test_a_paused_channel_says_why_and_until_when() -> None:
-    paused = {
-        "channel": "apns",
-        "state": "paused",
-        "since": AT,
-        "until": AT + timedelta(minutes=1),
-        "code": "InvalidProviderToken",
-        "reason": "Check APNS_KEY_ID.",
-    }
-    said = screen(channels=[{"channel": "fcm", "state": "open"}, paused])
+    said = screen(channels=CHANNELS)
     assert "channels open: fcm" in said
     assert "apns is paused since 09:00, next try 09:01: InvalidProviderToken Check APNS_KEY_ID." in said
 
 
+def test_a_pause_by_an_operator_is_shown() -> None:
+    paused = Paused(scope=Scope(activity="push", site="board"), since=AT)
+    assert "board" in screen(pauses=[paused])
+
+
 def test_what_could_not_be_learnt_is_left_out_and_its_reason_comes_first() -> None:
-    assert lines({"at": AT, "problems": ["Redis cannot be reached: refused"]}) == ["Redis cannot be reached: refused"]
+    away = Report(at=AT, problems=["Redis cannot be reached: refused"])
+    assert lines(away) == ["Redis cannot be reached: refused"]
+    assert plain(away) == {"at": AT, "problems": ["Redis cannot be reached: refused"], "needs_a_person": True}
+
+
+def test_the_report_as_json_is_one_flat_object() -> None:
+    flat = plain(
+        report(sites=[site("a")], channels=CHANNELS, queues={"crawl_tasks": QueueNews(length=1, oldest_s=2.5)})
+    )
+    assert json.loads(json.dumps(flat, default=str)) == {
+        "at": str(AT),
+        "sites": [
+            {
+                "name": "a",
+                "health": "well",
+                "trouble_since": None,
+                "last_crawl": str(AT - timedelta(minutes=5)),
+                "result": "finished",
+                "next_crawl": str(AT + timedelta(minutes=5)),
+                "posts": 3,
+                "held": 0,
+            }
+        ],
+        "users": 0,
+        "devices": 0,
+        "subscriptions": 0,
+        "phrases": 0,
+        "last_day": {"posts": 0, "pushes": {}},
+        "last_hour": {"posts": 0, "pushes": {}},
+        "owed": {"pending": 0, "due_since": None, "sending": 0, "failed": 0, "fan_outs": 0, "runs": 0},
+        "failed": {},
+        "channels": [
+            {"channel": "fcm", "state": "open", "since": None, "until": None, "code": None, "reason": None},
+            {
+                "channel": "apns",
+                "state": "paused",
+                "since": str(AT),
+                "until": str(AT + timedelta(minutes=1)),
+                "code": "InvalidProviderToken",
+                "reason": "Check APNS_KEY_ID.",
+            },
+        ],
+        "pauses": [],
+        "failed_tasks": [],
+        "heartbeat": str(AT),
+        "beat_problem": None,
+        "queues": {"crawl_tasks": {"length": 1, "oldest_s": 2.5}},
+        "problems": [],
+        "needs_a_person": True,
+    }
+
+
+def test_a_number_that_is_not_exact_says_so_in_json_too() -> None:
+    some = Amount(count=100_000, precision=Precision.AT_LEAST)
+    seen = plain(report(last_hour=Activity(posts=some, pushes={})))
+    assert seen["last_hour"]["posts"] == {"count": 100_000, "precision": "at least"}
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (report(sites=[site("a")]), False),
+        (report(sites=[site("a", "broken")]), True),
+        (report(channels=CHANNELS), True),
+        (replace(report(), problems=["Redis cannot be reached"]), True),
+        (replace(report(), redis=RedisNews(failed_tasks=[], heartbeat=None, beat_problem="no beat")), True),
+        (Report(at=AT), False),
+    ],
+)
+def test_what_needs_a_person(found: Report, expected: bool) -> None:
+    assert found.needs_a_person is expected
 
 
 def test_an_escape_sequence_in_a_reason_does_not_reach_the_terminal() -> None:
@@ -109,10 +198,10 @@ def test_an_escape_sequence_in_a_reason_does_not_reach_the_terminal() -> None:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (1234, "1,234"),
-        ({"count": 100_000, "precision": "at least"}, "100,000+"),
-        ({"count": 3_012_000, "precision": "about"}, "about 3,012,000"),
+        (Amount(count=1234), "1,234"),
+        (Amount(count=100_000, precision=Precision.AT_LEAST), "100,000+"),
+        (Amount(count=3_012_000, precision=Precision.ABOUT), "about 3,012,000"),
     ],
 )
-def test_a_number_that_is_not_exact_says_so(value: Any, words: str) -> None:
+def test_a_number_that_is_not_exact_says_so(value: Amount, words: str) -> None:
     assert amount(value) == words
