@@ -13,8 +13,8 @@ from storage.run_figures import RunFigures
 
 HISTORY_RUNS = 20
 """How many finished runs make a site's history."""
-CLOCK_TOLERANCE = timedelta(hours=1)
-"""A lease or message further in the future than this was dated by a clock that ran ahead."""
+CLOCK_TOLERANCE = timedelta(minutes=2)
+"""A lease or message further in the future than this, which is twice the lease, was dated by a clock that ran ahead."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +70,31 @@ def claim(session: Session, run_id: int, *, owner: str, now: datetime, lease_unt
         .returning(CrawlRun.id)
     )
     return None if claimed is None else session.get_one(CrawlRun, claimed)
+
+
+def first_in_line(session: Session, host: str, *, now: datetime) -> int | None:
+    """The owed run that has waited for a host for longest, and may be claimed; None when there is none."""
+    return session.scalar(
+        select(CrawlRun.id)
+        .where(
+            CrawlRun.host == host,
+            or_(CrawlRun.status == "queued", and_(CrawlRun.status == "running", CrawlRun.lease_until < now)),
+            ~_is_paused(),
+        )
+        .order_by(CrawlRun.id)
+        .limit(1)
+    )
+
+
+def call_next(session: Session, host: str, *, now: datetime) -> int | None:
+    """The first in a host's line, marked as enqueued now; the caller sends a message for it. None when nobody waits."""
+    first = first_in_line(session, host, now=now)
+    return session.scalar(
+        update(CrawlRun)
+        .where(CrawlRun.id == first, CrawlRun.status == "queued")
+        .values(enqueued_at=now)
+        .returning(CrawlRun.id)
+    )
 
 
 def _is_paused() -> ColumnElement[bool]:
@@ -211,9 +236,13 @@ def dead(session: Session, *, now: datetime) -> Sequence[CrawlRun]:
 def stranded(session: Session, *, enqueued_before: datetime, now: datetime) -> list[int]:
     """Queued runs whose message is long overdue, marked as enqueued now; the caller sends a message for each.
 
-    Not those that are paused: the end of the pause sends for them.
+    Not those that are paused: the end of the pause sends for them; nor those that wait in line while their host is
+    crawled: the end of that crawl does.
     A message from the future is overdue too: it was sent by a clock that has been set right since.
     """
+    busy = select(CrawlRun.host).where(
+        CrawlRun.status == "running", CrawlRun.lease_until >= now, CrawlRun.host.is_not(None)
+    )
     return list(
         session.scalars(
             update(CrawlRun)
@@ -221,9 +250,11 @@ def stranded(session: Session, *, enqueued_before: datetime, now: datetime) -> l
                 CrawlRun.status == "queued",
                 or_(CrawlRun.enqueued_at < enqueued_before, CrawlRun.enqueued_at > now + CLOCK_TOLERANCE),
                 ~_is_paused(),
+                or_(CrawlRun.host.is_(None), CrawlRun.host.not_in(busy)),
             )
             .values(enqueued_at=now)
             .returning(CrawlRun.id)
+            .execution_options(synchronize_session=False)
         )
     )
 

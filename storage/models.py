@@ -103,12 +103,16 @@ class CrawlRun(Base):
         one_of("status", RUN_STATUSES),
         # At most one unfinished run per site: this is what keeps two crawls of a site from overlapping.
         partial_index("uq_crawl_runs_unfinished", "site_id", where="status IN ('queued', 'running')", unique=True),
+        # The line of those that wait for a host.
+        partial_index("ix_crawl_runs_line", "host", "id", where="status IN ('queued', 'running')"),
         Index("ix_crawl_runs_site_id_id", "site_id", "id"),
         Index("ix_crawl_runs_finished_at", "finished_at"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     site_id: Mapped[int] = mapped_column(ForeignKey("sites.id", ondelete="CASCADE"))
+    # The host that it goes to, which takes one crawl at a time. None in the runs of older versions.
+    host: Mapped[str | None] = mapped_column(String(255))
     trigger: Mapped[str] = mapped_column(String(16))
     status: Mapped[str] = mapped_column(String(16))
     created_at: Mapped[datetime]

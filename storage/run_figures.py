@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+NO_PROCESS = "no_process"
+NOT_THE_SITES = frozenset({"lost", NO_PROCESS})
+"""Finish reasons that say nothing of the site: its worker died, or had no process for the crawl."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunFigures:
@@ -12,7 +16,8 @@ class RunFigures:
     """Scrapy's (`finished`, `closespider_pagecount`, `start_error`, or the spider's own), or one of: `timeout` (a limit
     of time), `stopped` (the worker ends), `memory` (its limit), `killed` (by somebody else, the kernel perhaps),
     `crashed` (a signal or an exit of its own), `robots` (robots.txt forbids the start page), `retry_after` (the server
-    asked to come back later), `store_failed` (the database refused the posts), `lost` (its worker died)."""
+    asked to come back later), `store_failed` (the database refused the posts), `lost` (its worker died), `no_process`
+    (this machine had none to spare for it)."""
     ok: bool
     """Whether it went well: it ended by itself and saw a page, or was told that nothing changed, and what went wrong
     on the way, if anything, still left some items."""

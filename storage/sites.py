@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy import case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -12,6 +13,9 @@ from storage.dialect import insert
 from storage.errors import StorageError
 from storage.models import CrawlRun, PageValidator, Post, RobotsFile, Site
 from storage.pauses import crawls_paused
+
+HOST_LENGTH = 255
+"""A name in the DNS has at most 253 characters."""
 
 
 class UnknownSiteError(StorageError, LookupError):
@@ -91,12 +95,19 @@ def claim_due(session: Session, *, now: datetime, next_run: Callable[[Site], dat
     return runs
 
 
+def host_of(site: Site) -> str:
+    """The host that a site's crawl goes to: only one crawl at a time may."""
+    return (urlsplit(str(site.params.get("url", ""))).hostname or f"site-{site.id}")[:HOST_LENGTH]
+
+
 def queue_run(session: Session, site_id: int, *, trigger: str, now: datetime) -> int | None:
     """Insert a queued run for a site and return its id; None when the site has an unfinished run."""
+    site = session.get_one(Site, site_id)
     run_id: int | None = session.scalar(
         insert(session, CrawlRun)
         .values(
             site_id=site_id,
+            host=host_of(site),
             trigger=trigger,
             status="queued",
             created_at=now,

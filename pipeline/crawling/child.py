@@ -20,6 +20,7 @@ from typing import Any, Final, Protocol
 
 from pipeline.crawling.forkserver import Child, Exit, ForkRefusedError, ForkServer, PreloadError
 from pipeline.crawling.order import CrawlOrder, CrawlProgress, CrawlReport, report_of
+from storage.run_figures import NO_PROCESS
 
 __all__ = [
     "CrawlOrder",
@@ -88,6 +89,7 @@ def run_child(
     order: CrawlOrder,
     *,
     stop: Stop,
+    lease: Callable[[], float] | None = None,
     on_progress: Callable[[CrawlProgress], None] | None = None,
 ) -> CrawlReport:
     """Crawl in a child process, and return when it is over.
@@ -95,13 +97,16 @@ def run_child(
     `stop` closes the spider gracefully, and kills it 1.5 s later. `on_progress` is called in this thread with news,
     and at least every five seconds. What it raises ends the crawl and is raised here. The forkserver is started
     when it does not run; raises PreloadError when that fails.
+
+    lease: until when the crawl may go on, on the monotonic clock; it may be moved on meanwhile. The child ends itself
+    then, also when this process can do nothing.
     """
     try:
         child = _forkserver.fork()
     except ForkRefusedError as error:
-        return CrawlReport(finish_reason="start_error", ok=False, errors=1, first_error=str(error))
+        return CrawlReport(finish_reason=NO_PROCESS, ok=False, errors=1, first_error=str(error))
     try:
-        return _Watch(order, child, stop, on_progress).until_over()
+        return _Watch(order, child, stop, lease, on_progress).until_over()
     finally:
         child.close()
 
@@ -129,11 +134,14 @@ class _Watch:
         order: CrawlOrder,
         child: Child,
         stop: Stop,
+        lease: Callable[[], float] | None,
         on_progress: Callable[[CrawlProgress], None] | None,
     ) -> None:
         self._order = order
         self._child = child
         self._stop = stop
+        self._lease = lease
+        self._leased_until = 0.0
         self._on_progress = on_progress
         self._progress = CrawlProgress()
         self._report: CrawlReport | None = None
@@ -148,6 +156,7 @@ class _Watch:
     def until_over(self) -> CrawlReport:
         """Send the order, then listen and enforce the limits until the process is gone."""
         self._send_order()
+        self._renew()
         poll = select.poll()
         poll.register(self._child.status, select.POLLIN)
         poll.register(self._child.channel, select.POLLIN)
@@ -175,12 +184,19 @@ class _Watch:
             self._child.kill()
         channel.setblocking(False)
 
+    def _renew(self) -> None:
+        if self._lease is not None and (until := self._lease()) != self._leased_until:
+            self._leased_until = until
+            # The monotonic clock is one for all processes of a machine.
+            self._command(f"lease {until:.3f}")
+
     def _command(self, word: str) -> None:
         with contextlib.suppress(OSError):
             self._child.channel.send(word.encode() + b"\n")
 
     def _enforce(self, now: float) -> bool:
         """Act on `stop` and the limits; True when the process does not even end when it is killed."""
+        self._renew()
         if self._stop.is_set() and self._ended_for != "stopped":
             self._ended_for = "stopped"
             self._command("stop")

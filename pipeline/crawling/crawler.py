@@ -3,38 +3,41 @@
 import logging
 import random
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from redis import Redis
-from redis.exceptions import RedisError
 from sqlalchemy import event
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from pipeline import locks, logs
 from pipeline.crawling import health, verdict
 from pipeline.crawling.child import CrawlOrder, CrawlProgress, CrawlReport, PreloadError, run_child
+from pipeline.crawling.run_lease import RUN_LEASE_S, Stop, kept, lease_end
 from pipeline.errors import PipelineError
 from pipeline.resources import now
 from pipeline.scheduling import due
 from pipeline.settings import Settings
-from storage import crawl_runs, pauses, sites
+from storage import crawl_runs, sites
 from storage.models import CrawlRun, Site
-from storage.run_figures import RunFigures
-from storage.session import Database
+from storage.run_figures import NO_PROCESS, RunFigures
+from storage.session import PASSING_ERRORS, Database
+from storage.sites import host_of
 
 logger = logging.getLogger(__name__)
 
-RUN_LEASE_S = 60.0
-"""A run whose worker died is closed, and its site free again, this long after the last sign of life (and a sweep)."""
-HEARTBEAT_S = 10.0
+WRITE_S = 120.0
+"""For so long is tried to write how a crawl ended."""
+WRITE_AGAIN_S = 2.0
 ROBOTS_LIFETIME = timedelta(days=1)
+
+
+T = TypeVar("T")
 
 
 class HostBusyError(PipelineError, RuntimeError):
@@ -57,17 +60,6 @@ class CrawlEnd:
     handed_back: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Stop:
-    """What ends one crawl early: the stop of its caller, which may be for all crawls, or one for this crawl alone."""
-
-    everything: threading.Event
-    this_crawl: threading.Event = field(default_factory=threading.Event)
-
-    def is_set(self) -> bool:
-        return self.everything.is_set() or self.this_crawl.is_set()
-
-
 class Crawler:
     """Runs crawls in this process. Each call of `crawl` may come from a thread of its own."""
 
@@ -82,44 +74,59 @@ class Crawler:
         *,
         stop: threading.Event,
         hand_back: bool,
+        out_of_turn: bool = False,
         on_progress: Callable[[CrawlProgress], None] | None = None,
     ) -> CrawlEnd | None:
-        """Do an owed crawl; None when the run is over, in somebody else's hands, or paused.
+        """Do an owed crawl; None when there is none to be done: it is over, in somebody else's hands, or paused.
 
-        `stop` ends it early, and so does a pause of the site's crawls within HEARTBEAT_S: with `hand_back` the run
-        returns to the queue, else it is closed with what it has.
-        Raises HostBusyError, with the run back in the queue, when its host is being crawled.
+        The crawls of one host form a line: of those that are owed the first is done, whichever was asked for, unless
+        `out_of_turn` says that it is to be this one. `stop` ends it early, and so does a pause of the site's crawls
+        within HEARTBEAT_S: with `hand_back` the run returns to the line, else it is closed with what it has.
+        Raises HostBusyError when its host is being crawled; the end of that crawl sends for the next in line.
         """
-        owner = uuid4().hex
-        with self._database.writing() as session:
-            run = crawl_runs.claim(session, run_id, owner=owner, now=now(), lease_until=_lease_end())
-            if run is None:
+        with self._database.reading() as session:
+            asked = session.get(CrawlRun, run_id)
+            if asked is None:
                 return None
-            site = session.get_one(Site, run.site_id)
-            order = self._order(session, run, site)
-        lease = locks.Lease(self._redis, f"host:{host_of(site)}", RUN_LEASE_S)
+            host = host_of(session.get_one(Site, asked.site_id))
+        lease = locks.Lease(self._redis, f"host:{host}", RUN_LEASE_S)
+        if not lease.acquire():
+            raise HostBusyError(f"another site of {host} is being crawled")
         try:
-            is_free = lease.acquire()
-        except RedisError:
-            self._hand_back(run_id, owner)
-            raise
-        if not is_free:
-            self._hand_back(run_id, owner)
-            raise HostBusyError(f"another site of {host_of(site)} is being crawled")
-        either = _Stop(everything=stop)
-        try:
-            with logs.bound(site=site.name), self._heartbeat(order, owner, lease, either.this_crawl):
-                report = run_child(order, stop=either, on_progress=on_progress)
-        except PreloadError as error:
-            report = CrawlReport(finish_reason="start_error", ok=False, first_error=str(error))
+            order = self._claim(host, run_id, owner := uuid4().hex, out_of_turn=out_of_turn)
+            if order is None:
+                return None
+            either = Stop(everything=stop)
+            with (
+                logs.bound(site=order.site_name),
+                kept(
+                    self._database, lease, either,
+                    run_id=order.run_id, site_id=order.site_id, site=order.site_name, owner=owner,
+                ),
+            ):  # fmt: skip
+                report = _report(order, either, on_progress)
+                if report.finish_reason == "stopped" and hand_back:
+                    _until_written(lambda: self._hand_back(order.run_id, owner), either)
+                    return CrawlEnd(
+                        run_id=order.run_id, site=order.site_name, report=report, new_posts=0, fanout="", ready=(),
+                        handed_back=True,
+                    )  # fmt: skip
+                return _until_written(lambda: self._close(order.run_id, owner, order.site_name, report), either)
         finally:
             lease.release()
-        if report.finish_reason == "stopped" and hand_back:
-            self._hand_back(run_id, owner)
-            return CrawlEnd(
-                run_id=run_id, site=site.name, report=report, new_posts=0, fanout="", ready=(), handed_back=True
-            )
-        return self._close(run_id, owner, site.name, report)
+
+    def next_in_line(self, run_id: int) -> int | None:
+        """The run to send for now that this one has left its host free, marked as enqueued; None when none waits."""
+        with self._database.writing() as session:
+            done = session.get(CrawlRun, run_id)
+            return None if done is None or done.host is None else crawl_runs.call_next(session, done.host, now=now())
+
+    def _claim(self, host: str, run_id: int, owner: str, *, out_of_turn: bool) -> CrawlOrder | None:
+        with self._database.writing() as session:
+            at = now()
+            first = None if out_of_turn else crawl_runs.first_in_line(session, host, now=at)
+            run = crawl_runs.claim(session, first or run_id, owner=owner, now=at, lease_until=lease_end())
+            return None if run is None else self._order(session, run, session.get_one(Site, run.site_id))
 
     def _order(self, session: Session, run: CrawlRun, site: Site) -> CrawlOrder:
         return order_for(
@@ -147,40 +154,6 @@ class Crawler:
         with self._database.writing() as session:
             crawl_runs.hand_back(session, run_id, owner=owner, now=now())
 
-    @contextmanager
-    def _heartbeat(self, order: CrawlOrder, owner: str, lease: locks.Lease, stop: threading.Event) -> Iterator[None]:
-        """Keep the run's and the host's leases alive; stop the crawl when it is not ours any more, or paused."""
-        over = threading.Event()
-
-        def beat() -> None:
-            held_until = _lease_end()
-            while not over.wait(HEARTBEAT_S):
-                lease.renew()
-                try:
-                    with self._database.writing() as session:
-                        until = _lease_end()
-                        held = crawl_runs.extend(session, order.run_id, owner=owner, lease_until=until)
-                        paused = pauses.is_crawl_paused(session, order.site_id)
-                    held_until = until
-                except OperationalError:
-                    held, paused = now() < held_until, False
-                if not held:
-                    fields = {"run": order.run_id, "site": order.site_name}
-                    logger.warning("crawl lost its lease", extra={"fields": fields})
-                if paused:
-                    logger.info("crawl paused", extra={"fields": {"site": order.site_name}})
-                if paused or not held:
-                    stop.set()
-                    return
-
-        thread = threading.Thread(target=beat, name=f"heartbeat-{order.run_id}", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
-
     def _close(self, run_id: int, owner: str, site: str, report: CrawlReport) -> CrawlEnd | None:
         with self._database.writing() as session:
             run = crawl_runs.lock(session, run_id, owner=owner)
@@ -206,6 +179,30 @@ def order_for(settings: Settings, **of_the_site: Any) -> CrawlOrder:
         download_delay_s=settings.crawl_delay_s,
         **of_the_site,
     )
+
+
+def _report(order: CrawlOrder, stop: Stop, on_progress: Callable[[CrawlProgress], None] | None) -> CrawlReport:
+    try:
+        return run_child(order, stop=stop, lease=lambda: stop.lease_until, on_progress=on_progress)
+    except PreloadError as error:
+        return CrawlReport(finish_reason=NO_PROCESS, ok=False, first_error=str(error))
+
+
+def _until_written(write: Callable[[], T], stop: Stop) -> T:
+    """Write how a crawl ended, also when the database is away just now: else it would count as one that was lost.
+
+    Its lease is kept alive meanwhile. Raises what the database raises when that lasts for too long, or at a stop.
+    """
+    end = time.monotonic() + WRITE_S
+    while True:
+        try:
+            with stop.writing:
+                written = write()
+                stop.is_written = True
+                return written
+        except PASSING_ERRORS:
+            if time.monotonic() > end or stop.everything.wait(WRITE_AGAIN_S):
+                raise
 
 
 def close_run(
@@ -255,12 +252,3 @@ def missing_contact(settings: Settings) -> str | None:
         "CRAWL_CONTACT is not set: the sites that are crawled cannot reach you. "
         "Set it to a mail or web address; it becomes part of the User-Agent"
     )
-
-
-def host_of(site: Site) -> str:
-    """The host that a site's crawl goes to: only one crawl at a time may."""
-    return urlsplit(str(site.params.get("url", ""))).hostname or f"site-{site.id}"
-
-
-def _lease_end() -> datetime:
-    return now() + timedelta(seconds=RUN_LEASE_S)

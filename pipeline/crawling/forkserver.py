@@ -35,6 +35,10 @@ class PreloadError(PipelineError, RuntimeError):
     """The forkserver could not load what crawls need; the message says why."""
 
 
+class NoAnswerError(PipelineError, OSError):
+    """The forkserver closed the line on which it was to say the number of a new process."""
+
+
 class ForkRefusedError(PipelineError, RuntimeError):
     """The system allows no further process."""
 
@@ -62,14 +66,16 @@ class Child:
     def await_pid(self) -> None:
         """Wait until the process exists.
 
-        Raises ForkRefusedError, and OSError when the forkserver does not answer or is gone.
+        Raises ForkRefusedError, NoAnswerError, and OSError when the forkserver does not answer.
         """
         poll = select.poll()
         poll.register(self.status, select.POLLIN)
         while b"\n" not in self._lines:
-            part = os.read(self.status, 256) if poll.poll(FORK_S * 1000) else b""
+            if not poll.poll(FORK_S * 1000):
+                raise OSError("the forkserver did not fork in time")
+            part = os.read(self.status, 256)
             if not part:
-                raise OSError("the forkserver did not fork")
+                raise NoAnswerError("the forkserver did not fork")
             self._lines += part
         line, _, self._lines = self._lines.partition(b"\n")
         word, _, rest = line.decode().partition(" ")
@@ -136,7 +142,9 @@ class ForkServer:
         with self._lock:
             try:
                 return self._ask(self._ensure())
-            except OSError:  # it was killed, or hangs
+            except OSError as error:  # it was killed, hangs, or could not take what was handed to it
+                if isinstance(error, NoAnswerError) and self._lives():
+                    raise ForkRefusedError("no process could be made for the crawl: too many open files") from error
                 self._discard(wait_s=0)
                 logger.warning("forkserver lost, starting it again")
             try:
@@ -199,8 +207,16 @@ class ForkServer:
 
     @staticmethod
     def _ask(control: socket.socket) -> Child:
-        channel, its_channel = socket.socketpair()
-        status, its_status = os.pipe()
+        try:
+            channel, its_channel = socket.socketpair()
+            try:
+                status, its_status = os.pipe()
+            except OSError:
+                channel.close()
+                its_channel.close()
+                raise
+        except OSError as error:
+            raise ForkRefusedError(f"no process could be made for the crawl: {error.strerror}") from error
         child = Child(channel, status)
         try:
             try:
@@ -214,6 +230,14 @@ class ForkServer:
             child.close()
             raise
         return child
+
+    def _lives(self) -> bool:
+        """Whether the process still runs, a moment after it closed a line."""
+        try:
+            self._process is not None and self._process.wait(0.2)
+        except subprocess.TimeoutExpired:
+            return True
+        return False
 
     def _discard(self, *, wait_s: float) -> None:
         process, control = self._process, self._control

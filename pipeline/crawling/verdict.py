@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from pipeline.crawling.health import empty_runs_after, good_runs_after, trouble_after
 from pipeline.scheduling.due import LONGEST_BACKOFF
 from storage.crawl_runs import SiteHistory, Verdict
-from storage.run_figures import RunFigures
+from storage.run_figures import NOT_THE_SITES, RunFigures
 
 FLOOD_POSTS = 20
 """A run with at most this many new posts is never held."""
@@ -28,9 +28,11 @@ def judge(
     `rand` in [0, 1) is the jitter of the backoff; `retry_after_s` what the site asked us to wait, if it did.
     """
     saw_items = figures.ok and figures.items_seen > 0
-    failures = 0 if figures.ok else history.failures + 1
+    # What says nothing of the site changes nothing about it.
+    ours = figures.finish_reason in NOT_THE_SITES
+    failures = 0 if figures.ok else history.failures + (not ours)
     empty_runs = empty_runs_after(figures, history)
-    good_runs = good_runs_after(figures, history)
+    good_runs = history.good_runs if ours else good_runs_after(figures, history)
     return Verdict(
         fanout=_fanout(history, new),
         silent_before=now - timedelta(seconds=history.max_age_s),
@@ -38,7 +40,7 @@ def judge(
         baseline_done=history.baseline_done or saw_items,
         failures=failures,
         empty_runs=empty_runs,
-        suspended_until=_suspended_until(failures, now, rand, retry_after_s),
+        suspended_until=None if ours else _suspended_until(failures, now, rand, retry_after_s),
         trouble=trouble_after(history.trouble, failures=failures, empty_runs=empty_runs, good_runs=good_runs),
         good_runs=good_runs,
     )

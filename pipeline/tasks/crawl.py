@@ -3,10 +3,11 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
-from celery import Task, signals
+from celery import signals
 
 from pipeline import resources
 from pipeline.basics.text import last_line
@@ -62,17 +63,16 @@ def enqueue_crawls(run_ids: Sequence[int]) -> None:
     publish_many(app, "crawl_site", [(run_id,) for run_id in run_ids])
 
 
-@app.task(name="crawl_site", bind=True, **RETRIES)
-def crawl_site(task: Task[..., None], run_id: int) -> None:
-    """Do one owed crawl in a child process, and enqueue the fan-outs of what it found."""
+@app.task(name="crawl_site", **RETRIES)
+def crawl_site(run_id: int) -> None:
+    """Do one owed crawl in a child process, and enqueue the fan-outs of what it found.
+
+    A message means "one more crawl of this host": the one that has waited for longest is done. When the host is being
+    crawled nothing is: the run stays in the host's line, and the end of the crawl sends for the next.
+    """
     require_ids(run_id=run_id)
-    try:
-        end = run_crawl(run_id, stop=stopping, hand_back=True)
-    except crawler.HostBusyError:
-        raise task.retry(countdown=3, max_retries=None) from None
-    if end is not None and end.handed_back:
-        # A message of its own, because this one is acknowledged: Celery logs a traceback for a message it puts back.
-        enqueue_crawls([run_id])
+    with suppress(crawler.HostBusyError):
+        run_crawl(run_id, stop=stopping, hand_back=True)
 
 
 def run_crawl(
@@ -80,11 +80,18 @@ def run_crawl(
     *,
     stop: threading.Event,
     hand_back: bool,
+    out_of_turn: bool = False,
     on_progress: Callable[[CrawlProgress], None] | None = None,
 ) -> crawler.CrawlEnd | None:
-    """Do one owed crawl and enqueue its fan-outs: the task above and `crawlpush crawl` share this."""
-    end = _crawler().crawl(run_id, stop=stop, hand_back=hand_back, on_progress=on_progress)
-    if end is None or end.handed_back:
+    """Do one owed crawl, and enqueue its fan-outs and its host's next crawl; `crawlpush crawl` shares this."""
+    end = _crawler().crawl(run_id, stop=stop, hand_back=hand_back, out_of_turn=out_of_turn, on_progress=on_progress)
+    if end is None:
+        return None
+    # A run that was handed back is the first in its line again. Its message is a new one, because that of this task
+    # is acknowledged: Celery logs a traceback for a message it puts back.
+    following = _crawler().next_in_line(end.run_id)
+    enqueue_crawls([] if following is None else [following])
+    if end.handed_back:
         return end
     enqueue_fan_outs(end.ready)
     recording.crawl(end)

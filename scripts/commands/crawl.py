@@ -84,7 +84,7 @@ def _crawl_here(run_id: int, site: str) -> crawler.CrawlEnd:
         with _progress(site) as show, _stop_on_signal() as stop:
             while True:
                 try:
-                    end = run_crawl(run_id, stop=stop, hand_back=False, on_progress=show)
+                    end = run_crawl(run_id, stop=stop, hand_back=False, out_of_turn=True, on_progress=show)
                     break
                 except crawler.HostBusyError:
                     if stop.wait(HOST_WAIT_S):

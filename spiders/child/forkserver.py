@@ -94,8 +94,13 @@ class Forkserver:
             request, descriptors, _, _ = socket.recv_fds(self._control, 1, 2)
         except OSError:
             return False
-        if not request or len(descriptors) != 2:
+        if not request:
             return False
+        if len(descriptors) != 2:
+            # There was no room for them: the parent sees its line closed, and the crawls that run go on.
+            for descriptor in descriptors:
+                os.close(descriptor)
+            return True
         channel, status = descriptors
         try:
             pid = os.fork()

@@ -460,3 +460,15 @@ def test_progress_that_raises_ends_the_crawl(site: FaultySite, order_for: OrderF
         crawl(order_for(params=faulty(site, "sleep")), on_progress=refuse)
 
     wait_until(lambda: crawls_under_way() == [])
+
+
+def test_a_child_whose_lease_nobody_renews_ends_itself_however_busy_it_is(
+    site: FaultySite, order_for: OrderFor
+) -> None:
+    """The parent may be stopped meanwhile: only the child itself can then make room for another crawl of the site."""
+    until = time.monotonic() + 1.0
+    order = order_for(params=faulty(site, "loop"))
+    began = time.monotonic()
+    report = crawl(order, lease=lambda: until)
+    assert report.finish_reason == "killed"
+    assert 0.9 < time.monotonic() - began < 20

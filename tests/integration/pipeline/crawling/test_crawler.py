@@ -2,16 +2,21 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from redis import Redis
 from sqlalchemy import select
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from pipeline.crawling import crawler as crawling
+from pipeline.crawling import run_lease
 from pipeline.crawling.child import CrawlOrder, CrawlReport, Stop
 from pipeline.crawling.crawler import Crawler, HostBusyError
 from pipeline.resources import now
@@ -92,7 +97,7 @@ def test_two_sites_of_one_host_are_never_crawled_at_once_by_two_crawlers(
     thread.start()
     assert child.began.wait(20)
 
-    # When the second crawler takes the other site of the host, it is handed back, and the other host's is crawled
+    # When the second crawler is asked for the other site of the host, that one stays in the line of its host
     with pytest.raises(HostBusyError):
         two.crawl(runs["b"] or 0, stop=stop, hand_back=True)
     child.may_end.set()
@@ -162,7 +167,7 @@ def test_a_crawl_that_is_paused_or_lost_ends_and_the_worker_s_others_go_on(
         return replace(GOOD, finish_reason="stopped", ok=False) if stop.is_set() else GOOD
 
     monkeypatch.setattr(crawling, "run_child", child)
-    monkeypatch.setattr(crawling, "HEARTBEAT_S", 0.05)
+    monkeypatch.setattr(run_lease, "HEARTBEAT_S", 0.05)
     crawler, worker_stops = Crawler(load(), database, redis), threading.Event()
     with ThreadPoolExecutor() as threads:
         crawls = {
@@ -188,7 +193,7 @@ def test_a_crawl_that_is_paused_or_lost_ends_and_the_worker_s_others_go_on(
         assert session.get_one(CrawlRun, runs["a"]).status == status
 
 
-def test_a_redis_that_is_gone_hands_the_run_back(database: Database, child: Child) -> None:
+def test_a_redis_that_is_gone_leaves_the_run_in_its_line(database: Database, child: Child) -> None:
     from redis.exceptions import RedisError
 
     with database.writing() as session:
@@ -266,3 +271,140 @@ def test_a_deployment_without_a_contact_is_told_of_it(database_url: str, contact
     sentence = crawling.missing_contact(settings)
     assert (sentence is not None) == missing
     assert ("+mailto:me@example.org" in settings.user_agent) == bool(contact)
+
+
+def _boards(database: Database, *names: str) -> dict[str, int]:
+    """Sites of one host, each with a run that is owed, in this order."""
+    with database.writing() as session:
+        for name in names:
+            add_site(session, name, params={**URL, "url": f"https://board.test/{name}"})
+    return {name: queue(database, name) or 0 for name in names}
+
+
+def test_the_crawls_of_one_host_take_turns_in_the_order_in_which_they_were_owed(
+    database: Database, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given four boards of one host, and as many messages, of which the last comes first
+    runs = _boards(database, "a", "b", "c", "d")
+    messages, crawled, busy = list(reversed(runs.values())), [], threading.Semaphore(0)
+    crawler = Crawler(load(), database, redis)
+
+    def child(order: CrawlOrder, **_: object) -> CrawlReport:
+        # While it crawls, all the others' messages are taken, and find the host busy.
+        while messages:
+            with pytest.raises(HostBusyError):
+                crawler.crawl(messages.pop(), stop=threading.Event(), hand_back=True)
+        # Nor does the sweep send for them.
+        with database.writing() as session:
+            assert crawl_runs.stranded(session, enqueued_before=now() + timedelta(minutes=1), now=now()) == []
+        crawled.append(order.site_name)
+        busy.release()
+        return GOOD
+
+    monkeypatch.setattr(crawling, "run_child", child)
+    # When each end sends for the next, as the task does
+    following: int | None = messages.pop(0)
+    while following is not None:
+        end = crawler.crawl(following, stop=threading.Event(), hand_back=True)
+        assert end is not None
+        following = crawler.next_in_line(end.run_id)
+    assert crawled == ["a", "b", "c", "d"]
+
+
+def test_a_paused_site_lets_the_others_of_its_host_pass(database: Database, redis: Redis, child: Child) -> None:
+    runs = _boards(database, "a", "b")
+    with database.writing() as session:
+        assert pauses.begin(session, Scope(activity="crawl", site="a"), now=now())
+    end = Crawler(load(), database, redis).crawl(runs["a"], stop=threading.Event(), hand_back=True)
+    assert end is not None
+    assert end.site == "b"
+
+
+def test_a_person_s_crawl_goes_out_of_turn(database: Database, redis: Redis, child: Child) -> None:
+    runs = _boards(database, "a", "b")
+    end = Crawler(load(), database, redis).crawl(runs["b"], stop=threading.Event(), hand_back=False, out_of_turn=True)
+    assert end is not None
+    assert end.site == "b"
+
+
+AWAY = OperationalError("UPDATE", {}, Exception("away"))
+
+
+@pytest.mark.parametrize("trouble", [AWAY, InterfaceError("x", {}, Exception()), PoolTimeoutError(), ValueError("odd")])
+def test_whatever_keeps_a_lease_from_being_renewed_passes_and_the_crawl_goes_on(
+    database: Database, redis: Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    trouble: Exception,
+) -> None:  # fmt: skip
+    (run,) = _boards(database, "a").values()
+    tried = threading.Semaphore(0)
+    extend = crawl_runs.extend
+    failures = iter([trouble] * 3)
+
+    def shaky(*arguments: Any, **options: Any) -> bool:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        held = extend(*arguments, **options)
+        tried.release()
+        return held
+
+    def child(_order: CrawlOrder, *, stop: Stop, **_: object) -> CrawlReport:
+        assert tried.acquire(timeout=20)
+        assert not stop.is_set()
+        return GOOD
+
+    monkeypatch.setattr(crawl_runs, "extend", shaky)
+    monkeypatch.setattr(crawling, "run_child", child)
+    monkeypatch.setattr(run_lease, "HEARTBEAT_S", 0.02)
+    end = Crawler(load(), database, redis).crawl(run, stop=threading.Event(), hand_back=True)
+    assert end is not None
+    assert end.report == GOOD
+    assert [line.message for line in caplog.records if "lease" in line.message] == [
+        "lease of a away or refusing, waiting",
+        "lease of a is back",
+    ]
+
+
+def test_a_lease_that_cannot_be_renewed_in_time_ends_the_crawl(
+    database: Database, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run,) = _boards(database, "a").values()
+
+    def away(*_: Any, **__: Any) -> bool:
+        raise AWAY
+
+    def child(_order: CrawlOrder, *, stop: Stop, lease: Callable[[], float], **_: object) -> CrawlReport:
+        began = time.monotonic()
+        while not stop.is_set():
+            assert time.monotonic() < began + 20
+            time.sleep(0.01)
+        assert time.monotonic() >= lease()
+        return replace(GOOD, finish_reason="stopped", ok=False)
+
+    monkeypatch.setattr(crawl_runs, "extend", away)
+    monkeypatch.setattr(crawling, "run_child", child)
+    monkeypatch.setattr(run_lease, "HEARTBEAT_S", 0.02)
+    monkeypatch.setattr(run_lease, "RUN_LEASE_S", 0.3)
+    end = Crawler(load(), database, redis).crawl(run, stop=threading.Event(), hand_back=True)
+    assert end is not None
+    assert end.handed_back
+
+
+def test_a_crawl_whose_end_cannot_be_written_at_once_is_written_later_and_is_no_failure_of_its_site(
+    database: Database, redis: Redis, child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run,) = _boards(database, "a").values()
+    lock, failures = crawl_runs.lock, iter([AWAY, InternalError("x", {}, Exception("read-only"))])
+
+    def shaky(*arguments: Any, **options: Any) -> CrawlRun | None:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        return lock(*arguments, **options)
+
+    monkeypatch.setattr(crawl_runs, "lock", shaky)
+    monkeypatch.setattr(crawling, "WRITE_AGAIN_S", 0.01)
+    end = Crawler(load(), database, redis).crawl(run, stop=threading.Event(), hand_back=True)
+    assert end is not None
+    assert end.report == GOOD
+    with database.reading() as session:
+        assert session.get_one(CrawlRun, run).status == "finished"
+        assert session.scalars(select(Site.failures)).one() == 0

@@ -1,12 +1,14 @@
 """The forkserver: what it loads, and what it says when it cannot."""
 
+import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from pipeline.crawling.forkserver import ForkServer, PreloadError
+from pipeline.crawling.forkserver import ForkRefusedError, ForkServer, PreloadError
 from tests.support.faulty_site import wait_until
 
 
@@ -62,3 +64,26 @@ def test_a_preload_that_fails_says_why(
         forkserver.start()
 
     assert forkserver.pid is None
+
+
+@pytest.mark.parametrize("whose", ["ours", "its"])
+def test_a_process_that_has_no_descriptor_free_refuses_one_crawl_and_keeps_the_others(
+    forkserver: ForkServer, whose: str
+) -> None:
+    child = forkserver.fork()
+    pid = forkserver.pid
+    assert pid is not None
+    limited = os.getpid() if whose == "ours" else pid
+    soft, hard = resource.prlimit(limited, resource.RLIMIT_NOFILE)
+    # The first three are taken, so there is none for anything new.
+    resource.prlimit(limited, resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(ForkRefusedError, match=r"(?i)too many open files"):
+            forkserver.fork()
+    finally:
+        resource.prlimit(limited, resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert forkserver.pid == pid
+    assert psutil.pid_exists(child.pid)
+    forkserver.fork().close()
+    child.close()
