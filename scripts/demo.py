@@ -134,7 +134,7 @@ def _register_user(session: Session, user: DemoUser, site_id: int, *, now: datet
             session,
             known.id,
             keyword=KeywordText(text=phrase.text, kind=phrase.kind),
-            # Of the demo's site alone: nobody's real post may concern a made-up user.
+            # Of the demo's site alone: a made-up user must get no real post.
             site_id=site_id,
             limit=100,
             now=now,

@@ -1,4 +1,4 @@
-"""The design that one would write first, as a yardstick: a task per user, a new pyfcm client in each, a commit in each.
+"""The simplest design, to compare with: a task per user, a new pyfcm client in each, a commit in each.
 
 `celery -A scripts.bench.plain worker -P prefork -c 3` runs it.
 """

@@ -76,7 +76,7 @@ def _read(path: Path) -> str:
 
 
 def _write(path: Path, page: str) -> None:
-    """Put the page in place in one step: whoever reads meanwhile sees the old one or the new one."""
+    """Put the page in place in one step, so that a reader sees the old one or the new one."""
     target = path.resolve()
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
     part = Path(name)

@@ -34,9 +34,8 @@ def server_figures(samples: Sequence[Sample], seconds: float) -> dict[str, float
 
 
 def _named(what: str, points: Sequence[Point], seconds: float, digits: int) -> dict[str, float | None]:
-    seen = trend(points, seconds)
-    values = {"warm": seen.warm, "end": seen.end, "most": seen.most, "growth_per_h": seen.growth_per_hour}
-    return {f"{what}_{name}": value if value is None else round(value, digits) for name, value in values.items()}
+    seen = trend(points, seconds).items()
+    return {f"{what}_{name}": value if value is None else round(value, digits) for name, value in seen}
 
 
 def longest_queues(samples: Sequence[Sample]) -> dict[str, int]:

@@ -74,7 +74,8 @@ class BoardPost:
     title: str
     body: str
     author: str
-    published_at: str  # ISO 8601, UTC
+    # ISO 8601, UTC.
+    published_at: str
     pinned: bool
 
     @property

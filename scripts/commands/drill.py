@@ -31,7 +31,7 @@ def drill(
 ) -> None:
     """Kill, flush, stop and disturb a copy of everything, then see whether each phone shows each post once.
 
-    Everything is real and nobody's: databases, Redis, boards, push gateway and the Procfile's processes run on
+    Everything is real, and apart from yours: databases, Redis, boards, push gateway and the Procfile's processes run on
     loopback in a temporary folder. After the plan's time all is healed, and the drill waits until nothing is owed:
     a minute or two, as long as leases last. It ends with code 1 when a promise was broken, and then keeps its folder.
     """

@@ -57,7 +57,7 @@ class StopSignals:
                 signal.signal(number, self._handle)
 
     def only_note(self) -> None:
-        """From here on a signal interrupts nothing; whoever runs looks at `wanted`."""
+        """From here on a signal interrupts nothing; `wanted` is looked at."""
         self._interrupts = False
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:

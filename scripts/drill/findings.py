@@ -1,4 +1,4 @@
-"""What a drill found, for a person and for a program; and what whoever looks for a cause wants to know."""
+"""What a drill found, for a person and for a program, with what the database says of some examples."""
 
 import json
 from collections.abc import Mapping, Sequence

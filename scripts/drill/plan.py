@@ -39,7 +39,7 @@ GATEWAY_FAULTS: Mapping[str, Mapping[str, Any]] = {
     "empty answers": {"garbage": "empty", "garbage_rate": 0.2, "scope": "fcm"},
     "answers byte by byte": {"drip_ms": 5},
 }
-"""How the gateway fails. Left out is what means that a message is at fault, since that is rightly given up."""
+"""How the gateway fails. Answers that mean that a message is wrong are left out: it is rightly given up."""
 
 
 class Kind(StrEnum):

@@ -32,7 +32,7 @@ LATE_S = 30.0
 UNREAD_MOST = 12
 """No more posts than this stand on the boards unread: more at once would be a flood, which is held for approval."""
 SETTINGS = {"TICK_S": "1", "SWEEP_S": "5", "CRAWL_DELAY_S": "0.3", "CRAWL_CONTACT": "drill@crawlpush.example"}
-"""What a drill needs otherwise than a deployment; whoever sets these in the environment knows better."""
+"""Settings that differ from a deployment's; one that is set in the environment goes before them."""
 SCHEDULE = "5s"
 USUAL_FAULTS: Mapping[str, Any] = {"latency_ms": 30, "jitter_ms": 30}
 

@@ -20,7 +20,7 @@ MEANINGS = {
     "overlaps": "crawls of a site that overlapped",
     "unexplained": "repeated sends that no kill and no lost answer explains",
     "sent_again": "repeated sends, under the same tag",
-    "answers_lost": "of these: after answers that the gateway swallowed",
+    "answers_lost": "of these: after answers that the gateway did not send",
     "in_flight": "sends, at most, that kills and losses of the database cut off",
     "sent_to_dead": "sends to tokens that were known to be dead, or being learned",
 }

@@ -62,7 +62,7 @@ class APNsProtocol(asyncio.Protocol):
         self._limit = self._enforced_limit = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Refuse whoever did not choose h2 by ALPN; greet the others."""
+        """Refuse a client that did not choose h2 by ALPN; greet the others."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         ssl_object = transport.get_extra_info("ssl_object")

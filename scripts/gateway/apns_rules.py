@@ -34,7 +34,8 @@ class APNsRequest:
 
     token: str = field(repr=False)
     collapse_id: str | None
-    apns_id: str  # as given, otherwise a new one
+    # As given, otherwise a new one.
+    apns_id: str
 
 
 def check_target(headers: Mapping[str, str]) -> Answer | None:

@@ -39,7 +39,8 @@ class GatewayCredentials:
     folder: Path
     account_key: rsa.RSAPublicKey
     apns_key: ec.EllipticCurvePublicKey
-    token_uri: str  # where the service account asks for access tokens
+    # Where the service account asks for access tokens.
+    token_uri: str
 
     @property
     def ca_file(self) -> Path:

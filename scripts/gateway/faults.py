@@ -142,11 +142,15 @@ def _check_code(name: str, code: str) -> None:
 class Disturbance:
     """What happens to one request. The default is an ordinary answer."""
 
-    manner: str = "answer"  # answer, reset, silent or rst_stream
+    # Answer, reset, silent or rst_stream.
+    manner: str = "answer"
     delay_s: float = 0.0
-    drip_s: float = 0.0  # between two bytes of the answer
-    answer: Answer | None = None  # given in place of the vendor's verdict
-    delivered: bool = True  # whether the message is judged, and shown if good, all the same
+    # Between two bytes of the answer.
+    drip_s: float = 0.0
+    # Given in place of the vendor's verdict.
+    answer: Answer | None = None
+    # Whether the message is judged, and shown if good, all the same.
+    delivered: bool = True
 
 
 CALM = Disturbance()
@@ -190,7 +194,7 @@ class FaultPlan:
         return Disturbance(delay_s=delay, drip_s=drip, answer=answer, delivered=answer is None)
 
     def token_answer(self, side: str, token: str) -> Answer | None:
-        """Return the refusal that `token` is due, None when it is well. A token is what it is, whichever side fails."""
+        """Return the refusal that `token` is due, None when there is none. It does not depend on which side fails."""
         if self._answers and (code := self._answers.get(token)) is not None:
             if side == "fcm" and code in FCM_CODES:
                 return self._retry_later(fcm_token_error(code))

@@ -61,8 +61,10 @@ class _RefusedError(CommandError):
 class FCMRequest:
     """A request that FCM would take, if the token is alive."""
 
-    token: str = field(repr=False)  # or topic:NAME, condition:TEXT
-    tag: str | None  # what makes a later message replace this one on the phone
+    # Or topic:NAME, condition:TEXT.
+    token: str = field(repr=False)
+    # What makes a later message replace this one on the phone.
+    tag: str | None
     validate_only: bool
 
 

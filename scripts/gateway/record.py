@@ -14,14 +14,21 @@ from typing import Any
 class Push:
     """One accepted message. It keeps the bytes as they came; they are read when someone asks."""
 
-    number: int  # 1 is the first message after the start or a reset
-    at: float  # epoch seconds
-    platform: str  # fcm or apns
-    environment: str  # production or sandbox; FCM has only production
+    # 1 is the first message after the start or a reset.
+    number: int
+    # Epoch seconds.
+    at: float
+    # "fcm" or "apns".
+    platform: str
+    # "production" or "sandbox"; FCM has only production.
+    environment: str
     token: str = field(repr=False)
-    tag: str | None  # android.notification.tag, or apns-collapse-id
-    headers: Mapping[str, str] = field(repr=False)  # the apns-* headers
-    content: bytes = field(repr=False)  # the request's body
+    # FCM's android.notification.tag, or apns-collapse-id.
+    tag: str | None
+    # The apns-* headers.
+    headers: Mapping[str, str] = field(repr=False)
+    # The request's body.
+    content: bytes = field(repr=False)
 
     def message(self) -> dict[str, Any]:
         """Return the parsed body: FCM's `message`, or the APNs payload."""

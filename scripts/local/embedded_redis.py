@@ -132,7 +132,7 @@ class EmbeddedRedis(Startable):
         self._lock.release()
 
     def _stop_leftover(self) -> None:
-        # The lock is ours, so whoever started that server is gone. That it takes the password in our folder
+        # The lock is ours, so the process that started that server is gone. That it takes the password in our folder
         # proves that it is ours too; a process id could belong to anything by now.
         try:
             text = self._configuration.read_text()

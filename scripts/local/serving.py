@@ -114,7 +114,7 @@ def serve(
 ) -> None:
     """Run a service until SIGTERM or SIGINT, or on request until standard input ends, whatever signals come.
 
-    A server that others need for their last words must outlive the signals that they stop at: its parent ends it.
+    Others may use it until they have stopped, so it must not stop at the same signals as they do: its parent ends it.
     Once it listens, `announce` is called, and its addresses go to the descriptor `ready_fd` as a line of JSON.
     A second signal changes nothing, and after the return signals are ignored: the process is expected to end.
     Raises click.ClickException when the service cannot start.

@@ -1,7 +1,7 @@
-"""Runs a command that outlives the signals its neighbours stop at, and ends with its parent.
+"""Runs a command that does not hear the signals at which the other processes stop, and ends with its parent.
 
-Ctrl-C reaches the whole terminal's group, and `kill` or systemd send SIGTERM to every process at once. A server
-that the others need for their last words must not end with them: it is stopped last, by whoever started it.
+Ctrl-C reaches the whole terminal's group, and `kill` or systemd send SIGTERM to every process at once. A server that
+the others still use while they stop must not stop with them: its parent stops it last.
 
 Run as a file by the parent, before the command replaces it: `python -I -S shielded.py PARENT_PID COMMAND ...`
 """

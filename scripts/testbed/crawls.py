@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 class Crawls:
-    """Looks for crawls that outlive their crawler."""
+    """Looks for crawls that go on when their crawler is gone."""
 
     def __init__(self) -> None:
         # Forkserver -> the crawls that were seen below it.

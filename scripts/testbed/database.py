@@ -201,7 +201,7 @@ def slowest(database: Database, limit: int) -> list[tuple[Pair, float]]:
 
 
 def explain(database: Database, notice: Notice | None, token: str) -> dict[str, Any]:
-    """What the database says of one post on one phone, for whoever looks for the cause; without the token."""
+    """What the database says of one post on one phone, to find the cause; without the token."""
     with database.reading() as session:
         device = session.scalar(select(Device).where(Device.token == token))
         if device is None or notice is None:

@@ -171,7 +171,7 @@ class Installation:
         return (
             f"nothing moved for {seconds:.0f} s, and still was waited for {what}: {at.stored} posts stored, "
             f"{at.open_posts} of them not fanned out, notifications {self.statuses()}, messages {self.queues()}\n"
-            f"ended by themselves: {dict(self.supervisor.exits) or 'none'}; the last words of each process:\n{said}"
+            f"ended by themselves: {dict(self.supervisor.exits) or 'none'}; the last line of each process:\n{said}"
         )
 
 
@@ -190,7 +190,7 @@ def installation(
     """Start everything in a folder, on "sqlite" or "postgres".
 
     The boards are crawled by `schedule`; the gateway answers after `latency_ms` and remembers `keep` notifications.
-    `settings` are those that differ from what a deployment has; whoever sets them in the environment knows better.
+    `settings` are those that differ from a deployment's; one that is set in the environment goes before them.
     """
     names = process_names(notifiers)
     with (

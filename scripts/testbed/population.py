@@ -1,7 +1,7 @@
-"""Who lives in a drill, what they wish for, and what their phones should show in the end. Pure.
+"""The users of a drill, what they subscribe to, and what their phones should show in the end. Pure.
 
-Who wants a post is said here once more, in the plainest words, so that a drill does not ask the product's matcher
-whether the product is right.
+The rule of who wants a post is written here a second time, as simply as possible: the product's matcher must not be its
+own judge.
 """
 
 import re
@@ -55,7 +55,7 @@ class Phone:
 
     platform: str
     token: str = field(repr=False)
-    # The app is gone: the vendor says so to whoever sends.
+    # The app is gone: the vendor answers so.
     dead: bool = False
     # The user who had this phone before.
     former_owner: str | None = None

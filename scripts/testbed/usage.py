@@ -10,9 +10,9 @@ from scripts.testbed.crawls import children
 
 PROC = Path("/proc")
 FORKSERVER = "forkserver"
-"""How the process is called from which a crawler forks its crawls."""
+"""The name of the process from which a crawler forks its crawls."""
 CRAWL = "crawl"
-"""How all crawls are called: the one that uses most stands for them."""
+"""The name of all crawls together: the figures are those of the largest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class Usage:
     # Megabytes of memory that are mapped and present, and the most there ever were (VmHWM).
     rss_mb: float | None
     peak_mb: float | None
-    # The same with a share of what is shared: the sum over processes is what they take together.
+    # Proportional set size: shared memory is divided by its users, so a sum over processes is what they use together.
     pss_mb: float | None
     threads: int | None
     fds: int | None
@@ -39,7 +39,7 @@ def usage(pid: int, *, with_pss: bool = True) -> Usage | None:
         pid=pid,
         rss_mb=rss,
         peak_mb=_megabytes(status, "VmHWM"),
-        # The kernel adds it up page by page, so not everybody wants it all the time.
+        # Costly: the kernel adds it up page by page.
         pss_mb=_megabytes(_fields(pid, "smaps_rollup"), "Pss") if with_pss else None,
         threads=int(status["Threads"]) if "Threads" in status else None,
         fds=_count(pid),

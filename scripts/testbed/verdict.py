@@ -46,7 +46,7 @@ class Facts:
     appeared: frozenset[int]
     stored: frozenset[int]
     runs: Sequence[Run]
-    # Crawl processes that outlived their crawler and met the next one's.
+    # Crawl processes that still ran beside those of the next crawler.
     strays: int = 0
     # Sends in the hands of notifiers that were killed or could not record them, at most.
     in_flight: int = 0
@@ -58,7 +58,7 @@ class Verdict:
 
     lost: int
     shown_twice: int
-    # Pushes that a phone got and should not have: of a paused user, a former owner, or of nobody's wish.
+    # Pushes that a phone got and should not have: for a paused user, a former owner, or without a subscription.
     sent_to_others: int
     posts_missed: int
     overlaps: int
@@ -66,7 +66,7 @@ class Verdict:
     unexplained: int
     # Sends of what a phone had already, under the same tag.
     sent_again: int
-    # Of these: recorded attempts whose answer the gateway had swallowed.
+    # Of these: recorded attempts whose answer the gateway did not send.
     answers_lost: int
     in_flight: int
     # Sends to dead tokens beyond the first one, from which that is learned: those of other posts that were on their

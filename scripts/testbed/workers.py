@@ -31,7 +31,7 @@ def workers(on: Servers, arguments: Sequence[Sequence[str]]) -> Iterator[list[in
 
 
 def wait_for(condition: Callable[[], bool], what: str, on: Servers, *, every_s: float = POLL_S) -> None:
-    """Wait for a condition. Raises InstallationError with the workers' last words."""
+    """Wait for a condition. Raises InstallationError with what the workers said last."""
     if not wait_until(condition, PATIENCE_S, every_s=every_s):
         said = "\n".join(log.read_text(errors="replace")[-1500:] for log in on.folder.glob("worker-*.log"))
         raise InstallationError(f"not within {PATIENCE_S:g} s: {what}\n{said}")

@@ -1,23 +1,25 @@
 import pytest
 
-from scripts.bench.trend import growth_per_hour, percentile, trend, windows
+from scripts.bench.trend import percentile, trend
 
 HOUR = 3600.0
 
 
-def test_a_long_run_is_warm_after_five_minutes() -> None:
-    parts = windows(HOUR)
-    assert (parts.warm, parts.growing_from, parts.end_from) == ((300, 600), 300, 3240)
-
-
-def test_a_short_run_is_warm_after_its_first_sixth() -> None:
-    parts = windows(60)
-    assert (parts.warm, parts.growing_from, parts.end_from) == ((0, 10), 10, 54)
+@pytest.mark.parametrize(
+    ("seconds", "warm", "end"),
+    # From the first to the last second that count; of a long run minutes 5 to 10, of a short one the first sixth.
+    [(HOUR, (300, 600), (3240, 3600)), (60.0, (0, 10), (54, 60))],
+)
+def test_the_end_is_compared_with_when_all_was_warm(
+    seconds: float, warm: tuple[int, int], end: tuple[int, int]
+) -> None:
+    seen = trend([(float(at), float(at)) for at in range(int(seconds) + 1)], seconds)
+    assert (seen["warm"], seen["end"], seen["most"]) == (sum(warm) / 2, sum(end) / 2, seconds)
 
 
 def test_what_grows_steadily_grows_by_as_much_in_an_hour() -> None:
     points = [(float(at), 100 + at / HOUR * 12) for at in range(0, 3600, 10)]
-    assert growth_per_hour(points) == pytest.approx(12)
+    assert trend(points, HOUR)["growth_per_h"] == pytest.approx(12)
 
 
 def test_the_warming_up_says_nothing_of_growth() -> None:
@@ -25,24 +27,14 @@ def test_the_warming_up_says_nothing_of_growth() -> None:
     points = [(float(at), min(100.0, 40.0 + at / 4)) for at in range(0, 3600, 10)]
     points[200] = (points[200][0], 130.0)
     seen = trend(points, HOUR)
-    assert (seen.warm, seen.end, seen.most) == (100, 100, 130)
-    assert seen.growth_per_hour is not None
-    assert abs(seen.growth_per_hour) < 1
+    assert (seen["warm"], seen["end"], seen["most"]) == (100, 100, 130)
+    assert seen["growth_per_h"] is not None
+    assert abs(seen["growth_per_h"]) < 1
 
 
-def test_the_end_is_the_median_of_the_last_tenth() -> None:
-    points = [(float(at), 100.0 if at < 3300 else 150.0) for at in range(0, 3600, 10)]
-    assert trend(points, HOUR).end == 150
-
-
-@pytest.mark.parametrize("points", [[], [(1.0, 5.0)], [(1.0, 5.0), (2.0, 6.0)], [(1.0, 5.0)] * 3])
+@pytest.mark.parametrize("points", [[], [(31.0, 5.0)], [(31.0, 5.0), (32.0, 6.0)], [(31.0, 5.0)] * 3])
 def test_too_little_has_no_growth(points: list[tuple[float, float]]) -> None:
-    assert growth_per_hour(points) is None
-
-
-def test_nothing_was_seen() -> None:
-    seen = trend([], 60)
-    assert (seen.warm, seen.end, seen.most, seen.growth_per_hour) == (None, None, None, None)
+    assert trend(points, 60)["growth_per_h"] is None
 
 
 @pytest.mark.parametrize(
