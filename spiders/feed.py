@@ -13,6 +13,7 @@ import spiders.without_http2  # noqa: F401 - before Scrapy
 from spiders.items import PostItem
 from spiders.middlewares import kind_of
 from spiders.params import FeedParams, ParamsError
+from spiders.reading.date_doubts import without_doubtful_dates
 from spiders.reading.feed_document import BrokenFeedError, FeedDocument, NotAFeedError, parse_feed
 
 __all__ = ["BrokenFeedError", "FeedDocument", "FeedSpider", "NotAFeedError", "parse_feed"]
@@ -69,7 +70,7 @@ class FeedSpider(scrapy.Spider):
             raise NotAFeedError(sentence) from error
         self._pages += 1
         self._count(document)
-        yield from document.posts
+        yield from without_doubtful_dates(document.posts)
         if broken is not None:
             self._problem(str(broken), response)
             raise broken

@@ -14,6 +14,7 @@ from spiders.items import PostItem
 from spiders.middlewares import kind_of
 from spiders.params import ListingParams, ParamsError
 from spiders.reading.addresses import Scheme
+from spiders.reading.date_doubts import without_doubtful_dates
 from spiders.reading.listing_page import ListingPage, parse_listing
 
 __all__ = ["ListingPage", "ListingSpider", "parse_listing"]
@@ -57,7 +58,8 @@ class ListingSpider(scrapy.Spider):
         self._pages += 1
         self._scheme = page.scheme
         self._report(page, response)
-        fresh = [post for post in page.posts if post.external_id not in self._seen]
+        posts = without_doubtful_dates(page.posts)
+        fresh = [post for post in posts if post.external_id not in self._seen]
         self._seen.update(post.external_id for post in fresh)
         yield from fresh
         following = self._following(page)

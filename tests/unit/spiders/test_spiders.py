@@ -38,6 +38,21 @@ def test_a_listing_follows_its_pages_until_one_brings_nothing_new() -> None:
     assert (posts, following) == ([], [])
 
 
+@pytest.mark.parametrize("kind", [ListingSpider, FeedSpider])
+def test_a_date_that_contradicts_its_place_is_not_yielded(kind: type[ListingSpider] | type[FeedSpider]) -> None:
+    days = ["2019.01.02", "2023.11.27", "2023.11.26", "2023.11.25", "2023.11.20"]
+    if kind is ListingSpider:
+        reader = spider(kind, row="li", date="i")
+        page = "".join(f"<li><a href='/{day}'>Post {day}</a><i>{day}</i></li>" for day in days)
+    else:
+        reader = spider(kind)
+        items = (f"<item><title>{day}</title><link>/{day}</link><pubDate>{day}</pubDate></item>" for day in days)
+        page = f"<rss version='2.0'><channel>{''.join(items)}</channel></rss>"
+    posts, _ = split(reader.parse(answer(page)))
+    assert [post.url for post in posts] == [f"http://a.example/{day}" for day in days]
+    assert [post.published_at is None for post in posts] == [True, False, False, False, False]
+
+
 def test_a_listing_stops_at_its_last_page() -> None:
     listing = spider(ListingSpider, row="li", page_template="http://a.example/list?p={page}", max_pages=2)
     assert split(listing.parse(answer("<li><a href='/1'>One</a></li>")))[1] == ["http://a.example/list?p=2"]
