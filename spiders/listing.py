@@ -83,14 +83,16 @@ class ListingSpider(scrapy.Spider):
             stats.inc_value("crawlpush/posts", len(page.posts))
             for reason, count in page.skipped:
                 stats.inc_value(f"crawlpush/skipped/{reason}", count)
-        if page.problem and self._pages == 1:
+        if page.is_ambiguous or (page.problem and self._pages == 1):
             self._say_why(page, response)
 
     def _say_why(self, page: ListingPage, response: Response) -> None:
-        """Say why the first page gave nothing; a page that cannot be the one that was meant makes the crawl fail."""
+        """Say why a page did not give its posts; one that cannot be the one that was meant makes the crawl fail."""
         kind = None if page.rows else kind_of(response)
         problem = f"{page.problem}; {kind.sentence}" if kind else page.problem
         if self.crawler.stats is not None:
             self.crawler.stats.set_value("crawlpush/problem", problem)
+            self.crawler.stats.set_value("crawlpush/ambiguous", page.is_ambiguous)
+            self.crawler.stats.set_value("crawlpush/empty", page.is_empty and kind is None)
         is_other = kind is not None and kind.is_other
         logger.log(logging.ERROR if is_other else logging.WARNING, "no posts on %s: %s", response.url, problem)

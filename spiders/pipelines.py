@@ -13,14 +13,17 @@ from scrapy.crawler import Crawler
 from scrapy.exceptions import NotConfigured
 
 from spiders.items import PostItem
-from storage.posts import FoundPost, store
+from storage.posts import WAITING_MOST, FoundPost, Stored, store_batch
 from storage.session import Database
+from storage.showings import SHOWN_MOST
 
 logger = logging.getLogger(__name__)
 
 SEEN: Final = "crawlpush/items_seen"
 NEW: Final = "crawlpush/new_posts"
 FAILED: Final = "crawlpush/store_failed"
+SHOWN: Final = "crawlpush/shown"
+"""Stat with the rows of the posts that the crawl saw, up to showings.SHOWN_MOST."""
 
 BATCH: Final = 100
 """Posts of one transaction; SQLite has one writer at a time, so transactions are short."""
@@ -43,6 +46,10 @@ class StorePostPipeline:
         self._run_id = run_id
         self._database: Database | None = None
         self._batch: list[FoundPost] = []
+        self._shown: list[int] = []
+        # How many more new posts this run may store, once that is known.
+        self._room: int | None = None
+        self._is_full = False
         self._timer: asyncio.TimerHandle | None = None
 
     @classmethod
@@ -88,13 +95,34 @@ class StorePostPipeline:
             if self._database is None:
                 self._database = Database(self._database_url, pool_size=1)
             with self._database.writing() as session:
-                new = store(session, site_id=self._site_id, run_id=self._run_id, found=batch, now=datetime.now(UTC))
+                stored = store_batch(
+                    session,
+                    site_id=self._site_id,
+                    run_id=self._run_id,
+                    found=batch,
+                    now=datetime.now(UTC),
+                    room=self._room,
+                )
         except Exception:
             logger.exception("the posts could not be stored")
             self._crawler.stats.set_value(FAILED, True)
             self._closing = asyncio.ensure_future(self._crawler.engine.close_spider_async(reason="store_failed"))
         else:
-            self._crawler.stats.inc_value(NEW, new)
+            self._note(stored)
+
+    def _note(self, stored: Stored) -> None:
+        self._room = stored.room
+        self._crawler.stats.inc_value(NEW, stored.new)
+        self._shown += stored.ids[: SHOWN_MOST - len(self._shown)]
+        self._crawler.stats.set_value(SHOWN, self._shown)
+        if stored.left_out and not self._is_full:
+            self._is_full = True
+            # An error, so that the page's validators are not kept: a 304 would hide what was left out.
+            logger.error(
+                "the page shows more new posts than the %s that one crawl may store or that may be held: the others "
+                "were left out, until `crawlpush sites release` or `drop` makes room",
+                f"{WAITING_MOST:,}",
+            )
 
 
 def found_post(item: PostItem) -> FoundPost:

@@ -22,16 +22,18 @@ class SiteHistory:
     """What the site's earlier runs say about what is usual."""
 
     baseline_done: bool
-    # Mean number of new posts of the recent finished runs that found any.
+    # Mean number of pushed posts of the recent finished runs that pushed any; 0 where that is not known yet.
     usual_new: float
     # Whether any recent finished run saw items at all.
     saw_items: bool
     failures: int
     empty_runs: int
     max_age_s: int
-    # The trouble the site is in ("broken", "suspect"), and how many good runs in a row it has had since.
+    # The trouble the site is in ("broken", "suspect", "ids change"), and how many good runs in a row it has had since.
     trouble: str | None = None
     good_runs: int = 0
+    # What the site's owner was told to set.
+    advice: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,7 @@ class Verdict:
     suspended_until: datetime | None
     trouble: str | None = None
     good_runs: int = 0
+    advice: str | None = None
 
 
 def claim(session: Session, run_id: int, *, owner: str, now: datetime, lease_until: datetime) -> CrawlRun | None:
@@ -121,11 +124,14 @@ def hand_back(session: Session, run_id: int, *, owner: str, now: datetime) -> No
     )
 
 
-def history(session: Session, run: CrawlRun) -> SiteHistory:
-    """What the site's runs before this one say; those answered with 304 say nothing of what is usual."""
+def history(session: Session, run: CrawlRun, *, with_usual: bool = True) -> SiteHistory:
+    """What the site's runs before this one say; those answered with 304 say nothing of what is usual.
+
+    How many posts are usual costs a look at the posts of these runs; without it that is 0.
+    """
     site = session.get_one(Site, run.site_id)
     recent = session.execute(
-        select(CrawlRun.new_posts, CrawlRun.items_seen)
+        select(CrawlRun.id, CrawlRun.new_posts, CrawlRun.items_seen)
         .where(
             CrawlRun.site_id == run.site_id,
             CrawlRun.id < run.id,
@@ -135,17 +141,28 @@ def history(session: Session, run: CrawlRun) -> SiteHistory:
         .order_by(CrawlRun.id.desc())
         .limit(HISTORY_RUNS)
     ).all()
-    found = [new for new, _ in recent if new]
+    pushed = _pushed(session, [row.id for row in recent if row.new_posts and with_usual])
     return SiteHistory(
         baseline_done=site.baseline_done,
-        usual_new=sum(found) / len(found) if found else 0.0,
-        saw_items=any(seen for _, seen in recent),
+        usual_new=sum(pushed) / len(pushed) if pushed else 0.0,
+        saw_items=any(row.items_seen for row in recent),
         failures=site.failures,
         empty_runs=site.empty_runs,
         max_age_s=site.max_age_s,
         trouble=site.trouble,
         good_runs=site.good_runs,
+        advice=site.advice,
     )
+
+
+def _pushed(session: Session, run_ids: Sequence[int]) -> list[int]:
+    """How many posts of each run were pushed, without the runs of which none was: held, dropped and silent ones say
+    nothing of how many a site usually posts. Those that were released do.
+    """
+    if not run_ids:
+        return []
+    counts = select(func.count()).where(Post.run_id.in_(run_ids), Post.fanout.in_(("ready", "done")))
+    return list(session.scalars(counts.group_by(Post.run_id)))
 
 
 def post_count(session: Session, site_id: int, *, since: datetime) -> int:
@@ -173,14 +190,21 @@ def lock(session: Session, run_id: int, *, owner: str | None) -> CrawlRun | None
 
 
 def close(
-    session: Session, run: CrawlRun, figures: RunFigures, verdict: Verdict, *, new: int, now: datetime
+    session: Session,
+    run: CrawlRun,
+    figures: RunFigures,
+    verdict: Verdict,
+    *,
+    new: int,
+    now: datetime,
+    carried: int = 0,
 ) -> list[int]:
     """Write a locked run's end and decide about all its posts at once; returns the ids of those to fan out."""
     run.status = "finished" if figures.ok else "failed"
     run.finished_at = now
     run.finish_reason = figures.finish_reason
     run.pages, run.bytes, run.errors = figures.pages, figures.bytes, figures.errors
-    run.items_seen, run.new_posts = figures.items_seen, new
+    run.items_seen, run.new_posts, run.carried_posts = figures.items_seen, new, carried
     run.first_error, run.cpu_s = figures.first_error, figures.cpu_s
     run.status_counts = dict(figures.status_counts)
     run.not_modified = figures.not_modified
@@ -191,7 +215,7 @@ def close(
     site.suspended_until = verdict.suspended_until
     if site.trouble != verdict.trouble:
         site.trouble, site.trouble_since = verdict.trouble, now if verdict.trouble else None
-    site.good_runs = verdict.good_runs
+    site.good_runs, site.advice = verdict.good_runs, verdict.advice
     if figures.ok:
         site.last_ok_at = now
     session.flush()

@@ -50,10 +50,13 @@ class Site(Base):
     failures: Mapped[int] = mapped_column(server_default="0")
     empty_runs: Mapped[int] = mapped_column(server_default="0")
     suspended_until: Mapped[datetime | None]
-    # What alerts and `status` go by, with hysteresis: "broken", "suspect" or nothing, and the good runs in a row since.
+    # What alerts and `status` go by, with hysteresis: "broken", "suspect", "ids change" or nothing, and the good runs
+    # in a row since.
     trouble: Mapped[str | None] = mapped_column(String(16))
     trouble_since: Mapped[datetime | None]
     good_runs: Mapped[int] = mapped_column(server_default="0")
+    # What to set, in words, when a run showed that the definition does not fit; shown while the site is in trouble.
+    advice: Mapped[str | None]
     # Of an adaptive schedule: the interval that how often the site posts gives now.
     adaptive_interval_s: Mapped[int | None]
     # Due crawls that were left out because the last run was still unfinished.
@@ -83,6 +86,15 @@ class PageValidator(Base):
     url: Mapped[str] = mapped_column(String(2048))
     etag: Mapped[str | None]
     last_modified: Mapped[str | None]
+
+
+class Showing(Base):
+    """What a site's page showed in the last good run that found new posts: what a later one is compared with."""
+
+    __tablename__ = "showings"
+
+    site_id: Mapped[int] = mapped_column(ForeignKey("sites.id", ondelete="CASCADE"), primary_key=True)
+    post_ids: Mapped[list[int]]
 
 
 class RobotsFile(Base):
@@ -127,6 +139,8 @@ class CrawlRun(Base):
     bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
     items_seen: Mapped[int] = mapped_column(server_default="0")
     new_posts: Mapped[int] = mapped_column(server_default="0")
+    # Posts that came under new ids and were recognised as old ones (pipeline.crawling.same_posts).
+    carried_posts: Mapped[int] = mapped_column(server_default="0")
     errors: Mapped[int] = mapped_column(server_default="0")
     first_error: Mapped[str | None]
     status_counts: Mapped[dict[str, Any]] = mapped_column(default=dict)

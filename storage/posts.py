@@ -32,8 +32,39 @@ class FoundPost:
         return hashlib.sha256(seen.encode()).hexdigest()
 
 
+WAITING_MOST = 2_000
+"""So many posts of a site may be new in one run, or wait for approval, before no more new ones are stored."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """What became of a batch of posts."""
+
+    # How many of them are new.
+    new: int
+    # The rows of all of them, new or known, in the batch's order.
+    ids: list[int]
+    # How many more new posts the run may store; None when no new one came.
+    room: int | None
+    # New ones that there was no room for.
+    left_out: int = 0
+
+
 def store(session: Session, *, site_id: int, run_id: int, found: Sequence[FoundPost], now: datetime) -> int:
-    """Store a batch of posts and return how many of them are new.
+    """Store a batch of posts as `store_batch` does, all of them, and return how many are new."""
+    return store_batch(session, site_id=site_id, run_id=run_id, found=found, now=now, room=len(found)).new
+
+
+def store_batch(
+    session: Session,
+    *,
+    site_id: int,
+    run_id: int,
+    found: Sequence[FoundPost],
+    now: datetime,
+    room: int | None = None,
+) -> Stored:
+    """Store a batch of posts; `room` is what the run's batch before left, None at the first.
 
     Known ones keep their identity and their fan-out state: an edit updates the text and pushes nobody. Within the
     batch the first post of an external id counts. Two crawls may store the same posts at once: the unique
@@ -42,24 +73,47 @@ def store(session: Session, *, site_id: int, run_id: int, found: Sequence[FoundP
     # Sorted, because two batches that lock the same rows in different orders would wait for each other.
     batch = {post.external_id: post for post in reversed(found)}
     batch = {key: batch[key] for key in sorted(batch)}
-    known: dict[str, str] = dict(
-        session.execute(
-            select(Post.external_id, Post.content_hash).where(Post.site_id == site_id, Post.external_id.in_(batch))
-        ).all()
-    )
-    edited = [p for key, p in batch.items() if key in known and known[key] != p.content_hash]
+    known = {
+        row.external_id: row
+        for row in session.execute(
+            select(Post.external_id, Post.content_hash, Post.id).where(
+                Post.site_id == site_id, Post.external_id.in_(batch)
+            )
+        )
+    }
+    edited = [p for key, p in batch.items() if key in known and known[key].content_hash != p.content_hash]
     if edited:
         session.connection().execute(
             update(Post).where(Post.site_id == site_id, Post.external_id == bindparam("key")),
             [{"key": post.external_id, **_text_columns(post)} for post in edited],
         )
+    ids = {key: row.id for key, row in known.items()}
     unknown = [post for key, post in batch.items() if key not in known]
-    if not unknown:
-        return 0
+    new, left_out = 0, 0
+    if unknown:
+        if room is None:
+            room = _room(session, site_id, run_id)
+        wanted, unknown = len(unknown), unknown[:room]
+        left_out = wanted - len(unknown)
+    if unknown:
+        inserted = _insert(session, unknown, site_id=site_id, run_id=run_id, now=now)
+        ids |= inserted
+        new = len(inserted)
+    return Stored(
+        new=new,
+        ids=[ids[key] for key in dict.fromkeys(post.external_id for post in found) if key in ids],
+        room=None if room is None else room - new,
+        left_out=left_out,
+    )
+
+
+def _insert(
+    session: Session, posts: Sequence[FoundPost], *, site_id: int, run_id: int, now: datetime
+) -> dict[str, int]:
     statement = insert(session, Post).on_conflict_do_nothing(index_elements=[Post.site_id, Post.external_id])
     # The rows as parameters, not as .values(): so the statement is compiled once, whatever a batch's size.
     inserted = session.connection().execute(
-        statement.returning(Post.id),
+        statement.returning(Post.external_id, Post.id),
         [
             {
                 "site_id": site_id,
@@ -69,10 +123,17 @@ def store(session: Session, *, site_id: int, run_id: int, found: Sequence[FoundP
                 "first_seen_at": now,
                 **_text_columns(post),
             }
-            for post in unknown
+            for post in posts
         ],
     )
-    return len(inserted.all())
+    return dict(inserted.all())
+
+
+def _room(session: Session, site_id: int, run_id: int) -> int:
+    """How many new posts a run may store: not without end, and no more than wait for approval already."""
+    held = select(func.count()).where(Post.site_id == site_id, Post.fanout == "held")
+    stored = select(func.count()).where(Post.run_id == run_id)
+    return max(0, WAITING_MOST - (session.scalar(held) or 0) - (session.scalar(stored) or 0))
 
 
 def _text_columns(post: FoundPost) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """What a crawl counted, as its row keeps it. Loads no SQLAlchemy, so that the crawl's contract may build on it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 NO_PROCESS = "no_process"
@@ -10,7 +10,7 @@ NOT_THE_SITES = frozenset({"lost", NO_PROCESS})
 
 @dataclass(frozen=True, kw_only=True)
 class RunFigures:
-    """How a run ended, and its counts; `crawl_runs` has a column for each field."""
+    """How a run ended, and its counts, for which `crawl_runs` has columns; then what its closing goes by."""
 
     finish_reason: str
     """Scrapy's (`finished`, `closespider_pagecount`, `start_error`, or the spider's own), or one of: `timeout` (a limit
@@ -35,3 +35,11 @@ class RunFigures:
     """Every start page answered 304."""
     cpu_s: float | None = None
     """CPU seconds of the child and what it waited for, told by the parent; None when nobody could tell."""
+    shown: Sequence[int] = ()
+    """The stored posts that the run saw; empty where nobody can tell, as of a run that was lost."""
+    is_empty: bool = False
+    """Whether the first page was read well and says that there are no posts."""
+    is_ambiguous: bool = False
+    """Whether most rows of a page could not be told apart."""
+    problem: str | None = None
+    """What the spider says is wrong, when it found no posts, or rows that it could not tell apart."""

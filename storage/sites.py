@@ -184,7 +184,12 @@ def set_enabled(session: Session, name: str, *, enabled: bool, now: datetime) ->
     site.enabled = enabled
     site.next_crawl_at = now if enabled else None
     site.suspended_until, site.failures, site.empty_runs = None, 0, 0
-    site.trouble, site.trouble_since, site.good_runs = None, None, 0
+    forget_trouble(site)
+
+
+def forget_trouble(site: Site) -> None:
+    """Let a site whose definition was changed, or that was switched on, begin anew."""
+    site.trouble, site.trouble_since, site.good_runs, site.advice = None, None, 0, None
 
 
 def far_ahead(session: Session, *, since: datetime) -> Sequence[Site]:

@@ -57,7 +57,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: UTCDateTime, dict[str, Any]: JSON, str: Text}  # noqa: RUF012
+    type_annotation_map = {datetime: UTCDateTime, dict[str, Any]: JSON, list[int]: JSON, str: Text}  # noqa: RUF012
 
 
 def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:

@@ -6,13 +6,25 @@ from pipeline.alerts.deciding import Condition, Facts
 from pipeline.broker import queue_state
 from pipeline.broker.publish import BrokerError
 from pipeline.celery import app
+from pipeline.crawling.health import IDS_CHANGE
 from pipeline.resources import now
 from pipeline.scheduling import heartbeat
 from storage import channels, overview, sites
+from storage.models import Site
 from storage.session import Database
 
 FALLS_BELOW = 0.5
 """A backlog is over when the oldest message is younger than this part of the bound."""
+
+
+def _trouble_of(site: Site) -> str:
+    see = f"see `crawlpush sites show {site.name}`"
+    if site.trouble == IDS_CHANGE:
+        return f"the ids of site {site.name} change; {see}"
+    why = "recovering" if site.good_runs else site.advice or f"{site.empty_runs} crawls without a post"
+    if site.failures:
+        why = f"{site.failures} failed crawls"
+    return f"site {site.name} is {site.trouble}: {why}; {see}"
 
 
 def gather(database: Database, redis: Redis, *, backlog_s: float, beat_ticks: bool) -> Facts:
@@ -26,9 +38,7 @@ def gather(database: Database, redis: Redis, *, backlog_s: float, beat_ticks: bo
         watched = [site for site in sites.all_sites(session) if site.enabled]
         for site in watched:
             if site.trouble:
-                why = f"{site.failures} failed crawls" if site.failures else f"{site.empty_runs} crawls without a post"
-                sentence = f"site {site.name} is {site.trouble}: {why}; see `crawlpush sites show {site.name}`"
-                conditions[f"site {site.name}"] = Condition(state=site.trouble, sentence=sentence)
+                conditions[f"site {site.name}"] = Condition(state=site.trouble, sentence=_trouble_of(site))
             if count := held.get(site.id):
                 sentence = (
                     f"site {site.name}: {count} posts are held, far more than usual; "

@@ -1,7 +1,6 @@
 """One crawl from the parent's side: claim the run, lease the host, run the child, close the run with its verdict."""
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -12,20 +11,18 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from redis import Redis
-from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from pipeline import locks, logs
-from pipeline.crawling import health, verdict
 from pipeline.crawling.child import CrawlOrder, CrawlProgress, CrawlReport, PreloadError, run_child
+from pipeline.crawling.closing import close_run
 from pipeline.crawling.run_lease import RUN_LEASE_S, Stop, kept, lease_end
 from pipeline.errors import PipelineError
 from pipeline.resources import now
-from pipeline.scheduling import due
 from pipeline.settings import Settings
 from storage import crawl_runs, sites
 from storage.models import CrawlRun, Site
-from storage.run_figures import NO_PROCESS, RunFigures
+from storage.run_figures import NO_PROCESS
 from storage.session import PASSING_ERRORS, Database
 from storage.sites import host_of
 
@@ -163,8 +160,10 @@ class Crawler:
                 found = {url: sites.Validator(etag=e, last_modified=m) for url, (e, m) in report.validators.items()}
                 sites.keep_validators(session, run.site_id, found)
             sites.keep_robots(session, report.robots, now=now())
-            new, fanout, ready = close_run(session, run, report, retry_after_s=report.retry_after_s)
-        return CrawlEnd(run_id=run_id, site=site, report=report, new_posts=new, fanout=fanout, ready=ready)
+            closed = close_run(session, run, report, retry_after_s=report.retry_after_s)
+        return CrawlEnd(
+            run_id=run_id, site=site, report=report, new_posts=closed.new, fanout=closed.fanout, ready=closed.ready
+        )
 
 
 def order_for(settings: Settings, **of_the_site: Any) -> CrawlOrder:
@@ -203,42 +202,6 @@ def _until_written(write: Callable[[], T], stop: Stop) -> T:
         except PASSING_ERRORS:
             if time.monotonic() > end or stop.everything.wait(WRITE_AGAIN_S):
                 raise
-
-
-def close_run(
-    session: Session, run: CrawlRun, figures: RunFigures, *, retry_after_s: float | None = None
-) -> tuple[int, str, tuple[int, ...]]:
-    """Close a locked run by the one rule: the number of its new posts, their fate, and those to fan out now."""
-    at = now()
-    new = crawl_runs.new_posts(session, run.id)
-    history = crawl_runs.history(session, run)
-    # S311: the jitter of a backoff is not a secret.
-    judged = verdict.judge(
-        figures,
-        history,
-        new=new,
-        now=at,
-        retry_after_s=retry_after_s,
-        rand=random.random(),  # noqa: S311
-    )
-    ready = crawl_runs.close(session, run, figures, judged, new=new, now=at)
-    site = session.get_one(Site, run.site_id)
-    due.adapt(session, site, at)
-    _announce(session, health.alert(history.trouble, judged.trouble), site, figures)
-    return new, judged.fanout, tuple(ready)
-
-
-def _announce(session: Session, words: str | None, site: Site, figures: RunFigures) -> None:
-    """Log that a site turned bad or recovered, once, and only if the transaction that says so is committed."""
-    if words is None:
-        return
-    fields = {"site": site.name, "reason": figures.finish_reason, "failures": site.failures}
-    level = logging.INFO if site.trouble is None else logging.WARNING
-
-    def log(_: Session) -> None:
-        logger.log(level, words, extra={"fields": fields})
-
-    event.listen(session, "after_commit", log, once=True)
 
 
 def missing_contact(settings: Settings) -> str | None:

@@ -65,8 +65,6 @@ class CrawlReport(RunFigures):
     """How a crawl ended: the figures of its run, and what its site may want to know."""
 
     new_posts: int = 0
-    problem: str | None = None
-    """What a listing says of itself when it found no posts on its page."""
     retry_after_s: float | None = None
     """What the server asked for when the reason is `retry_after`; None when it named no time."""
     validators: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
@@ -80,4 +78,4 @@ class CrawlReport(RunFigures):
 def report_of(plain: Mapping[str, Any]) -> CrawlReport:
     """The report that a child sent; raises TypeError, ValueError or KeyError when it is none."""
     validators = {url: (etag, modified) for url, (etag, modified) in plain["validators"].items()}
-    return CrawlReport(**{**plain, "validators": validators})
+    return CrawlReport(**{**plain, "validators": validators, "shown": tuple(plain["shown"])})

@@ -22,28 +22,49 @@ def judge(
     now: datetime,
     rand: float,
     retry_after_s: float | None = None,
+    ids_changed: str | None = None,
 ) -> Verdict:
     """Decide what becomes of a run's posts and of its site.
 
-    `rand` in [0, 1) is the jitter of the backoff; `retry_after_s` what the site asked us to wait, if it did.
+    `new` is without the posts that are old ones under new ids; `ids_changed` says what to do about these, if the site
+    has changed its ids. `rand` in [0, 1) is the jitter of the backoff; `retry_after_s` what the site asked us to wait,
+    if it did.
     """
-    saw_items = figures.ok and figures.items_seen > 0
+    saw_the_site = figures.ok and (figures.items_seen > 0 or figures.is_empty)
     # What says nothing of the site changes nothing about it.
     ours = figures.finish_reason in NOT_THE_SITES
     failures = 0 if figures.ok else history.failures + (not ours)
     empty_runs = empty_runs_after(figures, history)
-    good_runs = history.good_runs if ours else good_runs_after(figures, history)
+    changed = ids_changed is not None
+    good_runs = history.good_runs if ours and not changed else good_runs_after(figures, history, ids_changed=changed)
+    trouble = trouble_after(
+        history.trouble,
+        figures,
+        failures=failures,
+        empty_runs=empty_runs,
+        good_runs=good_runs,
+        ids_changed=changed,
+    )
     return Verdict(
         fanout=_fanout(history, new),
         silent_before=now - timedelta(seconds=history.max_age_s),
-        # Only a finished run that saw items is a baseline: a page that could not be read shows nothing of the site.
-        baseline_done=history.baseline_done or saw_items,
+        # Only a finished run that saw items, or that there are none, is a baseline: a page that could not be read shows
+        # nothing of the site.
+        baseline_done=history.baseline_done or saw_the_site,
         failures=failures,
         empty_runs=empty_runs,
         suspended_until=None if ours else _suspended_until(failures, now, rand, retry_after_s),
-        trouble=trouble_after(history.trouble, failures=failures, empty_runs=empty_runs, good_runs=good_runs),
+        trouble=trouble,
         good_runs=good_runs,
+        advice=_advice(figures, history, trouble, ids_changed),
     )
+
+
+def _advice(figures: RunFigures, history: SiteHistory, trouble: str | None, ids_changed: str | None) -> str | None:
+    if trouble is None:
+        return None
+    problem = figures.problem if figures.ok and trouble == "suspect" else None
+    return ids_changed or problem or history.advice
 
 
 def _suspended_until(failures: int, now: datetime, rand: float, retry_after_s: float | None) -> datetime | None:

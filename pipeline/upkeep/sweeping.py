@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pipeline.broker.queue_ages import oldest_sent_at
-from pipeline.crawling.crawler import close_run
+from pipeline.crawling.closing import close_run, decide_late_posts
 from pipeline.resources import now
 from storage import channels, crawl_runs, notifications, posts
 from storage.run_figures import RunFigures
@@ -135,8 +135,7 @@ def _close_dead_runs(database: Database) -> tuple[int, list[int]]:
     with database.writing() as session:
         dead = crawl_runs.dead(session, now=now())
         for run in dead:
-            _, _, owed = close_run(session, run, RunFigures(finish_reason="lost", ok=False))
-            ready += owed
+            ready += close_run(session, run, RunFigures(finish_reason="lost", ok=False)).ready
         for run_id in posts.runs_with_undecided_posts(session):
-            ready += crawl_runs.decide_late_posts(session, run_id, now=now())
+            ready += decide_late_posts(session, run_id)
     return len(dead), ready

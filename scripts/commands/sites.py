@@ -58,6 +58,7 @@ def show(name: str, *, as_json: bool) -> None:
         "name": site.name,
         "health": health_of(state.site, held_posts=state.held_posts),
         "in_trouble_since": site.trouble_since,
+        "advice": site.advice,
         "spider": site.spider,
         "params": site.params,
         "schedule": f"{site.schedule} ({describe(parse_schedule(site.schedule))})",
@@ -79,6 +80,7 @@ def show(name: str, *, as_json: bool) -> None:
         "runs": [
             f"{local_time(run.started_at or run.created_at)} {run.trigger} {run.status}"
             f" ({run.finish_reason or '-'}): {run.pages} pages, {run.items_seen} seen, {run.new_posts} new"
+            + (f", {run.carried_posts} old under new ids" if run.carried_posts else "")
             for run in runs
         ],
         "last_error": next((run.first_error for run in runs if run.first_error), None),

@@ -141,7 +141,7 @@ def change(session: Session, site: Site, after: SiteDefinition, *, notify_existi
     if READING.intersection(found):
         stored.forget_validators(session, site.id)
         # Whoever corrects a definition wants to see at once whether it is right now.
-        site.suspended_until = None
+        site.suspended_until = site.advice = None
         site.next_crawl_at = at if site.enabled else None
         site.baseline_done = site.baseline_done and not new_baseline
     return Change(differences=found, new_baseline=new_baseline)

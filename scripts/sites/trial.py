@@ -50,7 +50,7 @@ class Proposal:
 
 
 def found_posts(definition: Definition, settings: Settings) -> Sequence[Post]:
-    """The posts that a definition finds now. Raises TrialError when there are none."""
+    """The posts that a definition finds now. Raises TrialError when it finds none, or takes different ones for one."""
     with tempfile.TemporaryDirectory(prefix="crawlpush-trial-") as folder:
         url = f"sqlite:///{folder}/trial.db"
         migrate.upgrade(url)
@@ -65,7 +65,7 @@ def found_posts(definition: Definition, settings: Settings) -> Sequence[Post]:
                 found = posts.of_run(session, run_id, limit=1000)
         finally:
             database.close()
-    if not report.ok or not found:
+    if not report.ok or report.is_ambiguous or not found:
         raise TrialError(failure(definition, report))
     return found
 
@@ -86,8 +86,10 @@ def failure(definition: Definition, report: CrawlReport) -> str:
     url = definition.params.get("url", "the site")
     if report.finish_reason == "robots":
         return f"robots.txt of {url} forbids the crawl: ask its owner, or give a reason with --robots-exempt"
+    if report.is_empty:
+        return f"{url} was read, but {report.problem}: --no-check adds it all the same, and its first post is pushed"
     if report.problem:
-        return f"{url} was read, but no posts were found: {report.problem}"
+        return f"{url} was read, but {'' if report.is_ambiguous else 'no posts were found: '}{report.problem}"
     if report.first_error:
         return f"{url} could not be crawled: {last_line(report.first_error)}"
     statuses = ", ".join(sorted(report.status_counts)) or "no answer"

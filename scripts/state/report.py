@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from pipeline import startup
 from pipeline.broker.publish import BrokerError
-from pipeline.crawling.health import health_of
+from pipeline.crawling.health import IDS_CHANGE, health_of
 from pipeline.delivery.push_config import push_config
 from pipeline.locks import open_redis
 from pipeline.push.channels import configured
@@ -25,7 +25,7 @@ from storage.overview import Amount, Owed, SiteState
 from storage.pauses import Paused
 from storage.session import Database
 
-TROUBLED = frozenset({"held", "broken", "suspect"})
+TROUBLED = frozenset({"held", "broken", "suspect", IDS_CHANGE})
 """Healths of a site that need a person."""
 COUNT_AGAIN_AFTER = timedelta(minutes=1)
 """What takes a while to count is not counted for each picture of `--watch`."""

@@ -43,6 +43,10 @@ GOOD_REASONS: Final = ("finished", "closespider_pagecount")
 
 PROBLEM: Final = "crawlpush/problem"
 """Stat in which a spider says why it found no posts."""
+EMPTY: Final = "crawlpush/empty"
+"""Stat in which a spider says that the page is one without posts, and not one that it cannot read."""
+AMBIGUOUS: Final = "crawlpush/ambiguous"
+"""Stat in which a spider says that it could not tell most rows apart."""
 
 STOP_GRACE_S: Final = 0.8
 """After `stop`, requests under way get this long; then the report is sent without them. The parent waits 1.5 s."""
@@ -225,6 +229,9 @@ class Run:
             first_error=errors.first or stats.get(PROBLEM) or _no_page(reason, ok=ok),
             not_modified=not_modified,
             problem=stats.get(PROBLEM),
+            shown=stats.get(pipelines.SHOWN, ()),
+            is_empty=bool(stats.get(EMPTY)),
+            is_ambiguous=bool(stats.get(AMBIGUOUS)),
             retry_after_s=stats.get(middlewares.RETRY_AFTER),
             validators=stats.get(middlewares.VALIDATORS, {}) if ok and not errors.count else {},
             robots=stats.get(middlewares.ROBOTS, {}),

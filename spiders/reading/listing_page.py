@@ -14,6 +14,7 @@ from w3lib.html import get_base_url
 from spiders.items import PostItem
 from spiders.params import ListingParams
 from spiders.reading.addresses import PLAIN, Scheme, numbered_form, same_title, telling_noise
+from spiders.reading.empty_board import empty_words
 from spiders.reading.encoding import decode
 from spiders.reading.identity import without_sessions
 from spiders.reading.page_scripts import telling_calls
@@ -47,6 +48,8 @@ class ListingPage:
     scheme: Scheme = PLAIN
     # Whether most rows cannot be told apart, so that new posts would not be seen.
     is_ambiguous: bool = False
+    # Whether there are no posts because the board has none, and not because the definition finds none.
+    is_empty: bool = False
 
 
 def parse_html(text: str) -> etree._Element:
@@ -98,6 +101,9 @@ def parse_listing(
     problem = "" if posts else _problem(params, root, rows, skipped)
     if is_ambiguous:
         problem = _ambiguous(params, rows, skipped[SHARED])
+    nothing = "" if posts or is_ambiguous else empty_words(root)
+    if nothing:
+        problem = f"the page says {nothing!r}"
     opened = without_sessions([post.url for post in posts.values()])
     return ListingPage(
         posts=tuple(replace(post, url=each) for post, each in zip(posts.values(), opened, strict=True)),
@@ -108,6 +114,7 @@ def parse_listing(
         problem=problem,
         scheme=found.reader.scheme,
         is_ambiguous=is_ambiguous,
+        is_empty=bool(nothing),
     )
 
 

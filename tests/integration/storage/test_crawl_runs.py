@@ -96,6 +96,8 @@ def test_history_knows_what_is_usual(database: Database) -> None:
         stored_posts(session, site, [found(n) for n in range(4)])
         stored_posts(session, site, [found(n) for n in range(6)])
         stored_posts(session, site, [found(n) for n in range(6)])
+        stored_posts(session, site, [found(n) for n in range(100, 190)], fanout="held")
+        stored_posts(session, site, [found(n) for n in range(200, 290)], fanout="silent")
         facts = crawl_runs.history(session, running_run(session, site))
-    # 4 new, then 2 new, then none, which is no measure of how many come when some come.
+    # 4 pushed, then 2, then none, which is no measure of how many come when some come; nor are those that nobody got.
     assert (facts.usual_new, facts.saw_items) == (3.0, True)

@@ -15,8 +15,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from pipeline.crawling import closing, run_lease
 from pipeline.crawling import crawler as crawling
-from pipeline.crawling import run_lease
 from pipeline.crawling.child import CrawlOrder, CrawlReport, Stop
 from pipeline.crawling.crawler import Crawler, HostBusyError
 from pipeline.resources import now
@@ -222,7 +222,7 @@ def test_a_dead_workers_run_is_closed_and_its_site_free_within_two_minutes(
     later = at + timedelta(seconds=crawling.RUN_LEASE_S + load().sweep_s)
     with database.writing() as session:
         (dead,) = crawl_runs.dead(session, now=later)
-        crawling.close_run(session, dead, RunFigures(finish_reason="lost", ok=False))
+        closing.close_run(session, dead, RunFigures(finish_reason="lost", ok=False))
     assert queue(database, "a", "manual") is not None
     assert sweeping.GRACE_S <= 60
 
@@ -233,7 +233,7 @@ def test_trouble_is_announced_once_and_its_end_too(
     child: Child,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.INFO, logger="pipeline.crawling.crawler")
+    caplog.set_level(logging.INFO, logger="pipeline.crawling.closing")
     with database.writing() as session:
         add_site(session, "a", params=URL, schedule="5m")
     # A site that fails is left alone longer and longer, and a manual crawl overrides that.

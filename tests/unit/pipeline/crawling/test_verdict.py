@@ -153,3 +153,21 @@ def alerts(runs: str) -> list[str]:
 )
 def test_one_alert_when_a_site_turns_bad_and_one_when_it_recovers(runs: str, told: list[str]) -> None:
     assert alerts(runs) == told
+
+
+def test_a_board_that_says_that_it_is_empty_is_a_baseline() -> None:
+    assert judge(replace(EMPTY, is_empty=True), NEW, new=0, now=NOW, rand=0).baseline_done
+    assert not judge(replace(FAILED, items_seen=0, is_empty=True), NEW, new=0, now=NOW, rand=0).baseline_done
+
+
+def test_changed_ids_are_told_once_with_what_to_set_until_they_stay_for_two_crawls() -> None:
+    changed = judge(FINISHED, KNOWN, new=0, now=NOW, rand=0, ids_changed="set ignore_query")
+    assert (changed.trouble, changed.good_runs, changed.advice) == ("ids change", 0, "set ignore_query")
+    history = replace(KNOWN, trouble="ids change", advice="set ignore_query")
+    # An answer of 304 says nothing of the ids.
+    for figures, good_runs in ((NOT_MODIFIED, 0), (FINISHED, 1)):
+        verdict = judge(figures, history, new=0, now=NOW, rand=0)
+        assert (verdict.trouble, verdict.good_runs, verdict.advice) == ("ids change", good_runs, "set ignore_query")
+    verdict = judge(FINISHED, replace(history, good_runs=1), new=0, now=NOW, rand=0)
+    assert (verdict.trouble, verdict.advice) == (None, None)
+    assert alert(None, "ids change") == "the ids of a site's posts change"

@@ -1,0 +1,45 @@
+import pytest
+
+from spiders.reading.empty_board import empty_words
+from spiders.reading.listing_page import parse_html
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "등록된 게시물이 없습니다.",
+        "등록된 글이 없습니다",
+        "조회된 데이터가 없습니다.",
+        "게시물이 없습니다.",
+        "No posts yet",
+        "There are no topics in this forum.",
+        "No results found",
+        "Nothing found",
+        "お知らせはありません",
+        "暂无数据",
+        "Keine Einträge vorhanden",
+        "Aucun article trouvé",
+        "No hay noticias",
+    ],
+)
+def test_a_board_says_that_it_has_no_posts(words: str) -> None:
+    assert empty_words(parse_html(f"<table><tbody><tr><td colspan=5>{words}</td></tr></tbody></table>"))
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<table><tbody></tbody></table>",
+        # A script shows these when it has asked for the posts.
+        '<div style="display: none">등록된 게시물이 없습니다.</div>',
+        '<div v-if="!posts.length">No posts</div>',
+        "<div hidden><p>No posts</p></div>",
+        "<template><p>No posts</p></template>",
+        "<script>document.write('<p>No posts</p>')</script>",
+        "<p>No posts may hold advertising, and posts that do are removed by the moderators of this board.</p>",
+        "<p>로그인한 회원만 볼 수 있습니다</p>",
+        "<p>권한이 없습니다</p>",
+    ],
+)
+def test_a_page_that_shows_no_posts_need_not_be_an_empty_board(html: str) -> None:
+    assert empty_words(parse_html(html)) == ""
