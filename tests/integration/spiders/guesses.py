@@ -4,6 +4,7 @@ python -m tests.integration.spiders.guesses            # prints the table
 REAL_PAGES=/folder python -m tests.integration.spiders.guesses
 """
 
+import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import spiders.without_http2  # noqa: F401 - before what imports Twisted
+from spiders.definitions import SiteDefinition, ready_made
 from spiders.guessing.propose import Proposal, propose
 from spiders.items import PostItem
 from spiders.params import ListingParams
@@ -31,6 +33,8 @@ POSTLESS = {
     "office-angels-jobs": "http://www.office-angels.com/all-job-results.aspx?kws=graduate",
 }
 """Pages without posts, on which nothing may be proposed, and where they came from."""
+PAGES = Path(__file__).parents[2] / "fixtures" / "pages"
+MARKERS = ("<!-- guesses -->", "<!-- /guesses -->")
 TYPES = {".html": "text/html", ".json": "application/json"}
 
 
@@ -130,13 +134,44 @@ def _read(site: Mapping[str, Any], body: bytes, params: ListingParams) -> dict[s
     return {post.external_id: post for post in page.posts}
 
 
+def ready_made_grades() -> list[Grade]:
+    """A grade for each small page that a ready-made site is tested with."""
+    return [_ready_made(name, site) for name, site in ready_made().items()]
+
+
+def _ready_made(name: str, site: SiteDefinition) -> Grade:
+    expected = tomllib.loads((PAGES / name / "expected.toml").read_text(encoding="utf-8"))
+    page = next((PAGES / name).glob("page.*"))
+    proposal = propose(page.read_bytes(), site.url, now=datetime.fromisoformat(expected["now"]))
+    if not proposal.spider:
+        return Grade(file=f"{name}/{page.name}", grade="refused", why=f"{len(expected['posts'])} posts")
+    same = [post.title for post in proposal.posts] == [post["title"] for post in expected["posts"]]
+    return Grade(file=f"{name}/{page.name}", grade="exact" if same else "wrong", why="" if same else "other titles")
+
+
 def table(found: list[Grade]) -> str:
     """The grades as a table in Markdown, their sum first."""
     sums = Counter(each.grade for each in found)
     lines = ["| page | grade | what differs |", "| --- | --- | --- |"]
-    lines += [f"| {each.file.removeprefix('listings/')} | {each.grade} | {each.why} |" for each in found]
-    return "\n".join([", ".join(f"{sums[grade]} {grade}" for grade in GRADES) + f" of {len(found)}", "", *lines])
+    lines += [f"| {each.file.removeprefix('listings/')} | {each.grade} | {_cell(each.why)} |" for each in found]
+    return "\n".join([f"{', '.join(f'{sums[grade]} {grade}' for grade in GRADES)} of {len(found)}:", "", *lines])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def main(arguments: list[str]) -> None:
+    """Print the tables, or write them into a page between its markers."""
+    text = f"Saved boards: {table(grades())}\n\nPages of the ready-made sites: {table(ready_made_grades())}"
+    if not arguments:
+        print(text)
+        return
+    page = Path(arguments[0])
+    before, _, rest = page.read_text(encoding="utf-8").partition(MARKERS[0])
+    after = rest.partition(MARKERS[1])[2]
+    page.write_text(f"{before}{MARKERS[0]}\n\n{text}\n\n{MARKERS[1]}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    print(table(grades()))
+    main(sys.argv[1:])
