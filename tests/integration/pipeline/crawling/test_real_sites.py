@@ -12,7 +12,7 @@ import pytest
 from pipeline.crawling.child import CrawlReport, run_child
 from tests.integration.pipeline.conftest import OrderFor
 from tests.integration.spiders.real_pages import FOLDER
-from tests.integration.spiders.test_real_pages import FEED_POSTS, FEEDS, LISTINGS, SITES
+from tests.integration.spiders.test_real_pages import FEED_POSTS, FEEDS, LISTINGS, SITES, WITH_POSTS
 
 pytestmark = [
     pytest.mark.skipif(not FOLDER.exists(), reason="the saved real pages are not here"),
@@ -45,7 +45,7 @@ def crawl(order_for: OrderFor, spider: str, params: dict[str, Any]) -> CrawlRepo
     return run_child(order, stop=threading.Event())
 
 
-@pytest.mark.parametrize("file", LISTINGS)
+@pytest.mark.parametrize("file", WITH_POSTS)
 def test_a_listing_is_crawled_and_stored(file: str, served: str, order_for: OrderFor, stored: Stored) -> None:
     site = SITES[Path(file).parent.name]
     report = crawl(order_for, "listing", {**site["params"], "url": f"{served}/{file}"})
