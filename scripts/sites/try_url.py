@@ -35,10 +35,11 @@ def try_url(url: str, spider: str | None, *, as_json: bool, **options: Any) -> N
     if as_json:
         show_record(proposed.__dict__, as_json=True)
         return
-    for note in proposed.notes:
+    *before, last = proposed.notes or [""]
+    for note in proposed.notes if proposed.spider else before:
         click.echo(f"note: {note}")
     if not proposed.spider:
-        raise click.ClickException(f"no posts were recognised on {url}: give --spider listing with --row and --title")
+        raise click.ClickException(f"nothing is proposed for {url}: {last}")
     rows = [{"title": p["title"], "published": p["published_at"], "url": p["url"]} for p in proposed.posts]
     show_rows(rows, as_json=False, empty="no posts")
     click.echo(f"\n{len(rows)} posts. To watch it:\n  {_command(proposed, options)}")

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from spiders.items import PostItem
 from spiders.reading.addresses import needless_parameters, numbered_form
@@ -23,9 +23,17 @@ _ID_PATTERNS: Final = {
 _NUMBER_FIRST: Final = frozenset({"1252460-slug", "1252460/slug"})
 
 
+def split_address(text: str) -> SplitResult:
+    """The parts of an address; none where it is none: a script, or damaged."""
+    try:
+        return urlsplit(text)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+
+
 def shape_of(address: str) -> str:
     """An address without what tells posts apart: digits, and texts of several words."""
-    parts = urlsplit(address)
+    parts = split_address(address)
     path = "/".join("*" if _SLUG.fullmatch(each) else _DIGITS.sub("0", each) for each in parts.path.split("/"))
     names = sorted(name for name, _ in parse_qsl(parts.query, keep_blank_values=True))
     return f"{parts.netloc}{path}?{'&'.join(names)}{_DIGITS.sub('0', parts.fragment)}"
@@ -41,7 +49,7 @@ def numbered(addresses: Sequence[str]) -> float:
     """The share that a number tells apart, or a text of three words and more."""
 
     def telling(address: str) -> bool:
-        parts = urlsplit(address)
+        parts = split_address(address)
         said = f"{parts.path}?{parts.query}"
         return bool(re.search(r"\d{2,}", said)) or len(_WORD.findall(unquote(parts.path).rpartition("/")[2])) > 2
 
@@ -65,7 +73,7 @@ def id_from_address(posts: Sequence[PostItem]) -> dict[str, Any]:
 
 def _common_folder(urls: Sequence[str]) -> str:
     """The last folder that all addresses share, between slashes."""
-    folders = [urlsplit(url).path.split("/") for url in urls]
+    folders = [split_address(url).path.split("/") for url in urls]
     shared = [each for each, *others in zip(*folders, strict=False) if all(other == each for other in others)]
     return f"/{shared[-1]}/" if shared and shared[-1] else "/"
 
@@ -74,14 +82,14 @@ def _titles_in_addresses(posts: Sequence[PostItem]) -> bool:
     """Whether the addresses hold words of the titles."""
     said = 0
     for post in posts:
-        words = {word.lower() for word in _WORD.findall(unquote(urlsplit(post.url).path))}
+        words = {word.lower() for word in _WORD.findall(unquote(split_address(post.url).path))}
         said += any(word.lower() in words for word in _WORD.findall(post.title))
     return said > 0.5 * len(posts)
 
 
 def ignored_parameters(posts: Sequence[PostItem], url: str) -> list[str]:
     """Parameters that say nothing of a post, but those by which the page's own address says which board it is."""
-    own = parse_qsl(urlsplit(url).query)
+    own = parse_qsl(split_address(url).query)
     found = needless_parameters([post.url for post in posts])
-    values = dict(parse_qsl(urlsplit(posts[0].url).query)) if posts else {}
+    values = dict(parse_qsl(split_address(posts[0].url).query)) if posts else {}
     return [name for name in found if (name, values.get(name)) not in own]

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator
 from typing import Final
-from urllib.parse import urlsplit
 
 from lxml import etree
 
+from spiders.guessing.addresses import split_address
+
 FURNITURE: Final = re.compile(
-    r"nav\w*|menu\w*|foot|footer\w*|header|sidebar|side|aside|breadcrumbs?|gnb|lnb|snb|tabs?|paging|pagination|pager|"
+    r"nav\w*|\w*nav|\w*menu\w*|foot|\w*footer\w*|header|\w*sidebar\w*|side|aside|breadcrumbs?|gnb|lnb|snb|tabs?|paging|pagination|pager|"
     r"social|share|banner|widget\w*|toolbar|login|languages?|tagcloud|cloud|related|calendar|recent|popular|mini",
     re.IGNORECASE,
 )
@@ -76,7 +77,7 @@ def line_with_link(link: etree._Element) -> str:
     """
     if next(link.iterancestors("tr"), None) is None:
         return ""
-    path = urlsplit(link.get("href") or "").path
+    path = split_address(link.get("href") or "").path
     folder, _, name = path.rpartition("/")
     part = name if NAME.match(name) and not re.search(r"\d", name) else folder.rpartition("/")[2] and f"{folder}/"
     if not part or not _PLAIN.fullmatch(part):

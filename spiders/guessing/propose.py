@@ -94,7 +94,7 @@ def _listing(page: _Page, reason: str) -> Proposal:
     guess = guess_rows(page.root, base, page.now)
     unsure = doubts(guess.facts) if guess else ()
     if guess is None or unsure:
-        return Proposal(spider="", notes=(reason, *_refusal(page, guess, unsure)))
+        return Proposal(spider="", notes=tuple(_refusal(page, guess, unsure, reason)))
     params = page.common | guess.params
     zone = "" if "timezone" in params else timezone_of(page.root, page.text, page.url)
     if zone:
@@ -103,7 +103,7 @@ def _listing(page: _Page, reason: str) -> Proposal:
         params["next"] = following
     read = page.read(params)
     if read.is_ambiguous or len(read.posts) < FEWEST_DATED:
-        return Proposal(spider="", notes=(reason, *_refusal(page, guess, (read.problem or _TOO_FEW,))))
+        return Proposal(spider="", notes=tuple(_refusal(page, guess, (read.problem or _TOO_FEW,), reason)))
     if more := _identity(read.posts, params, page.url):
         params |= more
         read = page.read(params)
@@ -118,12 +118,16 @@ def _identity(posts: tuple[PostItem, ...], params: Mapping[str, Any], url: str) 
     return id_from_address(posts) | ({"ignore_query": ignored} if ignored else {})
 
 
-def _refusal(page: _Page, guess: RowGuess | None, unsure: tuple[str, ...]) -> Iterator[str]:
-    """What the page is instead, and the likeliest rows with what speaks against them."""
+def _refusal(page: _Page, guess: RowGuess | None, unsure: tuple[str, ...], reason: str) -> Iterator[str]:
+    """What the page is instead, or the likeliest rows with what speaks against them."""
     kind = page_kind(page.body, page.url, content_type=page.content_type)
     if kind and kind.name != "feed":
         yield kind.sentence
+    if kind and kind.is_other:
+        return
     if guess is None:
+        if not kind:
+            yield reason
         yield "nothing on the page repeats like the rows of a board; give row and title yourself"
         return
     row, title = guess.params["row"], guess.params["title"]

@@ -1,9 +1,11 @@
 """A feed to the posts it holds: RSS 0.9 to 2.0 and Atom by feedparser, JSON Feed by hand. Pure."""
 
 import io
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import feedparser
@@ -21,6 +23,7 @@ from spiders.reading.json_feed import JSONFeed, looks_like_json, read_json_feed,
 
 __all__ = ["BrokenFeedError", "FeedDocument", "NotAFeedError", "parse_feed"]
 
+_CATEGORY: Final = re.compile(r"</?(?:[\w.-]+:)?(?:category|keywords)\b[^<>]*>", re.IGNORECASE)
 _DATES: Final = ("published", "created", "issued", "updated", "date")
 
 
@@ -102,13 +105,17 @@ def _parsed(xml: str) -> Any:
     It gets a stream, because bytes it would first try to open as a file's name; and it is not told where the feed
     came from, because it would take a guid such as "g17" for a relative address and make it depend on that.
     """
-    headers = {"content-type": "application/xml; charset=utf-8"}
-    return feedparser.parse(
-        io.BytesIO(xml.encode("utf-8", "ignore")),
-        response_headers=headers,
+    parse = partial(
+        feedparser.parse,
+        response_headers={"content-type": "application/xml; charset=utf-8"},
         sanitize_html=False,
         resolve_relative_uris=False,
     )
+    try:
+        return parse(io.BytesIO(xml.encode("utf-8", "ignore")))
+    except KeyError:
+        # It breaks on the end of a category that never began; nobody reads categories.
+        return parse(io.BytesIO(_CATEGORY.sub("", xml).encode("utf-8", "ignore")))
 
 
 def _home(parsed: Any) -> str:

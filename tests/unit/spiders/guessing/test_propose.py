@@ -96,12 +96,19 @@ def test_a_feed_is_recognised_also_when_it_is_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<p>Hello</p>", b"\x00\x01\x02", b"{}", b"<html><body><a href='/1'>x</a></body></html>"]
+    ("body", "words"),
+    [
+        (b"", "the answer is empty"),
+        (b"<p>Hello</p>", "give row and title yourself"),
+        (b"\x00\x01\x02", "give row and title yourself"),
+        (b"{}", "JSON that is no JSON Feed"),
+        (b"<html><body><a href='/1'>x</a></body></html>", "give row and title yourself"),
+    ],
 )
-def test_a_page_where_nothing_repeats_says_so(body: bytes) -> None:
+def test_a_page_where_nothing_repeats_says_so(body: bytes, words: str) -> None:
     found = proposal(body)
     assert (found.spider, found.posts) == ("", ())
-    assert "give row and title yourself" in found.notes[-1]
+    assert words in found.notes[-1]
 
 
 def test_what_is_proposed_can_be_crawled_as_it_is() -> None:

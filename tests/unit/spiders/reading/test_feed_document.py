@@ -416,3 +416,10 @@ def test_entities_of_a_hostile_doctype_are_not_expanded() -> None:
     bomb = '<!DOCTYPE rss [<!ENTITY a "xxxxxxxxxx"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY c SYSTEM "file:///etc/passwd">]>'
     document = read(rss("<title>&b; &c;</title><link>http://a.example/1</link>", head=bomb))
     assert titles(document) == ["&b; &c;"]
+
+
+def test_the_end_of_a_category_that_never_began_costs_nothing() -> None:
+    feed = (
+        "<rss><channel><item><title>One</title><link>http://a.example/1</link>&nbsp;x</category></item></channel></rss>"
+    )
+    assert [post.title for post in read(feed).posts] == ["One"]
