@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pipeline.basics.time_zones import find_zone
+from pipeline.basics.vendors import APNS_PRODUCTION_ENDPOINT, APNS_SANDBOX_ENDPOINT, FCM_ENDPOINT
 from pipeline.errors import PipelineError
 from storage.session import DatabaseURLError, parse_url
 
@@ -148,7 +149,7 @@ class Settings(BaseSettings):
     )
 
     fcm_service_account_file: Path | None = Field(None, description="Google's service account key (JSON).")
-    fcm_endpoint: Endpoint = Field("https://fcm.googleapis.com", description="FCM HTTP v1.")
+    fcm_endpoint: Endpoint = Field(FCM_ENDPOINT, description="FCM HTTP v1.")
     fcm_quota_per_minute: int = Field(
         600_000, ge=1, description="Messages a minute that your Firebase project may send, all processes together."
     )
@@ -159,8 +160,8 @@ class Settings(BaseSettings):
     apns_environment: Literal["production", "sandbox"] = Field(
         "production", description="Where a device's token is tried first when nothing else is known."
     )
-    apns_production_endpoint: Endpoint = Field("https://api.push.apple.com", description="APNs, production.")
-    apns_sandbox_endpoint: Endpoint = Field("https://api.development.push.apple.com", description="APNs, sandbox.")
+    apns_production_endpoint: Endpoint = Field(APNS_PRODUCTION_ENDPOINT, description="APNs, production.")
+    apns_sandbox_endpoint: Endpoint = Field(APNS_SANDBOX_ENDPOINT, description="APNs, sandbox.")
     push_ca_file: Path | None = Field(None, description="Certificate authority of a loopback push gateway.")
 
     @property

@@ -216,8 +216,6 @@ def close(
     if site.trouble != verdict.trouble:
         site.trouble, site.trouble_since = verdict.trouble, now if verdict.trouble else None
     site.good_runs, site.advice = verdict.good_runs, verdict.advice
-    if figures.ok:
-        site.last_ok_at = now
     session.flush()
     return _decide(session, run.id, fanout=verdict.fanout, silent_before=verdict.silent_before, now=now)
 

@@ -6,7 +6,6 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy.exc import OperationalError
 
 from storage.errors import StorageError
 from storage.session import open_engine
@@ -46,6 +45,3 @@ def require_migrated(url: str) -> None:
     if current != newest:
         has = f"is at revision {current}" if current else "has no tables of crawlpush yet"
         raise NotMigratedError(f"the database {has}, this version needs {newest}: run `crawlpush db upgrade`")
-
-
-__all__ = ["NotMigratedError", "OperationalError", "alembic_config", "check", "require_migrated", "upgrade"]

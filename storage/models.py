@@ -43,7 +43,6 @@ class Site(Base):
     enabled: Mapped[bool] = mapped_column(server_default=text("true"))
     created_at: Mapped[datetime]
     next_crawl_at: Mapped[datetime | None]
-    last_ok_at: Mapped[datetime | None]
     # The first finished run that saw items is a silent baseline; this says that it is behind us (or was not wanted).
     baseline_done: Mapped[bool] = mapped_column(server_default=text("false"))
     # Consecutive failed runs, and consecutive finished runs without items where there used to be some.

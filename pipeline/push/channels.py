@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from pipeline.push.apns.channel import PRODUCTION_ENDPOINT, SANDBOX_ENDPOINT, APNsChannel
+from pipeline.basics.vendors import APNS_PRODUCTION_ENDPOINT, APNS_SANDBOX_ENDPOINT, FCM_ENDPOINT
+from pipeline.push.apns.channel import APNsChannel
 from pipeline.push.apns.provider_token import ProviderTokenStore
 from pipeline.push.channel import Channel, CredentialsError, UnconfiguredChannel
 from pipeline.push.console import ConsoleChannel
 from pipeline.push.credentials import load_apns_key, load_service_account, tls_context
-from pipeline.push.fcm.channel import ENDPOINT as FCM_ENDPOINT
 from pipeline.push.fcm.channel import FCMChannel
 from pipeline.push.message import Platform
 
@@ -31,8 +31,8 @@ class PushConfig:
     apns_team_id: str | None = None
     apns_topic: str | None = None
     """The app's bundle id."""
-    apns_production_endpoint: str = PRODUCTION_ENDPOINT
-    apns_sandbox_endpoint: str = SANDBOX_ENDPOINT
+    apns_production_endpoint: str = APNS_PRODUCTION_ENDPOINT
+    apns_sandbox_endpoint: str = APNS_SANDBOX_ENDPOINT
     apns_default_environment: str = "production"
     """For devices whose environment is not known: production or sandbox."""
     ca_file: str | None = None
@@ -92,7 +92,7 @@ def _fcm_channel(config: PushConfig) -> Channel:
         return UnconfiguredChannel("fcm", _FCM_MISSING)
     return FCMChannel(
         config.fcm_service_account_file,
-        endpoint=config.fcm_endpoint or FCM_ENDPOINT,
+        endpoint=config.fcm_endpoint,
         ca_file=config.ca_file or None,
     )
 
@@ -106,9 +106,9 @@ def _apns_channel(config: PushConfig, token_store: ProviderTokenStore | None) ->
         str(config.apns_key_id),
         str(config.apns_team_id),
         str(config.apns_topic),
-        production_endpoint=config.apns_production_endpoint or PRODUCTION_ENDPOINT,
-        sandbox_endpoint=config.apns_sandbox_endpoint or SANDBOX_ENDPOINT,
-        default_environment=config.apns_default_environment or "production",
+        production_endpoint=config.apns_production_endpoint,
+        sandbox_endpoint=config.apns_sandbox_endpoint,
+        default_environment=config.apns_default_environment,
         ca_file=config.ca_file or None,
         token_store=token_store,
     )

@@ -6,10 +6,8 @@ from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 from lxml import etree
-from w3lib.html import get_base_url
 
 from spiders.reading.identity import resolve
-from spiders.reading.listing_page import parse_html
 from spiders.reading.text import element_text
 
 _TYPES: Final = frozenset(
@@ -34,13 +32,11 @@ _ABOUT: Final = re.compile(r"(?:help|about|guide|info|faq|reader)", re.IGNORECAS
 _MOST_LINKS: Final = 20
 
 
-def feed_links(text: str, url: str) -> list[str]:
-    """Addresses of the feeds that a page announces, by `<link rel="alternate">` or by a link such as "RSS"."""
-    return announced_feeds(parse_html(text), get_base_url(text, url), url)
-
-
 def announced_feeds(root: etree._Element, base: str, url: str = "") -> list[str]:
-    """The same for a parsed page: the feed nearest to the page's own address first, those of comments last."""
+    """Addresses of the feeds that a page announces, by `<link rel="alternate">` or by a link such as "RSS".
+
+    The feed nearest to the page's own address comes first, those of comments last.
+    """
     near = _words(url or base)
     found = [*_in_head(root, base), *_pressable(root, base)]
     ordered = sorted(

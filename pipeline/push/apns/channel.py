@@ -21,8 +21,6 @@ from pipeline.push.outcome import Outcome, OutcomeKind
 logger = logging.getLogger(__name__)
 
 # Apple, "Sending notification requests to APNs".
-PRODUCTION_ENDPOINT = "https://api.push.apple.com"
-SANDBOX_ENDPOINT = "https://api.development.push.apple.com"
 ENVIRONMENTS = ("production", "sandbox")
 
 _CLOSED = Outcome(kind=OutcomeKind.RETRY, code="closed", detail="the process is stopping")
@@ -46,8 +44,8 @@ class APNsChannel:
         team_id: str,
         topic: str,
         *,
-        production_endpoint: str = PRODUCTION_ENDPOINT,
-        sandbox_endpoint: str = SANDBOX_ENDPOINT,
+        production_endpoint: str,
+        sandbox_endpoint: str,
         default_environment: str = "production",
         ca_file: str | None = None,
         token_store: ProviderTokenStore | None = None,

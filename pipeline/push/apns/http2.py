@@ -136,11 +136,6 @@ class HTTP2Connection(asyncio.Protocol):
         allowed = min(int(self._state.remote_settings.max_concurrent_streams), ours)
         return max(allowed - len(self._streams), 0)
 
-    @property
-    def open_streams(self) -> int:
-        """Requests that wait for their answer."""
-        return len(self._streams)
-
     def request(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> int:
         """Queue a request and return its stream id, with hyper's signature. Only when capacity is not 0."""
         stream_id: int = self._state.get_next_available_stream_id()

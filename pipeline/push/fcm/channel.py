@@ -24,7 +24,6 @@ from pipeline.push.payload import fcm_payload
 
 logger = logging.getLogger(__name__)
 
-ENDPOINT = "https://fcm.googleapis.com"
 _CLOSED = Outcome(kind=OutcomeKind.RETRY, code="closed", detail="the process is stopping")
 _INTERRUPTED = Outcome(kind=OutcomeKind.UNKNOWN, code="interrupted", detail="the process is stopping")
 _NOT_SENT = Outcome(kind=OutcomeKind.RETRY, code="not_sent", detail="the time was up before the message's turn came")
@@ -39,7 +38,7 @@ class FCMChannel:
         self,
         service_account_file: str,
         *,
-        endpoint: str = ENDPOINT,
+        endpoint: str,
         ca_file: str | None = None,
         timeout_s: float = 10.0,
         connections: int = 100,
