@@ -32,7 +32,7 @@ class Context:
         publish_many(self.broker, task, [(each,) for each in ids])
 
 
-def _context(request: Request) -> Context:
+async def _context(request: Request) -> Context:
     context = request.app.state.context
     assert isinstance(context, Context)
     return context

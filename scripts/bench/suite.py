@@ -66,6 +66,10 @@ _TABLE = (
         *("notify --count 4000 --database postgres", "notify --count 100 --database postgres"),
         "medians of {rounds} rounds",
     ),
+    (
+        *("api", "The HTTP API", "api", "api --requests 50 --users 200 --notifications 20"),
+        "95th percentiles of {requests} requests",
+    ),
     ("gateway", "The loopback gateway", "gateway", "gateway --count 500", "one run"),
     ("growth", "Growth", "growth", "growth --quick", "medians of so many runs at each size as `runs` says"),
 )

@@ -60,6 +60,19 @@ def notify(count: int, latency_ms: float, database: str, processes: int, *, as_j
 
 
 @bench.command()
+@click.option("--requests", type=click.IntRange(20, 100_000), default=1000, show_default=True, help="Of each kind.")
+@click.option("--users", type=click.IntRange(1, 1_000_000), default=100_000, show_default=True)
+@click.option("--notifications", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="Of the one.")
+@click.option("--database", type=click.Choice(["sqlite", "postgres"]), default="postgres", show_default=True)
+@json_option
+def api(requests: int, users: int, notifications: int, database: str, *, as_json: bool) -> None:
+    """Inbox and badge over HTTP, alone and while pushes go out, beside a bare answer of the framework."""
+    from scripts.bench.api import measure_api
+
+    _show(measure_api(requests=requests, people=users, owed=notifications, database=database), as_json=as_json)
+
+
+@bench.command()
 @click.option("--subscriptions", type=click.IntRange(10, 20_000_000), default=1_000_000, show_default=True)
 @click.option("--distinct", type=click.IntRange(10, 1_000_000), default=100_000, show_default=True, help="Phrases.")
 @json_option

@@ -4,7 +4,7 @@ Both are the same functions: they differ in who may call, and in where the perso
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -39,6 +39,8 @@ from storage import bulk, notifications, sites, subscriptions, users
 from storage.models import User
 from storage.subscriptions import KeywordText
 
+Named = Callable[..., Awaitable[str]]
+"""A dependency that gives the app's id of the person, to whom may have it."""
 MOST = 1000
 """Devices and subscriptions of one person that are listed; the settings keep them below."""
 EXPORTED = 100_000
@@ -47,7 +49,7 @@ EXPORTED = 100_000
 def me() -> APIRouter:
     """The routes of a phone: the person is the one whom the token names."""
 
-    def named(caller: Annotated[Caller, Depends(allow(USER))]) -> str:
+    async def named(caller: Annotated[Caller, Depends(allow(USER))]) -> str:
         assert caller.user is not None
         return entries.check_user_id(caller.user)
 
@@ -57,19 +59,19 @@ def me() -> APIRouter:
 def by_name() -> APIRouter:
     """The routes of a back end: the person stands in the address."""
 
-    def named(user: Annotated[str, Path(max_length=255, examples=["minji"])]) -> str:
+    async def named(user: Annotated[str, Path(max_length=255, examples=["minji"])]) -> str:
         return entries.check_user_id(user)
 
-    def reads(user: Annotated[str, Depends(named)], _: Annotated[Caller, Depends(allow("app", "read"))]) -> str:
+    async def reads(user: Annotated[str, Depends(named)], _: Annotated[Caller, Depends(allow("app", "read"))]) -> str:
         return user
 
-    def writes(user: Annotated[str, Depends(named)], _: Annotated[Caller, Depends(allow("app"))]) -> str:
+    async def writes(user: Annotated[str, Depends(named)], _: Annotated[Caller, Depends(allow("app"))]) -> str:
         return user
 
     return _router("/v1/users/{user}", "user", read=reads, write=writes)
 
 
-def _router(prefix: str, word: str, *, read: Callable[..., str], write: Callable[..., str]) -> APIRouter:
+def _router(prefix: str, word: str, *, read: Named, write: Named) -> APIRouter:
     router = APIRouter(prefix=prefix, tags=[word], generate_unique_id_function=lambda route: f"{word}_{route.name}")
     for add in (_about, _devices, _subscriptions, _inbox):
         add(router, read, write)
@@ -82,7 +84,7 @@ def _ensure(session: Session, name: str, services: Context) -> User:
     return users.by_external_id(session, name)
 
 
-def _about(router: APIRouter, read: Callable[..., str], write: Callable[..., str]) -> None:
+def _about(router: APIRouter, read: Named, write: Named) -> None:
     @router.get("", summary="The person, and their badge")
     def get(name: Annotated[str, Depends(read)], services: Services) -> UserOut:
         with services.database.reading() as session:
@@ -113,12 +115,13 @@ def _about(router: APIRouter, read: Callable[..., str], write: Callable[..., str
                     subscription_out(row) for row in subscriptions.listing(session, user_id=user.id, limit=EXPORTED)
                 ],
                 notifications=[
-                    notification_out(row) for row in notifications.listing(session, user_id=user.id, limit=EXPORTED)
+                    notification_out(row)
+                    for row in notifications.listing(session, user_id=user.id, limit=EXPORTED, with_devices=False)
                 ],
             )
 
 
-def _devices(router: APIRouter, read: Callable[..., str], write: Callable[..., str]) -> None:
+def _devices(router: APIRouter, read: Named, write: Named) -> None:
     @router.get("/devices", summary="The person's phones")
     def list_devices(name: Annotated[str, Depends(read)], services: Services) -> list[DeviceOut]:
         with services.database.reading() as session:
@@ -169,7 +172,7 @@ def _devices(router: APIRouter, read: Callable[..., str], write: Callable[..., s
         return try_device(services, device)
 
 
-def _subscriptions(router: APIRouter, read: Callable[..., str], write: Callable[..., str]) -> None:
+def _subscriptions(router: APIRouter, read: Named, write: Named) -> None:
     @router.get("/subscriptions", summary="What the person wants to hear of")
     def list_subscriptions(name: Annotated[str, Depends(read)], services: Services) -> list[SubscriptionOut]:
         with services.database.reading() as session:
@@ -229,7 +232,7 @@ def _shown(session: Session, user_id: int, subscription_id: int) -> Subscription
     return subscription_out(row)
 
 
-def _inbox(router: APIRouter, read: Callable[..., str], write: Callable[..., str]) -> None:
+def _inbox(router: APIRouter, read: Named, write: Named) -> None:
     @router.get(
         "/notifications",
         response_model=InboxOut,
@@ -242,7 +245,12 @@ def _inbox(router: APIRouter, read: Callable[..., str], write: Callable[..., str
         with services.database.reading() as session:
             user = users.by_external_id(session, name)
             rows = notifications.listing(
-                session, user_id=user.id, unread=query.unread, before=query.cursor, limit=query.limit + 1
+                session,
+                user_id=user.id,
+                unread=query.unread,
+                before=query.cursor,
+                limit=query.limit + 1,
+                with_devices=False,
             )
         page = rows[: query.limit]
         cursor = page[-1].id if len(rows) > query.limit else None

@@ -1,6 +1,6 @@
 """Posts and the sites that they come from, to look at: for back ends, and for phones under /v1/me."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -33,7 +33,7 @@ def for_phones() -> APIRouter:
     return router
 
 
-def _add(router: APIRouter, allowed: Callable[..., Caller]) -> None:
+def _add(router: APIRouter, allowed: Callable[..., Awaitable[Caller]]) -> None:
     @router.get("/posts", summary="The newest posts, of all sites or one, with a word in the title or any")
     def list_posts(
         query: Annotated[PostsIn, Query()], services: Services, _: Annotated[Caller, Depends(allowed)]
@@ -53,7 +53,7 @@ def _add(router: APIRouter, allowed: Callable[..., Caller]) -> None:
             return post_out(*posts.by_id(session, post))
 
 
-def _add_catalogue(router: APIRouter, allowed: Callable[..., Caller]) -> None:
+def _add_catalogue(router: APIRouter, allowed: Callable[..., Awaitable[Caller]]) -> None:
     @router.get("/sites", summary="The sites that one may subscribe to")
     def list_sites(services: Services, _: Annotated[Caller, Depends(allowed)]) -> list[SiteBrief]:
         with services.database.reading() as session:
