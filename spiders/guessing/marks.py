@@ -19,6 +19,10 @@ _BADGE: Final = re.compile(r"n|new!?|hot|up|neu|nuevo|새\s?글|新着|新|최�
 _COUNT: Final = re.compile(r"[\[(]?\s*\+?\d{1,5}\s*[\])]?")
 _COUNT_AT_END: Final = re.compile(r"\S\s*\[\s*\+?\d{1,5}\s*\]$")
 _COMMENT_COUNT: Final = r"re:\s*\[\s*\+?\d{1,5}\s*\]$"
+_HIDDEN: Final = re.compile(
+    r"sound[-_]?only|sr[-_]?only|blind|ir|hidden|hide|visually-?hidden|screen-?reader\S*|a11y\S*", re.I
+)
+"""Classes of what is said to those who do not see the page: "comments", "new post"."""
 _INLINE: Final = ("span", "em", "i", "b", "strong", "img", "small", "sup", "font")
 
 
@@ -48,15 +52,23 @@ def _badges(titles: Titled) -> set[str]:
         for child in title.iterdescendants(*_INLINE):
             if names := (child.get("class") or "").split():
                 name, text = with_class(child.tag, names[0]), element_text(child)
+                hidden = any(_HIDDEN.fullmatch(each) for each in names)
                 texts[name] += bool(text)
                 numbers[name] += bool(_COUNT.fullmatch(text)) and _ends(title, child)
-                if _BADGE.fullmatch(text):
+                if _BADGE.fullmatch(text) or (hidden and 2 * len(text) < len(element_text(title))):
                     badges.add(name)
     return badges | {name for name, count in numbers.items() if count > 1 and count == texts[name]}
 
 
 def _ends(title: etree._Element, child: etree._Element) -> bool:
-    return element_text(title).endswith(element_text(child)) and element_text(title) != element_text(child)
+    """Whether a title ends with one of its elements, but for what is not seen."""
+    hidden = [
+        each
+        for each in title.iterdescendants(*_INLINE)
+        if any(_HIDDEN.fullmatch(name) for name in (each.get("class") or "").split())
+    ]
+    text = element_text(title, hidden)
+    return text.endswith(element_text(child)) and text != element_text(child)
 
 
 def identity(title: str, titles: Titled, base: str) -> dict[str, Any]:

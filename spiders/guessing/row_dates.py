@@ -17,6 +17,7 @@ from spiders.reading.text import element_text
 _LEAVES: Final = (
     "time", "td", "th", "span", "div", "li", "p", "em", "small", "dd", "dt", "abbr", "i", "b", "strong", "font"
 )  # fmt: skip
+_YEAR: Final = re.compile(r"(?:19|20)\d\d")
 _CLOCK: Final = re.compile(r"\d{1,2}[:.]\d\d(?:[:.]\d\d)?(?:\s*[\w.]+)?")
 _ENOUGH: Final = 0.5
 _POSTED: Final = re.compile(
@@ -112,8 +113,16 @@ def _best(titles: Titled, names: Callable[[etree._Element, etree._Element], Iter
     for name in sorted(dated, key=lambda name: slots[name].worth(len(titles), name), reverse=True):
         share = min(1.0, len(slots[name].found) / len(titles))
         if share > _ENOUGH and _reads(name, slots[name], seen):
-            return DateGuess(name, share)
+            return DateGuess(name + _fuller_attribute(slots[name], seen), share)
     return DateGuess()
+
+
+def _fuller_attribute(slot: _Slot, seen: Seen) -> str:
+    """The tooltip, where it says the day and the text beside it only "09:10" or "4 hours ago"."""
+    tooltips = ["" if element.get("datetime") else element.get("title") or "" for _, element in slot.found]
+    said = [text for text in tooltips if _YEAR.search(text) and seen.is_date(text)]
+    shown = sum(bool(_YEAR.search(seen.text(element))) for _, element in slot.found)
+    return "::attr(title)" if len(said) == len(tooltips) and 2 * shown < len(tooltips) else ""
 
 
 def _reads(name: str, slot: _Slot, seen: Seen) -> bool:

@@ -72,6 +72,13 @@ KINDS = {
     "the count of comments is an element of the title": Kind(
         row="<tr><td class='s'><a href='/p/{n}'>{title} <span class='reply'>1{n}</span></a></td><td>{day}</td></tr>"
     ),
+    "what only a reader of the screen says is in the title": Kind(
+        row="<tr><td class='s'><a href='/p/{n}'>{title} <span class='sound_only'>comments</span>"
+        "<span class='c'>1{n}</span><span class='sound_only'>in all</span></a></td><td>{day}</td></tr>"
+    ),
+    "the tooltip says the day, and the text the clock": Kind(
+        row="<tr><td class='s'><a href='/p/{n}'>{title}</a></td><td class='d' title='{day} 09:10:00'>09:10</td></tr>"
+    ),
     "tables for the layout": Kind(
         row="<tr><td><table><tr><td><b>.</b></td><td><a href='/p/{n}'>{title}</a></td><td>{day}</td></tr></table>"
         "</td></tr>",
