@@ -2,7 +2,9 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from scripts.bench.targets import flat
 from scripts.output import json_option, show_record, show_rows
 
 MOST_USERS = 1_000_000
+FUNCTIONS: dict[str, str] = {}
+"""Which function each command measures with, as MODULE:NAME."""
 
 
 def _sizes(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int, ...]:
@@ -30,6 +34,25 @@ def _sizes(_ctx: click.Context, _param: click.Parameter, value: str | None) -> t
     return tuple(sizes)
 
 
+def measures(function: str) -> Callable[[Callable[[], None]], Callable[..., None]]:
+    """Make a command of a function MODULE:NAME that gives figures: it gets the command's options, and --json is added.
+
+    It is imported when it is called, because what a benchmark imports is much, and reads the settings.
+    """
+
+    def decorate(described: Callable[[], None]) -> Callable[..., None]:
+        FUNCTIONS[described.__name__] = function
+
+        @wraps(described)
+        def run(*, as_json: bool, **options: Any) -> None:
+            module, _, name = function.partition(":")
+            _show(getattr(import_module(module), name)(**options), as_json=as_json)
+
+        return json_option(run)
+
+    return decorate
+
+
 @click.group()
 def bench() -> None:
     """Measure. Each benchmark starts what it needs by itself, on loopback, in a temporary folder."""
@@ -37,12 +60,9 @@ def bench() -> None:
 
 @bench.command()
 @click.option("--runs", type=click.IntRange(1, 100), default=7, show_default=True)
-@json_option
-def crawl(runs: int, *, as_json: bool) -> None:
+@measures("scripts.bench.crawl:measure_crawl")
+def crawl() -> None:
     """A one-page crawl in a child of the forkserver, beside a whole `scrapy crawl` of the same page."""
-    from scripts.bench.crawl import measure_crawl
-
-    _show(measure_crawl(runs=runs), as_json=as_json)
 
 
 @bench.command()
@@ -50,59 +70,45 @@ def crawl(runs: int, *, as_json: bool) -> None:
 @click.option("--latency-ms", type=click.FloatRange(0, 10_000), default=50, show_default=True, help="Of the gateway.")
 @click.option("--database", type=click.Choice(["sqlite", "postgres"]), default="sqlite", show_default=True)
 @click.option("--processes", type=click.IntRange(1, 64), default=2, show_default=True, help="Notifiers.")
-@json_option
-def notify(count: int, latency_ms: float, database: str, processes: int, *, as_json: bool) -> None:
+@measures("scripts.bench.notify:measure_notify")
+def notify() -> None:
     """Notifications from the queue to the recorded delivery, beside an empty task and beside the plain design."""
-    from scripts.bench.notify import measure_notify
-
-    figures = measure_notify(count=count, latency_ms=latency_ms, database=database, processes=processes)
-    _show(figures, as_json=as_json)
 
 
 @bench.command()
 @click.option("--requests", type=click.IntRange(20, 100_000), default=1000, show_default=True, help="Of each kind.")
-@click.option("--users", type=click.IntRange(1, 1_000_000), default=100_000, show_default=True)
-@click.option("--notifications", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="Of the one.")
+@click.option("--users", "people", type=click.IntRange(1, 1_000_000), default=100_000, show_default=True)
+@click.option(
+    "--notifications", "owed", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="Of the one."
+)
 @click.option("--database", type=click.Choice(["sqlite", "postgres"]), default="postgres", show_default=True)
-@json_option
-def api(requests: int, users: int, notifications: int, database: str, *, as_json: bool) -> None:
+@measures("scripts.bench.api:measure_api")
+def api() -> None:
     """Inbox and badge over HTTP, alone and while pushes go out, beside a bare answer of the framework."""
-    from scripts.bench.api import measure_api
-
-    _show(measure_api(requests=requests, people=users, owed=notifications, database=database), as_json=as_json)
 
 
 @bench.command()
-@click.option("--subscriptions", type=click.IntRange(10, 20_000_000), default=1_000_000, show_default=True)
+@click.option("--subscriptions", "count", type=click.IntRange(10, 20_000_000), default=1_000_000, show_default=True)
 @click.option("--distinct", type=click.IntRange(10, 1_000_000), default=100_000, show_default=True, help="Phrases.")
-@json_option
-def match(subscriptions: int, distinct: int, *, as_json: bool) -> None:
+@measures("scripts.bench.match:measure_match")
+def match() -> None:
     """Who gets a post, on a PostgreSQL of its own, beside a LIKE per subscription. A million takes some minutes."""
-    from scripts.bench.match import measure_match
-
-    _show(measure_match(subscriptions, distinct), as_json=as_json)
 
 
 @bench.command()
 @click.option("--seconds", type=click.FloatRange(2, 600), default=15, show_default=True, help="Of each measurement.")
-@click.option("--sites", type=click.IntRange(1, 10_000), default=500, show_default=True)
+@click.option("--sites", "site_count", type=click.IntRange(1, 10_000), default=500, show_default=True)
 @click.option("--users", type=click.IntRange(1, 1_000_000), default=10_000, show_default=True)
-@json_option
-def neighbour(seconds: float, sites: int, users: int, *, as_json: bool) -> None:
+@measures("scripts.bench.neighbour:measure_neighbour")
+def neighbour() -> None:
     """The 95th percentile of a small web process on the same cores, without the pipeline and beside it."""
-    from scripts.bench.neighbour import measure_neighbour
-
-    _show(measure_neighbour(seconds=seconds, site_count=sites, users=users), as_json=as_json)
 
 
 @bench.command()
 @click.option("--users", type=click.IntRange(1, 1_000_000), default=100_000, show_default=True)
-@json_option
-def fanout(users: int, *, as_json: bool) -> None:
+@measures("scripts.bench.fanout:measure_fanout")
+def fanout() -> None:
     """Publishing one notify_user message per user, beside apply_async in a loop."""
-    from scripts.bench.fanout import measure_fanout
-
-    _show(measure_fanout(users), as_json=as_json)
 
 
 @bench.command()
@@ -112,32 +118,23 @@ def fanout(users: int, *, as_json: bool) -> None:
 @click.option(
     "--per-s", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="Messages taken a second."
 )
-@json_option
-def fairness(users: int, per_s: int, *, as_json: bool) -> None:
+@measures("scripts.bench.fairness:measure_fairness")
+def fairness() -> None:
     """A post with ten readers that comes three seconds after one with many."""
-    from scripts.bench.fairness import measure_fairness
-
-    _show(measure_fairness(users, per_s), as_json=as_json)
 
 
 @bench.command()
 @click.option("--count", type=click.IntRange(100, 1_000_000), default=20_000, show_default=True, help="Of each vendor.")
-@json_option
-def gateway(count: int, *, as_json: bool) -> None:
+@measures("scripts.bench.gateway:measure_gateway")
+def gateway() -> None:
     """What the loopback push gateway sustains."""
-    from scripts.bench.gateway import measure_gateway
-
-    _show(measure_gateway(count), as_json=as_json)
 
 
 @bench.command()
 @click.option("--runs", type=click.IntRange(1, 100), default=5, show_default=True)
-@json_option
-def store(runs: int, *, as_json: bool) -> None:
+@measures("scripts.bench.store:measure_store")
+def store() -> None:
     """Pages per second of a crawl that stores what it finds, beside one that does not."""
-    from scripts.bench.store import measure_store
-
-    _show(measure_store(runs), as_json=as_json)
 
 
 @bench.command()
@@ -146,15 +143,9 @@ def store(runs: int, *, as_json: bool) -> None:
 @click.option("--latency-ms", type=click.FloatRange(0, 10_000), default=50, show_default=True, help="Of the gateway.")
 @click.option("--database", type=click.Choice(["sqlite", "postgres"]), default="postgres", show_default=True)
 @click.option("--processes", type=click.IntRange(1, 64), default=2, show_default=True, help="Notifiers.")
-@json_option
-def endtoend(users: int, apns_share: float, latency_ms: float, database: str, processes: int, *, as_json: bool) -> None:
+@measures("scripts.bench.endtoend:measure_end_to_end")
+def endtoend() -> None:
     """From the crawl that finds a post to the last of many phones, with a second post for ten in the middle."""
-    from scripts.bench.endtoend import measure_end_to_end
-
-    figures = measure_end_to_end(
-        users=users, apns_share=apns_share, latency_ms=latency_ms, database=database, processes=processes
-    )
-    _show(figures, as_json=as_json)
 
 
 @bench.command()
@@ -187,23 +178,17 @@ def soak(
     "--audiences", callback=_sizes, default="1000,10000,100000,1000000", show_default=True, help="Users of each."
 )
 @click.option("--runs", type=click.IntRange(1, 100), default=3, show_default=True, help="Of each, by turns.")
-@json_option
-def audience(audiences: tuple[int, ...], runs: int, *, as_json: bool) -> None:
+@measures("scripts.bench.audience:measure_audience")
+def audience() -> None:
     """Fan-outs of posts that so many want, on a PostgreSQL of its own: readers, rows and messages."""
-    from scripts.bench.audience import measure_audience
-
-    _show(measure_audience(audiences, runs=runs), as_json=as_json)
 
 
 @bench.command()
 @click.option("--only", type=click.Choice(list(SUBJECTS)), multiple=True, help="Not all four; may be repeated.")
 @click.option("--quick", is_flag=True, help="Small sizes, once each: to see that it works.")
-@json_option
-def growth(only: tuple[str, ...], *, quick: bool, as_json: bool) -> None:
+@measures("scripts.bench.growth:measure_growth")
+def growth() -> None:
     """How the cost of crawls, matching, fan-outs and notifications grows: each at four sizes, and the exponent."""
-    from scripts.bench.growth import measure_growth
-
-    _show(measure_growth(only, quick=quick), as_json=as_json)
 
 
 @bench.command("all")

@@ -1,3 +1,5 @@
+import importlib
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from scripts.bench.report import (
 from scripts.bench.run_all import run_all
 from scripts.bench.suite import NAMES, suite
 from scripts.bench.targets import TARGETS
-from scripts.commands.bench import bench
+from scripts.commands.bench import FUNCTIONS, bench
 from tests.acceptance.documented import ROOT
 
 MACHINE = {"date": "1 December 2026", "crawlpush": "1.2.3 (abc1234)", "processor": "A Processor", "cores": "2"}
@@ -69,6 +71,13 @@ def test_each_benchmark_runs_a_command_that_there_is(quick: bool) -> None:
         for arguments in benchmark.commands:
             parsed = bench.commands[arguments[0]].make_context(arguments[0], list(arguments[1:]))
             assert parsed.params["as_json"]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_command_has_the_options_of_what_it_measures_with(name: str) -> None:
+    module, _, function = FUNCTIONS[name].partition(":")
+    options = {each.name for each in bench.commands[name].params} - {"as_json"}
+    assert options == set(inspect.signature(getattr(importlib.import_module(module), function)).parameters)
 
 
 def test_each_command_of_bench_but_the_soak_is_among_all() -> None:
