@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from celery import Celery
 from celery.schedules import crontab
@@ -36,6 +35,9 @@ REDIS_OPTIONS = {
     **SOCKET_OPTIONS,
     # Whoever publishes learns within this many seconds that Redis is away; the database keeps what is owed.
     "connect_retries_timeout": 2,
+    "interval_start": 0.2,
+    "interval_step": 0.3,
+    "interval_max": 1,
 }
 """What every process, also one that only publishes, tells kombu about Redis."""
 AUTO = "auto"
@@ -125,12 +127,8 @@ def on_redis(settings: Settings) -> bool:
     return settings.broker.startswith("redis")
 
 
-def check_visibility(kind: ProcessType, options: Mapping[str, Any], settings: Settings) -> None:
+def check_visibility(kind: ProcessType, options: Mapping[str, Any]) -> None:
     """Raise SettingsError when Redis would hand a message to somebody else while its task may still run."""
-    if "visibility_timeout" in urlsplit(settings.broker).query:
-        raise SettingsError(
-            "BROKER_URL sets visibility_timeout: leave it out, crawlpush derives it from each process type's limits"
-        )
     timeout = options.get("visibility_timeout", 0)
     if timeout < kind.longest_task_s + LEAST_MARGIN_S:
         raise SettingsError(
@@ -220,10 +218,8 @@ def create_app(settings: Settings) -> Celery:
 def _beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
     # A tick that was not taken before the next one is worthless: without `expires` an hour without a dispatcher
     # would leave a heap of them.
-    every = settings.alert_s
-    alert = {"alert": {"task": "alert", "schedule": every, "options": {"expires": every}}}
     return {
-        **(alert if settings.alert_destinations else {}),
+        "alert": {"task": "alert", "schedule": settings.alert_s, "options": {"expires": settings.alert_s}},
         "crawl-sites": {
             "task": "crawl_sites",
             "schedule": settings.tick_s,

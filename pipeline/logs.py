@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, tzinfo
+from logging.handlers import WatchedFileHandler
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -103,16 +104,19 @@ def _say(message: str, _file: object = None) -> None:
     os.write(2, f"{JSONFormatter().format(record)}\n".encode())
 
 
-def configure(settings: Settings) -> None:
-    """Send everything to standard error in the configured form. Called once per process."""
-    handler = logging.StreamHandler()
+def configure(settings: Settings, *, level: str | None = None, file: str | None = None) -> None:
+    """Send everything to standard error, or to a file, in the configured form. Called once per process.
+
+    level: instead of LOG_LEVEL.
+    """
+    handler = WatchedFileHandler(file, encoding="utf-8") if file else logging.StreamHandler()
     if settings.log_format == "json":
         handler.setFormatter(JSONFormatter())
     else:
         handler.setFormatter(HumanFormatter(ZoneInfo(settings.display_timezone)))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(settings.log_level)
+    root.setLevel(level or settings.log_level)
     if settings.log_format == "json":
         # What Celery says when a signal stops it goes past logging, which is not to be called in a signal's handler.
         from celery.apps import worker

@@ -42,9 +42,32 @@ def _database_url(url: str) -> str:
 
 
 def _redis_url(url: str) -> str:
-    if urlsplit(url).scheme not in {"redis", "rediss"}:
+    if _scheme(url) not in {"redis", "rediss"}:
         raise ValueError("a URL of the form redis://[:PASSWORD@]HOST:PORT/DB or rediss://... is expected")
     return url
+
+
+def _scheme(url: str) -> str:
+    """The scheme of a URL whose other parts can be read. Raises ValueError with a sentence."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("its port is no number between 0 and 65535, or its host is not understood") from None
+    if "visibility_timeout" in parts.query:
+        raise ValueError("leave visibility_timeout out: crawlpush derives it from each process type's limits")
+    return parts.scheme if "://" in url else ""
+
+
+def _broker_url(urls: str) -> str:
+    # Several are brokers that stand in for each other.
+    for url in urls.split(";"):
+        scheme = _scheme(url)
+        if why := NO_BROKERS.get(scheme.partition("+")[0]):
+            raise ValueError(f"{why}; {BROKER_FORMS}")
+        if scheme not in BROKERS:
+            raise ValueError(BROKER_FORMS)
+    return urls
 
 
 def _endpoint(url: str) -> str:
@@ -59,6 +82,19 @@ def _alert_urls(urls: str) -> str:
         raise ValueError("Apprise URLs such as mailto://... or slack://..., separated by blanks, are expected")
     return urls
 
+
+BROKERS = frozenset({"redis", "rediss", "sentinel", "amqp", "amqps", "pyamqp"})
+BROKER_FORMS = (
+    "a URL of the form redis://HOST:PORT/DB, rediss://..., amqp://USER:PASSWORD@HOST:PORT// or amqps://... is expected"
+)
+NO_BROKERS = {
+    **dict.fromkeys(
+        ("sqla", "sqlalchemy", "db", "sqlite", "postgres", "postgresql", "mysql", "mongodb", "django"),
+        "a database is no broker, not even in development",
+    ),
+    **dict.fromkeys(("memory", "filesystem"), "each process would have a broker of its own"),
+}
+"""Schemes of kombu's transports, or of mistakes, with what is wrong with them; in front of a "+"."""
 
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 RedisURL = Annotated[str, AfterValidator(_redis_url)]
@@ -80,7 +116,9 @@ class Settings(BaseSettings):
     redis_url: RedisURL = Field(
         "redis://127.0.0.1:6379/0", repr=False, description="Redis for locks and, unless BROKER_URL is set, messages."
     )
-    broker_url: str = Field("", repr=False, description="Celery's broker, redis:// or amqp://; default: REDIS_URL.")
+    broker_url: Annotated[str, AfterValidator(_broker_url)] = Field(
+        "", repr=False, description="Celery's broker, redis:// or amqp://; default: REDIS_URL."
+    )
     redis_tls_insecure: bool = Field(
         default=False, description="Accept a rediss:// server's self-signed certificate, as Heroku's Redis has."
     )

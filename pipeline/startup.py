@@ -47,6 +47,9 @@ def database_sentence(error: Exception) -> str:
 def redis_sentence(error: Exception) -> str:
     """What to tell a person whose Redis is not there."""
     cause = str(error).rstrip(".")
+    if "CERTIFICATE_VERIFY_FAILED" in cause:
+        way_out = "If it is self-signed, as that of Heroku's Redis is, set REDIS_TLS_INSECURE=true"
+        return f"Redis shows a certificate that is not trusted: {cause}. {way_out}"
     return f"Redis cannot be reached: {cause}. Set REDIS_URL, or run scripts/start, which brings its own"
 
 

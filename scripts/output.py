@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pipeline import startup
 from pipeline.basics.text import printable
@@ -49,9 +50,10 @@ def show_rows(rows: Iterable[Row], *, as_json: bool, empty: str) -> None:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in listed[0]:
-        table.add_column(name.replace("_", " "), overflow="fold")
+        table.add_column(Text(name.replace("_", " ")), overflow="fold")
     for row in listed:
-        table.add_row(*(_text(value) for value in row.values()))
+        # As Text, which is shown as it is: in a plain string "[/b]" would be markup.
+        table.add_row(*(Text(_text(value)) for value in row.values()))
     # A pipe or a file has no width; cutting lines there would lose what somebody wants to grep for.
     console = Console() if Console().is_terminal else Console(width=240)
     console.print(table)

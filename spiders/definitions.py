@@ -134,6 +134,8 @@ def parse_definitions(text: str, source: str = "sites.toml") -> dict[str, SiteDe
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise DefinitionError(f"{source}: not valid TOML: {error}") from error
+    except RecursionError:
+        raise DefinitionError(f"{source}: its values are nested too deeply to be definitions of sites") from None
     sites = document.pop("sites", {})
     if document:
         raise DefinitionError(f"{source}: unknown table or key {next(iter(document))!r}; sites are [sites.NAME]")

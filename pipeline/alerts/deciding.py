@@ -8,6 +8,7 @@ ENDINGS = {
     "flood": "the held posts of {name} were released or dropped",
     "channel": "channel {name} is open again",
     "beat": "beat runs again",
+    "dispatcher": "a dispatcher does beat's ticks again",
     "backlog": "the backlog of {name} is gone",
 }
 """What is said when a condition ended, by the first word of its subject."""

@@ -48,9 +48,13 @@ def gather(database: Database, redis: Redis, *, backlog_s: float, beat_ticks: bo
         for channel in channels.paused(session):
             sentence = f"channel {channel.name} is paused: {channel.code} {channel.reason}"
             conditions[f"channel {channel.name}"] = Condition(state="paused", sentence=sentence)
-    problem = None if beat_ticks else heartbeat.problem(heartbeat.beats(redis), now())
+    beats = heartbeat.beats(redis)
+    problem = None if beat_ticks else heartbeat.problem(beats, now())
     if problem:
         conditions["beat"] = Condition(state="stale", sentence=problem)
+    idle = None if beat_ticks else heartbeat.dispatcher_problem(beats, heartbeat.last_tick(redis), now())
+    if idle:
+        conditions["dispatcher"] = Condition(state="stale", sentence=idle)
     unknown = set()
     try:
         conditions |= _backlogs(database, redis, backlog_s)

@@ -9,18 +9,17 @@ import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError
 
 from pipeline.alerts.deciding import Facts, news
 from pipeline.alerts.facts import gather
 from pipeline.alerts.sending import Letter, Sent, send
 from pipeline.locks import HeldElsewhereError, held
+from pipeline.outage import Outage
 from pipeline.resources import now
 from pipeline.settings import Settings
 from storage.session import Database
@@ -32,6 +31,10 @@ TOLD_KEY = "crawlpush:alerts:told:"
 LOOKED_KEY = "crawlpush:alerts:looked"
 """When somebody last looked."""
 KEPT = timedelta(days=30)
+LOG = "log"
+"""The memory of what the log was told."""
+LOGGED = frozenset({"site", "flood", "channel"})
+"""Kinds of conditions of which whoever brings them about has logged a line already."""
 LEASE_S = 60.0
 """Longer than all sending may take."""
 TAKE_OVER_AFTER = 3
@@ -48,17 +51,44 @@ def look(database: Database, redis: Redis, settings: Settings, *, beat_ticks: bo
         with held(redis, "alerts", seconds=LEASE_S):
             redis.set(LOOKED_KEY, now().isoformat(), ex=KEPT)
             facts = gather(database, redis, backlog_s=settings.alert_backlog_s, beat_ticks=beat_ticks)
+            _tell_log(redis, facts)
             _tell(redis, settings.alert_destinations, facts)
     except HeldElsewhereError:
         return
 
 
+def _tell_log(redis: Redis, facts: Facts) -> None:
+    """Log what else nobody says: one line when it begins and one when it ends, by whichever process looks."""
+    silent = replace(
+        facts,
+        conditions={name: found for name, found in facts.conditions.items() if name.partition(" ")[0] not in LOGGED},
+    )
+    found = news(_told(redis, LOG), silent)
+    for message in found.messages:
+        logger.warning("operation", extra={"fields": {"news": message}})
+    if found.messages:
+        _remember(redis, LOG, found.told)
+
+
+def _told(redis: Redis, url: str) -> dict[str, str]:
+    known: dict[bytes, bytes] = redis.hgetall(_key(url))  # type: ignore[assignment]
+    return {subject.decode(errors="replace"): state.decode(errors="replace") for subject, state in known.items()}
+
+
+def _remember(redis: Redis, url: str, memory: Mapping[Any, Any]) -> None:
+    with redis.pipeline() as pipeline:
+        pipeline.delete(_key(url))
+        if memory:
+            pipeline.hset(_key(url), mapping=memory)
+            pipeline.expire(_key(url), KEPT)
+        pipeline.execute()
+
+
 def _tell(redis: Redis, urls: Sequence[str], facts: Facts) -> None:
     letters: list[Letter] = []
-    told: list[Mapping[Any, Any]] = []
+    told: list[Mapping[str, str]] = []
     for url in urls:
-        known: dict[bytes, bytes] = redis.hgetall(_key(url))  # type: ignore[assignment]
-        found = news({subject.decode(): state.decode() for subject, state in known.items()}, facts)
+        found = news(_told(redis, url), facts)
         if found.messages:
             letters.append(letter(url, found.messages))
             told.append(found.told)
@@ -66,12 +96,7 @@ def _tell(redis: Redis, urls: Sequence[str], facts: Facts) -> None:
         return
     for sent, one, memory in zip(send(letters), letters, told, strict=True):
         if sent.ok:
-            with redis.pipeline() as pipeline:
-                pipeline.delete(_key(one.url))
-                if memory:
-                    pipeline.hset(_key(one.url), mapping=memory)
-                    pipeline.expire(_key(one.url), KEPT)
-                pipeline.execute()
+            _remember(redis, one.url, memory)
         _log(sent)
 
 
@@ -106,19 +131,23 @@ class Silence:
         return at - self.since
 
 
-def start_thread(database: Database, redis: Redis, settings: Settings) -> None:
-    """Begin to watch whether somebody looks."""
+def start_thread(database: Database, redis: Redis, settings: Settings) -> threading.Event:
+    """Begin to watch whether somebody looks; the event ends it."""
+    over = threading.Event()
 
     def watch() -> None:
         silence = Silence(mark=None, since=time.monotonic())
-        while True:
-            time.sleep(settings.alert_s / 2)
+        outage = Outage("alerts")
+        while not over.wait(settings.alert_s / 2):
             try:
                 mark: bytes | None = redis.get(LOOKED_KEY)  # type: ignore[assignment]
                 if silence.lasts(mark, time.monotonic()) > TAKE_OVER_AFTER * settings.alert_s:
                     look(database, redis, settings, beat_ticks=False)
-            except (RedisError, DBAPIError, OSError) as error:
-                # The services' absence is logged by whoever works with them; the thread must live on.
-                logger.debug("could not look for alerts", extra={"fields": {"error": type(error).__name__}})
+            except Exception as error:
+                # Whatever a look meets, the thread must live on: it is the last one that tells anybody.
+                outage.failed(error)
+            else:
+                outage.over()
 
     threading.Thread(target=watch, name="alerts", daemon=True).start()
+    return over

@@ -10,10 +10,15 @@ from kombu import Queue
 from kombu.exceptions import OperationalError
 from kombu.utils import json as kombu_json
 
+from pipeline.basics.ids import are_ids
 from pipeline.errors import PipelineError
 
 logger = logging.getLogger(__name__)
 
+FURTHER = 25
+"""So many times further is looked where nothing at the old end of a queue is a message of ours."""
+ARGUMENTS = {"notify_user": 2}
+"""How many ids a task takes, where it is not one."""
 BATCH = 1000
 """Messages per round trip to Redis."""
 
@@ -132,13 +137,34 @@ def oldest_ids(app: Celery, task: str, *, limit: int = 1) -> list[tuple[int, ...
                 return []
             # kombu adds the prefix of all keys to the commands that it uses itself; LRANGE is none of them.
             key = channel.global_keyprefix + channel._q_for_pri(route["queue"].name, route.get("priority", 0))
-            waiting = [
-                channel.message_to_python(kombu_json.loads(raw)) for raw in channel.client.lrange(key, -limit, -1)
-            ]
+            waiting = channel.client.lrange(key, -limit, -1)
+            found = _known_ids(channel, task, waiting)
+            if waiting and not found:
+                # Whatever else stands there, the workers will set aside: what is owed stands before it.
+                found = _known_ids(channel, task, channel.client.lrange(key, -FURTHER * limit, -1))
+            return found
     except _broken(app) as error:
         raise BrokerError(f"the broker cannot be asked for its oldest {task}: {error}") from error
-    named = (message.decode()[0] for message in reversed(waiting) if message.headers.get("task") == task)
-    return [tuple(int(argument) for argument in arguments) for arguments in named]
+
+
+def _known_ids(channel: Any, task: str, waiting: Sequence[bytes]) -> list[tuple[int, ...]]:
+    """The ids in those of the messages that are for a task, the oldest first."""
+    return [ids for raw in reversed(waiting) if (ids := _ids(channel, task, raw)) is not None]
+
+
+def _ids(channel: Any, task: str, raw: bytes) -> tuple[int, ...] | None:
+    """The ids in a message for a task; None for one of another task, and for what is no message of ours.
+
+    Whoever can write to Redis can write anything: such a thing must not hide the others from those who only look.
+    """
+    try:
+        message = channel.message_to_python(kombu_json.loads(raw))
+        arguments, keywords, _ = message.decode()
+    except Exception:
+        return None
+    if message.headers.get("task") != task or keywords or not isinstance(arguments, list):
+        return None
+    return tuple(arguments) if len(arguments) == ARGUMENTS.get(task, 1) and are_ids(*arguments) else None
 
 
 def shows_messages(app: Celery) -> bool:

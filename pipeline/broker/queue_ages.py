@@ -36,7 +36,11 @@ class QueueAges:
         """The last moment at which no message waited for a task; None when nobody saw that."""
         self.length(task)
         stored = self._redis.hget(KEY, task)
-        return datetime.fromtimestamp(float(stored), UTC) if stored else None
+        try:
+            return datetime.fromtimestamp(float(stored), UTC) if stored else None
+        except (ValueError, OverflowError, OSError):
+            # Not written by us.
+            return None
 
 
 def oldest_sent_at(session: Session, task: str, waiting: Iterable[Sequence[int]]) -> datetime | None:

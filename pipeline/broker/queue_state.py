@@ -53,6 +53,7 @@ def queue_state(app: Celery, database: Database, redis: Redis, task: str) -> Que
         if waiting := publish.oldest_ids(app, task, limit=LOOKED_AT):
             with suppress(DBAPIError), database.reading() as session:
                 oldest = oldest_sent_at(session, task, waiting)
-        elif not publish.shows_messages(app):
+        else:
+            # The broker shows no messages, or none of ours.
             oldest = ages.empty_at(task)
     return QueueState(name=TASKS[task], length=length, oldest_sent_at=oldest)

@@ -55,6 +55,8 @@ class CrawlEnd:
     ready: tuple[int, ...]
     # The crawl was broken off and will be done again; nothing was decided.
     handed_back: bool = False
+    # The broker was away: what is owed now is sent for by a sweep.
+    unsent: bool = False
 
 
 class Crawler:

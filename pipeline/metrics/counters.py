@@ -11,6 +11,7 @@ import logging
 import threading
 from collections import Counter as Tally
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 
 from redis import Redis
@@ -75,7 +76,12 @@ class Counters:
 def read(redis: Redis) -> dict[tuple[str, ...], int]:
     """All counts of all processes: (name, label values ...) -> how many. Raises redis-py's errors."""
     stored: dict[bytes, bytes] = redis.hgetall(KEY)  # type: ignore[assignment]
-    return {tuple(json.loads(field)): int(count) for field, count in stored.items()}
+    counts = {}
+    for field, count in stored.items():
+        # Whoever can write to Redis can write anything.
+        with suppress(ValueError, TypeError, RecursionError):
+            counts[tuple(map(str, json.loads(field)))] = int(count)
+    return counts
 
 
 def _field(*parts: str) -> str:

@@ -75,6 +75,12 @@ class Exposition(Collector):
         beats = heartbeat.beats(self._redis)
         age.add_metric([], abs((now() - beats[0].at).total_seconds()) if beats else math.inf)
         yield age
+        idle = GaugeMetricFamily(
+            "crawlpush_dispatcher_tick_age_seconds", "Time since a dispatcher last did a tick of beat's; 0 before."
+        )
+        ticked = heartbeat.last_tick(self._redis)
+        idle.add_metric([], max((now() - ticked).total_seconds(), 0) if ticked else 0)
+        yield idle
 
     def _of_database(self) -> Iterator[Metric]:
         with self._database.reading() as session:

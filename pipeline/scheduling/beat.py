@@ -69,6 +69,7 @@ class HeartbeatScheduler(Scheduler):
         upcoming = {event.entry.name: datetime.fromtimestamp(event.time, UTC) for event in heap}
         try:
             heartbeat.record(redis, at=now, upcoming=upcoming)
+            heartbeat.begin_to_wait(redis, at=now)
             if self._last_heartbeat == float("-inf"):
                 heartbeat.forget_old(redis, now=now)
         except (RedisError, OSError) as error:

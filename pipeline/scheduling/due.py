@@ -95,3 +95,14 @@ def correct_schedules(session: Session) -> int:
     if corrected:
         logger.warning("schedules corrected", extra={"fields": {"sites": corrected}})
     return corrected
+
+
+def check_kept(schedule: Schedule, tick_s: float) -> None:
+    """Raise ScheduleError for a schedule that is shorter than the time between two looks at what is due."""
+    rule = schedule.rule
+    interval = rule.floor if isinstance(rule, Adaptive) else rule
+    if isinstance(interval, timedelta) and interval < timedelta(seconds=tick_s):
+        raise ScheduleError(
+            f"the schedule {schedule.text!r} would not be kept: due sites are looked for every {tick_s:g} s. "
+            f"Choose an interval of at least that, or lower TICK_S"
+        )

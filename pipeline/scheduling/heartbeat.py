@@ -7,6 +7,7 @@ import json
 import os
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -52,10 +53,12 @@ def beats(redis: Redis) -> list[Beat]:
     found = []
     kept: dict[bytes, bytes] = redis.hgetall(KEY)  # type: ignore[assignment]
     for field, raw in kept.items():
-        host, _, pid = field.decode().rpartition(":")
-        value = json.loads(raw)
-        upcoming = {name: _moment(when) for name, when in value["upcoming"].items()}
-        found.append(Beat(host=host, pid=int(pid), at=_moment(value["at"]), upcoming=upcoming))
+        # Whoever can write to Redis can write anything: what is no heartbeat hides none.
+        with suppress(ValueError, TypeError, LookupError, AttributeError, OverflowError, OSError, RecursionError):
+            host, _, pid = field.decode().rpartition(":")
+            value = json.loads(raw)
+            upcoming = {name: _moment(when) for name, when in value["upcoming"].items()}
+            found.append(Beat(host=host, pid=int(pid), at=_moment(value["at"]), upcoming=upcoming))
     return sorted(found, key=lambda beat: beat.at, reverse=True)
 
 
@@ -74,4 +77,40 @@ def problem(found: Sequence[Beat], now: datetime) -> str | None:
     return (
         f"beat's last heartbeat is {ago} s old (host {last.host}, pid {last.pid}): it has stopped or hangs. "
         "Restart the Procfile's beat process"
+    )
+
+
+TICKED_KEY = "crawlpush:ticked"
+"""When a dispatcher last did one of beat's ticks."""
+SLOWEST_TICK = timedelta(minutes=2)
+"""A dispatcher that lives does one of the ticks that come every few seconds within this time, however busy it is."""
+
+
+def record_tick(redis: Redis, *, at: datetime) -> None:
+    """Note that a dispatcher has done a tick."""
+    redis.set(TICKED_KEY, at.timestamp())
+
+
+def begin_to_wait(redis: Redis, *, at: datetime) -> None:
+    """Count from now on how long no tick was done, where nobody knows of any."""
+    redis.set(TICKED_KEY, at.timestamp(), nx=True)
+
+
+def last_tick(redis: Redis) -> datetime | None:
+    """When a tick was last done; None when nobody knows."""
+    stored: bytes | None = redis.get(TICKED_KEY)  # type: ignore[assignment]
+    try:
+        return _moment(float(stored)) if stored else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def dispatcher_problem(found: Sequence[Beat], ticked: datetime | None, now: datetime) -> str | None:
+    """What is wrong with the dispatchers, in a sentence with the way out; None while beat does not run either."""
+    if ticked is None or problem(found, now) or now - ticked < SLOWEST_TICK:
+        return None
+    minutes = int((now - ticked).total_seconds() // 60)
+    return (
+        f"no dispatcher has done beat's ticks for {minutes} min: without one nothing is crawled or fanned out. "
+        "Start the Procfile's dispatcher process"
     )

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -11,12 +12,12 @@ from celery import signals
 
 from pipeline import resources
 from pipeline.basics.text import last_line
-from pipeline.broker.publish import publish_many
+from pipeline.broker.publish import PublishError, publish_many
 from pipeline.celery import CRAWL_QUEUE, app
 from pipeline.crawling import crawler
 from pipeline.crawling.child import CrawlProgress
 from pipeline.metrics import recording
-from pipeline.scheduling import due
+from pipeline.scheduling import due, heartbeat
 from pipeline.settings import get_settings
 from pipeline.tasks.arguments import require_ids
 from pipeline.tasks.fanout import enqueue_fan_outs
@@ -52,7 +53,8 @@ def _crawler() -> crawler.Crawler:
 
 @app.task(name="crawl_sites", autoretry_for=TRANSIENT_ERRORS, max_retries=2, default_retry_delay=2)
 def crawl_sites() -> None:
-    """Enqueue one crawl for each site that is due."""
+    """Enqueue one crawl for each site that is due, and show that a dispatcher lives."""
+    heartbeat.record_tick(resources.redis(), at=resources.now())
     with resources.database().writing() as session:
         runs = due.claim_due(session)
     enqueue_crawls(runs)
@@ -87,13 +89,18 @@ def run_crawl(
     end = _crawler().crawl(run_id, stop=stop, hand_back=hand_back, out_of_turn=out_of_turn, on_progress=on_progress)
     if end is None:
         return None
-    # A run that was handed back is the first in its line again. Its message is a new one, because that of this task
-    # is acknowledged: Celery logs a traceback for a message it puts back.
-    following = _crawler().next_in_line(end.run_id)
-    enqueue_crawls([] if following is None else [following])
+    try:
+        # A run that was handed back is the first in its line again. Its message is a new one, because that of this task
+        # is acknowledged: Celery logs a traceback for a message it puts back.
+        following = _crawler().next_in_line(end.run_id)
+        enqueue_crawls([] if following is None else [following])
+        enqueue_fan_outs(end.ready)
+    except PublishError as refused:
+        # What is owed stands in the database: a sweep sends for it when the broker is back.
+        logger.warning("crawl's messages not sent", extra={"fields": {"site": end.site, "error": str(refused)}})
+        end = replace(end, unsent=True)
     if end.handed_back:
         return end
-    enqueue_fan_outs(end.ready)
     recording.crawl(end)
     report = end.report
     fields = {

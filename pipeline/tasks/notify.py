@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from pipeline import resources
+from pipeline.basics.ids import are_ids
 from pipeline.celery import NOTIFY_LEASE_S, app
 from pipeline.delivery.batch import Deliveries
 from pipeline.delivery.push_config import push_config
@@ -13,7 +14,7 @@ from pipeline.metrics import recording
 from pipeline.push.channels import build_channels
 from pipeline.push.message import Platform
 from pipeline.settings import get_settings
-from pipeline.tasks.arguments import are_ids, require_ids
+from pipeline.tasks.arguments import require_ids
 from pipeline.tasks.retries import TRANSIENT_ERRORS
 from pipeline.worker.pool import BatchTask, Call
 from storage.notifications import Key

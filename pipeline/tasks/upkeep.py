@@ -1,5 +1,6 @@
 """Upkeep: what beat does besides crawling."""
 
+import logging
 from functools import partial
 
 from celery import Task, signals
@@ -15,6 +16,8 @@ from pipeline.scheduling import due
 from pipeline.settings import get_settings
 from pipeline.tasks.retries import TRANSIENT_ERRORS
 from pipeline.upkeep import housekeeping, retention, sweeping
+
+logger = logging.getLogger(__name__)
 
 
 def broker() -> sweeping.Broker:
@@ -72,12 +75,12 @@ def alert() -> None:
 
 @signals.worker_ready.connect
 def _watch_for_alerts(**_: object) -> None:
-    if get_settings().alert_destinations:
-        watching.start_thread(resources.database(), resources.redis(), get_settings())
+    watching.start_thread(resources.database(), resources.redis(), get_settings())
 
 
 @app.task(name="debug_task", bind=True)
 def debug_task(task: Task[..., None], reply_to: str = "") -> None:
-    """Answer on a Redis key that the caller chose, to show that a queue is being read."""
+    """Log the request, and answer on a Redis key that the caller chose, to show that a queue is being read."""
+    logger.info("debug", extra={"fields": {"request": repr(task.request)}})
     if reply_to:
         resources.redis().set(f"crawlpush:debug:{reply_to}", str(task.request.hostname), ex=60)

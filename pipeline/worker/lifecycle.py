@@ -9,11 +9,15 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import Sequence
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Any
 
 from celery import signals
+from celery.worker import state
 
 from pipeline import logs, resources, sentry, startup
 from pipeline.broker.bulk_transport import bulk_transport
@@ -38,17 +42,38 @@ from pipeline.upkeep import failed_tasks
 
 logger = logging.getLogger(__name__)
 
+BEAT_LOOK_S = 2.0
+"""How often a worker with -B looks whether its beat lives."""
+
 
 @signals.setup_logging.connect
-def _configure_logging(**_: object) -> None:
-    logs.configure(get_settings())
+def _configure_logging(loglevel: object = None, logfile: str | None = None, **_: object) -> None:
+    """Log as LOG_LEVEL says and to standard error, where the command line (-l, -f) says nothing else."""
+    level = logging.getLevelName(loglevel) if isinstance(loglevel, int) else str(loglevel)
+    logs.configure(get_settings(), level=level if _is_given("-l", "--loglevel") else None, file=logfile)
+
+
+def _is_given(*options: str) -> bool:
+    """Whether the command line has an option: Celery tells the same of one that was left out."""
+    short, long = options
+    return any(word == long or word.startswith((f"{long}=", short)) for word in sys.argv[1:] if word != "--")
+
+
+@signals.celeryd_init.connect
+def _refuse_unknown_queues(options: Mapping[str, Any], **_: object) -> None:
+    """Before Celery finds out, whose words are a traceback and an advice that leads astray."""
+    try:
+        if options.get("queues"):
+            process_type_for(options["queues"], get_settings())
+    except SettingsError as error:
+        raise refusal(error) from None
 
 
 def _set_transport(conf: Any, kind: ProcessType, settings: Settings) -> None:
     if not on_redis(settings):
         return
     options = {**conf.broker_transport_options, **redis_options(kind)}
-    check_visibility(kind, options, settings)
+    check_visibility(kind, options)
     conf.broker_transport_options = options
     if kind.queues != (NOTIFY_QUEUE,):
         # Long tasks come one at a time, and there taking them so costs nothing.
@@ -111,6 +136,37 @@ def _prepare_worker(sender: Any, **_: object) -> None:
         sender.concurrency = kind.concurrency
     if sender.prefetch_multiplier == conf.worker_prefetch_multiplier:
         sender.prefetch_multiplier = kind.prefetch
+
+
+@signals.worker_ready.connect
+def _say_ready(sender: Any, **_: object) -> None:
+    queues = ",".join(sender.app.amqp.queues.consume_from)
+    logger.info("worker ready", extra={"fields": {"node": sender.hostname, "queues": queues}})
+    if sender.controller.time_limit or sender.controller.soft_time_limit:
+        limits = "--time-limit and --soft-time-limit have no effect on threads; CRAWL_HARD_LIMIT_S limits a crawl"
+        logger.warning("no such limit", extra={"fields": {"error": limits}})
+
+
+@signals.beat_init.connect
+def _say_that_beat_runs(**_: object) -> None:
+    logger.info("beat runs")
+
+
+@signals.worker_ready.connect
+def _end_with_beat(sender: Any, **_: object) -> None:
+    """Let a worker with -B end when its beat did: whoever looks after the worker starts both again."""
+    beat = getattr(sender.controller, "beat", None)
+    if beat is None:
+        return
+
+    def watch() -> None:
+        while beat.is_alive():
+            time.sleep(BEAT_LOOK_S)
+        if state.should_stop is None:
+            logger.error("beat ended, so the worker does")
+            vars(state)["should_stop"] = 1
+
+    threading.Thread(target=watch, name="beat-watch", daemon=True).start()
 
 
 @signals.worker_ready.connect

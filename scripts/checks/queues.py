@@ -88,7 +88,7 @@ def visibility(settings: Settings) -> Iterator[Finding]:
     for kind in process_types(settings):
         options = redis_options(kind)
         try:
-            check_visibility(kind, options, settings)
+            check_visibility(kind, options)
         except SettingsError as error:
             yield Finding(level=Level.FAIL, sentence=str(error))
             return

@@ -12,6 +12,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from pipeline import startup
 from pipeline.basics.text import last_line
+from pipeline.broker.publish import PublishError
 from pipeline.crawling import child, crawler
 from pipeline.crawling.child import CrawlProgress
 from pipeline.resources import now
@@ -54,7 +55,11 @@ def crawl(site: str, *, queue: bool, as_json: bool) -> None:
     from pipeline.tasks.crawl import enqueue_crawls
 
     if queue:
-        enqueue_crawls([run_id])
+        try:
+            enqueue_crawls([run_id])
+        except PublishError:
+            click.echo(f"the broker is away: the crawl of {site} is owed (run {run_id}), and done when it is back")
+            return
         click.echo(f"the crawl of {site} is queued (run {run_id})")
         return
     end = _crawl_here(run_id, site)
@@ -69,6 +74,8 @@ def crawl(site: str, *, queue: bool, as_json: bool) -> None:
             f"{site}: {report.finish_reason}, {report.pages} pages, {report.items_seen} posts seen, {end.new_posts} new"
             + _fate_in_words(end)
         )
+    if end.unsent:
+        click.echo("the broker is away: the posts are stored, and will be pushed when it is back", err=True)
     show_rows(new, as_json=as_json, empty="nothing new")
     if not report.ok:
         raise click.ClickException(
@@ -98,7 +105,7 @@ def _crawl_here(run_id: int, site: str) -> crawler.CrawlEnd:
 
 @contextmanager
 def _progress(site: str) -> Iterator["_Show"]:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         yield _Show(bar, site)
 

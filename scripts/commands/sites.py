@@ -4,8 +4,9 @@ import click
 
 from pipeline.crawling.health import health_of
 from pipeline.resources import now
-from pipeline.scheduling.due import adapt, schedule_of
+from pipeline.scheduling.due import adapt, check_kept, schedule_of
 from pipeline.scheduling.schedule import describe, next_runs, parse_schedule
+from pipeline.settings import get_settings
 from scripts.output import json_option, local_time, open_database, show_record, show_rows
 from scripts.sites.definitions import add, export_sites, import_sites, list_ready_made, set_site
 from scripts.sites.push import push
@@ -122,6 +123,7 @@ def schedule(name: str, schedule: str, active_hours: str | None, floor: str | No
             raise click.UsageError("--floor and --ceiling belong together, and to the schedule `adaptive`")
         schedule = f"adaptive {floor}-{ceiling}"
     parsed = parse_schedule(schedule)
+    check_kept(parsed, get_settings().tick_s)
     at = now()
     with open_database().writing() as session:
         site = stored.by_name(session, name)

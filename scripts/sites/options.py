@@ -8,7 +8,9 @@ import click
 
 from pipeline.basics.time_zones import find_zone
 from pipeline.resources import now
+from pipeline.scheduling.due import check_kept
 from pipeline.scheduling.schedule import next_runs, parse_schedule
+from pipeline.settings import get_settings
 from scripts.sites.trial import Definition
 from spiders.definitions import SiteDefinition, check_params, seconds
 
@@ -100,8 +102,10 @@ def changed(definition: SiteDefinition, options: Mapping[str, Any]) -> SiteDefin
 
 def check_schedule(definition: SiteDefinition) -> None:
     """Raise ScheduleError unless the definition's schedule, zone and active hours give a next run."""
+    schedule = parse_schedule(definition.schedule)
+    check_kept(schedule, get_settings().tick_s)
     next_runs(
-        parse_schedule(definition.schedule),
+        schedule,
         after=now(),
         timezone=definition.timezone,
         active_hours=definition.active_hours or None,

@@ -40,6 +40,7 @@ def _of_redis(news: RedisNews) -> dict[str, Any]:
         "failed_tasks": [vars(failed) for failed in news.failed_tasks],
         "heartbeat": news.heartbeat,
         "beat_problem": news.beat_problem,
+        "dispatcher_problem": news.dispatcher_problem,
     }
 
 

@@ -97,6 +97,7 @@ class RedisNews:
     heartbeat: datetime | None
     """When the latest beat last ticked."""
     beat_problem: str | None
+    dispatcher_problem: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +107,8 @@ class QueueNews:
     length: int
     oldest_s: float
     """How long its oldest message has waited; 0 when that is not known."""
+    late: bool = False
+    """Whether that is longer than ALERT_BACKLOG_S."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +129,8 @@ class Report:
             bool(self.problems)
             or (database is not None and any(site.health in TROUBLED for site in database.sites))
             or (database is not None and any(channel.fault for channel in database.channels))
-            or (redis is not None and bool(redis.beat_problem))
+            or (redis is not None and bool(redis.beat_problem or redis.dispatcher_problem))
+            or any(queue.late for queue in (self.queues or {}).values())
         )
 
 
@@ -197,6 +201,7 @@ class Reporter:
             failed_tasks=failed_tasks.recent(self._redis),
             heartbeat=beats[0].at if beats else None,
             beat_problem=heartbeat.problem(beats, now()),
+            dispatcher_problem=heartbeat.dispatcher_problem(beats, heartbeat.last_tick(self._redis), now()),
         )
         return replace(report, redis=news)
 
@@ -206,7 +211,10 @@ class Reporter:
 
         at = now()
         states = [queue_state.queue_state(app, self._database, self._redis, task) for task in queue_state.TASKS]
-        queues = {s.name: QueueNews(length=s.length, oldest_s=round(s.age_s(at), 1)) for s in states}
+        bound = self._settings.alert_backlog_s
+        queues = {
+            s.name: QueueNews(length=s.length, oldest_s=round(s.age_s(at), 1), late=s.age_s(at) > bound) for s in states
+        }
         return replace(report, queues=queues)
 
 

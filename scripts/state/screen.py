@@ -15,6 +15,8 @@ from storage.overview import Amount, Precision
 SITES_LISTED = 12
 """So many sites have a line each, those in trouble first."""
 TASKS_LISTED = 5
+READERS = {"crawl_tasks": "crawler", "fanout_tasks": "dispatcher", "notify_tasks": "notifier"}
+"""The process of the Procfile that reads a queue."""
 
 When = Callable[[datetime | None], str]
 
@@ -31,6 +33,7 @@ def lines(report: Report, *, when: When = local_time) -> list[str]:
         said += map(still_paused, report.database.pauses)
     if report.redis:
         said.append(report.redis.beat_problem or f"beat: last heartbeat {when(report.redis.heartbeat)}")
+        said += [report.redis.dispatcher_problem] if report.redis.dispatcher_problem else []
         said += _failed_tasks(report.redis.failed_tasks, when)
     return [printable(line) for line in said]
 
@@ -115,7 +118,8 @@ def _owed(news: DatabaseNews, at: datetime, when: When) -> Iterator[str]:
 
 def _queue(name: str, queue: QueueNews) -> str:
     oldest = f", the oldest for {rounded_duration(queue.oldest_s)}" if queue.oldest_s else ""
-    return f"{name} {queue.length:,} waiting{oldest}"
+    late = f" (late: does a {READERS[name]} run?)" if queue.late else ""
+    return f"{name} {queue.length:,} waiting{oldest}{late}"
 
 
 def _channels(channels: Sequence[ChannelNews], when: When) -> Iterator[str]:

@@ -83,3 +83,36 @@ def test_messages_go_through_redis_unless_a_broker_is_named(monkeypatch: pytest.
     assert load().broker == "redis://host/1"
     set_environment(monkeypatch, BROKER_URL="amqp://guest@host//")
     assert load().broker == "amqp://guest@host//"
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("sqla+sqlite:////tmp/x.db", "a database is no broker"),
+        ("sqla+postgresql://host/db", "a database is no broker"),
+        ("postgresql://host/db", "a database is no broker"),
+        ("db+sqlite:///x.db", "a database is no broker"),
+        ("memory://", "each process would have a broker of its own"),
+        ("filesystem://", "each process would have a broker of its own"),
+        ("http://x", "of the form redis://"),
+        ("rediss//oops", "of the form redis://"),
+        ("redis://host:port/0", "its port is no number"),
+        ("redis://host:99999/0", "its port is no number"),
+        ("redis://host/0?visibility_timeout=5", "leave visibility_timeout out"),
+        ("amqp://host//;sqla+sqlite:///x", "a database is no broker"),
+    ],
+)
+def test_what_is_no_broker_is_refused_in_a_sentence_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, url: str, words: str
+) -> None:
+    monkeypatch.setenv("BROKER_URL", url)
+    with pytest.raises(SettingsError, match=f"^BROKER_URL: that value is not allowed: .*{words}"):
+        load()
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://:p@host:1/0", "rediss://host", "amqp://u:p@host:5672//", "amqps://host/v", "amqp://a//;amqp://b//"]
+)
+def test_brokers(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("BROKER_URL", url)
+    assert load().broker == url

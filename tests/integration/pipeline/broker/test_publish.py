@@ -1,5 +1,6 @@
 """Messages on a real broker, beside those that Celery sends itself."""
 
+import base64
 import json
 import re
 from base64 import b64decode
@@ -138,6 +139,40 @@ def test_the_oldest_messages_of_a_task_are_seen_without_taking_them(app: Celery)
     assert oldest_ids(app, "fan_out_post", limit=9) == [(1,), (2,), (3,)]
     assert oldest_ids(app, "notify_user") == []
     assert queue_length(app, FANOUT_QUEUE) == 4
+
+
+def _message(body: object, **headers: object) -> str:
+    raw = json.dumps(body).encode()
+    properties = {
+        "delivery_tag": "t", "delivery_info": {"exchange": "", "routing_key": "q"}, "body_encoding": "base64",
+    }  # fmt: skip
+    headers = {"task": "notify_user", "id": "x", **headers}
+    return json.dumps(
+        {
+            "body": base64.b64encode(raw).decode(), "headers": headers, "properties": properties,
+            "content-type": "application/json", "content-encoding": "utf-8",
+        }
+    )  # fmt: skip
+
+
+STRANGE = [
+    "", "no json", "[" * 100_000, "{}", "[]", "1", "null", '{"body": 7, "properties": {}}', "\x00\xff",
+    _message([["1", "2"], {}, {}]), _message([[], {"post_id": 1, "user_id": 2}, {}]), _message([[1], {}, {}]),
+    _message([[1, 2, 3], {}, {}]), _message([[True, 2], {}, {}]), _message([[2**70, 2], {}, {}]), _message("text"),
+    _message([[1, 2], {}, {}], task=["a list"]), _message([[0, -1], {}, {}]),
+]  # fmt: skip
+
+
+def test_what_is_no_message_of_ours_hides_no_other_from_those_who_only_look(app: Celery, client: "redis.Redis") -> None:
+    for strange in STRANGE:
+        client.lpush(NOTIFY_QUEUE, strange)
+    assert oldest_ids(app, "notify_user", limit=20) == []
+    publish_many(app, "notify_user", [(5, 6)])
+    assert oldest_ids(app, "notify_user", limit=20) == [(5, 6)]
+    # However many stand before it.
+    for _ in range(30):
+        client.rpush(NOTIFY_QUEUE, "strange")
+    assert oldest_ids(app, "notify_user", limit=20) == [(5, 6)]
 
 
 def test_messages_of_a_batch_reach_a_consumer_as_tasks(app: Celery, redis_url: str) -> None:

@@ -9,6 +9,8 @@ from pipeline.upkeep import failed_tasks
 from pipeline.worker.lifecycle import _record_failure
 from scripts.local.embedded_redis import free_port
 
+STRANGE = [b"", b"no json", b"[" * 100_000, b"{}", b"[]", b"1", b"null", b'{"times": "x"}', b"\xff\xfe"]
+
 
 @pytest.fixture
 def client(redis_url: str) -> Iterator["redis.Redis"]:
@@ -29,7 +31,17 @@ def test_reasons_without_end_do_not_fill_redis(client: "redis.Redis", monkeypatc
     monkeypatch.setattr(failed_tasks, "MOST", 5)
     for number in range(9):
         failed_tasks.record(client, "notify_user", (1, number), ValueError(f"reason {number}"))
-    assert len(failed_tasks.recent(client)) == 5
+    # What is new takes the place of what is old.
+    assert [failed.reason for failed in failed_tasks.recent(client)] == [
+        f"ValueError: reason {number}" for number in (8, 7, 6, 5, 4)
+    ]
+
+
+def test_what_somebody_else_wrote_there_hides_no_record(client: "redis.Redis") -> None:
+    for number, strange in enumerate(STRANGE):
+        client.hset(failed_tasks.KEY, f"strange {number}", strange)
+    failed_tasks.record(client, "crawl_site", (9,), KeyError())
+    assert [failed.task for failed in failed_tasks.recent(client)] == ["crawl_site"]
 
 
 def test_a_redis_that_is_away_does_not_make_a_failure_worse() -> None:

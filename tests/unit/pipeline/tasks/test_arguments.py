@@ -1,6 +1,7 @@
 import pytest
 
-from pipeline.tasks.arguments import LARGEST_ID, BadMessageError, require_ids
+from pipeline.basics.ids import LARGEST_ID
+from pipeline.tasks.arguments import BadMessageError, require_ids
 
 
 @pytest.mark.parametrize("value", [1, LARGEST_ID])

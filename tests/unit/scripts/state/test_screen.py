@@ -50,8 +50,10 @@ def of_database(**values: Any) -> DatabaseNews:
     return replace(news, **values)
 
 
-def report(*, queues: Mapping[str, QueueNews] | None = None, **values: Any) -> Report:
-    redis = RedisNews(failed_tasks=[], heartbeat=AT, beat_problem=None)
+def report(
+    *, queues: Mapping[str, QueueNews] | None = None, dispatcher_problem: str | None = None, **values: Any
+) -> Report:
+    redis = RedisNews(failed_tasks=[], heartbeat=AT, beat_problem=None, dispatcher_problem=dispatcher_problem)
     return Report(at=AT, database=of_database(**values), redis=redis, queues=queues or {})
 
 
@@ -94,6 +96,15 @@ def test_a_queue_says_how_long_its_oldest_message_waits() -> None:
         }
     )
     assert "queues: crawl_tasks 0 waiting, notify_tasks 2,100 waiting, the oldest for 1.5 min" in said
+
+
+def test_a_queue_that_is_late_and_ticks_that_nobody_does_need_a_person() -> None:
+    late = report(queues={"crawl_tasks": QueueNews(length=3, oldest_s=700, late=True)})
+    assert "crawl_tasks 3 waiting, the oldest for 11.7 min (late: does a crawler run?)" in "\n".join(lines(late))
+    assert late.needs_a_person
+    idle = report(dispatcher_problem="no dispatcher has done beat's ticks for 3 min")
+    assert "no dispatcher has done beat's ticks for 3 min" in lines(idle)
+    assert idle.needs_a_person
 
 
 FAULT = ChannelState(
@@ -164,7 +175,8 @@ def test_the_report_as_json_is_one_flat_object() -> None:
         "failed_tasks": [],
         "heartbeat": str(AT),
         "beat_problem": None,
-        "queues": {"crawl_tasks": {"length": 1, "oldest_s": 2.5}},
+        "dispatcher_problem": None,
+        "queues": {"crawl_tasks": {"length": 1, "oldest_s": 2.5, "late": False}},
         "problems": [],
         "needs_a_person": True,
     }
