@@ -3,8 +3,11 @@
 What a phrase means, and when a term occurs, is told in pipeline.fanout.phrases, whose names are also this module's.
 """
 
+import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import ahocorasick
 
@@ -14,13 +17,18 @@ from pipeline.fanout.phrases import (
     UNSPACED_SCRIPT,
     Phrase,
     PhraseError,
+    Term,
     has_spaced_script,
+    is_compound,
+    may_be_spaced,
     normalise,
     parse_phrase,
-    split_terms,
+    read_terms,
 )
 
 __all__ = ["Hits", "Matcher", "Phrase", "PhraseError", "normalise", "parse_phrase"]
+
+_BETWEEN_HANGUL = re.compile("(?<=[\uac00-\ud7a3]) (?=[\uac00-\ud7a3])")
 
 # Everything is built anew when the phrases added since the last full build pass this number and this share of it.
 _MIN_RECENT = 1_000
@@ -89,10 +97,12 @@ class Matcher:
 class _Term:
     """A term under certain conditions, and the phrases that hang on it."""
 
-    __slots__ = ("after", "alone", "before", "length", "phrases")
+    __slots__ = ("after", "alone", "before", "length", "phrases", "spaced")
 
-    def __init__(self, length: int, before: int, after: int) -> None:
+    def __init__(self, length: int, before: int, after: int, *, spaced: bool) -> None:
         self.length = length
+        # Whether it is also found across the spaces of a post.
+        self.spaced = spaced
         # The sort of script that may not stand right before and right after the term; NO_LETTER: no condition.
         self.before = before
         self.after = after
@@ -115,6 +125,7 @@ class _Index:
         self.phrases = phrases
         # Each distinct text leads to a tuple of terms: it may be wanted as a whole word and as a substring.
         self._automaton = ahocorasick.Automaton()
+        self._has_spaced = False
         longer: list[_Longer] = []
         uses: dict[_Term, int] = {}
         for keyword_id, (text, kind) in phrases.items():
@@ -133,27 +144,31 @@ class _Index:
         self._automaton.make_automaton()
 
     def _terms_of(self, text: str, kind: str) -> tuple[_Term, ...]:
-        words = split_terms(text)
+        # Normalised again: what was stored by an older version may hold signs that are one sign now.
+        words = read_terms(normalise(text))
         if kind == "substring":
             return tuple(self._term(word, NO_LETTER, NO_LETTER) for word in words)
         # Hangul, kana and Han are bound to whole words only where the kind can mean nothing else.
-        free = UNSPACED_SCRIPT if has_spaced_script(words) else NO_LETTER
+        free = UNSPACED_SCRIPT if has_spaced_script(word for word, _ in words) else NO_LETTER
         terms = []
         for word in words:
-            before, after = SCRIPTS[word[0]], SCRIPTS[word[-1]]
+            before, after = SCRIPTS[word[0][0]], SCRIPTS[word[0][-1]]
             terms.append(
                 self._term(word, NO_LETTER if before == free else before, NO_LETTER if after == free else after)
             )
         return tuple(terms)
 
-    def _term(self, word: str, before: int, after: int) -> _Term:
+    def _term(self, word: Term, before: int, after: int) -> _Term:
         """The term of that text and those conditions, made when it is new."""
-        same_text: tuple[_Term, ...] = self._automaton.get(word, ())
+        text, exact = word
+        spaced = not exact and before == after == NO_LETTER and is_compound(text)
+        self._has_spaced = self._has_spaced or spaced
+        same_text: tuple[_Term, ...] = self._automaton.get(text, ())
         for term in same_text:
-            if term.before == before and term.after == after:
+            if (term.before, term.after, term.spaced) == (before, after, spaced):
                 return term
-        term = _Term(len(word), before, after)
-        self._automaton.add_word(word, (*same_text, term))
+        term = _Term(len(text), before, after, spaced=spaced)
+        self._automaton.add_word(text, (*same_text, term))
         return term
 
     def scan(self, text: str, offset: int, first: dict[_Term, int]) -> None:
@@ -171,6 +186,28 @@ class _Index:
                 if term.after and SCRIPTS[padded[end + 1]] == term.after:
                     continue
                 first[term] = start + offset
+        if self._has_spaced:
+            self._scan_joined(text, offset, first)
+
+    def _scan_joined(self, text: str, offset: int, first: dict[_Term, int]) -> None:
+        """The same for compounds, in the text without its spaces between Hangul.
+
+        A second scan with the same automaton: to keep each compound with each of its spacings in it would make it grow.
+        """
+        pieces = _BETWEEN_HANGUL.split(text)
+        if len(pieces) == 1:
+            return
+        # Where pieces meet, counted in the joined text.
+        seams = list(accumulate(len(piece) for piece in pieces[:-1]))
+        for end, terms in self._automaton.iter("".join(pieces)):
+            for term in terms:
+                if not term.spaced or term in first:
+                    continue
+                start = end + 1 - term.length
+                low, high = bisect_right(seams, start), bisect_left(seams, end + 1)
+                inside = seams[low:high]
+                if inside and may_be_spaced(b - a for a, b in pairwise((start, *inside, end + 1))):
+                    first[term] = start + low + 1 + offset
 
     @staticmethod
     def satisfied(first: dict[_Term, int]) -> Iterator[_Found]:

@@ -8,6 +8,12 @@ and must occur as it is. How a term is looked for follows the writing, at each o
   "node.js". A neighbour in Hangul does not make a word longer: "AI" is in "AI가".
 - Scripts without ("장학", kana, Han, Thai ...) and signs: anywhere. "장학" is in "국가장학금".
 
+A term of four or more Hangul syllables is also found across single spaces of the post, where each part has at least
+two syllables: Korean compounds are written with or without spaces. "국가장학금" is in "국가 장학금", and "총장학교"
+is not in "총 장 학 교". Quotation marks around the term switch that off.
+
+Signs of one meaning are one sign, however they are typed: the hyphens, the dots between words, the tildes, and ♯ is #.
+
 The kind of a phrase says so for the whole of it. "substring" means every term anywhere. "word" means whole words as
 above; in a phrase that has no letter or digit of the first sort, which gets "word" only when somebody asks for it,
 the words in Hangul, kana or Han must stand alone too.
@@ -34,8 +40,19 @@ _INVISIBLE = re.compile(
     "\u202a-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
 )
-# Phones type these by themselves.
-_STRAIGHT_QUOTES = str.maketrans({"‘": "'", "’": "'", "ʼ": "'", "“": '"', "”": '"', "„": '"', "‟": '"'})
+_ONE_SIGN = {
+    # Phones type these by themselves.
+    "'": "‘’ʼ",
+    '"': "“”„‟",
+    # Hyphens and dashes, the minus sign among them.
+    "-": "\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\ufe58\ufe63\uff0d",
+    # Dots in the middle of the line. U+318D is a Hangul letter that notices use as one, U+119E what NFKC makes of it.
+    "\u00b7": "\u0387\u2022\u2027\u2219\u22c5\u30fb\uff65\u318d\u119e",
+    "~": "\u02dc\u223c\u301c\u3030\uff5e",
+    "#": "\u266f\uff03",
+}
+"""Sign -> those that mean the same. One table, for phrases and posts alike."""
+_SIGNS = str.maketrans({other: sign for sign, others in _ONE_SIGN.items() for other in others})
 
 # Scripts that put no spaces between words, or (Hangul) attach particles and build compounds freely.
 _UNSPACED = re.compile(
@@ -43,6 +60,9 @@ _UNSPACED = re.compile(
     "\uf900-\ufaff\uff66-\uffdc\U0001aff0-\U0001b16f\U00020000-\U0003ffff]"
 )
 _HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_COMPOUND = re.compile("[\uac00-\ud7a3]{4,}")
+LEAST_PART = 2
+"""Syllables: a single one between spaces is a word of its own, or none."""
 _TERM = re.compile(r'"([^"]*)"|([^\s"]+)')
 
 
@@ -67,16 +87,19 @@ class Phrase:
 def normalise(text: str) -> str:
     """The form in which phrases and posts are compared.
 
-    NFKC and case folded, white space folded to single spaces, invisible characters removed, typographic quotation
-    marks and apostrophes straightened. Normalising twice changes nothing.
+    NFKC and case folded, white space folded to single spaces, invisible characters removed, signs of one meaning made
+    one. Normalising twice changes nothing.
     """
     text = _INVISIBLE.sub("", text)
+    if not text.isascii():
+        # Before the normal form, too, which makes other characters of some of them.
+        text = text.translate(_SIGNS)
     # Folding can undo the normal form and the other way round: twice is enough for every character there is.
     for _ in range(2):
         if text.isascii():
             text = text.casefold()
             break
-        folded = unicodedata.normalize("NFKC", text).casefold().translate(_STRAIGHT_QUOTES)
+        folded = unicodedata.normalize("NFKC", text).casefold().translate(_SIGNS)
         # İ folds to i and a combining dot that nobody types.
         text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", folded.replace("i\u0307", "i")))
     return " ".join(text.split())
@@ -96,7 +119,8 @@ def parse_phrase(raw: str, kind: str | None = None) -> Phrase:
         raise PhraseError(raw, f"is longer than {MAX_CHARACTERS} characters: shorten it")
     if text.count('"') % 2:
         raise PhraseError(raw, "has a quotation mark without its partner: close the quotation, or leave the mark out")
-    terms = sorted(set(split_terms(text)))
+    wanted = sorted(set(read_terms(text)))
+    terms = [term for term, _ in wanted]
     if not terms:
         raise PhraseError(raw, "is empty: give at least one word")
     if len(terms) > MAX_TERMS:
@@ -104,16 +128,34 @@ def parse_phrase(raw: str, kind: str | None = None) -> Phrase:
     chosen: Kind = "word" if kind == "word" or (kind is None and has_spaced_script(terms)) else "substring"
     if not any(_stands_alone(term, chosen) for term in terms):
         raise PhraseError(raw, _too_short(terms, chosen))
-    text = " ".join(f'"{term}"' if " " in term else term for term in terms)
+    text = " ".join(f'"{term}"' if quoted else term for term, quoted in wanted)
     if len(text) > MAX_CHARACTERS:
         raise PhraseError(raw, f"is longer than {MAX_CHARACTERS} characters: shorten it")
     return Phrase(text, chosen)
 
 
-def split_terms(text: str) -> list[str]:
-    """The terms of a normalised text. Quotation marks around a single word say nothing and are dropped."""
-    terms = (plain or quoted.strip() for quoted, plain in _TERM.findall(text))
-    return [term for term in terms if term]
+Term = tuple[str, bool]
+"""A term, and whether it must occur as it is, without spaces in between that the post may have."""
+
+
+def read_terms(text: str) -> list[Term]:
+    """The terms of a normalised text. Quotation marks that say nothing about their word are dropped."""
+    found: list[Term] = []
+    for quoted, plain in _TERM.findall(text):
+        term = plain or quoted.strip()
+        if term:
+            found.append((term, not plain and (" " in term or is_compound(term))))
+    return found
+
+
+def is_compound(term: str) -> bool:
+    """Whether a term is so much Hangul that a post may write it with spaces in between."""
+    return _COMPOUND.fullmatch(term) is not None
+
+
+def may_be_spaced(parts: Iterable[int]) -> bool:
+    """Whether spaces may stand between the parts of a compound, given how many syllables each has."""
+    return all(syllables >= LEAST_PART for syllables in parts)
 
 
 def _stands_alone(term: str, kind: Kind) -> bool:

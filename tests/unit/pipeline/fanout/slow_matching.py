@@ -14,18 +14,31 @@ UNSPACED = (
 )
 
 
-def terms_of(text: str) -> list[str]:
-    """Read character by character: inside quotation marks a space belongs to the term."""
-    terms, term, quoted = [], "", False
+def terms_of(text: str) -> list[tuple[str, bool]]:
+    """Read character by character: inside quotation marks a space belongs to the term. With whether it was quoted."""
+    terms, term, quoted, was_quoted = [], "", False, False
     for character in text + " ":
         if character == '"':
             quoted = not quoted
+            was_quoted = True
         elif character == " " and not quoted:
-            terms.append(term)
-            term = ""
+            terms.append((term, was_quoted))
+            term, was_quoted = "", False
         else:
             term += character
-    return [term for term in terms if term]
+    return [(term, exact) for term, exact in terms if term]
+
+
+def spacings(term: str) -> list[str]:
+    """Every way of writing a compound with single spaces between parts of two syllables or more."""
+    found = [term]
+    for cut in range(2, len(term) - 1):
+        found += [f"{term[:cut]} {rest}" for rest in spacings(term[cut:])]
+    return found
+
+
+def is_compound(term: str) -> bool:
+    return len(term) >= 4 and all("가" <= character <= "힣" for character in term)
 
 
 def script(character: str) -> str:
@@ -54,5 +67,14 @@ def joined(outside: str, inside: str, *, strict: bool) -> bool:
 def matches(text: str, kind: str, *parts: str) -> bool:
     """Whether the phrase (canonical text) is in the parts of a post (normalised)."""
     terms = terms_of(text)
-    strict = all(script(character) != "spaced" for term in terms for character in term)
-    return all(any(stands_in(term, part, kind, strict=strict) for part in parts) for term in terms)
+    strict = all(script(character) != "spaced" for term, _ in terms for character in term)
+    return all(
+        any(stands_in(each, part, kind, strict=strict) for part in parts for each in ways(term, exact, kind, strict))
+        for term, exact in terms
+    )
+
+
+def ways(term: str, exact: bool, kind: str, strict: bool) -> list[str]:
+    """How a post may write a term."""
+    whole_words = kind == "word" and strict
+    return spacings(term) if is_compound(term) and not exact and not whole_words else [term]
