@@ -4,6 +4,7 @@ What they learn goes into the crawler's stats, under `crawl/...`: spiders.child.
 """
 
 import asyncio
+import base64
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,28 +19,25 @@ from scrapy import Request
 from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest, NotConfigured
 from scrapy.http import Response
-from scrapy.http.request import NO_CALLBACK
 from scrapy.spidermiddlewares.base import BaseSpiderMiddleware
 from scrapy.spidermiddlewares.httperror import HttpError
 from twisted.python.failure import Failure
 
+from spiders.access import Login, origin
 from spiders.reading.page_kind import PageKind, page_kind
+from spiders.robots import UNREACHABLE
 
 logger = logging.getLogger(__name__)
 
 VALIDATORS: Final = "crawlpush/validators"
 NOT_MODIFIED: Final = "crawlpush/not_modified"
 RETRY_AFTER: Final = "crawlpush/retry_after_s"
-ROBOTS: Final = "crawlpush/robots"
 
 MAX_WAIT_S: Final = 5.0
 """A server that asks for more patience than this is left alone until later; its process does not wait for it."""
 
 MAX_WAITS: Final = 2
 """How often one crawl waits for one page."""
-
-ROBOTS_BYTES: Final = 512 * 1024
-"""RFC 9309 wants at least 500 KiB of a robots.txt to be read; more than this is not kept."""
 
 _URL_LENGTH: Final = 2048
 _VALIDATOR_LENGTH: Final = 1024
@@ -80,7 +78,7 @@ class ConditionalGetMiddleware:
         """End here when nothing changed; else note the validators of a whole page."""
         if not _is_start_page(request):
             return response
-        if response.status == 304:
+        if response.status == 304 and _is_conditional(request):
             self._crawler.stats.inc_value(NOT_MODIFIED)
             raise NotModified(request.url)
         if response.status == 200 and len(request.url) <= _URL_LENGTH:
@@ -95,9 +93,14 @@ def _is_start_page(request: Request) -> bool:
     return request.method == "GET" and bool(request.meta.get("is_start_request"))
 
 
+def _is_conditional(request: Request) -> bool:
+    return "If-None-Match" in request.headers or "If-Modified-Since" in request.headers
+
+
 def _header(response: Response, name: str) -> str | None:
-    value = response.headers.get(name)
-    return value.decode("latin-1") if value and len(value) <= _VALIDATOR_LENGTH else None
+    """A validator that can be stored and sent back as it came; None for anything odd."""
+    value = (response.headers.get(name) or b"").decode("latin-1")
+    return value if value.isprintable() and 0 < len(value) <= _VALIDATOR_LENGTH else None
 
 
 class RetryAfterMiddleware:
@@ -145,51 +148,31 @@ class RetryAfterMiddleware:
         raise IgnoreRequest(self._sent_away)
 
 
-class KeptRobotsMiddleware:
-    """Answers requests for a robots.txt that is known already, and notes those that were fetched.
+class LoginMiddleware:
+    """Shows the name and password of the site's address to the server that they are for, and to no other.
 
-    `CRAWL_ROBOTS` maps an origin, such as https://example.org, to the text of its robots.txt.
+    `CRAWL_LOGIN` is a spiders.access.Login, or None. What a redirect leads to has its own origin.
     """
 
-    def __init__(self, crawler: Crawler, kept: Mapping[str, str]) -> None:
-        self._crawler = crawler
-        self._kept = kept
+    def __init__(self, login: Login) -> None:
+        self._login = login
+        pair = f"{login.name}:{login.password}".encode()
+        self._header = b"Basic " + base64.b64encode(pair)
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         """Scrapy's constructor."""
-        if not crawler.settings.getbool("ROBOTSTXT_OBEY"):
+        login = crawler.settings["CRAWL_LOGIN"]
+        if login is None:
             raise NotConfigured
-        return cls(crawler, crawler.settings.getdict("CRAWL_ROBOTS"))
+        return cls(login)
 
-    def process_request(self, request: Request) -> Response | None:
-        """Answer from what is kept."""
-        origin = robots_origin(request)
-        if origin is None or origin not in self._kept:
-            return None
-        return Response(request.url, body=self._kept[origin].encode(), flags=["kept"])
-
-    def process_response(self, request: Request, response: Response) -> Response:
-        """Note a robots.txt, or that there is none; a server in trouble is asked again next time."""
-        origin = robots_origin(request)
-        if origin is None or "kept" in response.flags or response.status == 429 or response.status >= 500:
-            return response
-        if response.status >= 400:  # none: then everything is allowed, whatever the error page says
-            response = response.replace(body=b"")
-        if len(response.body) <= ROBOTS_BYTES:
-            noted = self._crawler.stats.get_value(ROBOTS) or {}
-            body = response.body.decode("utf-8", "replace")
-            self._crawler.stats.set_value(ROBOTS, {**noted, origin: body})
-        return response
-
-
-def robots_origin(request: Request) -> str | None:
-    """The origin whose robots.txt this request of RobotsTxtMiddleware is for, also after redirects; else None."""
-    if request.callback is not NO_CALLBACK:
-        return None
-    asked: str = request.meta.get("redirect_urls", [request.url])[0]
-    origin, slash, path = asked.rpartition("/")
-    return origin if slash and path == "robots.txt" else None
+    def process_request(self, request: Request) -> None:
+        """Add or take away the header."""
+        if origin(request.url) == self._login.origin:
+            request.headers["Authorization"] = self._header
+        elif request.headers.get("Authorization") == self._header:
+            del request.headers["Authorization"]
 
 
 class FailedRequestsMiddleware(BaseSpiderMiddleware):
@@ -210,11 +193,12 @@ class FailedRequestsMiddleware(BaseSpiderMiddleware):
         if isinstance(error, HttpError):
             logger.error("the server answered %d for %s%s", error.response.status, url, _advice(error.response))
         elif isinstance(error, IgnoreRequest) and not isinstance(error, NotModified):
-            logger.error("%s: %s", error, url)
+            logger.error("%s: %s", self.crawler.stats.get_value(UNREACHABLE) or error, url)
         return failure
 
 
 _ADVICE: Final = {
+    304: "it says that nothing changed, though nobody asked on that condition: it, or a cache before it, is at fault",
     403: "it refuses crawlers, or this address to everybody",
     404: "the page is not there: look for its new address",
     410: "the page is gone for good: look for its new address",

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from w3lib.encoding import resolve_encoding
 
 from pipeline.basics.time_zones import find_zone
+from spiders.access import AccessError, masked, tls_rules
 from spiders.errors import SpiderError
 from spiders.reading.dates import DATE_ORDERS
 from spiders.reading.selectors import SelectorError, compile_selector
@@ -47,6 +48,8 @@ class _Params:
     encoding: str = ""
     # Names of query parameters that do not belong to a post's identity.
     ignore_query: tuple[str, ...] = ()
+    # What the server's TLS is forgiven: old, expired, sha256: and a fingerprint, ca: and a file (spiders.access).
+    tls: tuple[str, ...] = ()
 
     _checks: ClassVar[Mapping[str, Callable[[str], object]]] = {}
 
@@ -77,6 +80,10 @@ class _Params:
 
     def _check(self) -> None:
         _check_url(self.url)
+        try:
+            tls_rules(self.tls)
+        except AccessError as error:
+            raise ParamsError(str(error)) from error
         if find_zone(self.timezone) is None:
             raise ParamsError(f"timezone is {self.timezone!r}; it must be an IANA name such as Asia/Seoul or UTC")
         if not 1 <= self.max_pages <= MAX_PAGES:
@@ -103,7 +110,7 @@ def _check_url(url: str) -> None:
     except ValueError:
         usable = False
     if not usable:
-        raise ParamsError(f"url is {url!r}; it must be an absolute http or https address")
+        raise ParamsError(f"url is {masked(url)!r}; it must be an absolute http or https address")
 
 
 def _convert(name: str, value: Any, kind: Any) -> Any:

@@ -29,6 +29,8 @@ RETRY_TIMES = 1
 # Whatever ends a request without a page is logged once, by FailedRequestsMiddleware or by Scrapy's scraper.
 RETRY_GIVE_UP_LOG_LEVEL = "DEBUG"
 REDIRECT_MAX_TIMES = 5
+# Seconds: by a longer refresh a page reloads itself, or says goodbye, and is read.
+METAREFRESH_MAXDELAY = 30
 DOWNLOAD_TIMEOUT = 30
 DNS_TIMEOUT = 20
 # Gateways that set a cookie and send the browser round again are common; the jar lives as long as the crawl.
@@ -40,7 +42,8 @@ DEFAULT_REQUEST_HEADERS = {
 }
 
 # Safety.
-DOWNLOAD_VERIFY_CERTIFICATES = True
+# What is lost is looked at by UnpackingMiddleware.
+DOWNLOAD_FAIL_ON_DATALOSS = False
 DOWNLOAD_MAXSIZE = 8_000_000
 DOWNLOAD_WARNSIZE = 0
 # The web and nothing else: no files of this machine, no FTP, no cloud storage.
@@ -66,7 +69,14 @@ DOWNLOADER_MIDDLEWARES = {
     "scrapy.downloadermiddlewares.httpproxy.HttpProxyMiddleware": None,
     "scrapy.downloadermiddlewares.httpcache.HttpCacheMiddleware": None,
     # After RobotsTxtMiddleware, whose requests it answers, and outside of redirects, which robots.txt may take.
-    "spiders.middlewares.KeptRobotsMiddleware": 110,
+    "spiders.robots.KeptRobotsMiddleware": 110,
+    # Each address of a redirect has an origin of its own.
+    "spiders.middlewares.LoginMiddleware": 620,
+    # In place of Scrapy's own, of which they are.
+    "scrapy.downloadermiddlewares.redirect.MetaRefreshMiddleware": None,
+    "spiders.answers.RefreshMiddleware": 580,
+    "scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware": None,
+    "spiders.answers.UnpackingMiddleware": 590,
     # Before RetryMiddleware, which would try again at once.
     "spiders.middlewares.RetryAfterMiddleware": 560,
     # Inside of redirects: each address has validators of its own.

@@ -85,6 +85,8 @@ class PageValidator(Base):
     url: Mapped[str] = mapped_column(String(2048))
     etag: Mapped[str | None]
     last_modified: Mapped[str | None]
+    # When the page last came whole; without it, long ago.
+    fetched_at: Mapped[datetime | None]
 
 
 class Showing(Base):
@@ -97,7 +99,7 @@ class Showing(Base):
 
 
 class RobotsFile(Base):
-    """A robots.txt, kept for a day so that it is not fetched before each crawl."""
+    """A robots.txt, kept so that it is not fetched before each crawl, and for when it cannot be fetched."""
 
     __tablename__ = "robots_files"
 

@@ -15,9 +15,10 @@ class RunFigures:
     finish_reason: str
     """Scrapy's (`finished`, `closespider_pagecount`, `start_error`, or the spider's own), or one of: `timeout` (a limit
     of time), `stopped` (the worker ends), `memory` (its limit), `killed` (by somebody else, the kernel perhaps),
-    `crashed` (a signal or an exit of its own), `robots` (robots.txt forbids the start page), `retry_after` (the server
-    asked to come back later), `store_failed` (the database refused the posts), `lost` (its worker died), `no_process`
-    (this machine had none to spare for it)."""
+    `crashed` (a signal or an exit of its own), `robots` (robots.txt forbids the start page), `robots_unreachable` (the
+    server does not give out its robots.txt), `retry_after` (the server asked to come back later), `store_failed` (the
+    database refused the posts), `unstorable` (it refused the report), `lost` (its worker died), `no_process` (this
+    machine had none to spare for it)."""
     ok: bool
     """Whether it went well: it ended by itself and saw a page, or was told that nothing changed, and what went wrong
     on the way, if anything, still left some items."""

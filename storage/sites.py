@@ -128,26 +128,28 @@ class Validator:
     last_modified: str | None
 
 
-def validators(session: Session, site_id: int) -> dict[str, Validator]:
-    """The validators of a site's pages, by URL."""
-    rows = session.scalars(select(PageValidator).where(PageValidator.site_id == site_id))
+def validators(session: Session, site_id: int, *, since: datetime) -> dict[str, Validator]:
+    """The validators of a site's pages that came whole after a moment, by URL."""
+    rows = session.scalars(
+        select(PageValidator).where(PageValidator.site_id == site_id, PageValidator.fetched_at > since)
+    )
     return {row.url: Validator(etag=row.etag, last_modified=row.last_modified) for row in rows}
 
 
-def keep_validators(session: Session, site_id: int, found: Mapping[str, Validator]) -> None:
+def keep_validators(session: Session, site_id: int, found: Mapping[str, Validator], *, now: datetime) -> None:
     """Replace the validators of the given pages; only after a run whose posts are all stored."""
     if not found:
         return
     statement = insert(session, PageValidator).values(
         [
-            {"site_id": site_id, "url": url, "etag": v.etag, "last_modified": v.last_modified}
+            {"site_id": site_id, "url": url, "etag": v.etag, "last_modified": v.last_modified, "fetched_at": now}
             for url, v in sorted(found.items())
         ]
     )
     session.execute(
         statement.on_conflict_do_update(
             index_elements=[PageValidator.site_id, PageValidator.url],
-            set_={"etag": statement.excluded.etag, "last_modified": statement.excluded.last_modified},
+            set_={name: statement.excluded[name] for name in ("etag", "last_modified", "fetched_at")},
         )
     )
 
@@ -157,10 +159,15 @@ def forget_validators(session: Session, site_id: int) -> None:
     session.execute(delete(PageValidator).where(PageValidator.site_id == site_id))
 
 
-def fresh_robots(session: Session, *, since: datetime) -> dict[str, str]:
-    """The robots.txt files fetched after `since`, by origin."""
-    rows = session.execute(select(RobotsFile.origin, RobotsFile.body).where(RobotsFile.fetched_at > since))
-    return dict(rows.all())
+def kept_robots(session: Session, host: str, *, since: datetime) -> dict[str, RobotsFile]:
+    """A host's robots.txt files that were fetched after `since`, by origin: one for each scheme and port."""
+    files = session.scalars(
+        select(RobotsFile).where(
+            RobotsFile.fetched_at > since,
+            or_(*(RobotsFile.origin.startswith(f"{scheme}://{host}", autoescape=True) for scheme in ("http", "https"))),
+        )
+    )
+    return {file.origin: file for file in files if urlsplit(file.origin).hostname == host}
 
 
 def keep_robots(session: Session, found: Mapping[str, str], *, now: datetime) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from redis import Redis
@@ -32,6 +31,11 @@ WRITE_S = 120.0
 """For so long is tried to write how a crawl ended."""
 WRITE_AGAIN_S = 2.0
 ROBOTS_LIFETIME = timedelta(days=1)
+"""RFC 9309, section 2.4: a copy should not be used for more than 24 hours, unless robots.txt is unreachable."""
+ROBOTS_USABLE = timedelta(days=30)
+"""How long a copy serves then: what section 2.3.1.4 calls "a reasonably long period of time (for example, 30 days)"."""
+VALIDATORS_LIFETIME = timedelta(days=1)
+"""A page is fetched without a condition when it last came so long ago: some servers answer 304 for ever."""
 
 
 T = TypeVar("T")
@@ -110,7 +114,7 @@ class Crawler:
                         run_id=order.run_id, site=order.site_name, report=report, new_posts=0, fanout="", ready=(),
                         handed_back=True,
                     )  # fmt: skip
-                return _until_written(lambda: self._close(order.run_id, owner, order.site_name, report), either)
+                return self._written(order, owner, report, either)
         finally:
             lease.release()
 
@@ -127,7 +131,21 @@ class Crawler:
             run = crawl_runs.claim(session, first or run_id, owner=owner, now=at, lease_until=lease_end())
             return None if run is None else self._order(session, run, session.get_one(Site, run.site_id))
 
+    def _written(self, order: CrawlOrder, owner: str, report: CrawlReport, stop: Stop) -> CrawlEnd | None:
+        try:
+            return _until_written(lambda: self._close(order.run_id, owner, order.site_name, report), stop)
+        except PASSING_ERRORS:
+            raise
+        except Exception:
+            # Whatever the database takes offence at, the run must not stay open: its site would never be crawled again.
+            logger.exception("the crawl's report could not be stored", extra={"fields": {"site": order.site_name}})
+            words = "what the crawl reported could not be stored: the log of the crawler has the reason"
+            unstorable = CrawlReport(finish_reason="unstorable", ok=False, errors=1, first_error=words)
+            return _until_written(lambda: self._close(order.run_id, owner, order.site_name, unstorable), stop)
+
     def _order(self, session: Session, run: CrawlRun, site: Site) -> CrawlOrder:
+        robots = sites.kept_robots(session, host_of(site), since=now() - ROBOTS_USABLE)
+        fresh_since = now() - ROBOTS_LIFETIME
         return order_for(
             self._settings,
             run_id=run.id,
@@ -140,13 +158,11 @@ class Crawler:
             obey_robots=site.robots_exempt_reason is None,
             allow_private=site.allow_private,
             validators={
-                url: (found.etag, found.last_modified) for url, found in sites.validators(session, site.id).items()
+                url: (found.etag, found.last_modified)
+                for url, found in sites.validators(session, site.id, since=now() - VALIDATORS_LIFETIME).items()
             },
-            robots={
-                origin: body
-                for origin, body in sites.fresh_robots(session, since=now() - ROBOTS_LIFETIME).items()
-                if urlsplit(origin).hostname == host_of(site)
-            },
+            robots={origin: kept.body for origin, kept in robots.items() if kept.fetched_at > fresh_since},
+            old_robots={origin: kept.body for origin, kept in robots.items() if kept.fetched_at <= fresh_since},
         )
 
     def _hand_back(self, run_id: int, owner: str) -> None:
@@ -160,7 +176,7 @@ class Crawler:
                 return None
             if report.ok:
                 found = {url: sites.Validator(etag=e, last_modified=m) for url, (e, m) in report.validators.items()}
-                sites.keep_validators(session, run.site_id, found)
+                sites.keep_validators(session, run.site_id, found, now=now())
             sites.keep_robots(session, report.robots, now=now())
             closed = close_run(session, run, report, retry_after_s=report.retry_after_s)
         return CrawlEnd(

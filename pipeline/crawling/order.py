@@ -46,6 +46,8 @@ class CrawlOrder:
     """Page address -> (ETag, Last-Modified), of the last run that went well."""
     robots: Mapping[str, str] = field(default_factory=dict)
     """Origin (https://example.org) -> body of a robots.txt that is still fresh."""
+    old_robots: Mapping[str, str] = field(default_factory=dict)
+    """The same of those that are to be fetched anew, for when the server does not give them out."""
     measure_memory: bool = False
     """Whether the report tells the private memory; finding that out costs a twentieth of a small crawl."""
 
@@ -76,6 +78,23 @@ class CrawlReport(RunFigures):
 
 
 def report_of(plain: Mapping[str, Any]) -> CrawlReport:
-    """The report that a child sent; raises TypeError, ValueError or KeyError when it is none."""
+    """The report that a child sent, in texts that a database takes.
+
+    Raises TypeError, ValueError or KeyError when it is none.
+    """
+    plain = _storable(plain)
     validators = {url: (etag, modified) for url, (etag, modified) in plain["validators"].items()}
     return CrawlReport(**{**plain, "validators": validators, "shown": tuple(plain["shown"])})
+
+
+def _storable(value: Any) -> Any:
+    """Without NUL, which PostgreSQL refuses, and lone surrogates, which are no UTF-8; pages and servers send both."""
+    match value:
+        case str():
+            return value.replace("\x00", "").encode("utf-8", "ignore").decode()
+        case Mapping():
+            return {_storable(key): _storable(item) for key, item in value.items()}
+        case list():
+            return [_storable(item) for item in value]
+        case _:
+            return value

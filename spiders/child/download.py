@@ -1,7 +1,7 @@
-"""Downloading from the web, and from nowhere else: which addresses may be connected to, and TLS that is verified."""
+"""Downloading from the web, and from nowhere else: which addresses may be connected to, and why one failed."""
 
 import ipaddress
-from typing import Any
+from typing import Any, Final
 
 import spiders.without_http2  # noqa: F401 - before Scrapy
 
@@ -9,10 +9,24 @@ import spiders.without_http2  # noqa: F401 - before Scrapy
 
 from scrapy import Request
 from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
-from scrapy.exceptions import DownloadCancelledError
+from scrapy.crawler import Crawler
+from scrapy.exceptions import (
+    CannotResolveHostError,
+    DownloadCancelledError,
+    DownloadConnectionRefusedError,
+    DownloadFailedError,
+)
 from scrapy.http import Response
+from scrapy.utils.httpobj import urlparse_cached
 
+from spiders.access import tls_rules
+from spiders.child import failures
+from spiders.child.http1 import FAULT, Factory
+from spiders.child.tls import TLSPolicy
 from spiders.errors import SpiderError
+
+BROKEN_OFF: Final = "broken off: "
+"""Begins a response's flag that says, in a sentence, why its body is not whole."""
 
 
 class PrivateAddressError(SpiderError):
@@ -29,12 +43,27 @@ class WebDownloadHandler(HTTP11DownloadHandler):
 
     lazy = True
 
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        settings = crawler.settings
+        self._tls = TLSPolicy(settings["CRAWL_HOST"] or "", tls_rules(settings["CRAWL_TLS"] or ()))
+        self._contextFactory = self._tls  # type: ignore[assignment] # zope's interfaces are no types
+        self._pool._factory = Factory
+
     async def download_request(self, request: Request) -> Response:
-        """Download; a page above DOWNLOAD_MAXSIZE fails with words, where Scrapy's own handler has none."""
+        """Download; a failure has words, where Scrapy's own handler often has none."""
         try:
-            return await super().download_request(request)
+            response = await super().download_request(request)
         except DownloadCancelledError as error:
             raise DownloadCancelledError(str(error) or f"larger than {self._default_maxsize} bytes") from error
+        except (CannotResolveHostError, DownloadConnectionRefusedError, DownloadFailedError) as error:
+            host = urlparse_cached(request).hostname or ""
+            raise type(error)(failures.words(error, refusal=self._tls.refusals.get(host, ""))) from error
+        fault = response.headers.pop(FAULT, None)
+        if "dataloss" not in response.flags:
+            return response
+        sentence = f"the answer cannot be read to its end: {fault[0].decode()}" if fault else "the answer broke off"
+        return response.replace(flags=[*response.flags, BROKEN_OFF + sentence])
 
 
 def is_public(address: str) -> bool:

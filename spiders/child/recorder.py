@@ -17,7 +17,7 @@ from scrapy.crawler import Crawler
 from scrapy.http import Response
 
 from spiders import pipelines
-from spiders.middlewares import robots_origin
+from spiders.robots import robots_origin
 
 PROGRESS_EVERY_S: Final = 0.3
 
@@ -58,8 +58,8 @@ def shortened(record: logging.LogRecord) -> str:
         lines += [
             f"  {Path(frame.filename).name}:{frame.lineno} in {frame.name}: {frame.line}" for frame in own[-_FRAMES:]
         ]
-        if own or str(error) not in lines[0]:
-            lines.append(f"{type(error).__name__}: {error}")
+        if own or not str(error) or str(error) not in lines[0]:
+            lines.append(str(error) if downloading and str(error) else f"{type(error).__name__}: {error}")
     return "\n".join(lines)[:ERROR_LENGTH]
 
 

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Mapping
 from types import FrameType
 from typing import Any, Final, NoReturn, cast
+from urllib.parse import urlsplit
 
 import spiders.without_http2  # noqa: F401 - before Scrapy
 
@@ -29,7 +30,8 @@ from twisted.internet import asyncioreactor
 from twisted.python.failure import Failure
 
 from pipeline.crawling.order import CrawlOrder, CrawlReport
-from spiders import middlewares, pipelines
+from spiders import middlewares, pipelines, robots
+from spiders.access import ADDRESSES, without_login
 from spiders.child import isolation
 from spiders.child.download import refuse_private_addresses
 from spiders.child.parent_link import Channel, OrderLostError
@@ -102,7 +104,17 @@ def _fail(channel: Channel, errors: ErrorLog) -> NoReturn:
     os._exit(0)
 
 
+def _spider_params(order: CrawlOrder) -> dict[str, Any]:
+    """What the spider gets: no passwords, so that none can get into a post, a log or a Referer; no TLS."""
+    params = {name: value for name, value in order.params.items() if name != "tls"}
+    for name in ADDRESSES:
+        if isinstance(params.get(name), str):
+            params[name] = without_login(params[name])[0]
+    return {**params, "timezone": order.timezone}
+
+
 def _override(settings: Settings, order: CrawlOrder) -> None:
+    url = str(order.params.get("url") or "")
     own: dict[str, Any] = {
         "USER_AGENT": order.user_agent,
         "ROBOTSTXT_OBEY": order.obey_robots,
@@ -115,6 +127,10 @@ def _override(settings: Settings, order: CrawlOrder) -> None:
         "CRAWL_RUN_ID": order.run_id,
         "CRAWL_VALIDATORS": dict(order.validators),
         "CRAWL_ROBOTS": dict(order.robots),
+        "CRAWL_OLD_ROBOTS": dict(order.old_robots),
+        "CRAWL_HOST": urlsplit(url).hostname,
+        "CRAWL_TLS": order.params.get("tls"),
+        "CRAWL_LOGIN": without_login(url)[1],
     }
     settings.setdict(own, priority="cmdline")
 
@@ -159,7 +175,7 @@ class Run:
         self._reactor.getThreadPool().adjustPoolsize(0, settings.getint("REACTOR_THREADPOOL_MAXSIZE"))
         self._recorder.on_progress = lambda figures: self._channel.send("progress", figures)
         self._crawler.signals.connect(self._spider_closed, signals.spider_closed)
-        self._crawler.crawl(**{**self._order.params, "timezone": self._order.timezone}).addErrback(self._failed)
+        self._crawler.crawl(**_spider_params(self._order)).addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:
         logger.error("the spider could not start", exc_info=failure.value)
@@ -234,7 +250,7 @@ class Run:
             is_ambiguous=bool(stats.get(AMBIGUOUS)),
             retry_after_s=stats.get(middlewares.RETRY_AFTER),
             validators=stats.get(middlewares.VALIDATORS, {}) if ok and not errors.count else {},
-            robots=stats.get(middlewares.ROBOTS, {}),
+            robots=stats.get(robots.ROBOTS, {}),
             private_mb=isolation.private_mb() if self._order.measure_memory else None,
         )
 
@@ -245,5 +261,5 @@ class Run:
         if stats.get(pipelines.FAILED):
             return "store_failed"
         if reason == "finished" and not pages and stats.get("robotstxt/forbidden"):
-            return "robots"
+            return "robots_unreachable" if stats.get(robots.UNREACHABLE) else "robots"
         return reason

@@ -11,7 +11,7 @@ import spiders.without_http2  # noqa: F401 - before Scrapy
 from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
 
-from spiders.middlewares import robots_origin
+from spiders.robots import robots_origin
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -1,12 +1,16 @@
-"""Certificates are verified: who vouches for them, and whose name they hold."""
+"""Certificates are verified, each refusal says what is wrong, and a site may be forgiven what it has wrong, no more."""
 
-from collections.abc import Callable
+import socket
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from pipeline.crawling.child import CrawlOrder
-from tests.support.certificates import self_signed
+from pipeline.crawling.child import CrawlOrder, CrawlReport, run_child, start_forkserver, stop_forkserver
+from tests.support.certificates import Issued, issue, self_signed, server_context
 from tests.support.faulty_site import faulty_site
 from tests.support.parent import Parent
 
@@ -30,5 +34,128 @@ def test_a_certificate(
         assert report["report"]["ok"] is ok
         assert bool(site.requests) is ok
     if not ok:
-        words = "VerificationError" if trusted else "certificate verify failed"
+        words = "its certificate is for localhost, not for 127.0.0.1" if trusted else "signed by nobody but itself"
         assert words in report["report"]["first_error"]
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A server that has something wrong: what it shows, what is said of it, and what forgives it."""
+
+    chain: tuple[Issued, ...]
+    words: str
+    tls: list[str]
+    old: bool = False
+
+
+ROOT = issue("Root of the tests", ca=True)
+MIDDLE = issue("Intermediate of the tests", ROOT, ca=True)
+GOOD = issue("localhost", MIDDLE)
+ENDED = issue("localhost", ROOT, ended=True)
+WEAK = issue("localhost", ROOT, rsa_bits=1024)
+OTHER = issue("other.example", ROOT)
+ALONE = issue("localhost")
+
+WRONG = {
+    "expired": Wrong((ENDED,), "its certificate expired on ", ["expired"]),
+    "self-signed": Wrong((ALONE,), "signed by nobody but itself", [f"sha256:{ALONE.fingerprint}"]),
+    "no intermediate": Wrong((GOOD,), "the one of 'Intermediate of the tests' is missing", ["ca:middle.pem"]),
+    "another name": Wrong((OTHER,), "is for other.example, not for localhost", [f"sha256:{OTHER.fingerprint.upper()}"]),
+    "weak key": Wrong((WEAK,), "too weak", ["old"]),
+    "old protocol": Wrong((issue("localhost", ROOT),), "only old TLS", ["old"], old=True),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Certificates as files."""
+    folder = tmp_path_factory.mktemp("certificates")
+    for name, issued in (("root", ROOT), ("middle", MIDDLE), ("other", issue("Somebody else", ca=True))):
+        (folder / f"{name}.pem").write_bytes(issued.pem)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def _root_is_known(_faulty_spiders: None, folder: Path) -> Iterator[None]:
+    """Crawls on a machine that knows ROOT and nobody else; children inherit it from the forkserver."""
+    stop_forkserver()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(folder / "root.pem"))
+        start_forkserver()
+    yield
+    stop_forkserver()
+
+
+def crawl(order_for: OrderFor, url: str, *tls: str) -> CrawlReport:
+    params = {"url": url, "row": "tr.row", "title": "a", "tls": list(tls)}
+    return run_child(order_for(spider="listing", params=params, obey_robots=False), stop=threading.Event())
+
+
+@pytest.mark.usefixtures("_root_is_known")
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_said_with_the_way_out_and_the_way_out_works(
+    order_for: OrderFor, folder: Path, name: str
+) -> None:
+    wrong = WRONG[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TLS 1.0 is deprecated, which is the point
+        context = server_context(folder, *wrong.chain, old=wrong.old)
+    with faulty_site(tls=context) as site:
+        url = f"https://localhost:{site.port}/board"
+        refused = crawl(order_for, url)
+        taken = crawl(order_for, url, *(each.replace("ca:", f"ca:{folder}/") for each in wrong.tls))
+
+    assert refused.ok is False
+    assert refused.first_error is not None
+    assert wrong.words in refused.first_error
+    assert f"tls={wrong.tls[0].partition(':')[0]}" in refused.first_error
+    assert (taken.ok, taken.items_seen, taken.first_error) == (True, 3, None)
+
+
+@pytest.mark.usefixtures("_root_is_known")
+@pytest.mark.parametrize(
+    ("shown", "tls", "words"),
+    [
+        (ALONE, f"sha256:{GOOD.fingerprint}", f"another than the pinned one: it is sha256:{ALONE.fingerprint}"),
+        (ALONE, "expired", "signed by nobody but itself"),
+        (ENDED, "ca:other.pem", "expired on"),
+        (OTHER, "old", "is for other.example"),
+        (GOOD, "ca:other.pem", "is missing"),
+        (GOOD, "ca:nowhere.pem", "is not there, or cannot be read"),
+    ],
+)
+def test_nothing_else_is_forgiven(order_for: OrderFor, folder: Path, shown: Issued, tls: str, words: str) -> None:
+    with faulty_site(tls=server_context(folder, shown)) as site:
+        report = crawl(order_for, f"https://localhost:{site.port}/board", tls.replace("ca:", f"ca:{folder}/"))
+
+        assert (report.ok, site.requests) == (False, [])
+        assert report.first_error is not None
+        assert words in report.first_error
+
+
+@pytest.mark.usefixtures("_root_is_known")
+def test_another_host_is_not_forgiven(order_for: OrderFor, folder: Path) -> None:
+    with faulty_site(tls=server_context(folder, ALONE)) as private, faulty_site() as site:
+        url = f"http://localhost:{site.port}/to?url={private.url('/board')}"
+        report = crawl(order_for, url, f"sha256:{ALONE.fingerprint}")
+
+        assert (report.ok, private.requests) == (False, [])
+        assert report.first_error is not None
+        assert "signed by nobody but itself" in report.first_error
+
+
+@pytest.mark.usefixtures("_root_is_known")
+def test_a_server_without_tls_is_named(order_for: OrderFor) -> None:
+    def answer(listener: socket.socket) -> None:
+        for _ in range(2):
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=answer, args=(listener,), daemon=True).start()
+        report = crawl(order_for, f"https://127.0.0.1:{listener.getsockname()[1]}/board")
+
+    assert report.first_error is not None
+    assert "it does not speak TLS there" in report.first_error

@@ -46,6 +46,7 @@ class Child:
 
     def __init__(self) -> None:
         self.report = GOOD
+        self.order: CrawlOrder | None = None
         self.began = threading.Event()
         self.may_end = threading.Event()
         self.may_end.set()
@@ -53,7 +54,8 @@ class Child:
         self.most_at_once = 0
         self._lock = threading.Lock()
 
-    def __call__(self, _order: CrawlOrder, **_: object) -> CrawlReport:
+    def __call__(self, order: CrawlOrder, **_: object) -> CrawlReport:
+        self.order = order
         with self._lock:
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
@@ -408,3 +410,60 @@ def test_a_crawl_whose_end_cannot_be_written_at_once_is_written_later_and_is_no_
     with database.reading() as session:
         assert session.get_one(CrawlRun, run).status == "finished"
         assert session.scalars(select(Site.failures)).one() == 0
+
+
+def test_a_page_is_asked_for_without_a_condition_once_a_day(
+    database: Database, child: Child, crawl: Callable[[int], crawling.CrawlEnd | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a site whose server gives an ETag, and answers 304 from then on
+    with database.writing() as session:
+        add_site(session, params=URL)
+    child.report = replace(GOOD, validators={URL["url"]: ('"1"', None)})
+    crawl(queue(database, "board") or 0)
+    child.report = replace(EMPTY, not_modified=True)
+    asked = []
+    began = now()
+    for hours in (1, 23, 25):
+        monkeypatch.setattr(crawling, "now", lambda hours=hours: began + timedelta(hours=hours))
+        crawl(queue(database, "board") or 0)
+        assert child.order is not None
+        asked.append(dict(child.order.validators))
+
+    # Then the condition is left out when the page last came a day ago
+    assert asked == [{URL["url"]: ('"1"', None)}, {URL["url"]: ('"1"', None)}, {}]
+
+
+def test_an_old_robots_txt_is_given_along_for_a_server_that_has_lost_its_own(
+    database: Database, child: Child, crawl: Callable[[int], crawling.CrawlEnd | None]
+) -> None:
+    with database.writing() as session:
+        add_site(session, params=URL)
+        for origin, days in (
+            ("https://board.test", 0),
+            ("http://board.test:8080", 2),
+            ("http://board.test", 31),
+            ("https://board.test.example", 0),
+        ):
+            sites.keep_robots(session, {origin: origin}, now=now() - timedelta(days=days))
+
+    crawl(queue(database, "board") or 0)
+
+    assert child.order is not None
+    assert child.order.robots == {"https://board.test": "https://board.test"}
+    assert child.order.old_robots == {"http://board.test:8080": "http://board.test:8080"}
+
+
+def test_a_run_is_closed_as_failed_when_its_report_cannot_be_stored(
+    database: Database, child: Child, crawl: Callable[[int], crawling.CrawlEnd | None]
+) -> None:
+    with database.writing() as session:
+        add_site(session, params=URL)
+    child.report = replace(GOOD, validators={URL["url"]: ("\ud800", None)})
+    run_id = queue(database, "board") or 0
+
+    end = crawl(run_id)
+
+    assert end is not None
+    assert (end.report.finish_reason, end.report.ok) == ("unstorable", False)
+    with database.reading() as session:
+        assert session.get_one(CrawlRun, run_id).status == "failed"

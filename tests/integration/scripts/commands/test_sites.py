@@ -106,12 +106,13 @@ def test_a_change_of_how_a_page_is_read_fetches_it_anew(run: Run, site: Callable
     board = site(baseline_done=True, suspended_until=later, next_crawl_at=later, failures=5)
     database = Database(sqlite_url)
     with database.writing() as session:
-        sites.keep_validators(session, board.id, {"https://board.test/list": Validator(etag="x", last_modified=None)})
+        page = {"https://board.test/list": Validator(etag="x", last_modified=None)}
+        sites.keep_validators(session, board.id, page, now=now())
 
     # A change of the rhythm forgets nothing
     run("set", "board", "--schedule", "1h", "--ttl", "1d")
     with database.reading() as session:
-        assert sites.validators(session, board.id)
+        assert sites.validators(session, board.id, since=now() - timedelta(hours=1))
     board = site()
     assert (board.schedule, board.ttl_s, board.suspended_until) == ("1h", 86_400, later)
 
@@ -120,7 +121,7 @@ def test_a_change_of_how_a_page_is_read_fetches_it_anew(run: Run, site: Callable
     assert "board: changes params" in said
     assert "baseline" not in said
     with database.reading() as session:
-        assert sites.validators(session, board.id) == {}
+        assert sites.validators(session, board.id, since=now() - timedelta(hours=1)) == {}
     board = site()
     assert (board.baseline_done, board.suspended_until) == (True, None)
     assert board.next_crawl_at is not None
