@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from string import digits
 from typing import Final
 
 from lxml import etree
@@ -26,7 +27,7 @@ PINNED: Final = re.compile(
 ADS: Final = re.compile(r"ads?|advert\w*|sponsor\w*|promo\w*|hongbo|p-ad\b.*", re.IGNORECASE)
 HEADINGS: Final = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _PARENTS: Final = frozenset({"tbody", "ul", "ol", "dl", "div", "section", "table", "main"})
-_UNSAFE: Final = re.compile(r"[^\w-]")
+_UNSAFE: Final = re.compile(r"^-|[^\w-]")
 _PLAIN: Final = re.compile(r"[\w./-]+")
 _TAG: Final = re.compile(r"[a-z][a-z0-9]*")
 _HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|[\s_-]+")
@@ -36,7 +37,7 @@ _LIKE_SIBLINGS: Final = 6
 def with_class(tag: str, name: str) -> str:
     """The CSS for an element of a class, with what CSS reserves escaped: `span.tw\\:mr-1`, `div.w-\\[40px\\]`."""
     escaped = _UNSAFE.sub(lambda sign: "\\" + sign[0], name)
-    return f"{tag}.\\3{escaped[0]} {escaped[1:]}" if escaped[0].isdigit() else f"{tag}.{escaped}"
+    return f"{tag}.\\3{escaped[0]} {escaped[1:]}" if escaped[0] in digits else f"{tag}.{escaped}"
 
 
 def selectors_of(element: etree._Element) -> Iterator[str]:
