@@ -92,7 +92,7 @@ class Lease:
             return False
 
     def release(self) -> None:
-        """Give it back; one that was lost already is nobody's business any more, and ends by itself."""
+        """Give it back. One that was lost before is left alone: it ends by itself, or belongs to somebody else."""
         try:
             self._lock.release()
         except RedisError:

@@ -42,7 +42,10 @@ def bring_back(session: Session, *, now: datetime, farthest: timedelta) -> int:
 
 
 def take_probe(session: Session, name: str, *, now: datetime, until: datetime) -> bool:
-    """Whether the caller may try a paused channel whose time is over with one message; meanwhile the pause goes on."""
+    """Whether the caller may try a paused channel whose time is over with one message; meanwhile the pause goes on.
+
+    The usual word is a circuit breaker that is half-open.
+    """
     taken = session.scalar(
         update(ChannelState)
         .where(ChannelState.name == name, ChannelState.paused_until <= now)

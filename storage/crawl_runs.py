@@ -106,13 +106,13 @@ def _is_paused() -> ColumnElement[bool]:
 
 def extend(session: Session, run_id: int, *, owner: str, lease_until: datetime) -> bool:
     """Keep a run's lease alive; False when it is not ours any more, so that the caller must stop."""
-    held = session.scalar(
+    extended = session.scalar(
         update(CrawlRun)
         .where(CrawlRun.id == run_id, CrawlRun.owner == owner, CrawlRun.status == "running")
         .values(lease_until=lease_until)
         .returning(CrawlRun.id)
     )
-    return held is not None
+    return extended is not None
 
 
 def hand_back(session: Session, run_id: int, *, owner: str, now: datetime) -> None:

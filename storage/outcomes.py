@@ -41,7 +41,7 @@ class NotificationRecord:
     reason: str | None = None
     # Status pending: what it waits for besides its time (storage.waiting).
     waits_for: str | None = None
-    # A wait for a paused channel is nobody's failed attempt.
+    # A wait for a paused channel is not counted as an attempt.
     counts: bool = True
 
 
@@ -60,7 +60,7 @@ def record(
 
     The outcomes of one whose lease went to somebody else are dropped: they are that one's to record.
     """
-    held = set(
+    ours = set(
         session.scalars(
             select(Notification.id)
             .where(Notification.id.in_(_ids(session, [n.id for n in notifications])), Notification.lease_token == token)
@@ -68,12 +68,12 @@ def record(
             .with_for_update()
         )
     )
-    rows = [d for d in deliveries if d.notification_id in held]
+    rows = [d for d in deliveries if d.notification_id in ours]
     if rows:
         _record_deliveries(session, rows, now)
-    _record_final(session, [n for n in notifications if n.id in held and n.status != "pending"], now)
-    _record_pending(session, [n for n in notifications if n.id in held and n.status == "pending"])
-    return held
+    _record_final(session, [n for n in notifications if n.id in ours and n.status != "pending"], now)
+    _record_pending(session, [n for n in notifications if n.id in ours and n.status == "pending"])
+    return ours
 
 
 def _record_final(session: Session, ours: Sequence[NotificationRecord], now: datetime) -> None:

@@ -142,7 +142,7 @@ def pushes_since(session: Session, since: datetime) -> Mapping[str, Amount]:
 
 @dataclass(frozen=True, kw_only=True)
 class Owed:
-    """What is owed and not done yet."""
+    """What is owed and not done yet: the rows of an outbox, as this is usually called."""
 
     pending: Amount
     # Since when the pending notification that has been due for longest is due; it may lie ahead.

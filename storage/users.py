@@ -203,7 +203,7 @@ def devices(session: Session, *, user_id: int | None, limit: int) -> Sequence[tu
 
 
 def expire_devices(session: Session, *, unseen_since: datetime, now: datetime, reason: str) -> int:
-    """Disable the phones that were last seen before a moment; returns how many. The console is nobody's phone."""
+    """Disable the phones that were last seen before a moment; returns how many. The console is no phone."""
     expired = session.scalars(
         update(Device)
         .where(Device.disabled_at.is_(None), Device.last_seen_at < unseen_since, Device.platform != "console")

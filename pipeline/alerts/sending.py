@@ -19,7 +19,7 @@ TIMEOUT_S = 25.0
 
 @dataclass(frozen=True, kw_only=True)
 class Letter:
-    """A message for one destination."""
+    """A message to operators, for one destination. (No dead letter: `unreadable` is our word for those.)"""
 
     url: str
     title: str

@@ -21,6 +21,7 @@ from kombu.utils.json import loads
 from kombu.utils.scheduling import priority_cycle
 from redis import Redis
 from redis.exceptions import RedisError
+from typing_extensions import override
 
 from pipeline.broker.bulk_acks import ACK_DELAY_S, ACK_RETRY_S, QoS
 from pipeline.broker.redis_transport import (
@@ -61,8 +62,8 @@ class BulkMixin(SturdyMixin):
             client = self._shared_client
         yield client
 
+    @override
     def basic_consume(self, queue: str, no_ack: bool, *args: Any, **kwargs: Any) -> Any:
-        """See kombu."""
         if no_ack:
             self._no_ack_queues |= {queue}
         else:
@@ -196,8 +197,8 @@ class LoopMixin(TransportMixin):
 
     loop: Any = None
 
+    @override
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
-        """See kombu."""
         self.loop = loop
         super().register_with_event_loop(connection, loop)
 

@@ -1,4 +1,4 @@
-"""A Redis transport for kombu whose worker outlives a lost connection, and bytes in its queue that are no message.
+"""A Redis transport for kombu: its worker goes on after a lost connection, and after bytes that are no message.
 
 Messages come one at a time and are acknowledged one at a time, as with kombu's own transport, on which this is built;
 `bulk_transport.py` is built on this one. It leans on the inside of kombu's Redis transport, so it is used with the
@@ -23,10 +23,11 @@ KOMBU_VERSIONS = frozenset({"5.7.0"})
 
 UNREADABLE_KEPT = 100
 UNREADABLE_SUFFIX = ":unreadable"
-"""What is no message is set aside in a list of this name, the newest UNREADABLE_KEPT of each queue."""
+"""What cannot be read as a message goes to a list of this name, the usual word is dead letter queue; the newest
+UNREADABLE_KEPT of each queue are kept."""
 
 BROKER_ERRORS = (OSError, RedisError, OperationalError)
-"""What is no message's fault. kombu's connection_errors have KeyError too, which a message can bring about."""
+"""Errors of the connection. kombu's connection_errors have KeyError too, which a message can bring about."""
 
 if TYPE_CHECKING:
     # kombu's stubs know little of the inside that is leaned on here.

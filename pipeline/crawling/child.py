@@ -44,7 +44,7 @@ EXIT_GRACE_S: Final = 1.0
 POLL_S: Final = 0.1
 """How often `stop` is looked at."""
 
-HEARTBEAT_S: Final = 5.0
+NEWS_EVERY_S: Final = 5.0
 """`on_progress` is called at least this often, also for a child that says nothing."""
 
 ORDER_S: Final = 10.0
@@ -149,7 +149,7 @@ class _Watch:
         now = time.monotonic()
         self._soft_at = now + order.soft_limit_s
         self._kill_at = now + order.hard_limit_s
-        self._heartbeat_at = now + HEARTBEAT_S
+        self._news_at = now + NEWS_EVERY_S
         # Why we ended it, when we did.
         self._ended_for: str | None = None
 
@@ -207,7 +207,7 @@ class _Watch:
         if now >= self._kill_at:
             self._ended_for = self._ended_for or "timeout"
             self._child.kill()
-        if now >= self._heartbeat_at:
+        if now >= self._news_at:
             self._tell_progress(now)
         return now >= self._kill_at + UNKILLABLE_S
 
@@ -239,7 +239,7 @@ class _Watch:
             self._kill_at = min(self._kill_at, now + EXIT_GRACE_S)
 
     def _tell_progress(self, now: float) -> None:
-        self._heartbeat_at = now + HEARTBEAT_S
+        self._news_at = now + NEWS_EVERY_S
         if self._on_progress is not None:
             self._on_progress(self._progress)
 

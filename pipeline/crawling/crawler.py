@@ -84,7 +84,7 @@ class Crawler:
 
         The crawls of one host form a line: of those that are owed the first is done, whichever was asked for, unless
         `out_of_turn` says that it is to be this one. `stop` ends it early, and so does a pause of the site's crawls
-        within HEARTBEAT_S: with `hand_back` the run returns to the line, else it is closed with what it has.
+        within RENEW_EVERY_S: with `hand_back` the run returns to the line, else it is closed with what it has.
         Raises HostBusyError when its host is being crawled; the end of that crawl sends for the next in line.
         """
         with self._database.reading() as session:

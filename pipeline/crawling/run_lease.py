@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 RUN_LEASE_S = 60.0
 """A run whose worker died is closed, and its site free again, this long after the last sign of life (and a sweep)."""
-HEARTBEAT_S = 10.0
+RENEW_EVERY_S = 10.0
 
 
 def lease_end() -> datetime:
@@ -55,19 +55,19 @@ def kept(
         """Whether the crawl may go on, as the database says. Raises what the database raises."""
         until = time.monotonic() + RUN_LEASE_S
         with database.writing() as session:
-            held = crawl_runs.extend(session, run_id, owner=owner, lease_until=lease_end())
+            ours = crawl_runs.extend(session, run_id, owner=owner, lease_until=lease_end())
             paused = pauses.is_crawl_paused(session, site_id)
-        if not held:
+        if not ours:
             logger.warning("crawl lost its lease", extra={"fields": {"run": run_id, "site": site}})
         elif paused:
             logger.info("crawl paused", extra={"fields": {"site": site}})
         else:
             stop.lease_until = until
-        return held and not paused
+        return ours and not paused
 
     def beat() -> None:
         outage = Outage(f"lease of {site}")
-        while not over.wait(HEARTBEAT_S):
+        while not over.wait(RENEW_EVERY_S):
             # Whatever goes wrong with it passes, or the lease does: this thread is missed by nobody but the crawl.
             try:
                 host_lease.renew()
@@ -81,7 +81,7 @@ def kept(
                 stop.this_crawl.set()
                 return
 
-    thread = threading.Thread(target=beat, name=f"heartbeat-{run_id}", daemon=True)
+    thread = threading.Thread(target=beat, name=f"lease-{run_id}", daemon=True)
     thread.start()
     try:
         yield

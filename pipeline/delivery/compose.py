@@ -69,7 +69,7 @@ def _template(text: str) -> PushTemplate:
     try:
         return PushTemplate.from_json(json.loads(text))
     except TemplateError:
-        # It was checked when it was set, so another version wrote it: the post is worth more than its dress.
+        # It was checked when it was set, so another version wrote it. The usual form is better than no push.
         return _USUAL
 
 

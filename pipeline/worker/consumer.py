@@ -1,4 +1,4 @@
-"""Celery's consumer, which outlives every trouble of the broker: it waits, however long, and says so in two lines.
+"""Celery's consumer, which goes on after any trouble of the broker: it waits, however long, and says so in two lines.
 
 Celery's own gives up after a number of tries, and ends at once where the broker is there but answers with an error: a
 Redis that became a replica, is full, cannot save, or still loads its data.

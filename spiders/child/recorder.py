@@ -72,7 +72,7 @@ def stats_of(crawler: Crawler) -> Mapping[str, Any]:
 
 
 class Recorder:
-    """Listens to a crawler's signals. Requests for robots.txt are nobody's pages and are left out."""
+    """Listens to a crawler's signals. Requests for robots.txt are not counted as pages."""
 
     def __init__(self, crawler: Crawler, *, max_pages: int, on_limit: Callable[[], None]) -> None:
         self._crawler = crawler

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from httptools import HttpParserError, HttpResponseParser
+from typing_extensions import override
 
 from pipeline.errors import PipelineError
 
@@ -146,13 +147,13 @@ class _Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See asyncio.Protocol."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
+    @override
     def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol."""
         if self._waiter is None or self._waiter.done():
             # Nobody asked for anything.
             self.close()
@@ -165,12 +166,12 @@ class _Connection(asyncio.Protocol):
         if self._size >= MAX_ANSWER_BYTES and not self._waiter.done():
             self._end(AnswerError("an answer without an end"))
 
+    @override
     def eof_received(self) -> None:
-        """See asyncio.Protocol."""
         self._end(AnswerError("the connection was closed before the answer's end"))
 
+    @override
     def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio.Protocol."""
         self._end(exc or AnswerError("the connection was lost before the answer's end"))
 
     def on_header(self, name: bytes, value: bytes) -> None:

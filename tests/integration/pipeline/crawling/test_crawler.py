@@ -169,7 +169,7 @@ def test_a_crawl_that_is_paused_or_lost_ends_and_the_worker_s_others_go_on(
         return replace(GOOD, finish_reason="stopped", ok=False) if stop.is_set() else GOOD
 
     monkeypatch.setattr(crawling, "run_child", child)
-    monkeypatch.setattr(run_lease, "HEARTBEAT_S", 0.05)
+    monkeypatch.setattr(run_lease, "RENEW_EVERY_S", 0.05)
     crawler, worker_stops = Crawler(load(), database, redis), threading.Event()
     with ThreadPoolExecutor() as threads:
         crawls = {
@@ -356,7 +356,7 @@ def test_whatever_keeps_a_lease_from_being_renewed_passes_and_the_crawl_goes_on(
 
     monkeypatch.setattr(crawl_runs, "extend", shaky)
     monkeypatch.setattr(crawling, "run_child", child)
-    monkeypatch.setattr(run_lease, "HEARTBEAT_S", 0.02)
+    monkeypatch.setattr(run_lease, "RENEW_EVERY_S", 0.02)
     end = Crawler(load(), database, redis).crawl(run, stop=threading.Event(), hand_back=True)
     assert end is not None
     assert end.report == GOOD
@@ -384,7 +384,7 @@ def test_a_lease_that_cannot_be_renewed_in_time_ends_the_crawl(
 
     monkeypatch.setattr(crawl_runs, "extend", away)
     monkeypatch.setattr(crawling, "run_child", child)
-    monkeypatch.setattr(run_lease, "HEARTBEAT_S", 0.02)
+    monkeypatch.setattr(run_lease, "RENEW_EVERY_S", 0.02)
     monkeypatch.setattr(run_lease, "RUN_LEASE_S", 0.3)
     end = Crawler(load(), database, redis).crawl(run, stop=threading.Event(), hand_back=True)
     assert end is not None
