@@ -85,7 +85,7 @@ class FeedSpider(scrapy.Spider):
                 stats.inc_value(f"crawlpush/skipped/{reason}", count)
             if not document.posts and self._pages == 1:
                 stats.set_value("crawlpush/empty", True)
-                stats.set_value("crawlpush/problem", "the feed is a good one, but has no entries yet")
+                stats.set_value("crawlpush/problem", "it is a good feed that has no entries yet")
 
     def _problem(self, sentence: str, response: Response) -> None:
         if (stats := self.crawler.stats) is not None:

@@ -92,7 +92,7 @@ def store_batch(
     new, left_out = 0, 0
     if unknown:
         if room is None:
-            room = _room(session, site_id, run_id)
+            room = room_of(session, site_id=site_id, run_id=run_id)
         wanted, unknown = len(unknown), unknown[:room]
         left_out = wanted - len(unknown)
     if unknown:
@@ -129,7 +129,7 @@ def _insert(
     return dict(inserted.all())
 
 
-def _room(session: Session, site_id: int, run_id: int) -> int:
+def room_of(session: Session, *, site_id: int, run_id: int) -> int:
     """How many new posts a run may store: not without end, and no more than wait for approval already."""
     held = select(func.count()).where(Post.site_id == site_id, Post.fanout == "held")
     stored = select(func.count()).where(Post.run_id == run_id)

@@ -87,7 +87,7 @@ def failure(definition: Definition, report: CrawlReport) -> str:
     if report.finish_reason == "robots":
         return f"robots.txt of {url} forbids the crawl: ask its owner, or give a reason with --robots-exempt"
     if report.is_empty:
-        return f"{url} was read, but {report.problem}: --no-check adds it all the same, and its first post is pushed"
+        return f"{url} holds no posts: {report.problem}; --no-check adds it all the same, and its first post is pushed"
     if report.problem:
         return f"{url} was read, but {'' if report.is_ambiguous else 'no posts were found: '}{report.problem}"
     if report.first_error:

@@ -58,7 +58,7 @@ def posts_of(
         else:
             candidates.append(found)
     posts: dict[str, PostItem] = {}
-    for post in _told_apart(candidates):
+    for post in _told_apart_also_by_title(candidates):
         if post.external_id in posts:
             skipped[REPEATED] += 1
         else:
@@ -123,6 +123,18 @@ def _canonical(text: str, params: FeedParams) -> str:
     if not text.lower().startswith(("http://", "https://")):
         return clean(text)
     return canonical_link(text, ignore_query=params.ignore_query, list_state=False, positions=False)
+
+
+def _told_apart_also_by_title(candidates: Sequence[_Candidate]) -> Iterable[PostItem]:
+    """The posts in order; where a generator gave most of them one id and one link, their titles tell them apart."""
+    posts = list(_told_apart(candidates))
+    titles: dict[str, set[str]] = {}
+    for post in posts:
+        titles.setdefault(post.external_id, set()).add(post.title)
+    alike = sum(len(titles[post.external_id]) > 1 for post in posts)
+    if 2 * alike > len(posts):
+        return _told_apart([_Candidate(post=post, link=post.title) for post in posts])
+    return posts
 
 
 def _told_apart(candidates: Sequence[_Candidate]) -> Iterable[PostItem]:

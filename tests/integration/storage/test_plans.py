@@ -19,10 +19,12 @@ from storage import (
     pauses,
     posts,
     retention,
+    showings,
     subscriptions,
     users,
 )
 from storage.matching import Hit
+from storage.models import CrawlRun
 from storage.session import Database
 from tests.support.builders import NOW
 from tests.support.services import PostgresDatabases
@@ -123,6 +125,10 @@ QUERIES: dict[str, Callable[[Session], object]] = {
     "stranded fan-outs": lambda s: posts.stranded(s, enqueued_before=NOW, now=NOW),
     "undecided posts": posts.runs_with_undecided_posts,
     "latest posts": lambda s: posts.latest(s, site_id=7, limit=50),
+    "what a site showed": lambda s: showings.shown_before(s, 3, run_id=77, count=50),
+    "what it showed earlier": lambda s: showings.earlier(s, 3, run_id=77, without=()),
+    "room for new posts": lambda s: posts.room_of(s, site_id=1, run_id=77),
+    "usual posts": lambda s: crawl_runs.history(s, s.get_one(CrawlRun, 77)),
     "posts of a run": lambda s: crawl_runs.new_posts(s, 77),
     "held posts": lambda s: posts.settle(s, 1, now=NOW, release=True),
     "dead runs": lambda s: crawl_runs.dead(s, now=NOW),

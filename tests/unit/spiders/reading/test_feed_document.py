@@ -215,6 +215,16 @@ def test_a_guid_that_means_nothing_does_not_hide_new_posts_nor_rename_old_ones()
     assert len(set(ids(third))) == 3
 
 
+def test_a_guid_and_a_link_that_all_entries_share_do_not_hide_new_posts() -> None:
+    def item(number: int) -> str:
+        date = f"<pubDate>{number} Mar 2024</pubDate>"
+        return f"<title>{number}</title><link>http://a.example/all</link><guid>same</guid>{date}"
+
+    before = read(rss(item(2), item(1)))
+    after = read(rss(item(3), item(2), item(1)))
+    assert (len(after.posts), len(set(ids(after)) - set(ids(before)))) == (3, 1)
+
+
 def test_an_edited_title_is_the_same_post() -> None:
     link = "<link>http://a.example/1</link>"
     assert ids(read(rss("<title>a</title>" + link))) == ids(read(rss("<title>b</title>" + link)))

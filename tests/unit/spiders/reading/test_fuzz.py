@@ -48,6 +48,11 @@ SPLICES = [
     b"\x1b$B",
     b"<!DOCTYPE x [",
     b"<tr>",
+    b"<a href='#none' onclick=\"location.href='",
+    b"void(0);goView('1','",
+    b"?searchSeq=1&amp;sn=%B0%F8&amp;page=",
+    b"#post-1",
+    b"/1252460-",
 ]
 BOUNDED = settings(max_examples=60, deadline=2_000)
 
