@@ -18,8 +18,8 @@ class Piece(NamedTuple):
     """One piece of a cell.
 
     Kinds: "date" (Numbers: year, month, day), "numbers" (Numbers: three, of unknown order), "day" (Numbers: month and
-    day), "month" (a month without a day), "clock" (Clock), "number" (int), "word" (known, folded), "unknown" (a word),
-    "count", "bar", "dash", "range", "open", "close".
+    day), "month" (a month without a day), "clock" (Clock), "number" (an int, -1 for one that is very long or not
+    whole), "word" (known, folded), "unknown" (a word), "count", "bar", "dash", "range", "open", "close".
     """
 
     kind: str
@@ -59,7 +59,7 @@ _FULL_YEAR: Final = r"(?:19|20|25)\d\d(?!\d|(?!년|年|г|t\d)[^\W\d_])"
 # Two digits are a year where an apostrophe or a hyphen says so.
 _YEAR: Final = rf"(?P<y>{_FULL_YEAR}|'\d\d|(?<=-)\d\d(?![\d:]))(?!\s?:\d)"
 _COUNTED: Final = (
-    r"%|€|\$|£|¥|₩|(?:k|만|천|万|萬|千|억|億|원|円|元|점|명|건|회|개|件|次|人|楼|樓|票|pts?|[kmg]i?b|[ckm]m|kg|px|tl|"
+    r"%|[€$£¥₩](?!\d)|(?:k|만|천|万|萬|千|억|億|원|円|元|점|명|건|회|개|件|次|人|楼|樓|票|pts?|[kmg]i?b|[ckm]m|kg|px|tl|"
     r"usd|eur|krw|kr)(?![^\W\d_])"
 )
 
@@ -133,8 +133,8 @@ def _stamp(found: _Groups) -> Iterator[Piece]:
         yield clock
 
 
-def _kind(kind: str) -> Callable[[_Groups], Piece]:
-    return lambda _: Piece(kind)
+def _kind(kind: str, value: int | None = None) -> Callable[[_Groups], Piece]:
+    return lambda _: Piece(kind, value)
 
 
 _Read = Callable[[_Groups], "Piece | Iterator[Piece] | None"]
@@ -202,7 +202,7 @@ _OF_DIGITS: Final = _shapes(
     (r"(?P<a>\d{1,2})\. (?P<b>\d{1,2})\.(?![^\W\d_]|\d)", _two),
     # A short form and a long one of the same day without a blank between: 06-102021-06-10
     (r"\d\d[./-]\d\d(?=(?:19|20)\d\d[./-]\d\d[./-]\d\d(?!\d))", _kind("count")),
-    (r"\d+(?:[.,/:-]\d+)+", _kind("number")),
+    (r"\d+(?:[.,/:-]\d+)+", _kind("number", -1)),
 )
 _DIGITS: Final = re.compile(r"\d+")
 
@@ -327,7 +327,7 @@ def _region(name: str) -> tzinfo | None:
     title = "/".join("_".join(word.capitalize() for word in part.split("_")) for part in name.split("/"))
     try:
         return ZoneInfo(title)
-    except (ValueError, OSError):
+    except (KeyError, OSError, ValueError):
         return None
 
 
@@ -338,7 +338,7 @@ def _digits(text: str, position: int, pieces: list[Piece]) -> int:
     end = _fitting(_OF_DIGITS, text, position, pieces)
     if end == position and (number := _DIGITS.match(text, position)):
         end = number.end()
-        pieces.append(Piece("number", int(number[0])) if len(number[0]) < 10 else Piece("unknown", number[0]))
+        pieces.append(Piece("number", int(number[0]) if len(number[0]) < 10 else -1))
     return end
 
 

@@ -102,7 +102,7 @@ def _beside(pieces: Sequence[Piece], position: int, step: int) -> int:
 def strangers(pieces: Sequence[Piece], position: int) -> tuple[int, int, int]:
     """How many words that mean nothing here stand before and after a piece in its part of the cell, and anywhere.
 
-    What follows "by" is a name. Anywhere also counts numbers that no word explains.
+    What follows "by" is a name. Anywhere also counts numbers that no word explains, and months without a day.
     """
     before = after = anywhere = 0
     named = False
@@ -114,7 +114,7 @@ def strangers(pieces: Sequence[Piece], position: int) -> tuple[int, int, int]:
             anywhere += 1
             before += start < each < position
             after += position < each < end
-        elif piece.kind == "number":
+        elif piece.kind in {"number", "month"}:
             anywhere += not _is_explained(pieces, each)
         elif piece.kind == "word" and piece.value in NAMES_FOLLOW:
             named = True
@@ -127,4 +127,4 @@ def _is_explained(pieces: Sequence[Piece], position: int) -> bool:
     before, after = (
         pieces[each].value if _kind(pieces, each) == "word" else "" for each in (position - 1, position + 1)
     )
-    return before in COUNTERS or after in COUNTERS
+    return pieces[position].value not in {None, -1} and (before in COUNTERS or after in COUNTERS)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
-from typing import Final
+from typing import Final, NamedTuple
 
 from spiders.reading.date_pieces import Clock, Numbers, Piece, pieces_of
 from spiders.reading.date_roles import DATED, DAYS, Role, roles_of, strangers
@@ -32,19 +32,28 @@ _WHOLE, _NAMED, _BARE, _TIME = 3, 2, 1, 0
 
 
 def parse_date(
-    text: str, *, now: datetime, zone: tzinfo = UTC, date_format: str = "", date_order: str = "auto"
+    text: str,
+    *,
+    now: datetime,
+    zone: tzinfo = UTC,
+    date_format: str = "",
+    date_order: str = "auto",
+    day_first: bool | None = None,
 ) -> datetime | None:
     """The moment that a date text means, in UTC; None when it means none, or one more than a day ahead.
 
     `zone` is the site's, for texts that name none. A missing year is the one that puts the date nearest in the
     past. `date_format` (strptime's) is tried first; `date_order` says how 03/04/2024 is meant: "auto" takes day
-    first with dots, month first with slashes, unless the weekday or the future decide otherwise.
+    first with dots, month first with slashes, unless the weekday or the future decide otherwise, or `day_first` says
+    how the page's other dates are written.
     """
     text = " ".join(text[:_LONGEST].split())
     if not text:
         return None
     try:
-        moment = _by_format(text, date_format, zone) or _read(fold(text), now.astimezone(zone), date_order)
+        moment = _by_format(text, date_format, zone) or _read(
+            fold(text), now.astimezone(zone), _Order(date_order, day_first)
+        )
         if moment is None:
             return None
         moment = moment.astimezone(UTC)
@@ -63,6 +72,13 @@ def _by_format(text: str, date_format: str, zone: tzinfo) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 
+class _Order(NamedTuple):
+    """How numbers whose order is not clear are meant."""
+
+    given: str
+    day_first: bool | None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Candidate:
     """A date that a cell says."""
@@ -73,7 +89,7 @@ class _Candidate:
     has_clock: bool = False
 
 
-def _read(text: str, now: datetime, order: str) -> datetime | None:
+def _read(text: str, now: datetime, order: _Order) -> datetime | None:
     text = text.strip()
     if epoch := _EPOCH.fullmatch(text):
         return datetime.fromtimestamp(int(epoch["s"]), UTC)
@@ -85,15 +101,16 @@ def _read(text: str, now: datetime, order: str) -> datetime | None:
     for role in (Role.POSTED, Role.NONE, Role.UPDATED):
         if of_role := [each for each in found if roles[each.position] is role]:
             rank = max(each.rank for each in of_role)
-            if rank <= _BARE and _is_outdone(role, [roles[each.position] for each in found if each.rank > _BARE]):
+            others = [roles[each.position] for each in found if each.rank >= _BARE and each not in of_role]
+            if rank <= _BARE and _is_outdone(role, others):
                 return None
             return _agreed([each for each in of_role if each.rank == rank], pieces, role)
     return None
 
 
-def _is_outdone(role: Role, surer: Sequence[Role]) -> bool:
-    """Whether mere numbers stand beside a clear date, and nothing says that theirs is the posting's."""
-    return any(role is not Role.POSTED or each not in {Role.UPDATED, Role.EVENT} for each in surer)
+def _is_outdone(role: Role, others: Sequence[Role]) -> bool:
+    """Whether mere numbers stand beside dates of another role, and nothing says that theirs is the posting's."""
+    return any(role is not Role.POSTED or each not in {Role.UPDATED, Role.EVENT} for each in others)
 
 
 def _agreed(surest: list[_Candidate], pieces: Sequence[Piece], role: Role) -> datetime | None:
@@ -102,7 +119,7 @@ def _agreed(surest: list[_Candidate], pieces: Sequence[Piece], role: Role) -> da
     chosen = next((each for each in surest if each.has_clock), surest[0])
     if any(abs(each.moment - chosen.moment) > FUTURE_TOLERANCE for each in surest):
         return None
-    if any(each.moment.date() != chosen.moment.date() for each in surest if rank == _WHOLE):
+    if rank != _NAMED and any(each.moment.date() != chosen.moment.date() for each in surest):
         return None
     before, after, anywhere = strangers(pieces, chosen.position)
     if rank <= _BARE or pieces[chosen.position].kind == "now":
@@ -124,7 +141,7 @@ def _with_late_years(pieces: list[Piece]) -> list[Piece]:
     return pieces
 
 
-def _candidates(pieces: Sequence[Piece], now: datetime, order: str) -> Iterator[_Candidate]:
+def _candidates(pieces: Sequence[Piece], now: datetime, order: _Order) -> Iterator[_Candidate]:
     weekdays = {WEEKDAYS[each.value] for each in pieces if each.kind == "word" and each.value in WEEKDAYS}
     found = False
     for position, piece in enumerate(pieces):
@@ -142,7 +159,7 @@ def _candidates(pieces: Sequence[Piece], now: datetime, order: str) -> Iterator[
 
 
 def _day(
-    pieces: Sequence[Piece], position: int, now: datetime, order: str, weekdays: set[int]
+    pieces: Sequence[Piece], position: int, now: datetime, order: _Order, weekdays: set[int]
 ) -> tuple[date | None, int]:
     """The day that a piece means, and how sure that is."""
     piece = pieces[position]
@@ -157,15 +174,17 @@ def _day(
     return None, _TIME
 
 
-def _ordered(numbers: Numbers, order: str, weekdays: set[int], now: datetime) -> tuple[date | None, int]:
+def _ordered(numbers: Numbers, order: _Order, weekdays: set[int], now: datetime) -> tuple[date | None, int]:
     """The day of three numbers: "auto" takes the weekday's, then the usual one, of those that are not ahead."""
     a, b, c, last = numbers.parts
     century = now.year // 100 * 100
     by_order = {"DMY": (c, b, a), "MDY": (c, a, b), "YMD": (a + century, b, last)}
     rank = _WHOLE if last >= 100 else _NAMED if numbers.clear else _BARE
-    if order in by_order:
-        return _valid(*by_order[order]), rank
+    if order.given in by_order:
+        return _valid(*by_order[order.given]), rank
     preferred = {"/": ["MDY", "DMY"], ".": ["DMY"], "-": ["DMY", "MDY"]}[numbers.separator]
+    if order.day_first is not None:
+        preferred = ["DMY", "MDY"] if order.day_first else ["MDY", "DMY"]
     days = [_valid(*by_order[name]) for name in preferred]
     if last < 100:
         # 24.02.16 is a Korean date and 16.02.24 a German one: the reading with the later year wins.
@@ -176,16 +195,16 @@ def _ordered(numbers: Numbers, order: str, weekdays: set[int], now: datetime) ->
 
 
 def _without_year(
-    pieces: Sequence[Piece], position: int, now: datetime, order: str, weekdays: set[int]
+    pieces: Sequence[Piece], position: int, now: datetime, order: _Order, weekdays: set[int]
 ) -> tuple[date | None, int]:
     numbers: Numbers = pieces[position].value
     month, day = numbers.parts
     if numbers.separator == "name":
         return _nearest_past(month, day, now, weekdays), _NAMED
     follows = pieces[position + 1] if position + 1 < len(pieces) else Piece("")
-    if not numbers.clear and order == "auto" and follows.kind != "clock" and follows.value not in WEEKDAYS:
+    if not numbers.clear and order.given == "auto" and follows.kind != "clock" and follows.value not in WEEKDAYS:
         return None, _BARE
-    if order == "DMY" or (month > 12 and order == "auto"):
+    if order.given == "DMY" or (order.given == "auto" and (month > 12 or (order.day_first and day <= 12))):
         month, day = day, month
     return _nearest_past(month, day, now, weekdays), _BARE
 

@@ -13,6 +13,7 @@ import feedparser
 from spiders.errors import SpiderError
 from spiders.items import PostItem
 from spiders.params import FeedParams
+from spiders.reading.date_order import day_first
 from spiders.reading.dates import parse_date
 from spiders.reading.encoding import decode
 from spiders.reading.entry_links import is_address, page_link
@@ -132,13 +133,15 @@ def _next_of(parsed: Any) -> str:
 
 def _xml_entries(parsed: Any, url: str, params: FeedParams, now: datetime) -> Iterable[Entry]:
     plain = str(parsed.version).startswith("atom")
+    language = str(parsed.feed.get("language") or "")
+    is_day_first = day_first((_text(entry, name) for entry in parsed.entries for name in _DATES), language)
     for entry in parsed.entries:
         title_type = (entry.get("title_detail") or {}).get("type")
         content = entry.get("content") or [{}]
         original = entry.get("feedburner_origlink")
         yield Entry(
             guid=_text(entry, "id"),
-            link=resolve(url, _link(entry, str(parsed.feed.get("language") or ""))),
+            link=resolve(url, _link(entry, language)),
             original_link=resolve(url, original) if isinstance(original, str) else None,
             comments=resolve(url, _text(entry, "comments")),
             title=_text(entry, "title"),
@@ -146,7 +149,7 @@ def _xml_entries(parsed: Any, url: str, params: FeedParams, now: datetime) -> It
             title_is_markup=not (plain and title_type == "text/plain"),
             body=_text(entry, "summary") or str(content[0].get("value") or ""),
             author=_text(entry, "author"),
-            published_at=_moment(entry, params, now),
+            published_at=_moment(entry, params, now, is_day_first),
         )
 
 
@@ -164,12 +167,13 @@ def _text(entry: Any, name: str) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _moment(entry: Any, params: FeedParams, now: datetime) -> datetime | None:
+def _moment(entry: Any, params: FeedParams, now: datetime, is_day_first: bool | None) -> datetime | None:
     for name in _DATES:
         if text := _text(entry, name):
-            if moment := parse_date(text, now=now, zone=params.zone):
+            if moment := parse_date(text, now=now, zone=params.zone, day_first=is_day_first):
                 return moment
-            if parsed := dict.get(entry, f"{name}_parsed"):
+            # Without a time feedparser takes a year alone for the first of January.
+            if ":" in text and (parsed := dict.get(entry, f"{name}_parsed")):
                 return parse_date("{}-{:02}-{:02} {:02}:{:02}:{:02} UTC".format(*parsed[:6]), now=now)
     return None
 

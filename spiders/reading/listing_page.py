@@ -14,6 +14,7 @@ from w3lib.html import get_base_url
 from spiders.items import PostItem
 from spiders.params import ListingParams
 from spiders.reading.addresses import PLAIN, Scheme, numbered_form, same_title, telling_noise
+from spiders.reading.date_order import day_first
 from spiders.reading.empty_board import empty_words
 from spiders.reading.encoding import decode
 from spiders.reading.identity import without_sessions
@@ -83,6 +84,9 @@ def parse_listing(
     base = get_base_url(body, url)
     rows = compile_selector(params.row).elements(root)
     reader = RowReader(params=params, base=base, now=now, encoding=encoding or "utf-8", scheme=scheme or PLAIN)
+    if params.date and params.date_order == "auto":
+        texts = (text for row in rows for text in reader.dates_of(row))
+        reader = replace(reader, day_first=day_first(texts, root.get("lang") or ""))
     if params.link_template:
         reader = replace(reader, telling_calls=telling_calls([each for row in rows for each in scripts_of(row)]))
     found = _read_apart(reader, rows)

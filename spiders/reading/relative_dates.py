@@ -72,7 +72,7 @@ def _span(pieces: Sequence[Piece], position: int, *, alone: bool) -> tuple[int, 
     number = pieces[position].value if position < len(pieces) and pieces[position].kind == "number" else None
     amount = number if number is not None else QUANTITIES.get(word)
     unit = UNITS.get(_word(pieces, position + 1))
-    if amount is not None and unit is not None and amount < 10_000:
+    if amount is not None and unit is not None and 0 <= amount < 10_000:
         return amount * unit, unit, position + 2
     if word in SPANS:
         return SPANS[word], SPANS[word], position + 1

@@ -43,6 +43,8 @@ class RowReader:
     now: datetime
     # What the page's bytes were read as; its links are sent in it.
     encoding: str = "utf-8"
+    # Whether the page writes the day before the month, where that is known.
+    day_first: bool | None = None
     # How the page's addresses name posts.
     scheme: Scheme = PLAIN
     # Addresses that rows with different titles share, so that they are none of them.
@@ -194,20 +196,24 @@ class RowReader:
             return pattern_id(pattern[1], link)
         return compile_selector(source, in_row=True).text(row) or None
 
+    def dates_of(self, row: etree._Element) -> Iterator[str]:
+        """The texts of a row that may hold its date, the likeliest first."""
+        if self.params.date:
+            for found in compile_selector(self.params.date, in_row=True).find(row):
+                yield from filter(None, date_texts(found))
+
     def _date(self, row: etree._Element) -> datetime | None:
-        if not self.params.date:
-            return None
-        for found in compile_selector(self.params.date, in_row=True).find(row):
-            for text in date_texts(found):
-                moment = parse_date(
-                    text,
-                    now=self.now,
-                    zone=self._zone,
-                    date_format=self.params.date_format,
-                    date_order=self.params.date_order,
-                )
-                if moment is not None:
-                    return moment
+        for text in self.dates_of(row):
+            moment = parse_date(
+                text,
+                now=self.now,
+                zone=self._zone,
+                date_format=self.params.date_format,
+                date_order=self.params.date_order,
+                day_first=self.day_first,
+            )
+            if moment is not None:
+                return moment
         return None
 
 

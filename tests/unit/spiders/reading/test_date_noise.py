@@ -98,6 +98,11 @@ def written(shape: str, moment: datetime) -> str:
     st.lists(st.sampled_from(NOISE), max_size=3),
 )
 @example(NOW - timedelta(minutes=9), ("{minutes}분 전", "ago"), ["2.9k"], [])
+@example(NOW, ("{0:%m-%d}", "day"), ["3/4"], ["~"])
+@example(NOW, ("{0:%s}", "minute"), ["3/4", "by admin"], [])
+@example(NOW, ("{english} {0.day}", "day"), ["추천 3", "$5"], [])
+@example(NOW, ("{english} {0.day}", "day"), ["조회 12"], ["1:0"])
+@example(NOW, ("{minutes} minutes ago", "ago"), [], ["2.9k"])
 @example(NOW - timedelta(days=2), ("{0:%d %m월 %Y %H:%M:00}", "minute"), [], [])
 def test_noise_around_a_date_never_makes_it_another_date(
     moment: datetime, shape: tuple[str, str], before: list[str], after: list[str]

@@ -129,6 +129,8 @@ AWKWARD = "ıſİẞßǅŉΐ\u212a\u0130\u200f\u200e\u202e\ufeff\u00ad\u0301\x00
 @given(
     st.text("0123456789-/.:~년월일시분前年月日 ampAMPZ+JanuaryGesternGMT,#()|한하루이틀전조회" + AWKWARD, max_size=40)
 )
+@example("2026-11-27 10:00 Asia/Nowhere")
+@example("10:00 europe/../../etc/passwd")
 @example("geſtern")
 @example("5MİN")
 @example("hıer")
