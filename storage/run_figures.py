@@ -12,35 +12,35 @@ NOT_THE_SITES = frozenset({"lost", NO_PROCESS})
 class RunFigures:
     """How a run ended, and its counts, for which `crawl_runs` has columns; then what its closing goes by."""
 
+    # Scrapy's (`finished`, `closespider_pagecount`, `start_error`, or the spider's own), or one of: `timeout` (a
+    # limit of time), `stopped` (the worker ends), `memory` (its limit), `killed` (by somebody else, the kernel
+    # perhaps), `crashed` (a signal or an exit of its own), `robots` (robots.txt forbids the start page),
+    # `robots_unreachable` (the server does not give out its robots.txt), `retry_after` (the server asked to come back
+    # later), `store_failed` (the database refused the posts), `unstorable` (it refused the report), `lost` (its
+    # worker died), `no_process` (this machine had none to spare for it).
     finish_reason: str
-    """Scrapy's (`finished`, `closespider_pagecount`, `start_error`, or the spider's own), or one of: `timeout` (a limit
-    of time), `stopped` (the worker ends), `memory` (its limit), `killed` (by somebody else, the kernel perhaps),
-    `crashed` (a signal or an exit of its own), `robots` (robots.txt forbids the start page), `robots_unreachable` (the
-    server does not give out its robots.txt), `retry_after` (the server asked to come back later), `store_failed` (the
-    database refused the posts), `unstorable` (it refused the report), `lost` (its worker died), `no_process` (this
-    machine had none to spare for it)."""
+    # Whether it went well: it ended by itself and saw a page, or was told that nothing changed, and what went wrong
+    # on the way, if anything, still left some items.
     ok: bool
-    """Whether it went well: it ended by itself and saw a page, or was told that nothing changed, and what went wrong
-    on the way, if anything, still left some items."""
+    # Responses other than redirects, 304 and robots.txt.
     pages: int = 0
-    """Responses other than redirects, 304 and robots.txt."""
+    # Of bodies as they came over the wire, robots.txt included.
     bytes: int = 0
-    """Of bodies as they came over the wire, robots.txt included."""
     items_seen: int = 0
     errors: int = 0
+    # In words, with the traceback shortened to the lines of our own code.
     first_error: str | None = None
-    """In words, with the traceback shortened to the lines of our own code."""
+    # HTTP status -> responses, redirects and 304 included, robots.txt not.
     status_counts: Mapping[str, int] = field(default_factory=dict)
-    """HTTP status -> responses, redirects and 304 included, robots.txt not."""
+    # Every start page answered 304.
     not_modified: bool = False
-    """Every start page answered 304."""
+    # CPU seconds of the child and what it waited for, told by the parent; None when nobody could tell.
     cpu_s: float | None = None
-    """CPU seconds of the child and what it waited for, told by the parent; None when nobody could tell."""
+    # The stored posts that the run saw; empty where nobody can tell, as of a run that was lost.
     shown: Sequence[int] = ()
-    """The stored posts that the run saw; empty where nobody can tell, as of a run that was lost."""
+    # Whether the first page was read well and says that there are no posts.
     is_empty: bool = False
-    """Whether the first page was read well and says that there are no posts."""
+    # Whether most rows of a page could not be told apart.
     is_ambiguous: bool = False
-    """Whether most rows of a page could not be told apart."""
+    # What the spider says is wrong, when it found no posts, or rows that it could not tell apart.
     problem: str | None = None
-    """What the spider says is wrong, when it found no posts, or rows that it could not tell apart."""

@@ -18,38 +18,38 @@ class CrawlOrder:
     run_id: int
     site_id: int
     site_name: str
+    # Name of a spider, as `scrapy list` shows it.
     spider: str
-    """Name of a spider, as `scrapy list` shows it."""
+    # Keyword arguments of the spider, JSON values, beside `timezone`.
     params: Mapping[str, Any]
-    """Keyword arguments of the spider, JSON values, beside `timezone`."""
+    # IANA name of the zone that the site's dates are in.
     timezone: str
-    """IANA name of the zone that the site's dates are in."""
+    # Where posts are stored; empty: nowhere.
     database_url: str = field(repr=False)
-    """Where posts are stored; empty: nowhere."""
     user_agent: str
     obey_robots: bool
+    # Whether the crawl may connect into private networks and to this machine.
     allow_private: bool
-    """Whether the crawl may connect into private networks and to this machine."""
+    # Wall-clock seconds after which the spider is closed.
     soft_limit_s: float
-    """Wall-clock seconds after which the spider is closed."""
+    # Wall-clock seconds after which the process group is killed.
     hard_limit_s: float
-    """Wall-clock seconds after which the process group is killed."""
+    # Memory beyond what all children share.
     memory_mb: int
-    """Memory beyond what all children share."""
+    # Largest body of a single response.
     download_max_bytes: int
-    """Largest body of a single response."""
+    # Pages after which the crawl ends, with `closespider_pagecount`.
     max_pages: int
-    """Pages after which the crawl ends, with `closespider_pagecount`."""
+    # Least pause between two requests to one host; AutoThrottle may lengthen it.
     download_delay_s: float
-    """Least pause between two requests to one host; AutoThrottle may lengthen it."""
+    # Page address -> (ETag, Last-Modified), of the last run that went well.
     validators: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
-    """Page address -> (ETag, Last-Modified), of the last run that went well."""
+    # Origin (https://example.org) -> body of a robots.txt that is still fresh.
     robots: Mapping[str, str] = field(default_factory=dict)
-    """Origin (https://example.org) -> body of a robots.txt that is still fresh."""
+    # The same of those that are to be fetched anew, for when the server does not give them out.
     old_robots: Mapping[str, str] = field(default_factory=dict)
-    """The same of those that are to be fetched anew, for when the server does not give them out."""
+    # Whether the report tells the private memory; finding that out costs a twentieth of a small crawl.
     measure_memory: bool = False
-    """Whether the report tells the private memory; finding that out costs a twentieth of a small crawl."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,14 +67,14 @@ class CrawlReport(RunFigures):
     """How a crawl ended: the figures of its run, and what its site may want to know."""
 
     new_posts: int = 0
+    # What the server asked for when the reason is `retry_after`; None when it named no time.
     retry_after_s: float | None = None
-    """What the server asked for when the reason is `retry_after`; None when it named no time."""
+    # Of this run's start pages, to be kept if the run is; empty unless there were no errors.
     validators: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
-    """Of this run's start pages, to be kept if the run is; empty unless there were no errors."""
+    # Origin -> body, of each robots.txt that this run fetched; to be kept however the run ended.
     robots: Mapping[str, str] = field(default_factory=dict)
-    """Origin -> body, of each robots.txt that this run fetched; to be kept however the run ended."""
+    # Private memory (USS) at the end, in megabytes, if it was asked for and the kernel tells.
     private_mb: float | None = None
-    """Private memory (USS) at the end, in megabytes, if it was asked for and the kernel tells."""
 
 
 def report_of(plain: Mapping[str, Any]) -> CrawlReport:

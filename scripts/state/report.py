@@ -39,13 +39,13 @@ class SiteNews:
     health: str
     trouble_since: datetime | None
     last_crawl: datetime | None
+    # Why the last crawl ended, or its status while it has not.
     result: str | None
-    """Why the last crawl ended, or its status while it has not."""
     next_crawl: datetime | None
+    # At most overview.POSTS_COUNTED, which then means "that many or more".
     posts: int
-    """At most overview.POSTS_COUNTED, which then means "that many or more"."""
+    # Posts that wait for an operator's word.
     held: int
-    """Posts that wait for an operator's word."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +53,8 @@ class Activity:
     """What came in and what went out since a moment."""
 
     posts: Amount
+    # By platform and outcome, such as "fcm delivered".
     pushes: Mapping[str, Amount]
-    """By platform and outcome, such as "fcm delivered"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +62,8 @@ class Counts:
     """What takes a while to count."""
 
     at: datetime
+    # Of users, devices, subscriptions and phrases.
     amounts: Mapping[str, Amount]
-    """Of users, devices, subscriptions and phrases."""
     last_day: Activity
 
 
@@ -83,8 +83,8 @@ class DatabaseNews:
     counts: Counts
     last_hour: Activity
     owed: Owed
+    # Why the latest notifications failed -> how many.
     failed: Mapping[str, int]
-    """Why the latest notifications failed -> how many."""
     channels: Sequence[ChannelNews]
     pauses: Sequence[Paused]
 
@@ -94,8 +94,8 @@ class RedisNews:
     """What Redis says."""
 
     failed_tasks: Sequence[FailedTask]
+    # When the latest beat last ticked.
     heartbeat: datetime | None
-    """When the latest beat last ticked."""
     beat_problem: str | None
     dispatcher_problem: str | None = None
 
@@ -105,10 +105,10 @@ class QueueNews:
     """A queue of the broker."""
 
     length: int
+    # How long its oldest message has waited; 0 when that is not known.
     oldest_s: float
-    """How long its oldest message has waited; 0 when that is not known."""
+    # Whether that is longer than ALERT_BACKLOG_S.
     late: bool = False
-    """Whether that is longer than ALERT_BACKLOG_S."""
 
 
 @dataclass(frozen=True, kw_only=True)
