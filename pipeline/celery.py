@@ -7,11 +7,12 @@ import ssl
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from pipeline.locks import SOCKET_OPTIONS
 from pipeline.settings import Settings, SettingsError, get_settings
@@ -40,6 +41,8 @@ REDIS_OPTIONS = {
     "interval_max": 1,
 }
 """What every process, also one that only publishes, tells kombu about Redis."""
+BY_NAME: Mapping[str, str] = MappingProxyType({"exchange_type": "direct"})
+"""Has Celery send to a queue by its name, over the default exchange: that needs no binding, which Redis may forget."""
 AUTO = "auto"
 """Celery's word for "no concurrency was given"."""
 VISIBILITY_MARGIN_S = 60
@@ -166,8 +169,8 @@ def create_app(settings: Settings) -> Celery:
     app = Celery("pipeline")
     # RabbitMQ keeps priorities only in a queue that was declared with them; Redis takes no notice.
     with_priorities = None if on_redis(settings) else {"x-max-priority": MAX_PRIORITY}
-    crawl, notify = Queue(CRAWL_QUEUE), Queue(NOTIFY_QUEUE)
-    fanout = Queue(FANOUT_QUEUE, queue_arguments=with_priorities)
+    crawl, notify = _queue(CRAWL_QUEUE, "crawl"), _queue(NOTIFY_QUEUE, "notify")
+    fanout = _queue(FANOUT_QUEUE, "fanout", queue_arguments=with_priorities)
     app.conf.update(
         broker_url=settings.broker,
         broker_use_ssl=tls_options(settings.broker, settings),
@@ -190,10 +193,10 @@ def create_app(settings: Settings) -> Celery:
         task_default_queue=FANOUT_QUEUE,
         task_create_missing_queues=False,
         task_routes={
-            "crawl_site": {"queue": CRAWL_QUEUE},
-            "fan_out_post": {"queue": FANOUT_QUEUE, "priority": _priority(settings, FANOUT_PRIORITY)},
-            "notify_user": {"queue": NOTIFY_QUEUE},
-            "*": {"queue": FANOUT_QUEUE, "priority": _priority(settings, UPKEEP_PRIORITY)},
+            "crawl_site": {"queue": CRAWL_QUEUE, **BY_NAME},
+            "fan_out_post": {"queue": FANOUT_QUEUE, "priority": _priority(settings, FANOUT_PRIORITY), **BY_NAME},
+            "notify_user": {"queue": NOTIFY_QUEUE, **BY_NAME},
+            "*": {"queue": FANOUT_QUEUE, "priority": _priority(settings, UPKEEP_PRIORITY), **BY_NAME},
         },
         # JSON and nothing else: whoever can write to Redis must not be able to make a worker run their code.
         task_serializer="json",
@@ -213,6 +216,11 @@ def create_app(settings: Settings) -> Celery:
         beat_max_loop_interval=5,
     )
     return app
+
+
+def _queue(name: str, topic: str, **options: Any) -> Queue:
+    """A queue with an exchange of its own, from which it gets whatever has a routing key of its topic."""
+    return Queue(name, Exchange(topic, type="topic"), routing_key=f"{topic}.#", **options)
 
 
 def _beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import case, delete, func, or_, select, update
+from sqlalchemy import case, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from storage.dialect import insert
@@ -206,12 +206,26 @@ def far_ahead(session: Session, *, since: datetime) -> Sequence[Site]:
     ).all()
 
 
-def end_long_suspensions(session: Session, *, beyond: datetime) -> int:
-    """End suspensions that last longer than any may: a clock that ran ahead began them. Returns how many."""
-    ended = session.scalars(
-        update(Site).where(Site.suspended_until > beyond).values(suspended_until=None).returning(Site.id)
-    )
-    return len(ended.all())
+def end_long_suspensions(
+    session: Session, *, now: datetime, longest: Callable[[int], timedelta], asked_for: timedelta
+) -> int:
+    """End suspensions that last longer than they may: a clock that ran ahead began them. Returns how many.
+
+    longest: after so many failures, of those that are ours; asked_for: of those that a site asked for.
+    """
+    last = select(func.max(CrawlRun.id)).where(CrawlRun.site_id == Site.id).correlate(Site).scalar_subquery()
+    ended = 0
+    for site, reason in session.execute(
+        select(Site, CrawlRun.finish_reason)
+        .outerjoin(CrawlRun, CrawlRun.id == last)
+        .where(Site.suspended_until > now)
+        .with_for_update(of=Site, skip_locked=True)
+    ):
+        bound = asked_for if reason == "retry_after" else longest(site.failures)
+        if site.suspended_until is not None and site.suspended_until > now + bound:
+            site.suspended_until = None
+            ended += 1
+    return ended
 
 
 def upcoming(session: Session, *, limit: int) -> Sequence[Site]:

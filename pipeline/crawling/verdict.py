@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from pipeline.crawling.health import empty_runs_after, good_runs_after, trouble_after
-from pipeline.scheduling.due import LONGEST_BACKOFF
+from pipeline.scheduling.due import LONGEST_BACKOFF, longest_backoff
 from storage.crawl_runs import SiteHistory, Verdict
 from storage.run_figures import NOT_THE_SITES, RunFigures
 
@@ -11,7 +11,6 @@ FLOOD_POSTS = 20
 """A run with at most this many new posts is never held."""
 FLOOD_FACTOR = 5
 """A run with more than this many times the site's usual number of new posts is held, if it is over FLOOD_POSTS too."""
-FIRST_BACKOFF = timedelta(minutes=1)
 
 
 def judge(
@@ -84,5 +83,4 @@ def _fanout(history: SiteHistory, new: int) -> str:
 
 def backoff(failures: int, rand: float) -> timedelta:
     """How long a site is left alone after so many failed runs in a row: doubling, up to a day, less up to a half."""
-    doubled = FIRST_BACKOFF.total_seconds() * 2 ** min(failures - 1, 20)
-    return timedelta(seconds=min(doubled, LONGEST_BACKOFF.total_seconds()) * (1 - rand / 2))
+    return longest_backoff(failures) * (1 - rand / 2)

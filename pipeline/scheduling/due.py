@@ -22,12 +22,19 @@ logger = logging.getLogger(__name__)
 
 LONGEST_BACKOFF = timedelta(days=1)
 """For no longer is a site left alone, whatever it answers."""
+FIRST_BACKOFF = timedelta(minutes=1)
 ADAPTIVE_PERIOD = timedelta(days=14)
 """How far back an adaptive schedule looks for posts."""
 ADAPTIVE_LEAST = timedelta(days=1)
 """A site that was watched for a shorter time is crawled at the floor: of its habits nothing is known."""
 SOON = timedelta(minutes=10)
 """A crawl that is due within this is not worth a correction."""
+
+
+def longest_backoff(failures: int) -> timedelta:
+    """For how long at most a site is left alone after so many failed runs in a row: doubling, up to a day."""
+    doublings = min(max(failures, 1) - 1, 20)
+    return min(FIRST_BACKOFF * (1 << doublings), LONGEST_BACKOFF)
 
 
 def claim_due(session: Session) -> list[int]:
@@ -86,7 +93,7 @@ def correct_schedules(session: Session) -> int:
     A clock that ran ahead leaves such sites when it is set right; without this, a year's error would be a year's wait.
     """
     at = now()
-    corrected = sites.end_long_suspensions(session, beyond=at + LONGEST_BACKOFF)
+    corrected = sites.end_long_suspensions(session, now=at, longest=longest_backoff, asked_for=LONGEST_BACKOFF)
     for site in sites.far_ahead(session, since=at + SOON):
         due = next_crawl(site, at)
         if site.next_crawl_at is not None and due < site.next_crawl_at:

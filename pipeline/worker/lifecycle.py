@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -20,6 +21,7 @@ from celery import signals
 from celery.worker import state
 
 from pipeline import logs, resources, sentry, startup
+from pipeline.broker.bindings import forget_old_bindings
 from pipeline.broker.bulk_transport import bulk_transport
 from pipeline.broker.redis_transport import sturdy_transport
 from pipeline.celery import (
@@ -167,6 +169,13 @@ def _end_with_beat(sender: Any, **_: object) -> None:
             vars(state)["should_stop"] = 1
 
     threading.Thread(target=watch, name="beat-watch", daemon=True).start()
+
+
+@signals.worker_ready.connect
+def _leave_the_old_exchange(sender: Any, **_: object) -> None:
+    # What keeps it from being done now does not keep the next worker that starts.
+    with suppress(*sender.connection_errors):
+        forget_old_bindings(sender.app)
 
 
 @signals.worker_ready.connect

@@ -10,6 +10,7 @@ from pipeline.settings import get_settings
 from scripts.output import json_option, local_time, open_database, show_record, show_rows
 from scripts.sites.definitions import add, export_sites, import_sites, list_ready_made, set_site
 from scripts.sites.push import push
+from scripts.sites.runs import runs
 from scripts.sites.try_url import try_url
 from storage import crawl_runs, overview, posts
 from storage import sites as stored
@@ -21,7 +22,7 @@ def sites() -> None:
     """The boards and feeds that are watched."""
 
 
-for command in (add, set_site, export_sites, import_sites, list_ready_made, push, try_url):
+for command in (add, set_site, export_sites, import_sites, list_ready_made, push, runs, try_url):
     sites.add_command(command)
 
 

@@ -196,3 +196,28 @@ def test_a_tick_that_dies_before_it_enqueues_is_made_good(database: Database, cl
     assert swept(NOW + timedelta(seconds=59)) == []
     assert swept(NOW + timedelta(seconds=61)) == [run_id]
     assert swept(NOW + timedelta(seconds=62)) == []
+
+
+@pytest.mark.parametrize(
+    ("failures", "reason", "ahead", "is_kept"),
+    [
+        (1, "start_error", timedelta(minutes=1), True),
+        # A clock that was half a day ahead when the run ended.
+        (1, "start_error", timedelta(hours=12), False),
+        (9, "timeout", timedelta(hours=4), True),
+        (30, "timeout", timedelta(hours=24), True),
+        # What a site asks for is up to a day, however often it failed.
+        (0, "retry_after", timedelta(hours=23), True),
+        (0, "retry_after", timedelta(hours=25), False),
+    ],
+)
+def test_a_suspension_lasts_no_longer_than_its_reason_lets_it(
+    database: Database, clock: Clock, failures: int, reason: str, ahead: timedelta, is_kept: bool
+) -> None:
+    with database.writing() as session:
+        site = add_site(session, failures=failures, suspended_until=NOW + ahead)
+        run = session.get_one(CrawlRun, sites.queue_run(session, site.id, trigger="beat", now=NOW))
+        run.status, run.finish_reason = "failed", reason
+        session.flush()
+        due.correct_schedules(session)
+        assert (site.suspended_until is not None) == is_kept

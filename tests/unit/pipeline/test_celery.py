@@ -131,3 +131,16 @@ def test_every_task_that_beat_sends_is_there() -> None:
     app.loader.import_default_modules()
     for entry in app.conf.beat_schedule.values():
         assert entry["task"] in app.tasks
+
+
+def test_each_queue_has_an_exchange_and_a_key_of_its_own_and_is_sent_to_by_name() -> None:
+    app = create_app(load())
+    bound = {
+        name: (queue.exchange.name, queue.exchange.type, queue.routing_key) for name, queue in app.amqp.queues.items()
+    }
+    assert bound == {
+        "crawl_tasks": ("crawl", "topic", "crawl.#"),
+        "fanout_tasks": ("fanout", "topic", "fanout.#"),
+        "notify_tasks": ("notify", "topic", "notify.#"),
+    }
+    assert all(route["exchange_type"] == "direct" for route in app.conf.task_routes.values())

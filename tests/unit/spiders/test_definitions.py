@@ -62,6 +62,8 @@ def test_a_stored_site_is_exported_as_it_was_imported() -> None:
     ("text", "sentence"),
     [
         ("[[", "mine.toml: not valid TOML"),
+        ("x = " + "[" * 5000 + "]" * 5000, "mine.toml: its values are nested too deeply"),
+        ("x = " + "{a=" * 5000 + "1" + "}" * 5000, "mine.toml: its values are nested too deeply"),
         ("x = 1", "unknown table or key 'x'"),
         ("sites = 1", "sites must be tables"),
         ("[sites.a]\nurl = 'http://x/'", "site 'a': the key spider is missing"),

@@ -15,7 +15,7 @@ from pipeline.scheduling import heartbeat
 from pipeline.settings import get_settings
 from scripts.cli import main
 from storage import sites
-from storage.models import Site
+from storage.models import CrawlRun, Site
 from storage.session import Database
 from storage.sites import Validator
 
@@ -215,3 +215,39 @@ def test_the_doctor_says_that_beat_is_gone_and_that_nobody_can_be_written_to(
     result = CliRunner().invoke(main, ["doctor", "crawling"])
     assert result.exit_code == 0
     assert "beat is alive" in result.output
+
+
+def test_the_history_of_runs_over_sites_and_time(run: Run, sqlite_url: str) -> None:
+    at = now()
+    database = Database(sqlite_url)
+    with database.writing() as session:
+        for name, ago, status in (("a", 1, "finished"), ("b", 2, "failed"), ("[/b]", 30, "failed")):
+            site = sites.add(session, name=name, spider="listing", now=at)
+            made = session.get_one(
+                CrawlRun, sites.queue_run(session, site.id, trigger="beat", now=at - timedelta(hours=ago))
+            )
+            made.status, made.first_error = status, "Traceback\nValueError: [bold]no"
+    database.close()
+
+    def listed(*arguments: str) -> list[str]:
+        return [row["site"] for row in json.loads(run("runs", "--json", *arguments).output)]
+
+    assert listed() == ["[/b]", "b", "a"]
+    assert listed("a") == ["a"]
+    assert listed("--since", "3h") == ["b", "a"]
+    assert listed("--failed", "--limit", "1") == ["[/b]"]
+    assert "--since" in run("runs", "--since", "soon", code=2).output
+    assert "no site named 'c'" in run("runs", "c", code=1).output
+    # What comes from outside is shown as it is.
+    assert "[/b]" in (table := run("runs").output)
+    assert "ValueError: [bold]no" in table
+
+
+def test_an_interval_that_would_not_be_kept_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "every 15 s" in run("add", "board", *LISTING, "--schedule", "3s", code=1).output
+    run("add", "board", *LISTING, "--schedule", "15s")
+    assert "lower TICK_S" in run("schedule", "board", "14s", code=1).output
+    assert "lower TICK_S" in run("schedule", "board", "adaptive 5s-1h", code=1).output
+    monkeypatch.setenv("TICK_S", "3")
+    get_settings.cache_clear()
+    run("schedule", "board", "3s")
