@@ -41,20 +41,6 @@ def bring_back(session: Session, *, now: datetime, farthest: timedelta) -> int:
     return len(session.scalars(rows.returning(ChannelState.name)).all())
 
 
-def take_probe(session: Session, name: str, *, now: datetime, until: datetime) -> bool:
-    """Whether the caller may try a paused channel whose time is over with one message; meanwhile the pause goes on.
-
-    The usual word is a circuit breaker that is half-open.
-    """
-    taken = session.scalar(
-        update(ChannelState)
-        .where(ChannelState.name == name, ChannelState.paused_until <= now)
-        .values(paused_until=until)
-        .returning(ChannelState.name)
-    )
-    return taken is not None
-
-
 def restore(session: Session, name: str, *, code: str, since: datetime, due: datetime) -> int:
     """Undo what a channel's fault did to devices since a moment; returns how many are enabled again.
 
@@ -121,7 +107,26 @@ def resume(session: Session, name: str, *, now: datetime) -> Resumed | None:
         return None
     code, paused_at = gone
     devices = restore(session, name, code=code, since=paused_at, due=now)
+    _try_refused(session, name, code, now)
     return Resumed(code=code, devices=devices, notifications=_wake(session, name, now))
+
+
+def _try_refused(session: Session, name: str, code: str, now: datetime) -> None:
+    """Make due what is owed to devices that were refused for the reason of the pause before it was understood."""
+    refused = select(Device.id).where(Device.platform == name, Device.refused_code == code)
+    tried = session.scalars(
+        update(Delivery)
+        .where(Delivery.device_id.in_(refused), Delivery.status == "retry", Delivery.code == code)
+        .values(next_attempt_at=None, attempts=0)
+        .returning(Delivery.notification_id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    session.execute(
+        update(Notification)
+        .where(Notification.id.in_(tried), Notification.status == "pending")
+        .values(next_attempt_at=now, enqueued_at=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _wake(session: Session, name: str, now: datetime) -> int:

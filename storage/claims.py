@@ -43,6 +43,8 @@ class PostText:
     author: str
     ttl_s: int
     first_seen_at: datetime
+    # The site's own address, for messages that have no room for the post's.
+    site_url: str | None = None
     # What the site changes about its messages (pipeline.delivery.template).
     push: Mapping[str, Any] = field(default_factory=dict)
     # An operator paused the pushes of its site.
@@ -63,6 +65,9 @@ class Target:
     attempts: int
     # Nothing may be sent to it before: the vendor asked for it, for this message or for the device.
     not_before: datetime | None = None
+    # For what reason the vendor refuses it, and since when it does.
+    refused_code: str | None = None
+    refused_since: datetime | None = None
     # APNs only: the app's bundle id, where it is not the channel's topic.
     app: str | None = None
 
@@ -176,6 +181,7 @@ def post_texts(session: Session, post_ids: Collection[int]) -> dict[int, PostTex
             Post.first_seen_at,
             Site.push,
             Site.push_paused_at,
+            Site.params,
         )
         .join(Site, Site.id == Post.site_id)
         .where(Post.id.in_(post_ids))
@@ -192,9 +198,14 @@ def post_texts(session: Session, post_ids: Collection[int]) -> dict[int, PostTex
             first_seen_at=first_seen_at,
             push=push,
             held=paused_at is not None,
+            site_url=_address(params.get("url")),
         )
-        for post_id, site, url, title, body, author, ttl_s, first_seen_at, push, paused_at in rows
+        for post_id, site, url, title, body, author, ttl_s, first_seen_at, push, paused_at, params in rows
     }
+
+
+def _address(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def targets(session: Session, notification_ids: Collection[int]) -> list[Target]:
@@ -211,6 +222,8 @@ def targets(session: Session, notification_ids: Collection[int]) -> list[Target]
             func.coalesce(Delivery.attempts, 0),
             Delivery.next_attempt_at,
             Device.busy_until,
+            Device.refused_code,
+            Device.refused_since,
         )
         .join(Device, Device.user_id == Notification.user_id)
         .outerjoin(Delivery, and_(Delivery.notification_id == Notification.id, Delivery.device_id == Device.id))
@@ -232,6 +245,8 @@ def targets(session: Session, notification_ids: Collection[int]) -> list[Target]
             last_seen_at=last_seen_at,
             attempts=attempts,
             not_before=max(filter(None, (retry_at, busy_until)), default=None),
+            refused_code=refused_code,
+            refused_since=refused_since,
         )
         for (
             notification_id,
@@ -244,5 +259,24 @@ def targets(session: Session, notification_ids: Collection[int]) -> list[Target]
             attempts,
             retry_at,
             busy_until,
+            refused_code,
+            refused_since,
         ) in rows
     ]
+
+
+def renew(session: Session, ids: Collection[int], *, token: str, lease_until: datetime) -> set[int]:
+    """Let those of the claimed notifications that are still ours be so until a time; returns which they are."""
+    return set(
+        session.scalars(
+            update(Notification)
+            .where(
+                Notification.id.in_(given_values(session, "claimed", ids, BigInteger())),
+                Notification.status == "sending",
+                Notification.lease_token == token,
+            )
+            .values(lease_until=lease_until)
+            .returning(Notification.id)
+            .execution_options(synchronize_session=False)
+        )
+    )

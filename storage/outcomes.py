@@ -1,7 +1,7 @@
 """The record of what became of a claimed batch: notifications, deliveries, and what the answers say of devices."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -173,3 +173,29 @@ def slow_devices(session: Session, busy: Mapping[int, datetime]) -> None:
             .where(Device.id == device_id, or_(Device.busy_until.is_(None), Device.busy_until < until))
             .values(busy_until=until)
         )
+
+
+def mark_refused(session: Session, refused: Mapping[int, str], *, now: datetime) -> None:
+    """Remember for what reason the vendor refuses devices, and since when it does for this reason."""
+    for code in sorted(set(refused.values())):
+        session.execute(
+            update(Device)
+            .where(
+                Device.id.in_([device_id for device_id, why in refused.items() if why == code]),
+                or_(Device.refused_code.is_(None), Device.refused_code != code),
+            )
+            .values(refused_code=code, refused_since=now)
+        )
+
+
+def clear_refused(session: Session, served: Collection[int]) -> None:
+    """Forget that devices were refused: they were served."""
+    if served:
+        session.execute(
+            update(Device).where(Device.id.in_(sorted(served))).values(refused_code=None, refused_since=None)
+        )
+
+
+def devices_there(session: Session, device_ids: Collection[int]) -> set[int]:
+    """Those of the devices that were not removed."""
+    return set(session.scalars(select(Device.id).where(Device.id.in_(_ids(session, sorted(device_ids))))))

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, delete, exists, null, or_, select, union_all, update
+from sqlalchemy import ColumnElement, delete, exists, literal, null, or_, select, union_all, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.dialect import insert
-from storage.models import ChannelState, CrawlRun, Notification, Pause, Site
+from storage.models import ChannelHealth, ChannelState, CrawlRun, Notification, Pause, Site
 from storage.waiting import is_woken_by, pause_of
 
 Activity = Literal["crawl", "push"]
@@ -129,23 +129,28 @@ class Closed:
     faulty: Mapping[str, ChannelState]
     # What an operator paused: "push", or channels.
     held: frozenset[str]
+    # Channels whose vendor takes nothing, by a fault of its own.
+    troubled: frozenset[str]
 
 
 def closed(session: Session) -> Closed:
     """Which channels nothing, or only a probe, may be sent over; one statement, because each batch asks."""
     columns = (ChannelState.paused_at, ChannelState.paused_until, ChannelState.code, ChannelState.reason)
+    none = (null(), null(), null(), null())
     rows: Sequence[Any] = session.execute(
         union_all(
-            select(ChannelState.name, *columns),
-            select(Pause.name, Pause.paused_at, null(), null(), null()).where(Pause.name != "crawl"),
+            select(literal("fault").label("kind"), ChannelState.name, *columns),
+            select(literal("pause"), Pause.name, *none).where(Pause.name != "crawl"),
+            select(literal("trouble"), ChannelHealth.name, *none).where(ChannelHealth.trouble_since.is_not(None)),
         )
     ).all()
     faulty = {
         name: ChannelState(name=name, paused_at=at, paused_until=until, code=code, reason=reason)
-        for name, at, until, code, reason in rows
-        if code is not None
+        for kind, name, at, until, code, reason in rows
+        if kind == "fault"
     }
-    return Closed(faulty=faulty, held=frozenset(row.name for row in rows if row.code is None))
+    names = {kind: frozenset(row.name for row in rows if row.kind == kind) for kind in ("pause", "trouble")}
+    return Closed(faulty=faulty, held=names["pause"], troubled=names["trouble"])
 
 
 def lifted(session: Session, holds: Collection[str]) -> set[str]:

@@ -2,75 +2,55 @@
 
 import logging
 import random
+import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from sqlalchemy.orm import Session
-
 from pipeline.delivery import decisions as judging
-from pipeline.delivery.channel_faults import ChannelFaults, Fault, is_well, without_blame
-from pipeline.delivery.circuit import CONFIGURATION_CODES
+from pipeline.delivery.channel_faults import (
+    Answer,
+    Refusal,
+    alone,
+    find_fault,
+    is_refusal,
+    is_served,
+    is_well,
+    without_blame,
+)
 from pipeline.delivery.compose import compose
-from pipeline.delivery.decisions import Attempt
+from pipeline.delivery.health import Health
+from pipeline.delivery.lease import Lease
 from pipeline.delivery.quota import Quota
+from pipeline.delivery.recording import Batch, Recorder, Tally
 from pipeline.push.channel import Channel
-from pipeline.push.message import Platform
-from pipeline.push.outcome import CHANNEL_WAIT_S, Action, Outcome, OutcomeKind
+from pipeline.push.message import Message, Platform
+from pipeline.push.outcome import CHANNEL_WAIT_S, Outcome, OutcomeKind
 from pipeline.resources import now
-from storage import channels, claims, outcomes, pauses
-from storage.claims import Claimed, PostText, Target
+from storage import channel_health, channels, claims, pauses, probes
+from storage.claims import Target
 from storage.clock import TOLERANCE
 from storage.models import ChannelState
-from storage.notifications import Key
-from storage.outcomes import NotificationRecord
+from storage.notifications import FARTHEST_WAIT, Key
 from storage.session import Database
 from storage.waiting import fault_of, words
 
 logger = logging.getLogger(__name__)
 
-Tally = Mapping[tuple[str, Action, datetime], int]
-"""Attempts of a batch, by platform, by what was decided, and by when their post was first seen."""
-EACH_LOGGED = 20
-"""Batches larger than this have one line for all that was delivered: a line per push costs more than the push."""
+PATIENCE_S = 2.0
+"""A channel that takes longer is not waited for by what went over the others: its part is recorded later."""
+MOST_LATE = 2
+"""Parts of batches that one channel may have under way longer than that, before what comes next waits its turn."""
+SLOW_S = 5.0
+"""Least wait for the turn."""
+_NOT_SENT = Outcome(kind=OutcomeKind.RETRY, code="not_sent", detail="the time was up before the message's turn came")
+_LOST = Outcome(kind=OutcomeKind.UNKNOWN, code="internal_error", detail="see the log")
+_UNFIT = Outcome(kind=OutcomeKind.REJECTED, code="unfit", detail="no message can be made of this post: see the log")
+_NO_CHANNEL = Outcome(kind=OutcomeKind.REJECTED, code="no_channel", detail="this version has no channel of that name")
 
-
-@dataclass(kw_only=True)
-class _Batch:
-    """What a claimed batch needs, and what becomes of it."""
-
-    token: str
-    notifications: Mapping[int, Claimed]
-    posts: Mapping[int, PostText]
-    paused: Mapping[str, ChannelState]
-    # What an operator paused: "push", or channels.
-    held: frozenset[str] = frozenset()
-    attempts: list[Attempt] = field(default_factory=list)
-    faults: dict[str, Fault] = field(default_factory=dict)
-    # Paused channels that a probe found well.
-    well: set[str] = field(default_factory=set)
-
-    def of(self, target: Target) -> tuple[Claimed, PostText]:
-        """The notification that a target belongs to, and its post."""
-        notification = self.notifications[target.notification_id]
-        return notification, self.posts[notification.post_id]
-
-    def hold(self, target: Target) -> str | None:
-        """The operator's pause that a target waits for, if any."""
-        if self.held:
-            for name in ("push", target.platform):
-                if name in self.held:
-                    return name
-        _, post = self.of(target)
-        return pauses.site_hold(post.site) if post.held else None
-
-    def age_and_ttl(self, target: Target, at: datetime) -> dict[str, float]:
-        """Both in seconds, as the decisions take them."""
-        notification, post = self.of(target)
-        return {"age_s": (at - notification.created_at).total_seconds(), "ttl_s": post.ttl_s}
+Sending = tuple[str, Sequence[Target], "Future[list[Outcome]]"]
 
 
 class Deliveries:
@@ -88,40 +68,54 @@ class Deliveries:
     ) -> None:
         """lease_s: how long a claimed batch is ours; requests are cancelled at half of it.
 
-        on_recorded: told once per batch what was recorded, and when.
+        on_recorded: told once per recorded part of a batch what was recorded, and when.
         """
         self._database = database
-        self._channels = push
+        self._channels: Mapping[str, Channel] = {str(name): channel for name, channel in push.items()}
         self._lease_s = lease_s
-        self._quotas = quotas or {}
+        self._quotas: Mapping[str, Quota] = {str(name): quota for name, quota in (quotas or {}).items()}
         self._rand = rand
-        self._on_recorded = on_recorded
-        self._faults = ChannelFaults()
-        self._threads = ThreadPoolExecutor(max_workers=4 * len(push), thread_name_prefix="channel")
+        self._health = Health()
+        self._recorder = Recorder(database, self._health, on_recorded)
+        # Of each channel its own: one that hangs holds no other's threads.
+        self._threads = {
+            name: ThreadPoolExecutor(max_workers=2 * MOST_LATE + 2, thread_name_prefix=f"channel-{name}")
+            for name in self._channels
+        }
+        self._later = ThreadPoolExecutor(max_workers=2 * MOST_LATE * len(push) + 2, thread_name_prefix="late-part")
+        self._late: Counter[str] = Counter()
+        self._late_lock = threading.Lock()
 
     def deliver(self, keys: Sequence[Key]) -> dict[Key, str]:
-        """Deliver those of the given notifications that are due and free; returns the new status of each of these."""
-        at, token = now(), uuid4().hex
+        """Deliver those of the given notifications that are due and free; returns the new status of each of these.
+
+        What a slow channel has not answered for yet is not among them: it is recorded when that is known.
+        """
+        token = uuid4().hex
+        lease = Lease(self._database, token, self._lease_s)
+        at = now()
         with self._database.writing() as session:
-            lease_until = at + timedelta(seconds=self._lease_s)
-            claimed = claims.claim(session, keys, token=token, now=at, lease_until=lease_until)
+            claimed = claims.claim(
+                session, keys, token=token, now=at, lease_until=at + timedelta(seconds=self._lease_s)
+            )
         if not claimed:
             return {}
         with self._database.reading() as session:
             closed = pauses.closed(session)
-            batch = _Batch(
-                token=token,
+            batch = Batch(
+                lease=lease,
                 notifications={n.id: n for n in claimed},
                 posts=claims.post_texts(session, {n.post_id for n in claimed}),
                 paused=closed.faulty,
                 held=closed.held,
+                troubled=closed.troubled,
             )
             targets = claims.targets(session, [n.id for n in claimed])
-        self._try(batch, targets, at)
-        return self._record(batch)
+        sending = self._send_all(batch, targets, at)
+        return self._collect(batch, sending)
 
-    def _try(self, batch: _Batch, targets: Sequence[Target], at: datetime) -> None:
-        """Sort out what may go now, send it over all channels side by side, and judge the answers."""
+    def _send_all(self, batch: Batch, targets: Sequence[Target], at: datetime) -> list[Sending]:
+        """Sort out what may go now, and send it over all channels side by side."""
         ready: dict[str, list[Target]] = defaultdict(list)
         for target in targets:
             times = batch.age_and_ttl(target, at)
@@ -129,44 +123,73 @@ class Deliveries:
                 batch.attempts.append(judging.expired(target))
             elif (hold := batch.hold(target)) is not None:
                 batch.attempts.append(judging.held(target, hold, **times))
-            elif target.not_before is not None and target.not_before > at + TOLERANCE:
+            elif target.not_before is not None and TOLERANCE < target.not_before - at < FARTHEST_WAIT:
                 delay = (target.not_before - at).total_seconds()
                 batch.attempts.append(judging.kept_back(target, delay, "the vendor asked to wait", **times))
+            elif target.platform not in self._channels:
+                batch.attempts.append(judging.attempted(target, _NO_CHANNEL, **times, rand=0))
             else:
                 ready[target.platform].append(target)
+        allowed = {name: self._allowed(batch, name, waiting, at) for name, waiting in ready.items()}
+        # Whatever took its time until here (a lock, a stopped process), others may have it by now.
+        batch.keep(batch.lease.still_ours(batch.notifications))
         sending = []
-        for name, waiting in ready.items():
-            allowed = self._allowed(batch, name, waiting, at)
-            if allowed:
-                sending.append((name, allowed, self._send(batch, name, allowed)))
-        for name, tried, future in sending:
-            self._judge(batch, name, tried, future.result())
+        for name, chosen in allowed.items():
+            ours = [target for target in chosen if target.notification_id in batch.notifications]
+            if ours:
+                sending.append(self._send(batch, name, ours))
+        return sending
 
-    def _send(self, batch: _Batch, name: str, targets: Sequence[Target]) -> "Future[list[Outcome]]":
-        messages = []
+    def _send(self, batch: Batch, name: str, targets: Sequence[Target]) -> Sending:
+        messages, composed = [], []
         for target in targets:
             notification, post = batch.of(target)
-            messages.append(compose(post, notification, target))
-        # Cancelled at half of the lease: what is recorded must still be ours.
-        return self._threads.submit(self._channels[Platform(name)].send, messages, self._lease_s / 2)
+            try:
+                messages.append(compose(post, notification, target))
+            except Exception:
+                logger.exception("a message cannot be composed", extra={"fields": {"post": post.id}})
+                times = batch.age_and_ttl(target, now())
+                batch.attempts.append(judging.attempted(target, _UNFIT, **times, rand=0))
+            else:
+                composed.append(target)
+        return name, composed, self._threads[name].submit(self._answers, name, messages, batch.lease)
 
-    def _allowed(self, batch: _Batch, name: str, waiting: Sequence[Target], at: datetime) -> Sequence[Target]:
+    def _answers(self, name: str, messages: Sequence[Message], lease: Lease) -> list[Outcome]:
+        """One outcome for each message, whatever the channel does."""
+        left = lease.sends_for_s()
+        if left <= 0:
+            return [_NOT_SENT] * len(messages)
+        try:
+            outcomes = list(self._channels[name].send(messages, left))
+        except Exception:
+            logger.exception("channel failed", extra={"fields": {"channel": name}})
+            return [_LOST] * len(messages)
+        return outcomes if len(outcomes) == len(messages) else [_LOST] * len(messages)
+
+    def _allowed(self, batch: Batch, name: str, waiting: Sequence[Target], at: datetime) -> Sequence[Target]:
         """Those that may go over a channel now; the others are kept back.
 
         All, as far as the quota goes; none when the channel is paused, or one when it is time to look whether it is
-        well again.
+        well again; none either while it has not answered for those before.
         """
         pause = batch.paused.get(name)
         if pause is not None:
-            count = int(self._takes_probe(name, pause, at))
-            for target in waiting[count:]:
-                delay = judging.paused_delay_s(pause.paused_until, at, self._rand())
+            probe = self._probe(name, pause, waiting, at)
+            fault = fault_of(name)
+            reason = words(fault, pause.code)
+            for target in waiting:
+                if target is not probe:
+                    delay = judging.paused_delay_s(pause.paused_until, at, self._rand())
+                    times = batch.age_and_ttl(target, at)
+                    batch.attempts.append(judging.kept_back(target, delay, reason, fault, **times))
+            return [] if probe is None else [probe]
+        if self._late[name] >= MOST_LATE:
+            for target in waiting:
+                delay = SLOW_S * (1 + 2 * self._rand())
                 times = batch.age_and_ttl(target, at)
-                fault = fault_of(name)
-                reason = words(fault, pause.code)
-                batch.attempts.append(judging.kept_back(target, delay, reason, fault, **times))
-            return waiting[:count]
-        quota = self._quotas.get(Platform(name))
+                batch.attempts.append(judging.kept_back(target, delay, f"{name} is slow", **times))
+            return []
+        quota = self._quotas.get(name)
         if quota is None:
             return waiting
         count = quota.take(len(waiting))
@@ -175,110 +198,104 @@ class Deliveries:
             batch.attempts.append(judging.kept_back(target, quota.delay_s(place), f"{name} quota", **times))
         return waiting[:count]
 
-    def _takes_probe(self, name: str, pause: ChannelState, at: datetime) -> bool:
+    def _probe(self, name: str, pause: ChannelState, waiting: Sequence[Target], at: datetime) -> Target | None:
+        """With whom a paused channel is tried, if it is time to: if anybody else waits, with none that was refused."""
         if pause.paused_until > at:
-            return False
+            return None
+        probe = next((target for target in waiting if target.refused_code is None), None)
         with self._database.writing() as session:
+            if probe is None:
+                best = probes.probe_device(session, name, at_hand=[target.device_id for target in waiting])
+                probe = next((target for target in waiting if target.device_id == best), None)
             until = at + timedelta(seconds=CHANNEL_WAIT_S)
-            return channels.take_probe(session, name, now=at, until=until)
+            if probe is None or not probes.take_probe(session, name, now=at, until=until):
+                return None
+        return probe
 
-    def _judge(self, batch: _Batch, name: str, targets: Sequence[Target], answers: list[Outcome]) -> None:
+    def _collect(self, batch: Batch, sending: Sequence[Sending]) -> dict[Key, str]:
+        """Judge what came back and record it; what a slow channel still owes is recorded by a thread of its own."""
+        wait([future for _, _, future in sending], timeout=PATIENCE_S)
+        late = [each for each in sending if not each[2].done()]
+        for name, tried, future in sending:
+            if future.done():
+                self._judge(batch, name, tried, future.result())
+        if late:
+            part = batch.split({target.notification_id for _, tried, _ in late for target in tried})
+            with self._late_lock:
+                self._late.update(name for name, _, _ in late)
+            self._later.submit(self._collect_late, part, late)
+        return self._recorder.record(batch)
+
+    def _collect_late(self, batch: Batch, late: Sequence[Sending]) -> None:
+        try:
+            for name, tried, future in late:
+                try:
+                    self._judge(batch, name, tried, future.result())
+                finally:
+                    with self._late_lock:
+                        self._late[name] -= 1
+            self._recorder.record(batch)
+        except Exception:
+            # Its lease ends, and the sweep sends for it again.
+            logger.exception("a late part of a batch was not recorded")
+
+    def _judge(self, batch: Batch, name: str, targets: Sequence[Target], outcomes: list[Outcome]) -> None:
         """Learn from a channel's answers, and decide on each of them."""
         at = now()
-        fault = self._faults.learn(name, answers, now=at)
+        answers = [
+            Answer(
+                device=target.device_id,
+                user=batch.of(target)[0].user_id,
+                outcome=outcome,
+                refused_code=target.refused_code,
+                refused_since=target.refused_since,
+            )
+            for target, outcome in zip(targets, outcomes, strict=True)
+        ]
+        trouble = self._health.learn(name, outcomes, now=at)
+        if trouble is not None:
+            batch.troubles[name] = trouble
+        if is_served(answers):
+            batch.accepted.add(name)
+        if any(is_refusal(o) or o.kind is OutcomeKind.CHANNEL_DOWN for o in outcomes):
+            outcomes = self._without_faults(batch, name, answers, at)
+        elif name in batch.paused and is_well(outcomes, batch.paused[name].code):
+            batch.well.add(name)
+        for target, answer, outcome in zip(targets, answers, outcomes, strict=True):
+            times = batch.age_and_ttl(target, at)
+            refused = answer.outcome.code if is_refusal(answer.outcome) else None
+            batch.attempts.append(judging.attempted(target, outcome, refused, **times, rand=self._rand()))
+
+    def _without_faults(self, batch: Batch, name: str, answers: Sequence[Answer], at: datetime) -> list[Outcome]:
+        """What refusals mean: a fault of the channel, which pauses it, or of each device alone."""
+        accepted_at = self._health.accepted_at(name)
+        earlier: Sequence[Refusal] = ()
+        if not is_served(answers):
+            with self._database.reading() as session:
+                known = channel_health.evidence(session, name)
+            accepted_at = max(filter(None, (accepted_at, known.accepted_at)), default=None)
+            earlier = [Refusal(device=d, user=u, code=code, since=since) for d, u, code, since in known.refused]
+        fault = find_fault(answers, earlier, accepted_at=accepted_at, now=at)
+        pause = self._pause_meanwhile(batch, name)
+        outcomes = [answer.outcome for answer in answers]
+        codes = set()
         if fault is not None:
             batch.faults[name] = fault
-            answers = without_blame(answers, fault.code)
-        pause = self._pause_meanwhile(batch, name, answers)
+            codes.add(fault.code)
         if pause is not None:
-            answers = without_blame(answers, pause.code)
+            codes.add(pause.code)
             # Only a probe says so: what was on its way when the pause began does not.
-            if name in batch.paused and fault is None and is_well(answers, pause.code):
+            if name in batch.paused and fault is None and is_well(outcomes, pause.code):
                 batch.well.add(name)
-        for target, outcome in zip(targets, answers, strict=True):
-            times = batch.age_and_ttl(target, at)
-            batch.attempts.append(judging.attempted(target, outcome, **times, rand=self._rand()))
+        spared = alone(answers, accepted_at=accepted_at, now=at)
+        outcomes = [o if o.code in codes else each for o, each in zip(outcomes, spared, strict=True)]
+        for code in codes:
+            outcomes = without_blame(outcomes, code)
+        return outcomes
 
-    def _pause_meanwhile(self, batch: _Batch, name: str, answers: Sequence[Outcome]) -> ChannelState | None:
-        """The channel's pause, looked up again when it matters: another process may have understood a burst first."""
-        if name not in batch.paused and any(
-            o.kind is OutcomeKind.TOKEN_DEAD and o.code in CONFIGURATION_CODES for o in answers
-        ):
-            with self._database.reading() as session:
-                return next((state for state in channels.paused(session) if state.name == name), None)
-        return batch.paused.get(name)
-
-    def _record(self, batch: _Batch) -> dict[Key, str]:
-        at = now()
-        by_notification: dict[int, list[Attempt]] = defaultdict(list)
-        for attempt in batch.attempts:
-            by_notification[attempt.target.notification_id].append(attempt)
-        records = {n.id: judging.summary(n, by_notification[n.id], now=at) for n in batch.notifications.values()}
-        rows = [judging.delivery(attempt, now=at) for attempt in batch.attempts]
-        news = judging.device_news(batch.attempts, now=at)
-        with self._database.writing() as session:
-            records |= _freed(session, batch, records, at)
-            held = outcomes.record(
-                session,
-                token=batch.token,
-                notifications=list(records.values()),
-                deliveries=[row for row in rows if row is not None],
-                now=at,
-            )
-            outcomes.disable_devices(session, news.dead, now=at)
-            outcomes.remember_environments(session, news.environments)
-            outcomes.slow_devices(session, news.busy)
-            _record_channels(session, batch, at)
-        _log(batch, held)
-        self._on_recorded(_tally(batch, held), at)
-        return {(n.post_id, n.user_id): records[n.id].status for n in batch.notifications.values() if n.id in held}
-
-
-def _freed(
-    session: Session, batch: _Batch, records: Mapping[int, NotificationRecord], at: datetime
-) -> dict[int, NotificationRecord]:
-    """The records, by notification, of those whose pause ended while we had them: nothing would wake these later."""
-    holds = {attempt.hold for attempt in batch.attempts if attempt.hold is not None}
-    lifted = pauses.lifted(session, holds) if holds else set()
-    freed = {attempt.target.notification_id for attempt in batch.attempts if attempt.hold in lifted}
-    return {number: replace(records[number], next_attempt_at=at) for number in freed}
-
-
-def _record_channels(session: Session, batch: _Batch, at: datetime) -> None:
-    for name, fault in sorted(batch.faults.items()):
-        until = at + timedelta(seconds=fault.wait_s)
-        channels.pause(session, name, code=fault.code, reason=fault.sentence, now=at, until=until)
-        restored = channels.restore(session, name, code=fault.code, since=fault.since, due=until)
-        if name not in batch.paused or restored:
-            fields = {"channel": name, "code": fault.code, "reason": fault.sentence, "restored_devices": restored}
-            logger.error("channel paused", extra={"fields": fields})
-    for name in sorted(batch.well):
-        resumed = channels.resume(session, name, now=at)
-        if resumed is not None:
-            fields = {"channel": name, "code": resumed.code, "waiting": resumed.notifications}
-            logger.info("channel resumed", extra={"fields": fields})
-
-
-def _tally(batch: _Batch, held: set[int]) -> Tally:
-    ours = (a for a in batch.attempts if a.target.notification_id in held)
-    return Counter((a.target.platform, a.decision.action, batch.of(a.target)[1].first_seen_at) for a in ours)
-
-
-def _log(batch: _Batch, held: set[int]) -> None:
-    """A line for each push that failed; one for each that was delivered, or one for all of them in a large batch."""
-    ours = [a for a in batch.attempts if a.target.notification_id in held]
-    delivered = [a for a in ours if a.decision.action is Action.SENT]
-    if len(delivered) > EACH_LOGGED:
-        logger.info("pushes delivered", extra={"fields": dict(Counter(a.target.platform for a in delivered))})
-        delivered = []
-    for attempt in delivered:
-        logger.info("push delivered", extra={"fields": _fields(batch, attempt)})
-    for attempt in ours:
-        if attempt.decision.action in {Action.FAILED, Action.EXPIRED}:
-            fields = {**_fields(batch, attempt), "code": attempt.decision.reason}
-            logger.warning("push failed", extra={"fields": fields})
-
-
-def _fields(batch: _Batch, attempt: Attempt) -> dict[str, object]:
-    notification, _ = batch.of(attempt.target)
-    return {"post": notification.post_id, "platform": attempt.target.platform, "user": notification.user}
+    def _pause_meanwhile(self, batch: Batch, name: str) -> ChannelState | None:
+        """The channel's pause, looked up again: another process may have understood a burst first."""
+        if name in batch.paused:
+            return batch.paused[name]
+        with self._database.reading() as session:
+            return next((state for state in channels.paused(session) if state.name == name), None)

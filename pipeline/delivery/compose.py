@@ -37,6 +37,7 @@ def compose(post: PostText, notification: Claimed, target: Target) -> Message:
         title=fill(template.title, values) or post.site,
         body=fill(template.body, values),
         url=link,
+        fallback_url=post.site_url,
         data={
             **{name: fill(text, values) for name, text in template.data.items()},
             "post_id": str(post.id),

@@ -30,18 +30,22 @@ class Attempt:
     hold: str | None = None
     # The name of that pause, or of the channel's fault that it waits for (storage.waiting).
     waits_for: str | None = None
+    # The vendor's code, if it refused the device, whatever that was taken for.
+    refused: str | None = None
 
 
-def attempted(target: Target, outcome: Outcome, *, age_s: float, ttl_s: float, rand: float) -> Attempt:
+def attempted(
+    target: Target, outcome: Outcome, refused: str | None = None, /, *, age_s: float, ttl_s: float, rand: float
+) -> Attempt:
     """What a vendor's outcome leads to."""
     if outcome.kind is OutcomeKind.CHANNEL_DOWN and outcome.retry_after_s is None:
         outcome = replace(outcome, retry_after_s=CHANNEL_WAIT_S)
     decision = decide(outcome, target.attempts + 1, age_s, ttl_s, rand)
     if decision.action is not Action.WAIT:
-        return Attempt(target=target, outcome=outcome, decision=decision)
+        return Attempt(target=target, outcome=outcome, decision=decision, refused=refused)
     fault = fault_of(target.platform)
     decision = replace(decision, reason=words(fault, outcome.code))
-    return Attempt(target=target, outcome=outcome, decision=decision, waits_for=fault)
+    return Attempt(target=target, outcome=outcome, decision=decision, waits_for=fault, refused=refused)
 
 
 def kept_back(
@@ -131,15 +135,23 @@ class DeviceNews:
     environments: dict[int, str]
     # Until when the vendor wants nothing more for a device.
     busy: dict[int, datetime]
+    # The vendor's code for which a device that may live is refused.
+    refused: dict[int, str]
+    # Devices that were refused before, and were served now.
+    served: set[int]
 
 
 def device_news(attempts: Sequence[Attempt], *, now: datetime) -> DeviceNews:
     """Which devices are dead, live in the other environment, or want a pause."""
-    news = DeviceNews(dead={}, environments={}, busy={})
+    news = DeviceNews(dead={}, environments={}, busy={}, refused={}, served=set())
     for attempt in attempts:
         target, outcome = attempt.target, attempt.outcome
         if outcome is None:
             continue
+        if outcome.kind is OutcomeKind.DELIVERED and target.refused_code is not None:
+            news.served.add(target.device_id)
+        if attempt.refused is not None and outcome.kind is not OutcomeKind.TOKEN_DEAD:
+            news.refused[target.device_id] = attempt.refused
         # The app registered again after the vendor saw the token die: it lives.
         revived = outcome.dead_since is not None and target.last_seen_at > outcome.dead_since
         if outcome.kind is OutcomeKind.TOKEN_DEAD and not revived:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from pipeline.crawling.crawler import CrawlEnd
-from pipeline.delivery.batch import Tally
+from pipeline.delivery.recording import Tally
 from pipeline.metrics import catalogue
 from pipeline.metrics.counters import counters
 from pipeline.push.outcome import Action

@@ -14,10 +14,7 @@ from typing import Any
 
 from pipeline.basics.retry_after import retry_after_s
 from pipeline.basics.text import printable
-from pipeline.push.outcome import MAX_BACKOFF_S, Outcome, OutcomeKind
-
-MAX_DETAIL = 300
-"""Characters of an answer's text that are kept."""
+from pipeline.push.outcome import MAX_BACKOFF_S, MAX_DETAIL, Outcome, OutcomeKind
 
 QUOTA_BACKOFF_S = 60.0
 """FCM, "Best practices when sending FCM messages at scale": after a 429 without Retry-After wait at least a minute."""
@@ -55,7 +52,8 @@ FCM_TABLE: Mapping[str, Line] = {
     "INTERNAL": Line(_RETRY, SERVER_BACKOFF_S),
     # 401: the APNs key or web push key stored in the Firebase console is wrong: iPhones and browsers, not Android.
     "THIRD_PARTY_AUTH_ERROR": Line(_RETRY, HUMAN_BACKOFF_S),
-    # 401, 403, 404 of google.rpc.Code: access token, permission, project id. Ours; no token is to blame.
+    # 401, 403, 404 of google.rpc.Code: access token, permission, project id. Ours, if others hear it too; the last two
+    # have been seen for one token alone (pipeline.delivery.channel_faults).
     "UNAUTHENTICATED": Line(_DOWN),
     "PERMISSION_DENIED": Line(_DOWN),
     "NOT_FOUND": Line(_DOWN),
@@ -67,7 +65,7 @@ APNS_TABLE: Mapping[str, Line] = {
     "ExpiredToken": Line(_DEAD, status=410),
     # 400: a bad token, or one of the other environment.
     "BadDeviceToken": Line(OutcomeKind.WRONG_ENVIRONMENT, status=400),
-    # 400: topic and token do not go together: our configuration.
+    # 400: topic and token do not go together: our configuration, or one phone's other app.
     "DeviceTokenNotForTopic": Line(_DOWN),
     "TopicDisallowed": Line(_DOWN),
     "BadTopic": Line(_DOWN),
@@ -109,7 +107,7 @@ DEVICE_RATE_CODES = frozenset({"TooManyRequests"})
 
 _FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 # What FCM answers is about the message when it is read as JSON; a page of HTML with such a status is a proxy or a
-# wrong end point: the delivery is tried again, and many of them are a fault of ours (circuit.py).
+# wrong end point: the delivery is tried again, and many of them are a fault of ours (pipeline.delivery.channel_faults).
 _FCM_UNREADABLE_RETRY = frozenset({401, 403, 404})
 
 
@@ -119,7 +117,7 @@ def classify_fcm(status: int, headers: Mapping[str, str], body: bytes, now: date
     if status == 200:
         name = data.get("name")
         if isinstance(name, str) and name:
-            return Outcome(kind=OutcomeKind.DELIVERED, provider_id=name[:200], answered=True)
+            return Outcome(kind=OutcomeKind.DELIVERED, provider_id=name, answered=True)
         return Outcome(kind=OutcomeKind.UNKNOWN, code="unreadable", detail=short_text(body), answered=True)
     error = _dict(data.get("error"))
     details = [_dict(item) for item in error["details"]] if isinstance(error.get("details"), list) else []
@@ -148,7 +146,7 @@ def classify_apns(
     status: int, headers: Mapping[str, str], body: bytes, now: datetime, environment: str | None = None
 ) -> Outcome:
     """Turn APNs' answer into an outcome; `environment` says which of the two servers gave it."""
-    apns_id = (_header(headers, "apns-id") or "")[:64] or None
+    apns_id = _header(headers, "apns-id") or None
     if status == 200:
         if body and not apns_id:
             # APNs names the message and says nothing more; what brings a page instead is somebody in between.
@@ -192,7 +190,7 @@ def _unlisted(
     rejected = 400 <= status < 500 and status not in {408, 425, 429} and status not in retry_also
     return Outcome(
         kind=_REJECTED if rejected else _RETRY,
-        code=code or f"http_{status}",
+        code=printable(code).strip() or f"http_{status}",
         detail=detail,
         retry_after_s=None if rejected else retry_after,
         backoff_s=QUOTA_BACKOFF_S if status in {429, *retry_also} else SERVER_BACKOFF_S,
@@ -243,8 +241,7 @@ def short_text(text: bytes | str) -> str:
     """The beginning of an answer as one printable line, without anything that may be a token."""
     if isinstance(text, bytes):
         text = text[: 8 * MAX_DETAIL].decode("utf-8", "replace")
-    text = printable(text)
-    return _LONG_RUN.sub("[hidden]", " ".join(text.split()))[:MAX_DETAIL]
+    return _LONG_RUN.sub("[hidden]", " ".join(printable(text).split()))[:MAX_DETAIL]
 
 
 def _header(headers: Mapping[str, str], name: str) -> str | None:

@@ -12,6 +12,15 @@ class CredentialsError(PipelineError):
     """A credentials file that cannot be used; the sentence names the file, what is wrong, and the way out."""
 
 
+CLOSED = Outcome(kind=OutcomeKind.CHANNEL_DOWN, code="closed", detail="the process is stopping", retry_after_s=1.0)
+"""What a closed channel answers: it costs a message no attempt, and another process sends it."""
+
+
+def unfit(error: Exception) -> Outcome:
+    """The outcome of a message of which no request can be made."""
+    return Outcome(kind=OutcomeKind.REJECTED, code="unfit", detail=type(error).__name__)
+
+
 class Channel(Protocol):
     """A road to phones. Thread-safe: several senders may call send() at once."""
 
@@ -27,7 +36,7 @@ class Channel(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back connections and threads. A closed channel answers CHANNEL_DOWN."""
+        """Give back connections and threads. A closed channel answers CLOSED to every message."""
         ...
 
 

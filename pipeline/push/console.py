@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 
+from pipeline.push.channel import CLOSED
 from pipeline.push.message import Message
 from pipeline.push.outcome import Outcome, OutcomeKind
 
@@ -14,8 +15,13 @@ class ConsoleChannel:
 
     name = "console"
 
+    def __init__(self) -> None:
+        self._closed = False
+
     def send(self, messages: Sequence[Message], deadline_s: float, *, validate_only: bool = False) -> list[Outcome]:  # noqa: ARG002
         """Log one line per message (none with validate_only) and report it delivered."""
+        if self._closed:
+            return [CLOSED] * len(messages)
         for message in messages:
             if not validate_only:
                 # The title is fit for the log here alone: this channel's log is its phone.
@@ -27,4 +33,5 @@ class ConsoleChannel:
         ]
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Show nothing any more."""
+        self._closed = True

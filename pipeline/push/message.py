@@ -15,6 +15,9 @@ MAX_PAYLOAD_BYTES = 4096
 MAX_TAG_BYTES = 64
 """Apple, "Sending notification requests to APNs": apns-collapse-id may not exceed 64 bytes."""
 
+TEXT_BYTES = 1024
+"""At least so much of a payload is for title and body, before an address or the like may have it."""
+
 ELLIPSIS = "…"
 
 
@@ -27,7 +30,7 @@ class Platform(StrEnum):
 
 
 class PayloadTooLargeError(PipelineError, ValueError):
-    """The payload exceeds 4,096 bytes even without body and title; the sentence names its size."""
+    """The payload exceeds 4,096 bytes even without all that can be left out; the sentence names its size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +52,8 @@ class Message:
     body: str
     url: str | None = None
     """Deep link that a tap opens."""
+    fallback_url: str | None = None
+    """Where a tap leads when the payload has no room for `url`: the site's own address, say."""
     data: Mapping[str, str] = field(default_factory=dict)
     badge: int | None = None
     sound: str | None = "default"
@@ -124,14 +129,19 @@ def boundary_before(text: str, at: int) -> int:
 def fit(message: Message, build: Callable[[Message], bytes], limit: int = MAX_PAYLOAD_BYTES) -> tuple[Message, bytes]:
     """Return the message and its encoded payload, shortened until the payload is at most `limit` bytes.
 
-    `build` encodes the message as it goes over the wire. The body is cut first, the title only when an empty
-    body is not enough; both on a character boundary and marked with an ellipsis.
-    Raises PayloadTooLargeError when url and data alone are over the limit.
+    `build` encodes the message as it goes over the wire. Where what nobody reads leaves too little room for what
+    somebody does, the heaviest of it goes first: an address is replaced by the fallback, and left out if that is not
+    enough. Then the body is cut, the title only when an empty body is not enough; both on a character boundary and
+    marked with an ellipsis. Raises PayloadTooLargeError when token and the like alone are over the limit.
     """
     payload = build(message)
     if len(payload) <= limit:
         return message, payload
+    message = _with_room_for_text(message, build, limit - TEXT_BYTES)
+    payload = build(message)
     for name in ("body", "title"):
+        if len(payload) <= limit:
+            break
         text: str = getattr(message, name)
         low, high = 0, len(text)  # the longest prefix that fits is in [low, high)
         while high - low > 1:
@@ -142,11 +152,45 @@ def fit(message: Message, build: Callable[[Message], bytes], limit: int = MAX_PA
                 high = middle
         message = _shortened(message, name, text, low)
         payload = build(message)
-        if len(payload) <= limit:
-            return message, payload
-    raise PayloadTooLargeError(
-        f"The payload has {len(payload)} bytes without title and body; {limit} are allowed: shorten url, image, data."
-    )
+    if len(payload) > limit:
+        raise PayloadTooLargeError(
+            f"The payload has {len(payload)} bytes without texts, links and data; {limit} are allowed: is this a token?"
+        )
+    return message, payload
+
+
+def _with_room_for_text(message: Message, build: Callable[[Message], bytes], frame: int) -> Message:
+    def size(changed: Message) -> int:
+        return len(build(replace(changed, title="", body="")))
+
+    left = size(message)
+    while left > frame:
+        message = min((lighter(message) for lighter in _LIGHTER), key=size)
+        before, left = left, size(message)
+        if left >= before:
+            break
+    return message
+
+
+def _without_address(message: Message) -> Message:
+    """The message with the fallback as its address, if that is shorter, or without one: the app shows what it has."""
+    url = message.fallback_url if len(message.fallback_url or "") < len(message.url or "") else None
+    # What the app gets as the post's address, and as where a tap leads when that is another one.
+    data = {name: value for name, value in message.data.items() if name not in {"url", "link"}}
+    return replace(message, url=url, data={**data, "url": url} if url and "url" in message.data else data)
+
+
+def _without_further_data(message: Message) -> Message:
+    return replace(message, data={key: message.data[key] for key in ("post_id", "site", "url") if key in message.data})
+
+
+_LIGHTER: tuple[Callable[[Message], Message], ...] = (
+    _without_address,
+    _without_further_data,
+    lambda message: replace(message, image=None),
+    lambda message: replace(message, thread_id=None),
+)
+"""What makes a message smaller that nobody reads."""
 
 
 def _shortened(message: Message, name: str, text: str, length: int) -> Message:

@@ -1,11 +1,14 @@
 """The error vocabulary: what became of one message, and what is to be done about it. Pure.
 
-The vendors' answers are turned into outcomes in answers.py; when a whole channel is at fault says circuit.py.
+The vendors' answers are turned into outcomes in answers.py; when a whole channel is at fault says
+pipeline.delivery.channel_faults.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from pipeline.basics.text import printable
 
 MAX_ATTEMPTS = 16
 """With the doubling below, a vendor's outage of some hours is outlived before a delivery fails."""
@@ -15,6 +18,10 @@ UNKNOWN_BACKOFF_S = 5.0
 """First wait after a lost answer: long enough for a vendor's hiccup, short enough for a notice."""
 CHANNEL_WAIT_S = 60.0
 """First wait for a channel that is down; a probe a minute finds out when it is well again."""
+
+
+MAX_DETAIL = 300
+"""Characters of an answer's text that are kept."""
 
 
 class OutcomeKind(StrEnum):
@@ -28,6 +35,8 @@ class OutcomeKind(StrEnum):
     """APNs: the token is bad, or it belongs to the other environment."""
     REJECTED = "rejected"
     """The message is at fault (or the answer makes no sense); the device is not."""
+    REFUSED = "refused"
+    """This device is refused, for a reason that may be its own or ours: kept, and tried again later."""
     RETRY = "retry"
     """Not delivered; worth another try later."""
     UNKNOWN = "unknown"
@@ -57,6 +66,18 @@ class Outcome:
     """APNs 410: since when the token is dead. A registration later than this makes it live again."""
     answered: bool = False
     """True when the vendor itself answered: only such outcomes say anything about our configuration."""
+
+    def __post_init__(self) -> None:
+        # The one door by which a vendor's words come in: a database refuses a NUL or a lone surrogate, and then with it
+        # what became of a whole batch.
+        for name, longest in _LONGEST.items():
+            text = getattr(self, name)
+            if text and (len(text) > longest or not text.isprintable()):
+                object.__setattr__(self, name, " ".join(printable(text).split())[:longest])
+
+
+_LONGEST = {"code": 64, "detail": MAX_DETAIL, "provider_id": 200}
+"""Characters that are kept of what a vendor says."""
 
 
 class Action(StrEnum):

@@ -16,6 +16,7 @@ WORDS: Mapping[OutcomeKind, str] = {
     OutcomeKind.TOKEN_DEAD: "this token will never work again: the app was removed, or it has a new token",
     OutcomeKind.WRONG_ENVIRONMENT: "a bad token, or one of the other APNs environment",
     OutcomeKind.REJECTED: "the message was refused, the device is not to blame",
+    OutcomeKind.REFUSED: "this device was refused, for a reason that may be its own or ours: `crawlpush doctor push`",
     OutcomeKind.RETRY: "not delivered; a real notification would be tried again",
     OutcomeKind.UNKNOWN: "sent, and the answer was lost; a real notification would be sent again under the same tag",
     OutcomeKind.CHANNEL_DOWN: "nothing can be sent with this configuration: `crawlpush doctor push` looks at it",

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pipeline.broker.queue_ages import oldest_sent_at
 from pipeline.crawling.closing import close_run, decide_late_posts
 from pipeline.resources import now
-from storage import channels, crawl_runs, notifications, posts
+from storage import channels, crawl_runs, notifications, posts, probes
 from storage.run_figures import RunFigures
 from storage.session import Database
 
@@ -89,9 +89,10 @@ def _bring_back(database: Database) -> None:
 def send_due(database: Database, broker: Broker, *, lost_before: datetime = LONG_AGO) -> int:
     """Enqueue the notifications that are due and have no message, slice after slice; returns how many.
 
-    With `lost_before`, also those whose message was sent before that and is gone.
+    With `lost_before`, also those whose message was sent before that and is gone. And one for each paused channel that
+    is to be tried again, whatever its own time.
     """
-    count = 0
+    count = _send_probes(database, broker)
     while broker.length("notify_user") <= broker.notify_queue_max:
         with database.writing() as session:
             keys = notifications.due(session, now=now(), lost_before=lost_before, limit=SLICE)
@@ -100,6 +101,17 @@ def send_due(database: Database, broker: Broker, *, lost_before: datetime = LONG
         if len(keys) < SLICE:
             break
     return count
+
+
+def _send_probes(database: Database, broker: Broker) -> int:
+    with database.reading() as session:
+        names = probes.to_probe(session, now=now())
+    if not names:
+        return 0
+    with database.writing() as session:
+        keys = [key for name in names if (key := probes.send_probe(session, name, now=now())) is not None]
+    broker.publish("notify_user", keys)
+    return len(keys)
 
 
 def _lost_before(database: Database, broker: Broker, task: str) -> datetime:

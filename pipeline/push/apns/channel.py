@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pipeline.push.apns.client import encode
 from pipeline.push.apns.environment import Environment, Push
 from pipeline.push.apns.provider_token import LocalTokenStore, ProviderTokens, ProviderTokenStore
-from pipeline.push.channel import CredentialsError
+from pipeline.push.channel import CLOSED, CredentialsError, unfit
 from pipeline.push.credentials import load_apns_key, tls_context
 from pipeline.push.loop import LoopClosedError, LoopInterruptedError, LoopThread
 from pipeline.push.message import Message, PayloadTooLargeError, fit
@@ -23,7 +23,6 @@ logger = logging.getLogger(__name__)
 # Apple, "Sending notification requests to APNs".
 ENVIRONMENTS = ("production", "sandbox")
 
-_CLOSED = Outcome(kind=OutcomeKind.RETRY, code="closed", detail="the process is stopping")
 _INTERRUPTED = Outcome(kind=OutcomeKind.UNKNOWN, code="interrupted", detail="the process is stopping")
 _NOT_SENT = Outcome(kind=OutcomeKind.RETRY, code="not_sent", detail="the time was up before the message's turn came")
 _LATE = Outcome(kind=OutcomeKind.UNKNOWN, code="timeout", detail="no answer by the deadline")
@@ -74,7 +73,7 @@ class APNsChannel:
         try:
             return self._loop.run(self._send_batch(messages, deadline_s), deadline_s + 5.0)
         except LoopClosedError:
-            return [_CLOSED] * len(messages)
+            return [CLOSED] * len(messages)
         except LoopInterruptedError:
             return [_INTERRUPTED] * len(messages)
         except Exception:
@@ -107,6 +106,10 @@ class APNsChannel:
             except PayloadTooLargeError as error:
                 too_large = Outcome(kind=OutcomeKind.REJECTED, code="payload_too_large", detail=str(error))
                 batch.settle(index, too_large)
+                continue
+            except Exception as error:
+                # One message that cannot be encoded is nobody else's trouble.
+                batch.settle(index, unfit(error))
                 continue
             push = Push(fitted, lambda outcome, index=index: batch.settle(index, outcome))  # type: ignore[misc]
             everything.append(push)

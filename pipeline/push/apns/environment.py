@@ -20,11 +20,17 @@ from pipeline.push.outcome import Outcome, OutcomeKind
 logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 5.0
+STORE_TIMEOUT_S = 15.0
+"""Of the store in which the fleet shares its provider token, the wait for its lock included."""
 PING_AFTER_S = 30.0
 """A connection that was silent for this long is asked whether it still lives before messages are trusted to it."""
 PING_TIMEOUT_S = 2.0
+STALL_S = 10.0
+"""A connection that was asked for something and has brought no message to its end for so long is replaced."""
 MAX_REFUSALS = 3
 """A message that the server has refused three times more is tried again later, not at once."""
+MAX_DOUBTS = 3
+"""Refusals of our credentials on a connection that has not served anybody, before the others are not tried on it."""
 MAX_BARREN = 3
 """Connections in a row that gave no answer at all, before the waiting messages are told to try again later."""
 
@@ -57,6 +63,8 @@ class Link:
         self.pushes: dict[int, Push] = {}
         self.suspect = False
         """An answer did not come in time and nothing else did: ask before the next message."""
+        self.refusals = 0
+        """Messages that were refused for our credentials."""
         self._environment = environment
         self.client = Client(Credentials(environment.tokens, self), environment.host, environment.port)
         self.connection = self.client.connection
@@ -68,6 +76,12 @@ class Link:
         push.stream = (self.connection, stream_id)
         push.sent_at = time.monotonic()
         self.pushes[stream_id] = push
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the connection, alive or not, has brought nothing for too long."""
+        since = self.connection.unanswered_since
+        return since is not None and time.monotonic() - since >= STALL_S
 
     def answered(self, stream_id: int, response: Response) -> None:
         """Hand an answer on."""
@@ -112,6 +126,7 @@ class Environment:
         self._link: Link | None = None
         self._task: asyncio.Task[None] | None = None
         self._barren = 0
+        self._watch: asyncio.TimerHandle | None = None
 
     def submit(self, pushes: Iterable[Push]) -> None:
         """Take messages on; each will be settled, unless its owner gives it up first."""
@@ -144,6 +159,8 @@ class Environment:
             self._begin(self._fetch_token())
         elif link is None or link.connection.going_away:
             self._begin(self._connect())
+        elif link.stalled:
+            link.connection.abort()
         elif link.suspect or time.monotonic() - link.connection.received_at > PING_AFTER_S:
             self._begin(self._probe(link))
         else:
@@ -176,9 +193,10 @@ class Environment:
             self.other.submit([push])
             return
         self._settle(push, outcome)
-        if refused and not link.connection.proven:
+        link.refusals += refused
+        if link.refusals >= MAX_DOUBTS and not link.connection.proven:
             # One stream at a time is allowed until Apple accepts the token: the rest would hear the same, slowly.
-            self._settle_waiting(outcome)
+            self._settle_waiting(replace(outcome, answered=False))
 
     def lost(self, push: Push, loss: Loss, reason: str) -> None:
         """No answer will come: send again what was certainly not handled, the others are unknown."""
@@ -208,10 +226,16 @@ class Environment:
         self._task = asyncio.get_running_loop().create_task(run())
 
     async def _fetch_token(self) -> None:
-        await asyncio.to_thread(self.tokens.current)
+        await self._from_store(self.tokens.current)
 
     async def _replace_token(self, rejected: str) -> None:
-        await asyncio.to_thread(self.tokens.replace, rejected)
+        await self._from_store(lambda: self.tokens.replace(rejected))
+
+    async def _from_store(self, ask: Callable[[], object]) -> None:
+        try:
+            await asyncio.wait_for(asyncio.to_thread(ask), STORE_TIMEOUT_S)
+        except TimeoutError:
+            self._settle_waiting(_retry("token_unavailable", "the fleet's provider token store does not answer"))
 
     async def _connect(self) -> None:
         self._link = None
@@ -246,6 +270,23 @@ class Environment:
                 logger.exception("push request failed", extra={"fields": {"platform": "apns"}})
                 self._settle(push, _retry("internal_error", type(error).__name__))
                 link.connection.abort()
+
+        if self._queue:
+            link.connection.wanted()
+        self._watch_on()
+
+    def _watch_on(self) -> None:
+        link = self._link
+        if self._watch is None and link is not None and link.connection.unanswered_since is not None:
+            self._watch = asyncio.get_running_loop().call_later(STALL_S / 2, self._look)
+
+    def _look(self) -> None:
+        """Replace a connection that brings nothing: it answers pings, say, and gives no room to send a message in."""
+        self._watch = None
+        if self._link is not None and self._link.stalled:
+            self._link.connection.abort()
+        else:
+            self._watch_on()
 
     def _settle(self, push: Push, outcome: Outcome) -> None:
         if not push.settled:

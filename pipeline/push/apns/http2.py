@@ -29,6 +29,8 @@ MAX_STREAMS = 1000
 MAX_REQUESTS = 500_000
 """Requests after which a connection is replaced: stream ids are finite, and so is trust in old connections."""
 MAX_ANSWER_BYTES = 16_384
+SHUTDOWN_S = 2.0
+"""How long a TLS connection may say goodbye; asyncio's half minute is for peers that answer."""
 _REFUSED_STREAM = 7
 _CANCEL = 8
 
@@ -90,6 +92,8 @@ class HTTP2Connection(asyncio.Protocol):
         """No new streams: the server said so, the connection is old, or it is gone."""
         self.received_at = time.monotonic()
         """Monotonic time of the last byte from the server: silence for long is suspicious."""
+        self.unanswered_since: float | None = None
+        """Monotonic time since when something has been wanted of the server and nothing has come to an end."""
         self.extra_headers: Mapping[str, str] = {}
         """Headers that apns2's client has no parameter for; added to every request."""
         self._owner = owner
@@ -120,7 +124,13 @@ class HTTP2Connection(asyncio.Protocol):
         try:
             async with asyncio.timeout(timeout_s):
                 await self._loop.create_connection(
-                    lambda: self, self.host, self.port, ssl=context, server_hostname=self.host
+                    lambda: self,
+                    self.host,
+                    self.port,
+                    ssl=context,
+                    server_hostname=self.host,
+                    ssl_handshake_timeout=timeout_s,
+                    ssl_shutdown_timeout=SHUTDOWN_S,
                 )
                 await asyncio.shield(self._settled)
         except BaseException:
@@ -153,11 +163,21 @@ class HTTP2Connection(asyncio.Protocol):
         self._state.send_headers(stream_id, block)
         self._streams[stream_id] = stream = _Stream(unsent=body)
         self._send_body(stream_id, stream)
+        self.wanted()
         self._requests += 1
         if self._requests >= MAX_REQUESTS:
             self.going_away = True
         self._flush_soon()
         return stream_id
+
+    def wanted(self) -> None:
+        """Somebody waits for this connection: from now on it has to bring something."""
+        if self.unanswered_since is None:
+            self.unanswered_since = time.monotonic()
+
+    def _progressed(self) -> None:
+        """The server ended a stream. One that we gave up does not count."""
+        self.unanswered_since = time.monotonic() if self._streams else None
 
     def cancel(self, stream_id: int) -> None:
         """Give up a stream; the owner is not told again."""
@@ -285,6 +305,7 @@ class HTTP2Connection(asyncio.Protocol):
             return
         code = int(event.error_code)
         loss = Loss.REFUSED if code == _REFUSED_STREAM else Loss.UNKNOWN
+        self._progressed()
         self._lose(event.stream_id, loss, f"RST_STREAM {_code_name(code)}")
 
     def _on_goaway(self, event: Any) -> None:
@@ -316,6 +337,7 @@ class HTTP2Connection(asyncio.Protocol):
             self._state.reset_stream(stream_id, _CANCEL)
         stream = self._forget(stream_id)
         if stream is not None:
+            self._progressed()
             self._owner.answered(stream_id, Response(stream.status, stream.headers, bytes(stream.body)))
 
     def _lose(self, stream_id: int, loss: Loss, reason: str) -> None:

@@ -1,17 +1,20 @@
 """Google's OAuth access token: one for the process, renewed ahead of time by one caller at a time."""
 
 import asyncio
+import ssl
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import partial
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import google.auth.exceptions
-import requests
-from google.auth.transport.requests import Request
+import google.auth.transport
 from google.oauth2.service_account import Credentials
 
 from pipeline.errors import PipelineError
 from pipeline.push.answers import short_text
+from pipeline.push.fcm.http1 import Answer, Pool, Request
 from pipeline.push.outcome import Outcome, OutcomeKind
 
 RENEW_AHEAD_S = 600.0
@@ -23,6 +26,7 @@ FAILURE_HOLD_S = 10.0
 MIN_REPLACE_S = 60.0
 """A token that is younger than this is not replaced because FCM refused it: another one would fare no better."""
 FETCH_TIMEOUT_S = 10.0
+"""Of a whole fetch, however the bytes of its answer drip in."""
 
 
 class TokenError(PipelineError):
@@ -36,12 +40,10 @@ class TokenError(PipelineError):
 class AccessTokens:
     """The process' access token. All methods run on one event loop."""
 
-    def __init__(self, credentials: Credentials, ca_file: str | None) -> None:
-        """ca_file: certificates to check the token end point against, when it is not a public one."""
+    def __init__(self, credentials: Credentials, tls: ssl.SSLContext) -> None:
+        """tls: how to check the token end point."""
         self._credentials = credentials
-        # Given with each request, because a REQUESTS_CA_BUNDLE in the environment would win over the session's own.
-        trust = {"verify": ca_file} if ca_file else {}
-        self._request = partial(Request(requests.Session()), timeout=FETCH_TIMEOUT_S, **trust)
+        self._tls = tls
         self._token: str | None = None
         self._fetched_at = 0.0
         self._expires_at = 0.0
@@ -74,8 +76,9 @@ class AccessTokens:
 
     async def _fetch_token(self) -> str:
         try:
-            # google-auth speaks requests, which blocks.
-            await asyncio.to_thread(self._credentials.refresh, self._request)
+            # google-auth blocks, and signs meanwhile; what it has to say to the end point comes back to this loop.
+            transport = _Transport(asyncio.get_running_loop(), self._tls, time.monotonic() + FETCH_TIMEOUT_S)
+            await asyncio.to_thread(self._credentials.refresh, transport)
         except Exception as error:
             self._failure = _failure_outcome(error)
             self._failed_until = time.monotonic() + FAILURE_HOLD_S
@@ -87,6 +90,61 @@ class AccessTokens:
         self._expires_at = self._fetched_at + max(lifetime, 2 * MARGIN_S)
         self._failure = None
         return self._token
+
+
+class _Answer(NamedTuple):
+    """A google.auth.transport.Response."""
+
+    status: int
+    headers: Mapping[str, str]
+    data: bytes
+
+
+class _Transport(google.auth.transport.Request):
+    """What google-auth asks a token end point through: each request on a connection of its own, all by one deadline.
+
+    google-auth's transport for requests knows time-outs for a read alone: an end point whose answer drips in, or stands
+    still after the head, would be waited for without an end, and with it every message.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, tls: ssl.SSLContext, until: float) -> None:
+        """loop: where requests run; __call__ blocks another thread. until: of the monotonic clock."""
+        self._loop = loop
+        self._tls = tls
+        self._until = until
+
+    def __call__(
+        self,
+        url: str,
+        method: str = "POST",  # noqa: ARG002 - a token is always asked for so
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,  # noqa: ARG002 - the deadline is for all of the requests
+        **_options: Any,
+    ) -> _Answer:
+        left = self._until - time.monotonic()
+        request = Request(
+            path=urlsplit(url)._replace(scheme="", netloc="", fragment="").geturl(),
+            headers={**(headers or {}), "Accept": "application/json", "Accept-Encoding": "identity"},
+            body=body or b"",
+        )
+        try:
+            answer = asyncio.run_coroutine_threadsafe(self._post(url, request, left), self._loop).result(left + 1)
+        except (OSError, ValueError) as error:
+            what = "no whole answer in time" if isinstance(error, TimeoutError) else str(error)
+            sentence = f"{urlsplit(url).hostname}: {what}"
+            raise google.auth.exceptions.TransportError(sentence) from error  # type: ignore[no-untyped-call]
+        return _Answer(answer.status, answer.headers, answer.body)
+
+    async def _post(self, url: str, request: Request, timeout_s: float) -> Answer:
+        pool = Pool(url, tls=self._tls, connections=1)
+        try:
+            answer = await pool.post(request, timeout_s)
+        finally:
+            pool.close()
+        if not answer.whole:
+            raise ConnectionError("the answer broke off")
+        return answer
 
 
 def _failure_outcome(error: Exception) -> Outcome:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pyfcm import FCMNotification
 
 from pipeline.push.answers import classify_fcm, short_text
+from pipeline.push.channel import CLOSED, unfit
 from pipeline.push.credentials import load_service_account, tls_context
 from pipeline.push.fcm.access_token import AccessTokens, TokenError
 from pipeline.push.fcm.http1 import Pool, Request
@@ -24,7 +25,6 @@ from pipeline.push.payload import fcm_payload
 
 logger = logging.getLogger(__name__)
 
-_CLOSED = Outcome(kind=OutcomeKind.RETRY, code="closed", detail="the process is stopping")
 _INTERRUPTED = Outcome(kind=OutcomeKind.UNKNOWN, code="interrupted", detail="the process is stopping")
 _NOT_SENT = Outcome(kind=OutcomeKind.RETRY, code="not_sent", detail="the time was up before the message's turn came")
 
@@ -54,7 +54,7 @@ class FCMChannel:
         self._path = urlsplit(self._client.fcm_end_point).path
         self._endpoint = endpoint
         self._tls = tls_context(ca_file)
-        self._tokens = AccessTokens(self._client.credentials, ca_file)
+        self._tokens = AccessTokens(self._client.credentials, self._tls)
         self._timeout_s = timeout_s
         self._connections = connections
         self._loop = LoopThread("push-fcm")
@@ -65,7 +65,7 @@ class FCMChannel:
         try:
             return self._loop.run(self._send_batch(messages, deadline_s, validate_only), deadline_s + 5.0)
         except LoopClosedError:
-            return [_CLOSED] * len(messages)
+            return [CLOSED] * len(messages)
         except LoopInterruptedError:
             return [_INTERRUPTED] * len(messages)
         except Exception:
@@ -112,6 +112,10 @@ class FCMChannel:
                 _, payload = fit(messages[index], lambda message: self._encode(message, validate_only))
             except PayloadTooLargeError as error:
                 outcomes[index] = Outcome(kind=OutcomeKind.REJECTED, code="payload_too_large", detail=str(error))
+                continue
+            except Exception as error:
+                # One message that cannot be encoded is nobody else's trouble.
+                outcomes[index] = unfit(error)
                 continue
             request = Request(path=self._path, headers={}, body=payload)
             try:

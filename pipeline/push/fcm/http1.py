@@ -6,9 +6,9 @@ difference between a message that may be sent again and one that may have been s
 """
 
 import asyncio
+import contextlib
 import ssl
 import time
-from asyncio.sslproto import SSLProtocol
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -27,11 +27,8 @@ TLS_BUFFER_BYTES = 32_768
 """Of each connection, for reading: two TLS records (RFC 8446, section 5.1)."""
 ADDRESS_DELAY_S = 0.25
 """How long one of a host's addresses may take before the next is tried beside it (RFC 8305, section 5)."""
-
-
-# asyncio makes it 256 KiB, which for a hundred connections is more than all else that a notifier needs for them; there
-# is no way to say so for one.
-SSLProtocol.max_size = TLS_BUFFER_BYTES
+SHUTDOWN_S = 2.0
+"""How long a TLS connection may say goodbye; asyncio's half minute is for peers that answer."""
 
 
 class AnswerError(PipelineError, ConnectionError):
@@ -64,10 +61,12 @@ class Pool:
     """Connections to one server. All methods run on one event loop."""
 
     def __init__(self, url: str, *, tls: ssl.SSLContext, connections: int) -> None:
-        """url: https://HOST[:PORT]. connections: the most that are open at once; whoever comes later waits."""
+        """url: https://HOST[:PORT], or http://. connections: the most that are open at once; who comes later waits."""
         parts = urlsplit(url)
-        self._host, self._port, self._authority = parts.hostname or "", parts.port or 443, parts.netloc
-        self._tls = tls
+        secure = parts.scheme != "http"
+        self._host, self._authority = parts.hostname or "", parts.netloc
+        self._port = parts.port or (443 if secure else 80)
+        self._tls = tls if secure else None
         self._turns = asyncio.Semaphore(connections)
         self._idle: list[_Connection] = []
 
@@ -109,7 +108,12 @@ class Pool:
     async def _connect(self) -> "_Connection":
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             _, connection = await asyncio.get_running_loop().create_connection(
-                _Connection, self._host, self._port, ssl=self._tls, happy_eyeballs_delay=ADDRESS_DELAY_S
+                _Connection,
+                self._host,
+                self._port,
+                ssl=self._tls,
+                ssl_shutdown_timeout=SHUTDOWN_S if self._tls else None,
+                happy_eyeballs_delay=ADDRESS_DELAY_S,
             )
         return connection
 
@@ -151,10 +155,12 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        with contextlib.suppress(AttributeError):
+            _save_memory(transport)
 
     @override
     def data_received(self, data: bytes) -> None:
-        if self._waiter is None or self._waiter.done():
+        if self._waiting is None:
             # Nobody asked for anything.
             self.close()
             return
@@ -163,7 +169,7 @@ class _Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except HttpParserError as error:
             self._end(AnswerError(f"no HTTP: {type(error).__name__}"))
-        if self._size >= MAX_ANSWER_BYTES and not self._waiter.done():
+        if self._size >= MAX_ANSWER_BYTES and self._waiting is not None:
             self._end(AnswerError("an answer without an end"))
 
     @override
@@ -174,12 +180,21 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(exc or AnswerError("the connection was lost before the answer's end"))
 
+    def on_message_begin(self) -> None:
+        """See httptools: an answer begins. One that nobody asked for is not the next request's: no more requests."""
+        if self._waiting is None:
+            self.close()
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """See httptools: one header of the answer."""
+        if self._waiting is None:
+            return
         self._answer.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         """See httptools: the status is known."""
+        if self._waiting is None:
+            return
         self._answer.status = self._parser.get_status_code()
 
     def on_body(self, body: bytes) -> None:
@@ -188,6 +203,8 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """See httptools: the answer's end, or that of a word such as "100 Continue" before it."""
+        if self._waiting is None:
+            return
         if self._answer.status < 200:
             self._answer = Answer()
             return
@@ -195,17 +212,38 @@ class _Connection(asyncio.Protocol):
         self.reusable = self._parser.should_keep_alive()
         self._finish()
 
+    @property
+    def _waiting(self) -> "asyncio.Future[Answer] | None":
+        """Who waits for an answer; None: what comes now belongs to nobody."""
+        return self._waiter if self._waiter is not None and not self._waiter.done() else None
+
     def _end(self, error: Exception) -> None:
         """The connection is over: what came of an answer is one, if it has anything to say."""
         self.close()
-        if self._waiter is None or self._waiter.done():
+        waiter = self._waiting
+        if waiter is None:
             return
         if self._answer.status and (self._chunks or self._answer.status != 200):
             self._finish()
         else:
-            self._waiter.set_exception(error)
+            waiter.set_exception(error)
 
     def _finish(self) -> None:
         self._answer.body = b"".join(self._chunks)
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(self._answer)
+        waiter = self._waiting
+        if waiter is not None:
+            waiter.set_result(self._answer)
+
+
+def _save_memory(transport: asyncio.Transport) -> None:
+    """Let one TLS connection read into TLS_BUFFER_BYTES.
+
+    asyncio takes 256 KiB, which for a hundred connections is more than all else that a notifier needs for them, and has
+    no parameter for it; so its buffer is replaced, on this connection alone. Raises AttributeError where asyncio has
+    changed, or without TLS; the connection then only takes more memory.
+    """
+    tls = transport._ssl_protocol  # type: ignore[attr-defined]
+    if len(tls._ssl_buffer) > TLS_BUFFER_BYTES:
+        tls._ssl_buffer = bytearray(TLS_BUFFER_BYTES)
+        tls._ssl_buffer_view = memoryview(tls._ssl_buffer)
+        tls.max_size = TLS_BUFFER_BYTES

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import redis
 from sqlalchemy import update
 
@@ -11,9 +12,18 @@ from pipeline.push.message import Platform
 from pipeline.push.outcome import Outcome, OutcomeKind
 from pipeline.resources import now
 from scripts.gateway.process import GatewayProcess
-from storage import channels
+from storage import channel_health, channels, probes
 from storage.models import ChannelState, Delivery, Device, Notification
-from tests.integration.pipeline.delivery.story import DELIVERED, MISMATCH, NOT_SET_UP, REFUSED, Scripted, StoryFor, over
+from tests.integration.pipeline.delivery.story import (
+    DELIVERED,
+    MISMATCH,
+    NOT_SET_UP,
+    REFUSED,
+    Scripted,
+    StoryFor,
+    over,
+    token_of,
+)
 
 
 def test_wrong_credentials_pause_the_channel_and_a_probe_a_minute_finds_out(
@@ -74,15 +84,16 @@ def test_one_stray_refusal_among_successes_pauses_nothing(story: StoryFor) -> No
     assert people.deliver(people.keys[4:]) == ["sent"] * 2
 
 
-def test_a_burst_of_dead_tokens_is_our_fault_and_what_it_disabled_is_restored(story: StoryFor) -> None:
+def test_a_burst_of_dead_tokens_is_our_fault_and_disables_nobody(story: StoryFor) -> None:
     names = [f"user-{number}" for number in range(24)]
     channel = Scripted(*[MISMATCH] * 24)
     people = story({name: ["fcm"] for name in names}, push=over(channel))
-    # The first nine are too few to tell
-    assert people.deliver(people.keys[:9]) == ["failed"] * 9
-    assert sum(d.disabled_at is not None for d in people.rows(Device)) == 9
+    # The first two are too few to tell: they wait, and nobody's token is called dead while nobody is served
+    assert people.deliver(people.keys[:2]) == ["pending"] * 2
+    assert people.rows(ChannelState) == []
+    assert {d.refused_code for d in people.rows(Device)} == {"SENDER_ID_MISMATCH", None}
     # With the next ones it is clear
-    assert people.deliver(people.keys[9:20]) == ["pending"] * 11
+    assert people.deliver(people.keys[2:20]) == ["pending"] * 18
     assert all(d.disabled_at is None for d in people.rows(Device))
     assert {n.status for n in people.rows(Notification)} == {"pending"}
     (state,) = people.rows(ChannelState)
@@ -138,3 +149,114 @@ def test_what_goes_beyond_the_quota_waits_without_an_attempt(story: StoryFor, re
     waiting = [n for n in people.rows(Notification) if n.status == "pending"]
     assert {(n.reason, n.attempts) for n in waiting} == {("fcm quota", 0)}
     assert max(people.due_in_s(n) for n in waiting) < 10
+
+
+def test_what_a_fault_disabled_while_others_were_served_is_restored(story: StoryFor) -> None:
+    channel = Scripted(DELIVERED, *[MISMATCH] * 9)
+    people = story({f"user-{number}": ["fcm"] for number in range(10)}, push=over(channel))
+    assert sorted(people.deliver(people.keys[:6])) == ["failed"] * 5 + ["sent"]
+    assert sum(d.disabled_at is not None for d in people.rows(Device)) == 5
+    people.deliver(people.keys[6:])
+    assert people.rows(ChannelState)
+    assert all(d.disabled_at is None for d in people.rows(Device))
+    assert sorted(n.status for n in people.rows(Notification)) == ["pending"] * 9 + ["sent"]
+
+
+ODD = [
+    ("apns", "DeviceTokenNotForTopic"),
+    ("apns", "TopicDisallowed"),
+    ("fcm", "NOT_FOUND"),
+    ("fcm", "SENDER_ID_MISMATCH"),
+]
+
+
+@pytest.mark.parametrize(("platform", "code"), ODD)
+def test_one_odd_phone_on_a_quiet_installation_stops_nobody(
+    story: StoryFor, gateway: GatewayProcess, platform: str, code: str
+) -> None:
+    people = story({"odd": [platform], "good": [platform]})
+    odd, good = people.keys
+    gateway.set_faults(answers=[f"{token_of('odd', platform)}={code}"])
+    assert people.deliver([odd]) == ["pending"]
+    assert people.rows(ChannelState) == []
+    assert people.deliver([good]) == ["sent"]
+    (device,) = (d for d in people.rows(Device) if d.refused_code)
+    assert (device.refused_code, device.disabled_at) == (code, None)
+    with people.database.reading() as session:
+        assert channel_health.refused_devices(session) == {(platform, code): 1}
+    # It is tried again later, and served once its trouble is over
+    (waiting,) = (n for n in people.rows(Notification) if n.status == "pending")
+    assert 550 < people.due_in_s(waiting) < 1300
+    gateway.set_faults()
+    people.time_passes(1300)
+    assert people.deliver([odd]) == ["sent"]
+    assert all(d.refused_code is None for d in people.rows(Device))
+
+
+@pytest.mark.parametrize(("platform", "code"), [("apns", "InvalidProviderToken"), ("fcm", "UNAUTHENTICATED")])
+def test_a_channel_that_one_phone_paused_is_tried_with_another(
+    story: StoryFor, gateway: GatewayProcess, platform: str, code: str
+) -> None:
+    people = story({"odd": [platform], "good": [platform]}, posts=2)
+    odd, good = people.keys[:2]
+    gateway.set_faults(answers=[f"{token_of('odd', platform)}={code}"])
+    assert people.deliver([odd]) == ["pending"]
+    assert [state.code for state in people.rows(ChannelState)] == [code]
+    assert people.deliver([good]) == ["pending"]
+    people.time_passes(60)
+    # The odd one comes first, and is not who the channel is tried with
+    people.deliver([odd])
+    assert people.rows(ChannelState)
+    with people.database.writing() as session:
+        assert list(probes.to_probe(session, now=now())) == [platform]
+        assert probes.send_probe(session, platform, now=now()) == good
+    assert people.deliver([good]) == ["sent"]
+    assert people.rows(ChannelState) == []
+    # From now on it is known to be that phone's trouble
+    people.deliver([odd])
+    assert people.rows(ChannelState) == []
+    assert people.deliver(people.keys[3:]) == ["sent"]
+
+
+def test_where_everybody_was_refused_the_probe_goes_round(story: StoryFor) -> None:
+    channel = Scripted(*[REFUSED] * 3)
+    people = story({name: ["fcm"] for name in ("a", "b", "c")}, push=over(channel))
+    people.deliver()
+    probed = []
+    for _ in range(3):
+        people.time_passes(70)
+        with people.database.writing() as session:
+            key = probes.send_probe(session, "fcm", now=now())
+        assert key is not None
+        probed.append(key)
+        channel.answers = [REFUSED]
+        people.deliver([key])
+    assert len(set(probed)) == 3
+
+
+def test_a_vendor_that_takes_nothing_is_said_once_and_its_end_once(
+    story: StoryFor, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    busy = Outcome(kind=OutcomeKind.RETRY, code="UNAVAILABLE", detail="try later", answered=True)
+    channel = Scripted(*[busy] * 100)
+    people = story({"minji": ["fcm"], "jun": ["console"]}, push=over(channel))
+    people.deliver()
+    with people.database.reading() as session:
+        assert not channel_health.troubled(session)
+    for _ in range(3):
+        heard = people.deliveries._health._heard["fcm"]
+        assert heard.failing_since is not None
+        heard.failing_since -= timedelta(seconds=40)
+        people.time_passes(600)
+        people.deliver()
+    with people.database.reading() as session:
+        (trouble,) = channel_health.troubled(session)
+        assert (trouble.name, trouble.trouble_code, trouble.trouble_detail) == ("fcm", "UNAVAILABLE", "try later")
+    channel.answers = []
+    people.time_passes(600)
+    assert people.deliver() == ["sent"]
+    with people.database.reading() as session:
+        assert not channel_health.troubled(session)
+    said = [record.message for record in caplog.records if "vendor" in record.message]
+    assert said == ["vendor takes nothing", "vendor takes messages again"]

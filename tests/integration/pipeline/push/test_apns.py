@@ -219,8 +219,16 @@ def test_a_provider_token_that_apple_refuses_stops_the_batch_and_touches_no_devi
         channel.close()
 
     assert kinds(outcomes) == {("channel_down", "InvalidProviderToken"): 300}
-    # One message at a time may ask before the token is accepted; the others are told what it heard.
-    assert gateway.stats()["apns"] == {"InvalidProviderToken": 1}
+    # One message at a time may ask before the token is accepted; after three the others are told what these heard.
+    assert gateway.stats()["apns"] == {"InvalidProviderToken": 3}
+    assert sum(outcome.answered for outcome in outcomes) == 3
+
+
+def test_a_phone_that_is_refused_our_provider_token_alone_is_nobody_elses_trouble(apns, gateway):
+    batch = messages(10)
+    gateway.set_faults(answers=[f"{batch[0].token}=InvalidProviderToken"])
+
+    assert kinds(apns.send(batch, 10)) == {("channel_down", "InvalidProviderToken"): 1, ("delivered", ""): 9}
 
 
 @pytest.mark.parametrize("code", ["BadTopic", "TopicDisallowed", "DeviceTokenNotForTopic", "Forbidden"])
@@ -369,7 +377,7 @@ def test_more_than_a_flow_control_window_at_once(apns, gateway):
 
 def test_a_message_that_cannot_be_made_to_fit_fails_alone(apns):
     good, bad = messages(2)
-    bad = replace(bad, url="https://x.example/" + "a" * 5000)
+    bad = replace(bad, data={"post_id": "7" * 5000})
 
     assert [outcome.code for outcome in apns.send([good, bad, good], 10)] == ["", "payload_too_large", ""]
 
@@ -399,7 +407,7 @@ def test_closed_it_says_so_and_leaves_no_thread(config):
 
     thread.join(10)
     assert not thread.is_alive()
-    assert kinds(channel.send(messages(2), 1)) == {("retry", "closed"): 2}
+    assert kinds(channel.send(messages(2), 1)) == {("channel_down", "closed"): 2}
 
 
 def test_closed_in_the_middle_it_says_so_at_once(config, gateway):

@@ -286,6 +286,58 @@ def test_after_a_deadline_in_silence_the_connection_is_asked_first(config, monke
         assert len(server.connections) == 2
 
 
+class NoWindow(Connection):
+    """Answers pings, and gives no room for the body of a message."""
+
+    initial_window = 0
+
+
+class NoStream(Connection):
+    """Answers pings, and allows no message."""
+
+    max_streams = 0
+
+
+class NoAnswer(Connection):
+    """Takes all messages, answers pings, and nothing else."""
+
+    max_streams = 100
+
+    def request(self, stream_id):
+        pass
+
+
+class DripsAnswers(NoAnswer):
+    """Begins each answer and never ends it."""
+
+    def request(self, stream_id):
+        self.h2.send_headers(stream_id, [(":status", "200")])
+        self.drip(stream_id)
+
+    def drip(self, stream_id):
+        if not self.transport.is_closing():
+            self.h2.send_data(stream_id, b" ")
+            self.flush()
+            asyncio.get_running_loop().call_later(0.05, self.drip, stream_id)
+
+
+@pytest.mark.parametrize("hangs", [NoWindow, NoStream, NoAnswer, DripsAnswers])
+def test_a_connection_that_brings_nothing_is_replaced_and_they_do_not_pile_up(config, monkeypatch, hangs):
+    monkeypatch.setattr(environment, "STALL_S", 0.4)
+    healed = threading.Event()
+
+    def script(server):
+        return Connection(server) if healed.is_set() else hangs(server)
+
+    with channel_to(config, script) as (channel, server):
+        for _ in range(8):
+            outcomes = channel.send(messages(3), 0.3)
+            assert {outcome.kind.value for outcome in outcomes} <= {"unknown", "retry"}
+        wait_for(lambda: sum(not each.transport.is_closing() for each in server.connections) <= 1)
+        healed.set()
+        wait_for(lambda: kinds(channel.send(messages(3), 2)) == {("delivered", ""): 3})
+
+
 def test_an_idle_connection_that_the_server_closed_is_replaced(config):
     class Closes(Connection):
         def request(self, stream_id):

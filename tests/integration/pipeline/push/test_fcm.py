@@ -294,9 +294,19 @@ def test_a_long_korean_message_is_accepted_at_its_full_4096_bytes(fcm, gateway):
 
 
 def test_a_message_that_cannot_be_made_to_fit_fails_alone(fcm):
-    outcomes = fcm.send([message(), message(url="https://x.example/" + "a" * 5000), message()], 10)
+    outcomes = fcm.send([message(), message(data={"post_id": "7" * 5000}), message()], 10)
 
     assert [outcome.code for outcome in outcomes] == ["", "payload_too_large", ""]
+
+
+def test_an_address_longer_than_a_payload_costs_nobody_the_push(fcm, gateway):
+    long = "https://x.example/" + "%ED%95%99" * 500
+    asked = message(url=long, data={"post_id": "7", "url": long}, fallback_url="https://x.example/list")
+    assert kinds(fcm.send([asked], 10)) == {("delivered", ""): 1}
+
+    (push,) = gateway.received()
+    assert push["title"] == asked.title
+    assert push["data"]["url"] == "https://x.example/list"
 
 
 def test_an_empty_batch_is_nothing(fcm):
@@ -312,7 +322,7 @@ def test_closed_it_says_so_and_leaves_no_thread(config):
 
     thread.join(10)
     assert not thread.is_alive()
-    assert kinds(channel.send(messages(2), 1)) == {("retry", "closed"): 2}
+    assert kinds(channel.send(messages(2), 1)) == {("channel_down", "closed"): 2}
     channel.close()
 
 

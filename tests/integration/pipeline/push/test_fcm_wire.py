@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 import threading
+import time
 from asyncio.sslproto import SSLProtocol
 from collections import Counter
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.push.channels import build_channels
+from pipeline.push.fcm import access_token
 from pipeline.push.fcm.http1 import MAX_ANSWER_BYTES, TLS_BUFFER_BYTES
 from pipeline.push.message import Platform
 from tests.support.messages import message
@@ -22,39 +24,59 @@ def head(status, length):
     return f"HTTP/1.1 {status} Something\r\nContent-Length: {length}\r\n\r\n".encode()
 
 
+async def read_request(reader):
+    request = await reader.readuntil(b"\r\n\r\n")
+    length = next(line for line in request.lower().split(b"\r\n") if line.startswith(b"content-length"))
+    await reader.readexactly(int(length.split(b":")[1]))
+
+
 @contextmanager
-def channel_to(config, answer):
-    """An FCM channel to a server that reads a request, writes `answer` to it, and closes the connection."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(Path(config.ca_file).parent / "server.pem")
-    loop = asyncio.new_event_loop()
-    seen = SimpleNamespace(requests=0)
+def channel_to(config, answer, keep=False):
+    """An FCM channel to a server that reads a request, writes `answer` to it, and closes the connection (or not)."""
+    seen = SimpleNamespace(requests=0, connections=0)
 
     async def serve(reader, writer):
-        request = await reader.readuntil(b"\r\n\r\n")
-        length = next(line for line in request.lower().split(b"\r\n") if line.startswith(b"content-length"))
-        await reader.readexactly(int(length.split(b":")[1]))
-        seen.requests += 1
-        writer.write(answer)
-        await writer.drain()
+        seen.connections += 1
+        try:
+            while True:
+                await read_request(reader)
+                seen.requests += 1
+                writer.write(answer)
+                await writer.drain()
+                if not keep:
+                    break
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
         writer.close()
-
-    async def start():
-        return await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
 
     async def token(instead_of=None):
         return "an access token"
 
+    with server_of(config, serve) as url:
+        channel = build_channels(replace(config, fcm_endpoint=url))[Platform.FCM]
+        channel._tokens = SimpleNamespace(get=token)
+        try:
+            yield channel, seen
+        finally:
+            channel.close()
+
+
+@contextmanager
+def server_of(config, serve):
+    """An HTTPS server on a free port whose connections a coroutine serves; its address."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(Path(config.ca_file).parent / "server.pem")
+    loop = asyncio.new_event_loop()
+
+    async def start():
+        return await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     server = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
-    port = server.sockets[0].getsockname()[1]
-    channel = build_channels(replace(config, fcm_endpoint=f"https://127.0.0.1:{port}"))[Platform.FCM]
-    channel._tokens = SimpleNamespace(get=token)
     try:
-        yield channel, seen
+        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
-        channel.close()
         loop.call_soon_threadsafe(server.close)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
@@ -85,8 +107,78 @@ def test_an_answer_that_is_none_is_an_outcome_and_the_message_is_sent_once(confi
     assert seen.requests == 2
 
 
-def test_a_connection_keeps_little_memory_for_tls():
-    # What asyncio makes for each connection, here without one.
-    protocol = SSLProtocol(SimpleNamespace(), asyncio.Protocol(), ssl.create_default_context(), None)
+def accepted(name):
+    body = b'{"name": "%s"}' % name
+    return head(200, len(body)) + body
 
-    assert len(protocol._ssl_buffer) == TLS_BUFFER_BYTES
+
+def gone():
+    body = b"""{"error": {"status": "NOT_FOUND", "details": [{"@type": "%s", "errorCode": "UNREGISTERED"}]}}"""
+    body %= b"type.googleapis.com/google.firebase.fcm.v1.FcmError"
+    return head(404, len(body)) + body
+
+
+@pytest.mark.parametrize("more", [gone(), gone()[:20], b"\r\n" + gone(), b"not HTTP", b"\x00"])
+def test_what_follows_an_answer_unasked_is_nobodys_and_its_connection_is_not_used_again(config, more):
+    with channel_to(config, accepted(b"projects/p/messages/1") + more, keep=True) as (channel, seen):
+        outcomes = [channel.send([message()], 10)[0] for _ in range(3)]
+
+    assert [(outcome.kind.value, outcome.provider_id) for outcome in outcomes] == [
+        ("delivered", "projects/p/messages/1")
+    ] * 3
+    assert (seen.requests, seen.connections) == (3, 3)
+
+
+def test_connections_are_kept_and_take_little_memory_for_tls_and_nobody_elses_change(config):
+    with channel_to(config, accepted(b"projects/p/messages/1"), keep=True) as (channel, seen):
+        for _ in range(3):
+            channel.send([message()], 10)
+        (connection,) = channel._pool._idle
+        assert seen.connections == 1
+        assert len(connection._transport._ssl_protocol._ssl_buffer) == TLS_BUFFER_BYTES
+
+    others = SSLProtocol(SimpleNamespace(), asyncio.Protocol(), ssl.create_default_context(), None)
+    assert len(others._ssl_buffer) > TLS_BUFFER_BYTES
+
+
+async def one_byte_after_another(writer):
+    while not writer.is_closing():
+        writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\nX-Long:", head(200, 10**6), None])
+def test_a_token_end_point_that_drips_is_given_up_and_asked_anew_on_another_connection(config, monkeypatch, begin):
+    monkeypatch.setattr(access_token, "FETCH_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(access_token, "FAILURE_HOLD_S", 0.0)
+    seen = SimpleNamespace(connections=0, well=False)
+
+    async def serve(reader, writer):
+        seen.connections += 1
+        try:
+            await read_request(reader)
+            if seen.well:
+                token = b'{"access_token": "a token", "expires_in": 3600}'
+                writer.write(head(200, len(token)) + token)
+            elif begin is None:
+                await reader.read()
+            else:
+                writer.write(begin)
+                await one_byte_after_another(writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        writer.close()
+
+    with server_of(config, serve) as url, channel_to(config, accepted(b"projects/p/messages/1")) as (channel, _):
+        credentials = channel._client.credentials
+        credentials._token_uri = url
+        channel._tokens = access_token.AccessTokens(credentials, channel._tls)
+        began = time.monotonic()
+        (outcome,) = channel.send([message()], 20)
+        assert (outcome.kind.value, outcome.code) == ("retry", "token_unavailable")
+        assert time.monotonic() - began < 5
+        seen.well = True
+        (outcome,) = channel.send([message()], 20)
+        assert outcome.kind.value == "delivered"
+        assert seen.connections == 2

@@ -107,3 +107,12 @@ def test_a_long_text_is_cut_on_a_character_boundary_to_4096_bytes(letter: str, f
     kept = message.body.removesuffix("…").removeprefix("장학 · konkuk — ")
     whole = unicodedata.normalize("NFC", letter)
     assert kept == whole * (len(kept) // len(whole))
+
+
+def test_a_long_address_gives_way_to_the_sites_own() -> None:
+    asked = composed(url="https://board.example/" + "a" * 4300, site_url="https://board.example/list")
+    for encoded in (lambda m: json.dumps(fcm_payload(m)).encode(), lambda m: json.dumps(apns_payload(m)).encode()):
+        message, payload = fit(asked, encoded)
+        assert len(payload) <= MAX_PAYLOAD_BYTES
+        assert (message.title, message.body) == (asked.title, asked.body)
+        assert message.url == message.data["url"] == "https://board.example/list"

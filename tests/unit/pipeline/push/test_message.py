@@ -108,9 +108,51 @@ def test_the_title_is_cut_only_when_an_empty_body_is_not_enough():
     assert fitted.title.endswith(ELLIPSIS)
 
 
-def test_an_address_that_is_longer_than_a_payload_is_an_error_in_words():
+LONG = "https://board.example/%EC%9E%A5" + "%ED%95%99" * 450
+SITE = "https://board.example/list"
+HEAVY = {
+    "address": {"url": LONG},
+    "address three times": {
+        "url": LONG,
+        "data": {"post_id": "7", "site": "demo", "url": LONG, "link": "app://" + LONG},
+    },
+    "site's address too": {"url": LONG, "fallback_url": SITE + "?" + "a" * 4000},
+    "picture": {"image": "https://board.example/" + "a" * 4000},
+    "further data": {"data": {"post_id": "7", "site": "demo", "more": "공지" * 2000}},
+    "thread": {"thread_id": "제목" * 700},
+    "all of it": {"url": LONG, "image": LONG, "thread_id": LONG, "data": {"post_id": "7", "more": LONG}},
+}
+
+
+@pytest.mark.parametrize("text", ["공지", "본문 👍🏽 " * 900])
+@pytest.mark.parametrize("heavy", HEAVY)
+def test_what_nobody_reads_never_costs_a_message_its_text(heavy, text):
+    asked = message(body=text, **{"fallback_url": SITE, **HEAVY[heavy]})
+
+    fitted, payload = fit(asked, encode)
+
+    assert len(payload) <= MAX_PAYLOAD_BYTES
+    assert fitted.title == asked.title
+    assert fitted.body == text or len(fitted.body.encode()) > 500
+    assert fitted.data["post_id"] == "7"
+
+
+def test_a_long_address_is_replaced_by_the_sites_own_or_by_none_and_a_good_one_stays():
+    listed = {"post_id": "7", "site": "demo", "url": LONG, "link": LONG}
+    fitted, _ = fit(message(url=LONG, data=listed, fallback_url=SITE), encode)
+    assert (fitted.url, fitted.data) == (SITE, {"post_id": "7", "site": "demo", "url": SITE})
+
+    fitted, _ = fit(message(url=LONG * 2, data=listed), encode)
+    assert (fitted.url, fitted.data) == (None, {"post_id": "7", "site": "demo"})
+
+    asked = message(fallback_url=SITE, data={"post_id": "7", "site": "demo", "more": "a" * 4000})
+    fitted, _ = fit(asked, encode)
+    assert (fitted.url, fitted.data) == (asked.url, {"post_id": "7", "site": "demo"})
+
+
+def test_a_message_that_cannot_be_made_to_fit_is_an_error_in_words():
     with pytest.raises(PayloadTooLargeError, match="4096 are allowed"):
-        fit(message(url="https://x.example/" + "a" * 5000), encode)
+        fit(message(data={"post_id": "7" * 5000}), encode)
 
 
 def test_a_token_is_not_shown():

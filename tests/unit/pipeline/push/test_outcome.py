@@ -57,3 +57,24 @@ def test_all_attempts_together_outlive_an_outage_of_hours_and_end_within_the_ttl
 
     assert 2 * 3600 < sum(waits) < 3 * DAY
     assert max(waits) <= MAX_BACKOFF_S
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("UNREGISTERED", "UNREGISTERED"),
+        ("a\x00b", "a b"),
+        ("\ud800lone", "lone"),
+        ("two\r\nlines\x1b[31m", "two lines [31m"),
+        ("\u202ereversed\ufeff", "reversed"),
+        ("로그인 실패 🎓", "로그인 실패 🎓"),
+        ("x" * 999, "x" * 64),
+    ],
+)
+def test_what_a_vendor_says_is_clean_whoever_made_the_outcome(said, kept):
+    outcome = Outcome(kind=OutcomeKind.RETRY, code=said, detail=said, provider_id=said)
+
+    assert outcome.code == kept
+    assert outcome.detail.startswith(kept)
+    assert outcome.provider_id.startswith(kept)
+    assert all(text.isprintable() for text in (outcome.code, outcome.detail, outcome.provider_id))
