@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-LARGEST_ID = 2**63 - 1
+from pipeline.basics.ids import LARGEST_ID
+
 Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 
 

@@ -6,8 +6,9 @@ import pytest
 from celery.exceptions import Retry
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from pipeline.basics.ids import LARGEST_ID
 from pipeline.tasks import notify
-from pipeline.tasks.arguments import LARGEST_ID, BadMessageError
+from pipeline.tasks.arguments import BadMessageError
 from storage.notifications import Key
 
 Results = dict[Key, str]
