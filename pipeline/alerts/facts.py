@@ -2,7 +2,7 @@
 
 from redis import Redis
 
-from pipeline.alerts.deciding import Condition, Facts
+from pipeline.alerts.deciding import Condition, Facts, stuck_sentence
 from pipeline.broker import queue_state
 from pipeline.broker.publish import BrokerError
 from pipeline.celery import app
@@ -48,6 +48,8 @@ def gather(database: Database, redis: Redis, *, backlog_s: float, beat_ticks: bo
         for channel in channels.paused(session):
             sentence = f"channel {channel.name} is paused: {channel.code} {channel.reason}"
             conditions[f"channel {channel.name}"] = Condition(state="paused", sentence=sentence)
+        for platform, waiting in overview.stuck_pushes(session, now() - overview.STUCK_FOR).items():
+            conditions[f"vendor {platform}"] = Condition(state="stuck", sentence=stuck_sentence(platform, waiting))
     beats = heartbeat.beats(redis)
     problem = None if beat_ticks else heartbeat.problem(beats, now())
     if problem:

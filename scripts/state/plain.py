@@ -31,6 +31,7 @@ def _of_database(news: DatabaseNews) -> dict[str, Any]:
         "owed": {name: _amount(value) for name, value in vars(news.owed).items()},
         "failed": {**news.failed},
         "channels": [_channel(channel) for channel in news.channels],
+        "stuck": {**news.stuck},
         "pauses": [{**vars(paused.scope), "since": paused.since} for paused in news.pauses],
     }
 

@@ -1,7 +1,7 @@
 """What `crawlpush status` knows: each part by itself, so that one server that is away hides no other's news."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from redis.exceptions import RedisError
@@ -87,6 +87,8 @@ class DatabaseNews:
     failed: Mapping[str, int]
     channels: Sequence[ChannelNews]
     pauses: Sequence[Paused]
+    # Platform -> how many pushes are tried again and again, where none goes through.
+    stuck: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +131,7 @@ class Report:
             bool(self.problems)
             or (database is not None and any(site.health in TROUBLED for site in database.sites))
             or (database is not None and any(channel.fault for channel in database.channels))
+            or (database is not None and bool(database.stuck))
             or (redis is not None and bool(redis.beat_problem or redis.dispatcher_problem))
             or any(queue.late for queue in (self.queues or {}).values())
         )
@@ -179,6 +182,7 @@ class Reporter:
                 failed={reason or "unknown": n for reason, n in overview.failure_reasons(session, limit=5)},
                 channels=self._channels(session),
                 pauses=pauses.in_force(session),
+                stuck=overview.stuck_pushes(session, now() - overview.STUCK_FOR),
             )
         return replace(report, database=news)
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
+from pipeline.alerts.deciding import stuck_sentence
 from pipeline.basics.durations import rounded_duration
 from pipeline.basics.text import printable
 from pipeline.upkeep.failed_tasks import FailedTask
@@ -31,6 +32,7 @@ def lines(report: Report, *, when: When = local_time) -> list[str]:
     if report.database:
         said += _channels(report.database.channels, when)
         said += map(still_paused, report.database.pauses)
+        said += [stuck_sentence(*stuck) for stuck in report.database.stuck.items()]
     if report.redis:
         said.append(report.redis.beat_problem or f"beat: last heartbeat {when(report.redis.heartbeat)}")
         said += [report.redis.dispatcher_problem] if report.redis.dispatcher_problem else []

@@ -102,6 +102,9 @@ def test_a_queue_that_is_late_and_ticks_that_nobody_does_need_a_person() -> None
     late = report(queues={"crawl_tasks": QueueNews(length=3, oldest_s=700, late=True)})
     assert "crawl_tasks 3 waiting, the oldest for 11.7 min (late: does a crawler run?)" in "\n".join(lines(late))
     assert late.needs_a_person
+    stuck = report(stuck={"fcm": 30})
+    assert any("no push over fcm goes through: 30 are tried again" in line for line in lines(stuck))
+    assert stuck.needs_a_person
     idle = report(dispatcher_problem="no dispatcher has done beat's ticks for 3 min")
     assert "no dispatcher has done beat's ticks for 3 min" in lines(idle)
     assert idle.needs_a_person
@@ -171,6 +174,7 @@ def test_the_report_as_json_is_one_flat_object() -> None:
                 "reason": "Check APNS_KEY_ID.",
             },
         ],
+        "stuck": {},
         "pauses": [],
         "failed_tasks": [],
         "heartbeat": str(AT),
