@@ -2,14 +2,15 @@
 
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from redis import Redis
-
-from pipeline.locks import open_redis
 from pipeline.settings import SettingsError, get_settings
 from storage import clock
 from storage.clock import Clock
 from storage.session import Database
+
+if TYPE_CHECKING:
+    from redis import Redis
 
 
 @lru_cache(maxsize=1)
@@ -19,8 +20,11 @@ def database() -> Database:
 
 
 @lru_cache(maxsize=1)
-def redis() -> Redis:
+def redis() -> "Redis":
     """The Redis client of this process; its connections are pooled, so threads share it."""
+    # Here: most commands need the database alone.
+    from pipeline.locks import open_redis
+
     return open_redis(get_settings())
 
 

@@ -1,11 +1,9 @@
 """What must be there before a process may start, and the sentence about what is not."""
 
-from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
 
 from pipeline.basics.text import first_line
 from pipeline.errors import PipelineError
-from pipeline.locks import open_redis
 from pipeline.settings import Settings
 from storage.migrate import NotMigratedError, require_migrated
 
@@ -29,6 +27,11 @@ def check_database(settings: Settings) -> None:
 
 def check_redis(settings: Settings) -> None:
     """Raise NotReadyError unless Redis answers and is new enough."""
+    # Here: most commands need the database alone.
+    from redis.exceptions import RedisError
+
+    from pipeline.locks import open_redis
+
     try:
         with open_redis(settings) as redis:
             version = str(redis.info("server")["redis_version"])

@@ -1,92 +1,105 @@
 """The command `crawlpush`: finds each command in its own module, and turns what went wrong into one sentence.
 
-To add a command: write it with click in a module of scripts/commands/, and name it in COMMANDS.
+To add a command: write it with click in scripts/commands/NAME.py, under that name, and put it into HELP.
 """
 
-import importlib
-from importlib.metadata import PackageNotFoundError, version
+import sys
+from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import Any
 
 import click
-from kombu.exceptions import OperationalError as BrokerError
-from redis.exceptions import RedisError
-from sqlalchemy.exc import OperationalError
 
-from pipeline.basics.text import first_line
-from pipeline.startup import redis_sentence
-from scripts.errors import OUR_ERRORS
+from scripts.failures import sentence_of
+from scripts.groups import Lazy, LazyGroup
 
-COMMANDS = {
-    "start": "scripts.commands.start:start",
-    "crawl": "scripts.commands.crawl:crawl",
-    "sites": "scripts.commands.sites:sites",
-    "users": "scripts.commands.users:users",
-    "devices": "scripts.commands.devices:devices",
-    "subscriptions": "scripts.commands.subscriptions:subscriptions",
-    "posts": "scripts.commands.posts:posts",
-    "notifications": "scripts.commands.notifications:notifications",
-    "keys": "scripts.commands.keys:keys",
-    "web": "scripts.commands.web:web",
-    "match": "scripts.commands.match:match",
-    "status": "scripts.commands.status:status",
-    "metrics": "scripts.commands.metrics:metrics",
-    "alerts": "scripts.commands.alerts:alerts",
-    "channels": "scripts.commands.channels:channels",
-    "push": "scripts.commands.push:push",
-    "doctor": "scripts.commands.doctor:doctor",
-    "pause": "scripts.commands.pause:pause",
-    "resume": "scripts.commands.resume:resume",
-    "sweep": "scripts.commands.sweep:sweep",
-    "schedule": "scripts.commands.schedule:schedule",
-    "locks": "scripts.commands.locks:locks",
-    "prune": "scripts.commands.prune:prune",
-    "db": "scripts.commands.db:db",
-    "gateway": "scripts.commands.gateway:gateway",
-    "board": "scripts.commands.board:board",
-    "bench": "scripts.commands.bench:bench",
-    "drill": "scripts.commands.drill:drill",
+HELP = {
+    "Daily": {
+        "start": "Run the pipeline, all its processes, and an embedded Redis unless REDIS_URL is set.",
+        "status": "Sum up sites, posts, pushes, queues and channels.",
+        "sites": "The boards and feeds that are watched.",
+        "crawl": "Crawl one site at once, whatever its schedule, and show what was new.",
+        "posts": "What the crawls found.",
+        "match": "Say who would get a post: how many users, which phrases hit, and a sample.",
+        "notifications": "What is owed to whom, and what became of it.",
+    },
+    "People": {
+        "users": "The people who are notified, by the ids that the app knows them by.",
+        "devices": "The phones that pushes go to.",
+        "subscriptions": "What the users want to hear of.",
+    },
+    "Operating": {
+        "doctor": "Check this installation.",
+        "web": "Serve the HTTP API: docs/api.md says what an app can do with it.",
+        "keys": "Keys of the HTTP API.",
+        "push": "Try the road to a phone.",
+        "channels": "The roads to the phones: FCM, APNs, console.",
+        "pause": "Hold back crawls, pushes or both, until they are resumed.",
+        "resume": "Let go what `pause` with the same words holds.",
+        "sweep": "Enqueue again whatever is owed and nobody works on.",
+        "schedule": "List everything that beat will do next: its own entries, and the sites by when they are due.",
+        "locks": "The locks in Redis that keep two processes from doing the same.",
+        "prune": "Remove old crawl runs, notifications, deliveries and unused phrases, as happens each night.",
+        "db": "Migrate and check the database.",
+        "metrics": "Numbers for Prometheus: what all processes counted, and how things stand.",
+        "alerts": "Messages to the operators: a site is broken, a channel paused, beat gone, a queue too old.",
+        "completion": "Print what makes a shell complete commands and options at TAB.",
+    },
+    "Developing": {
+        "gateway": "Run a loopback FCM and APNs to develop against, with failures on request.",
+        "board": "Run a loopback notice board in Korean and English that gains posts, to crawl.",
+        "bench": "Measure.",
+        "drill": "Disturb a copy of everything, then see whether each phone shows each post once.",
+    },
 }
-"""Where each command lives. They are imported when they are called, so that `--help` and small commands stay quick."""
+"""The commands, as `--help` shows them: each one's first sentence stands here too, so that none is imported for it."""
+
+SECTIONS = {
+    heading: {name: Lazy(f"scripts.commands.{name}:{name}", sentence) for name, sentence in commands.items()}
+    for heading, commands in HELP.items()
+}
 
 
-class Commands(click.Group):
-    """A group whose commands are imported on demand."""
+class Commands(LazyGroup):
+    """The group of all commands."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """The names, in the order in which a newcomer meets them."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import a command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
-        command = getattr(importlib.import_module(module), name)
-        return command if isinstance(command, click.Command) else None
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
+        """Run a command on whatever terminal there is: one that lacks a letter shows a question mark."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="replace")
+        return super().main(args, *rest, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; an error of ours has its sentence, anything else is a defect and shows its traceback."""
+        """Run a command; an error that has a sentence is told by it, anything else is a defect with its traceback."""
         try:
             return super().invoke(ctx)
-        except OUR_ERRORS as error:
-            raise click.ClickException(str(error)) from None
-        except (RedisError, BrokerError) as error:
-            raise click.ClickException(redis_sentence(error)) from None
-        except OperationalError as error:
-            cause = first_line(error.orig)
-            raise click.ClickException(f"the database cannot be used: {cause}. Check DATABASE_URL") from None
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            sentence = sentence_of(error)
+            if sentence is None:
+                raise
+            raise click.ClickException(sentence) from None
 
 
-def _version() -> str:
+def _show_version(ctx: click.Context, _option: click.Parameter, is_asked: bool) -> None:
+    if not is_asked or ctx.resilient_parsing:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
-        return version("crawlpush")
+        number = version("crawlpush")
     except PackageNotFoundError:
         # A platform that installs the requirements only, as Heroku does, runs us from the source.
-        return "from source"
+        number = "from source"
+    click.echo(f"crawlpush, version {number}")
+    ctx.exit()
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(_version(), prog_name="crawlpush")
+@click.group(cls=Commands, sections=SECTIONS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_show_version,
+              help="Show the version and exit.")  # fmt: skip
 def main() -> None:
     """Watches boards and feeds, and pushes each new post to the phones of the people whose keywords it matches, once.
 

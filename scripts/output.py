@@ -7,9 +7,6 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from pipeline import startup
 from pipeline.basics.text import printable
@@ -48,6 +45,10 @@ def show_rows(rows: Iterable[Row], *, as_json: bool, empty: str) -> None:
     if not listed:
         click.echo(empty)
         return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in listed[0]:
         table.add_column(Text(name.replace("_", " ")), overflow="fold")

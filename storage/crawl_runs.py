@@ -165,14 +165,6 @@ def _pushed(session: Session, run_ids: Sequence[int]) -> list[int]:
     return list(session.scalars(counts.group_by(Post.run_id)))
 
 
-def last_finished(session: Session, run: CrawlRun) -> datetime | None:
-    """When the site's last good run before this one ended; None when there was none."""
-    earlier = select(func.max(CrawlRun.finished_at)).where(
-        CrawlRun.site_id == run.site_id, CrawlRun.id < run.id, CrawlRun.status == "finished"
-    )
-    return session.scalar(earlier)
-
-
 def post_count(session: Session, site_id: int, *, since: datetime) -> int:
     """How many posts of a site appeared after a moment; those of the silent baseline stood there before."""
     return (

@@ -11,7 +11,6 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, InternalError, Operati
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
-from storage import postgres
 from storage.errors import StorageError
 
 PASSING_ERRORS = (
@@ -68,6 +67,9 @@ def open_engine(url: str, *, pool_size: int = 5, patient: bool = False) -> Engin
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
+    # Here: psycopg takes a tenth of a second, which a command on SQLite need not wait for.
+    from storage import postgres
+
     # A connection that the server dropped while it lay in the pool is replaced before use, not noticed by failing.
     # hide_parameters: a statement's parameters may be device tokens, and an error is logged.
     engine = create_engine(

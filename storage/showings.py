@@ -1,7 +1,6 @@
 """What a site's page showed, and giving a stored post the id that the page has for it now."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -33,17 +32,6 @@ def found_by(session: Session, run_id: int) -> Sequence[Post]:
     return session.scalars(
         select(Post).where(Post.run_id == run_id, Post.fanout == "undecided").order_by(Post.external_id)
     ).all()
-
-
-def has_older(session: Session, run_id: int, *, than: datetime) -> bool:
-    """Whether a run found an undecided post that says it is older than a moment."""
-    older = select(Post.id).where(Post.run_id == run_id, Post.fanout == "undecided", Post.published_at < than)
-    return session.scalar(older.limit(1)) is not None
-
-
-def by_ids(session: Session, post_ids: Collection[int]) -> Sequence[Post]:
-    """The posts of these ids."""
-    return session.scalars(select(Post).where(Post.id.in_(post_ids))).all()
 
 
 def shown_before(session: Session, site_id: int, *, run_id: int, count: int) -> Sequence[Post]:

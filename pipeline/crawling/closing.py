@@ -10,7 +10,6 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from pipeline.crawling import health, mending, same_posts, verdict
-from pipeline.crawling.believing import Shown, wrongly_old
 from pipeline.crawling.same_posts import Known, Pair
 from pipeline.resources import now
 from pipeline.scheduling import due
@@ -54,8 +53,6 @@ def close_run(session: Session, run: CrawlRun, figures: RunFigures, *, retry_aft
         rand=random.random(),  # noqa: S311
         ids_changed=_what_changed(site, pairs),
     )
-    if new and site.baseline_done:
-        _doubt_dates(session, run, figures, silent_before=judged.silent_before)
     if figures.ok and stored and figures.shown:
         old_ids = {pair.new.id: pair.old.id for pair in pairs}
         showings.keep(session, site.id, [old_ids.get(each, each) for each in figures.shown])
@@ -63,21 +60,6 @@ def close_run(session: Session, run: CrawlRun, figures: RunFigures, *, retry_aft
     due.adapt(session, site, at)
     _announce(session, health.alert(history.trouble, judged.trouble), site, figures)
     return Closed(new=new, fanout=judged.fanout, ready=tuple(ready))
-
-
-def _doubt_dates(session: Session, run: CrawlRun, figures: RunFigures, *, silent_before: datetime) -> None:
-    """Take away the dates that would silence posts which came after the last crawl."""
-    if not figures.shown or not showings.has_older(session, run.id, than=silent_before):
-        return
-    rows = {post.id: post for post in showings.by_ids(session, figures.shown)}
-    page = [
-        Shown(id=each, is_new=rows[each].run_id == run.id, published_at=rows[each].published_at)
-        for each in figures.shown
-        if each in rows
-    ]
-    for each in wrongly_old(page, last_crawl=crawl_runs.last_finished(session, run)):
-        rows[each].published_at = None
-    session.flush()
 
 
 def decide_late_posts(session: Session, run_id: int) -> list[int]:

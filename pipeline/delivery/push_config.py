@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.push.channels import PushConfig
+from pipeline.push.config import PushConfig
 from pipeline.settings import Settings
 
 

@@ -8,35 +8,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from pipeline.basics.vendors import APNS_PRODUCTION_ENDPOINT, APNS_SANDBOX_ENDPOINT, FCM_ENDPOINT
 from pipeline.push.apns.channel import APNsChannel
 from pipeline.push.apns.provider_token import ProviderTokenStore
 from pipeline.push.channel import Channel, CredentialsError, UnconfiguredChannel
+from pipeline.push.config import PushConfig, missing_apns
 from pipeline.push.console import ConsoleChannel
 from pipeline.push.credentials import load_apns_key, load_service_account, tls_context
 from pipeline.push.fcm.channel import FCMChannel
 from pipeline.push.message import Platform
 
 _FCM_MISSING = "FCM is not set up: set FCM_SERVICE_ACCOUNT_FILE to the service account file of your Firebase project."
-
-
-@dataclass(frozen=True, kw_only=True)
-class PushConfig:
-    """Where the credentials are and where the vendors live. None and "" mean: not given."""
-
-    fcm_service_account_file: str | None = None
-    fcm_endpoint: str = FCM_ENDPOINT
-    apns_key_file: str | None = None
-    apns_key_id: str | None = None
-    apns_team_id: str | None = None
-    apns_topic: str | None = None
-    """The app's bundle id."""
-    apns_production_endpoint: str = APNS_PRODUCTION_ENDPOINT
-    apns_sandbox_endpoint: str = APNS_SANDBOX_ENDPOINT
-    apns_default_environment: str = "production"
-    """For devices whose environment is not known: production or sandbox."""
-    ca_file: str | None = None
-    """Certificates to trust instead of the system's (the loopback gateway's, say)."""
 
 
 class Level(StrEnum):
@@ -68,15 +49,6 @@ def build_channels(config: PushConfig, token_store: ProviderTokenStore | None = 
     }
 
 
-def configured(config: PushConfig) -> list[Platform]:
-    """The platforms that were given credentials, or need none."""
-    return [
-        *([Platform.FCM] if config.fcm_service_account_file else []),
-        *([Platform.APNS] if not _missing_apns(config) else []),
-        Platform.CONSOLE,
-    ]
-
-
 def check_credentials(config: PushConfig) -> list[Finding]:
     """Look at every credentials setting and file without any network, and say in words what is right and wrong."""
     findings: list[Finding] = []
@@ -98,7 +70,7 @@ def _fcm_channel(config: PushConfig) -> Channel:
 
 
 def _apns_channel(config: PushConfig, token_store: ProviderTokenStore | None) -> Channel:
-    missing = _missing_apns(config)
+    missing = missing_apns(config)
     if missing:
         return UnconfiguredChannel("apns", f"APNs is not set up: set {', '.join(missing)}.")
     return APNsChannel(
@@ -112,11 +84,6 @@ def _apns_channel(config: PushConfig, token_store: ProviderTokenStore | None) ->
         ca_file=config.ca_file or None,
         token_store=token_store,
     )
-
-
-def _missing_apns(config: PushConfig) -> list[str]:
-    names = ("apns_key_file", "apns_key_id", "apns_team_id", "apns_topic")
-    return [name.upper() for name in names if not getattr(config, name)]
 
 
 def _check_fcm(config: PushConfig) -> list[Finding]:
@@ -146,7 +113,7 @@ def _check_project(path: str) -> list[Finding]:
 
 
 def _check_apns(config: PushConfig) -> list[Finding]:
-    missing = _missing_apns(config)
+    missing = missing_apns(config)
     if len(missing) == 4:
         return [Finding(level=Level.WARN, sentence=f"APNs is not set up: set {', '.join(missing)}.")]
     findings = [Finding(level=Level.FAIL, sentence=f"{name} is not set; APNs needs it.") for name in missing]

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.push.channel import Channel
-from pipeline.push.channels import PushConfig, build_channels
+from pipeline.push.channels import build_channels
+from pipeline.push.config import PushConfig
 from pipeline.push.message import Message, Platform, tag_for_post
 from pipeline.push.outcome import OutcomeKind
 from scripts.bench.errors import BenchmarkError

@@ -8,7 +8,8 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from pipeline.push.channel import CredentialsError
-from pipeline.push.channels import Finding, Level, PushConfig
+from pipeline.push.channels import Finding, Level
+from pipeline.push.config import PushConfig
 from pipeline.push.credentials import tls_context
 
 MAX_SKEW_S = 120.0

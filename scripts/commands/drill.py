@@ -29,7 +29,7 @@ MOST_POSTS = 500
 def drill(
     users: int, posts: int, seed: int | None, minutes: float, database: str, *, keep: bool, as_json: bool
 ) -> None:
-    """Kill, flush, stop and disturb a copy of everything, then see whether each phone shows each post once.
+    """Disturb a copy of everything, then see whether each phone shows each post once.
 
     Everything is real, and apart from yours: databases, Redis, boards, push gateway and the Procfile's processes run on
     loopback in a temporary folder. After the plan's time all is healed, and the drill waits until nothing is owed:

@@ -10,7 +10,7 @@ from scripts.output import json_option, show_rows
 
 @click.group()
 def locks() -> None:
-    """The locks in Redis that keep two processes from doing the same; each ends by itself when its owner dies."""
+    """The locks in Redis that keep two processes from doing the same. Each ends by itself when its owner dies."""
     startup.check_redis(get_settings())
 
 

@@ -14,7 +14,7 @@ from scripts.output import json_option, open_database, show_record
 @click.option("--dry-run", is_flag=True, help="Only count.")
 @json_option
 def prune(*, dry_run: bool, as_json: bool) -> None:
-    """Remove old crawl runs, notifications and deliveries, and phrases that nobody uses, as happens each night.
+    """Remove old crawl runs, notifications, deliveries and unused phrases, as happens each night.
 
     What is old is said by RETENTION_RUNS_DAYS, RETENTION_NOTIFICATIONS_DAYS and RETENTION_POST_TEXTS_DAYS. Posts stay
     known, so that nothing old is new again, and what is still owed stays too.

@@ -20,7 +20,7 @@ from storage import sites
 @limit_option
 @json_option
 def schedule(*, limit: int, as_json: bool) -> None:
-    """List everything that beat will do next: its own entries, and the sites in the order in which they are due."""
+    """List everything that beat will do next: its own entries, and the sites by when they are due."""
     at = now()
     startup.check_redis(get_settings())
     with open_redis(get_settings()) as redis:

@@ -4,26 +4,40 @@ import click
 
 from pipeline.crawling.health import health_of
 from pipeline.resources import now
-from pipeline.scheduling.due import adapt, check_kept, schedule_of
-from pipeline.scheduling.schedule import describe, next_runs, parse_schedule
 from pipeline.settings import get_settings
+from scripts.groups import Lazy, LazyGroup
 from scripts.output import json_option, local_time, open_database, show_record, show_rows
-from scripts.sites.definitions import add, export_sites, import_sites, list_ready_made, set_site
-from scripts.sites.push import push
-from scripts.sites.runs import runs
-from scripts.sites.try_url import try_url
 from storage import crawl_runs, overview, posts
 from storage import sites as stored
 from storage.models import Site
 
+# Reading a definition loads what reads pages, and a schedule Celery: the other commands need not wait for either.
+ELSEWHERE = {
+    "add": Lazy(
+        "scripts.sites.definitions:add", "Add a site, after fetching its page once to see that posts are found there."
+    ),
+    "set": Lazy(
+        "scripts.sites.definitions:set_site",
+        "Change a site's definition: the given options replace what it has, an empty text takes one away.",
+    ),
+    "export": Lazy(
+        "scripts.sites.definitions:export_sites",
+        "Write every site's definition, schedule included, as TOML: to a file, or to standard output.",
+    ),
+    "import": Lazy("scripts.sites.definitions:import_sites", "Add and change sites to be as a TOML file says."),
+    "ready-made": Lazy(
+        "scripts.sites.definitions:list_ready_made",
+        "List the definitions that come with crawlpush, for `sites add --from NAME`.",
+    ),
+    "push": Lazy("scripts.sites.push:push", "Change what the messages of a site look like, or show it."),
+    "runs": Lazy("scripts.sites.runs:runs", "List the latest crawls, of one site or of all, the newest first."),
+    "try": Lazy("scripts.sites.try_url:try_url", "Fetch a page once and show the posts it would give."),
+}
 
-@click.group()
+
+@click.group(cls=LazyGroup, sections={"Commands": ELSEWHERE})
 def sites() -> None:
     """The boards and feeds that are watched."""
-
-
-for command in (add, set_site, export_sites, import_sites, list_ready_made, push, runs, try_url):
-    sites.add_command(command)
 
 
 @sites.command("list")
@@ -52,6 +66,9 @@ def list_sites(*, as_json: bool) -> None:
 @json_option
 def show(name: str, *, as_json: bool) -> None:
     """Show a site: its definition, its health, and its latest runs."""
+    from pipeline.scheduling.due import schedule_of
+    from pipeline.scheduling.schedule import describe, parse_schedule
+
     with open_database().reading() as session:
         site = stored.by_name(session, name)
         (state,) = overview.site_states(session, name=name)
@@ -91,6 +108,9 @@ def show(name: str, *, as_json: bool) -> None:
 
 
 def _next_runs(site: Site, *, count: int) -> list[str]:
+    from pipeline.scheduling.due import schedule_of
+    from pipeline.scheduling.schedule import next_runs
+
     if not site.enabled:
         return []
     due = stored.due_at(site)
@@ -119,6 +139,9 @@ def schedule(name: str, schedule: str, active_hours: str | None, floor: str | No
     An interval ("5m"), a crontab line ("0 9 * * mon-fri"), or one that follows how often the site posts, between two
     intervals ("adaptive 5m-2h").
     """
+    from pipeline.scheduling.due import adapt, check_kept, schedule_of
+    from pipeline.scheduling.schedule import describe, next_runs, parse_schedule
+
     if floor or ceiling:
         if schedule.strip().lower() != "adaptive" or not (floor and ceiling):
             raise click.UsageError("--floor and --ceiling belong together, and to the schedule `adaptive`")

@@ -70,7 +70,7 @@ class StopSignals:
 @click.option("--no-demo", is_flag=True, help="Leave out the demo board, the push gateway and the demo users.")
 @click.option("--no-web", is_flag=True, help="Leave out the HTTP API.")
 def start(no_demo: bool, no_web: bool) -> None:
-    """Run the pipeline: crawler, dispatcher, notifier, beat and web, and an embedded Redis unless REDIS_URL is set."""
+    """Run the pipeline, all its processes, and an embedded Redis unless REDIS_URL is set."""
     signals = StopSignals()
     signals.install()
     try:

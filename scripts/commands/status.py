@@ -6,9 +6,6 @@ from datetime import datetime
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
 
 from scripts.output import json_option, local_time
 from scripts.state.plain import plain
@@ -53,6 +50,10 @@ def status(ctx: click.Context, *, every_s: float | None, as_json: bool) -> None:
 
 def watch(reporter: Reporter, every_s: float) -> None:
     """Show the screen in place until Ctrl-C; one below the other where there is no terminal."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
     console = Console()
     try:
         if not console.is_terminal:

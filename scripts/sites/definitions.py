@@ -88,7 +88,7 @@ def _insert(session: Session, definition: SiteDefinition, *, baseline_done: bool
 @click.option("--notify-existing", is_flag=True, help="Push what looks new after the change, without a new baseline.")
 @click.option("--check/--no-check", default=True, help="Fetch the page first, if how it is read changes.")
 def set_site(name: str, *, notify_existing: bool, check: bool, **options: Any) -> None:
-    """Change a site's definition: the given options replace what it has, and an empty text takes a parameter away."""
+    """Change a site's definition: the given options replace what it has, an empty text takes one away."""
     database = open_database()
     with database.reading() as session:
         before = SiteDefinition.from_columns(stored.by_name(session, name))

@@ -13,7 +13,7 @@ from pipeline.broker.publish import BrokerError
 from pipeline.crawling.health import IDS_CHANGE, health_of
 from pipeline.delivery.push_config import push_config
 from pipeline.locks import open_redis
-from pipeline.push.channels import configured
+from pipeline.push.config import configured
 from pipeline.resources import now
 from pipeline.scheduling import heartbeat
 from pipeline.settings import get_settings

@@ -49,7 +49,8 @@ threading.Thread(target=server.serve_forever, daemon=True).start()
 os.environ["KAKAO"] = f"http://127.0.0.1:{server.server_port}/send"
 
 from pipeline.delivery.batch import Deliveries
-from pipeline.push.channels import PushConfig, build_channels
+from pipeline.push.channels import build_channels
+from pipeline.push.config import PushConfig
 from pipeline.resources import database, now
 from scripts.cli import main
 from storage import notifications

@@ -1,9 +1,10 @@
 """What migrations do to the rows that are there, on both databases."""
 
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import insert, select, update
 
-from storage.migrate import alembic_config, upgrade
+from storage.migrate import alembic_config, newest_revision, upgrade
 from storage.models import Delivery, Device, Notification, Post, Site, User
 from storage.session import Database
 from tests.support.builders import NOW
@@ -47,3 +48,7 @@ def test_an_iphone_that_was_kept_twice_is_kept_once_and_what_refers_to_the_other
         # A road that the database knows nothing of
         session.execute(update(Device).where(Device.id == 5).values(platform="kakao"))
     database.close()
+
+
+def test_the_newest_revision_is_the_one_that_alembic_finds() -> None:
+    assert newest_revision() == ScriptDirectory.from_config(alembic_config("sqlite://")).get_current_head()

@@ -1,8 +1,6 @@
 """Closing runs on real databases: what becomes of posts that come under new ids, and what is usual."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -182,17 +180,3 @@ def test_the_page_is_remembered_up_to_a_bound(database: Database, site_id: int) 
         for ids in ([1, 2], list(range(showings.SHOWN_MOST + 5))):
             showings.keep(session, site_id, ids)
         assert len(session.get_one(Showing, site_id).post_ids) == showings.SHOWN_MOST
-
-
-def test_a_misread_date_silences_no_post_that_came_after_the_last_crawl(database: Database, site_id: int) -> None:
-    form = "http://a.test/v?no=N"
-    dated = [replace(post, published_at=now() - timedelta(days=800 + number)) for number, post in enumerate(page(form))]
-    assert crawl(database, site_id, dated).fanout == "silent"
-    above = FoundPost(
-        external_id="above", url="http://a.test/v?no=9", title="새 공지", published_at=now() - timedelta(days=400)
-    )
-    below = replace(above, external_id="below", title="옛 공지", published_at=now() - timedelta(days=900))
-    closed = crawl(database, site_id, [above, *dated, below])
-    fates = {post.external_id: (post.fanout, post.published_at is None) for post in stored_posts(database)}
-    assert (closed.new, len(closed.ready)) == (2, 1)
-    assert (fates["above"], fates["below"]) == (("ready", True), ("silent", False))

@@ -8,7 +8,8 @@ from sqlalchemy import select
 
 from pipeline.delivery.batch import Deliveries
 from pipeline.push.channel import Channel
-from pipeline.push.channels import PushConfig, build_channels
+from pipeline.push.channels import build_channels
+from pipeline.push.config import PushConfig
 from pipeline.push.message import Platform
 from pipeline.resources import now
 from scripts.gateway.process import GatewayProcess, gateway_process

@@ -1,6 +1,7 @@
 import pytest
 
-from pipeline.push.channels import PushConfig, build_channels
+from pipeline.push.channels import build_channels
+from pipeline.push.config import PushConfig
 from pipeline.push.message import Platform
 from scripts.gateway.process import gateway_process
 

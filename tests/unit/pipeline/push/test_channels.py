@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from pipeline.push.channel import CredentialsError
-from pipeline.push.channels import Level, PushConfig, build_channels, check_credentials
+from pipeline.push.channels import Level, build_channels, check_credentials
+from pipeline.push.config import PushConfig
 from pipeline.push.message import Platform
 from pipeline.push.outcome import OutcomeKind
 from tests.support.messages import message

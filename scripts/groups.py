@@ -1,0 +1,89 @@
+"""Groups of commands that are imported when they are called, so that help and completion stay quick."""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import click
+from click.shell_completion import CompletionItem
+
+UNCUT = 1000
+"""Characters of a line of help: a line that is cut hides what it says."""
+
+
+class Lazy(NamedTuple):
+    """A command that is imported when it is called."""
+
+    # MODULE:NAME
+    target: str
+    # The first sentence of the command's own help: a test compares them.
+    help: str
+
+    def load(self) -> click.Command:
+        """Import the command."""
+        module, _, name = self.target.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+Sections = Mapping[str, Mapping[str, Lazy]]
+"""A heading of the help -> the name of a command -> the command."""
+
+
+class LazyGroup(click.Group):
+    """A group of commands that it imports on demand, beside those that are added to it."""
+
+    def __init__(self, *args: Any, sections: Sections | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sections = sections or {}
+        self.lazy = {name: lazy for commands in self.sections.values() for name, lazy in commands.items()}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the help."""
+        return [*self.lazy, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        lazy = self.lazy.get(cmd_name)
+        return lazy.load() if lazy else super().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """See click. A name that is not known is answered with the nearest one."""
+        is_option = args[0].startswith("-")
+        if not is_option and not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], self.list_commands(ctx), n=1)
+            advice = f"did you mean {near[0]!r}?" if near else f"`{ctx.command_path} --help` lists them"
+            ctx.fail(f"there is no command {args[0]!r}: {advice}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a sentence beside each name, under the headings."""
+        sections = self._sentences(ctx)
+        width = max((len(name) for sentences in sections.values() for name in sentences), default=0)
+        for heading, sentences in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(width), sentence) for name, sentence in sentences.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete a name, or an option, without importing a command."""
+        items = [
+            CompletionItem(name, help=sentence)
+            for sentences in self._sentences(ctx).values()
+            for name, sentence in sentences.items()
+            if name.startswith(incomplete)
+        ]
+        return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
+
+    def _sentences(self, ctx: click.Context) -> dict[str, dict[str, str]]:
+        sections = {
+            heading: {name: lazy.help for name, lazy in commands.items()} for heading, commands in self.sections.items()
+        }
+        own = {name: self.commands[name] for name in super().list_commands(ctx)}
+        if own:
+            listed = sections.setdefault("Commands", {})
+            listed |= {name: each.get_short_help_str(UNCUT) for name, each in own.items() if not each.hidden}
+        return sections

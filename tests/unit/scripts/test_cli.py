@@ -1,0 +1,174 @@
+"""The command as a whole: what it loads before it knows what is asked, how it says what went wrong, how it helps."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner
+from kombu.exceptions import OperationalError as BrokerError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from sqlalchemy.exc import OperationalError
+
+from scripts.cli import main
+from scripts.failures import sentence_of
+from scripts.groups import UNCUT, LazyGroup
+
+LIBRARIES = {
+    "aiohttp",
+    "alembic",
+    "apns2",
+    "celery",
+    "cryptography",
+    "feedparser",
+    "google",
+    "kombu",
+    "lxml",
+    "prompt_toolkit",
+    "psycopg",
+    "pydantic",
+    "pyfcm",
+    "pygments",
+    "redis",
+    "requests",
+    "rich",
+    "scrapy",
+    "sqlalchemy",
+    "tornado",
+    "twisted",
+}
+"""Each takes longer to load than a person should wait for help."""
+DATABASE = {"pydantic", "sqlalchemy"}
+
+
+def loaded(code: str, **environment: str) -> set[str]:
+    """The names of all modules that a fresh Python has loaded when the code has ended."""
+    # What it says goes where it likes; the names come last.
+    code = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\nprint()\nprint(*sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True, check=True
+    )
+    return set(run.stdout.splitlines()[-1].split())
+
+
+def libraries(modules: set[str]) -> set[str]:
+    return LIBRARIES & {module.partition(".")[0] for module in modules}
+
+
+def running(*arguments: str) -> str:
+    return f"from scripts.cli import main; main({list(arguments)!r}, prog_name='crawlpush')"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["sties"], ["completion", "bash"]], ids=" ".join)
+def test_help_loads_no_library_and_no_command(arguments: list[str]) -> None:
+    modules = loaded(running(*arguments))
+    assert libraries(modules) == set()
+    assert {m for m in modules if m.startswith("scripts.commands.")} <= {"scripts.commands.completion"}
+
+
+def test_completing_a_command_loads_no_library_and_no_command() -> None:
+    modules = loaded(running(), _CRAWLPUSH_COMPLETE="bash_complete", COMP_WORDS="crawlpush s", COMP_CWORD="1")
+    assert "click.shell_completion" in modules
+    assert libraries(modules) == set()
+    assert not {m for m in modules if m.startswith("scripts.commands.")}
+
+
+@pytest.mark.parametrize(
+    ("module", "allowed"),
+    [
+        ("scripts.commands.sites", DATABASE),
+        ("scripts.commands.notifications", DATABASE),
+        ("scripts.commands.posts", DATABASE),
+        ("scripts.commands.pause", DATABASE),
+        # It asks Redis and the broker too; its rows are no tables, and it has no credentials to look into.
+        ("scripts.commands.status", {*DATABASE, "celery", "kombu", "redis"}),
+    ],
+)
+def test_a_command_loads_only_what_it_uses(module: str, allowed: set[str]) -> None:
+    # redis-py loads cryptography for TLS where it is there.
+    assert libraries(loaded(f"import {module}")) - {"cryptography"} <= allowed
+
+
+def lazy_groups() -> Iterator[tuple[str, LazyGroup]]:
+    yield "crawlpush", main
+    for name, lazy in main.lazy.items():
+        if isinstance(group := lazy.load(), LazyGroup):
+            yield name, group
+
+
+def test_what_stands_beside_a_name_is_what_the_command_says_of_itself() -> None:
+    for path, group in lazy_groups():
+        for name, lazy in group.lazy.items():
+            command = lazy.load()
+            assert (path, name, lazy.help) == (path, name, command.get_short_help_str(UNCUT))
+            assert command.name == name
+
+
+def test_help_says_each_sentence_in_full_within_80_columns() -> None:
+    output = CliRunner().invoke(main, ["sites", "--help"], terminal_width=80).output
+    assert "..." not in output.replace("[ARGS]...", "").replace("COMMAND", "")
+    assert max(map(len, output.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("typed", "advice"),
+    [
+        (["statuss"], "did you mean 'status'?"),
+        (["site", "list"], "did you mean 'sites'?"),
+        (["sites", "lst"], "did you mean 'list'?"),
+        (["sites", "ad"], "did you mean 'add'?"),
+        (["qqqq"], "`crawlpush --help` lists them"),
+    ],
+)
+def test_a_name_that_is_not_known_is_answered_with_the_nearest(typed: list[str], advice: str) -> None:
+    result = CliRunner().invoke(main, typed, prog_name="crawlpush")
+    assert result.exit_code == 2
+    assert result.output.rstrip().endswith(advice)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_gets_its_completion(shell: str) -> None:
+    result = CliRunner().invoke(main, ["completion", shell])
+    assert result.exit_code == 0
+    assert f"_CRAWLPUSH_COMPLETE={shell}_complete" in result.output
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RedisConnectionError("refused"), "Redis cannot be reached: refused"),
+        (BrokerError("refused"), "REDIS_URL"),
+        (OperationalError("SELECT 'secret'", {}, Exception("no such host\nDETAIL: secret")), "no such host. Check"),
+        (FileNotFoundError(2, "No such file or directory", "/nowhere"), "/nowhere: No such file or directory"),
+        (PermissionError(13, "Permission denied", b"/nowhere"), "/nowhere: Permission denied"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_error_of_a_library_is_one_sentence(error: Exception, words: str) -> None:
+    sentence = sentence_of(error)
+    assert sentence is not None
+    assert words in sentence
+    assert "secret" not in sentence
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), OSError("no file is named"), click.exceptions.Exit(1)])
+def test_a_defect_has_no_sentence(error: Exception) -> None:
+    assert sentence_of(error) is None
+
+
+def test_a_terminal_that_lacks_a_letter_shows_a_question_mark() -> None:
+    code = (
+        "import click; from scripts import cli\n"
+        "cli.main.add_command(click.Command('say', callback=lambda: print('장학')))\n"
+        "cli.main(['say'])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout.strip(), run.stderr) == (0, "??", "")
