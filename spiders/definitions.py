@@ -16,10 +16,11 @@ Writing what was read gives the same text again, and reading that the same defin
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from importlib import resources
 from typing import Any, Final
 
+from pipeline.basics.access import ADDRESSES, masked_params, unmasked, with_scheme
 from pipeline.basics.durations import exact_duration, parse_duration
 from pipeline.basics.time_zones import find_zone
 from spiders.errors import SpiderError
@@ -78,7 +79,9 @@ class SiteDefinition:
     robots_exempt_reason: str = ""
 
     def __post_init__(self) -> None:
-        """Put durations in one form, so that a definition has one way to be written."""
+        """Put durations and the address in one form, so that a definition has one way to be written."""
+        if isinstance(self.params.get("url"), str):
+            object.__setattr__(self, "params", {**self.params, "url": with_scheme(self.params["url"])})
         for name in ("max_age", "ttl"):
             object.__setattr__(self, name, exact_duration(seconds(getattr(self, name))))
 
@@ -222,9 +225,27 @@ def check_params(definition: SiteDefinition, where: str = "") -> None:
         raise DefinitionError(f"{where or f'site {definition.name!r}'}: {error}") from error
 
 
-def dump_definitions(definitions: Iterable[SiteDefinition]) -> str:
-    """The definitions as TOML, by name; what has its default is left out."""
-    return "\n".join(_dumped(each) for each in sorted(definitions, key=lambda each: each.name))
+def with_passwords(definition: SiteDefinition, before: Mapping[str, Any]) -> SiteDefinition:
+    """The definition with the passwords of the parameters before, where its addresses have MASK in their place.
+
+    Raises DefinitionError when the parameters before have none that fits.
+    """
+    params = dict(definition.params)
+    for name in ADDRESSES:
+        if isinstance(params.get(name), str):
+            try:
+                params[name] = unmasked(params[name], str(before.get(name) or ""))
+            except ValueError as error:
+                raise DefinitionError(f"site {definition.name!r}: {name}: {error}") from error
+    return replace(definition, params=params)
+
+
+def dump_definitions(definitions: Iterable[SiteDefinition], *, passwords: bool = False) -> str:
+    """The definitions as TOML, by name; what has its default is left out, and passwords are masked unless wanted."""
+    return "\n".join(
+        _dumped(each if passwords else replace(each, params=masked_params(each.params)))
+        for each in sorted(definitions, key=lambda each: each.name)
+    )
 
 
 def _dumped(definition: SiteDefinition) -> str:

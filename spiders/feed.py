@@ -13,6 +13,7 @@ import spiders.without_http2  # noqa: F401 - before Scrapy
 from spiders.items import PostItem
 from spiders.middlewares import kind_of
 from spiders.params import FeedParams, ParamsError
+from spiders.reading.bounds import left_out
 from spiders.reading.date_doubts import without_doubtful_dates
 from spiders.reading.feed_document import BrokenFeedError, FeedDocument, NotAFeedError, parse_feed
 
@@ -83,6 +84,8 @@ class FeedSpider(scrapy.Spider):
             stats.inc_value("crawlpush/posts", len(document.posts))
             for reason, count in document.skipped:
                 stats.inc_value(f"crawlpush/skipped/{reason}", count)
+            if words := left_out(document.rows):
+                stats.set_value("crawlpush/problem", words)
             if not document.posts and self._pages == 1:
                 stats.set_value("crawlpush/empty", True)
                 stats.set_value("crawlpush/problem", "it is a good feed that has no entries yet")

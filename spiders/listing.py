@@ -14,6 +14,7 @@ from spiders.items import PostItem
 from spiders.middlewares import kind_of
 from spiders.params import ListingParams, ParamsError
 from spiders.reading.addresses import Scheme
+from spiders.reading.bounds import left_out
 from spiders.reading.date_doubts import without_doubtful_dates
 from spiders.reading.listing_page import ListingPage, parse_listing
 
@@ -85,6 +86,8 @@ class ListingSpider(scrapy.Spider):
                 stats.inc_value(f"crawlpush/skipped/{reason}", count)
         if page.is_ambiguous or (page.problem and self._pages == 1):
             self._say_why(page, response)
+        elif stats is not None and (words := left_out(page.rows)):
+            stats.set_value("crawlpush/problem", words)
 
     def _say_why(self, page: ListingPage, response: Response) -> None:
         """Say why a page did not give its posts; one that cannot be the one that was meant makes the crawl fail."""

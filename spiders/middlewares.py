@@ -23,7 +23,7 @@ from scrapy.spidermiddlewares.base import BaseSpiderMiddleware
 from scrapy.spidermiddlewares.httperror import HttpError
 from twisted.python.failure import Failure
 
-from spiders.access import Login, origin
+from pipeline.basics.access import Login, origin
 from spiders.reading.page_kind import PageKind, page_kind
 from spiders.robots import UNREACHABLE
 
@@ -151,7 +151,7 @@ class RetryAfterMiddleware:
 class LoginMiddleware:
     """Shows the name and password of the site's address to the server that they are for, and to no other.
 
-    `CRAWL_LOGIN` is a spiders.access.Login, or None. What a redirect leads to has its own origin.
+    `CRAWL_LOGIN` is a pipeline.basics.access.Login, or None. What a redirect leads to has its own origin.
     """
 
     def __init__(self, login: Login) -> None:

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from w3lib.encoding import resolve_encoding
 
+from pipeline.basics.access import ADDRESSES, masked, tls_rules
 from pipeline.basics.time_zones import find_zone
-from spiders.access import AccessError, masked, tls_rules
 from spiders.errors import SpiderError
 from spiders.reading.dates import DATE_ORDERS
 from spiders.reading.selectors import SelectorError, compile_selector
@@ -48,7 +48,7 @@ class _Params:
     encoding: str = ""
     # Names of query parameters that do not belong to a post's identity.
     ignore_query: tuple[str, ...] = ()
-    # What the server's TLS is forgiven: old, expired, sha256: and a fingerprint, ca: and a file (spiders.access).
+    # What the server's TLS is forgiven: old, expired, sha256: and a fingerprint, ca: and a file (basics.access).
     tls: tuple[str, ...] = ()
 
     _checks: ClassVar[Mapping[str, Callable[[str], object]]] = {}
@@ -82,7 +82,7 @@ class _Params:
         _check_url(self.url)
         try:
             tls_rules(self.tls)
-        except AccessError as error:
+        except ValueError as error:
             raise ParamsError(str(error)) from error
         if find_zone(self.timezone) is None:
             raise ParamsError(f"timezone is {self.timezone!r}; it must be an IANA name such as Asia/Seoul or UTC")
@@ -97,10 +97,8 @@ class _Params:
                     if each:
                         check(each)
                 except (SelectorError, ParamsError) as error:
-                    sentence = str(error)
-                    raise ParamsError(
-                        f"{name}: {sentence if repr(each) in sentence else f'{each!r} {sentence}'}"
-                    ) from error
+                    sentence, shown = str(error), repr(masked(each) if name in ADDRESSES else each)
+                    raise ParamsError(f"{name}: {sentence if shown in sentence else f'{shown} {sentence}'}") from error
 
 
 def _check_url(url: str) -> None:

@@ -77,7 +77,10 @@ class KeptRobotsMiddleware:
     def _instead(self, request: Request, origin: str, why: str) -> Response:
         if origin in self._old:
             return _kept(request, self._old[origin].encode())
-        sentence = f"{origin}/robots.txt cannot be read ({why}), and until it can, nothing there may be crawled"
+        sentence = (
+            f"{origin}/robots.txt cannot be read ({why}), and until it can, nothing there may be crawled, but by "
+            "--robots-exempt"
+        )
         self._crawler.stats.set_value(UNREACHABLE, sentence)
         return _kept(request, _FORBID_ALL)
 

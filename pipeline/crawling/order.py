@@ -21,7 +21,7 @@ class CrawlOrder:
     # Name of a spider, as `scrapy list` shows it.
     spider: str
     # Keyword arguments of the spider, JSON values, beside `timezone`.
-    params: Mapping[str, Any]
+    params: Mapping[str, Any] = field(repr=False)
     # IANA name of the zone that the site's dates are in.
     timezone: str
     # Where posts are stored; empty: nowhere.

@@ -33,8 +33,9 @@ class UnfinishedRunError(CommandError):
 @click.command()
 @click.argument("site")
 @click.option("--queue", is_flag=True, help="Let a crawler do it; return at once.")
+@click.option("--fresh", is_flag=True, help="Fetch the page even if the server says that nothing changed (304).")
 @json_option
-def crawl(site: str, *, queue: bool, as_json: bool) -> None:
+def crawl(site: str, *, queue: bool, fresh: bool, as_json: bool) -> None:
     """Crawl one site at once, whatever its schedule, and show what was new.
 
     The very code of the scheduled crawls does it, so that new posts are fanned out and pushed as usual.
@@ -48,6 +49,8 @@ def crawl(site: str, *, queue: bool, as_json: bool) -> None:
     startup.check_redis(get_settings())
     with database.writing() as session:
         run_id = sites.queue_run(session, site_id, trigger="manual", now=now())
+        if fresh and run_id is not None:
+            sites.forget_validators(session, site_id)
     if run_id is None:
         raise UnfinishedRunError(
             f"{site} is being crawled already, or waits in the queue: `crawlpush sites show {site}` shows its runs"

@@ -2,6 +2,7 @@
 
 import click
 
+from pipeline.basics.access import masked, masked_params
 from pipeline.crawling.health import health_of
 from pipeline.resources import now
 from pipeline.settings import get_settings
@@ -54,7 +55,7 @@ def list_sites(*, as_json: bool) -> None:
                 "last_crawl": state.last_run.finished_at if state.last_run else None,
                 "next_crawl": state.site.next_crawl_at,
                 "posts": state.posts,
-                "url": state.site.params.get("url"),
+                "url": masked(str(state.site.params.get("url") or "")) or None,
             }
             for state in overview.site_states(session)
         ]
@@ -79,7 +80,7 @@ def show(name: str, *, as_json: bool) -> None:
         "in_trouble_since": site.trouble_since,
         "advice": site.advice,
         "spider": site.spider,
-        "params": site.params,
+        "params": masked_params(site.params),
         "schedule": f"{site.schedule} ({describe(parse_schedule(site.schedule))})",
         "adaptive_now": describe(schedule_of(site)) if site.schedule.startswith("adaptive") else None,
         "next_runs": _next_runs(site, count=5),

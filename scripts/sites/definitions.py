@@ -7,6 +7,7 @@ from typing import Any, TextIO
 import click
 from sqlalchemy.orm import Session
 
+from pipeline.basics.access import without_login
 from pipeline.resources import now
 from pipeline.scheduling.due import next_crawl
 from pipeline.scheduling.schedule import describe, parse_schedule
@@ -20,6 +21,7 @@ from spiders.definitions import (
     dump_definitions,
     parse_definitions,
     ready_made,
+    with_passwords,
 )
 from storage import sites as stored
 from storage.models import Site
@@ -148,7 +150,9 @@ def change(session: Session, site: Site, after: SiteDefinition, *, notify_existi
 
 
 def _identity(definition: SiteDefinition) -> tuple[object, ...]:
-    return definition.spider, *(definition.params.get(name) for name in IDENTITY)
+    # Another password shows the same posts.
+    params = {**definition.params, "url": without_login(definition.url)[0]}
+    return definition.spider, *(params.get(name) for name in IDENTITY)
 
 
 @click.command("ready-made")
@@ -170,11 +174,15 @@ def list_ready_made(*, as_json: bool) -> None:
 
 @click.command("export")
 @click.argument("file", type=click.File("w", encoding="utf-8", atomic=True), default="-")
-def export_sites(file: TextIO) -> None:
-    """Write every site's definition, schedule included, as TOML: to a file, or to standard output."""
+@click.option("--with-passwords", is_flag=True, help="Write the passwords in addresses too, in place of ***.")
+def export_sites(file: TextIO, *, with_passwords: bool) -> None:
+    """Write every site's definition, schedule included, as TOML: to a file, or to standard output.
+
+    A password in an address is masked; a masked one, imported, keeps the password that the site has.
+    """
     with open_database().reading() as session:
         definitions = [SiteDefinition.from_columns(site) for site in stored.all_sites(session)]
-    file.write(dump_definitions(definitions))
+    file.write(dump_definitions(definitions, passwords=with_passwords))
     if file.name != "<stdout>":
         click.echo(f"{len(definitions)} sites written", err=True)
 
@@ -219,11 +227,13 @@ def _apply(session: Session, definitions: Sequence[SiteDefinition]) -> list[str]
     known = {site.name: site for site in stored.all_sites(session)}
     said = []
     for definition in definitions:
-        if definition.name not in known:
+        before = known.get(definition.name)
+        definition = with_passwords(definition, before.params if before else {})
+        if before is None:
             _insert(session, definition)
             said.append(f"{definition.name}: is new; the first crawl is a silent baseline")
             continue
-        what = change(session, known[definition.name], definition)
+        what = change(session, before, definition)
         if what.differences:
             said.append(what.sentence(definition.name))
     return said

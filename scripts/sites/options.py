@@ -12,7 +12,7 @@ from pipeline.scheduling.due import check_kept
 from pipeline.scheduling.schedule import next_runs, parse_schedule
 from pipeline.settings import get_settings
 from scripts.sites.trial import Definition
-from spiders.definitions import SiteDefinition, check_params, seconds
+from spiders.definitions import SiteDefinition, check_params, seconds, with_passwords
 
 PARAM_OPTIONS = {
     "url": "The page or feed to watch.",
@@ -92,7 +92,7 @@ def changed(definition: SiteDefinition, options: Mapping[str, Any]) -> SiteDefin
     params = {**definition.params, **{name: value for name, value in given.items() if value is not None}}
     params.update(_pairs(options.get("pairs", ())))
     params = {name: value for name, value in params.items() if value != ""}
-    found = replace(definition, params=params, **values)
+    found = with_passwords(replace(definition, params=params, **values), definition.params)
     if find_zone(found.timezone) is None:
         raise click.ClickException(f"{found.timezone!r} is not an IANA time zone such as Asia/Seoul or UTC")
     check_params(found)

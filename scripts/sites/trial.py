@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.basics.access import masked
 from pipeline.basics.text import last_line
 from pipeline.crawling import child
 from pipeline.crawling.crawler import order_for
@@ -83,7 +84,7 @@ def proposal(definition: Definition, settings: Settings) -> Proposal:
 
 def failure(definition: Definition, report: CrawlReport) -> str:
     """Why a crawl gave nothing, in one sentence with the way out."""
-    url = definition.params.get("url", "the site")
+    url = masked(str(definition.params.get("url") or "the site"))
     if report.finish_reason == "robots":
         return f"robots.txt of {url} forbids the crawl: ask its owner, or give a reason with --robots-exempt"
     if report.is_empty:

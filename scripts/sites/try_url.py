@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from pipeline.basics.access import masked
 from pipeline.settings import Settings, get_settings
 from scripts.output import json_option, show_record, show_rows
 from scripts.sites import trial
@@ -39,7 +40,7 @@ def try_url(url: str, spider: str | None, *, as_json: bool, **options: Any) -> N
     for note in proposed.notes if proposed.spider else before:
         click.echo(f"note: {note}")
     if not proposed.spider:
-        raise click.ClickException(f"nothing is proposed for {url}: {last}")
+        raise click.ClickException(f"nothing is proposed for {masked(url)}: {last}")
     rows = [{"title": p["title"], "published": p["published_at"], "url": p["url"]} for p in proposed.posts]
     show_rows(rows, as_json=False, empty="no posts")
     click.echo(f"\n{len(rows)} posts. To watch it:\n  {_command(proposed, options)}")
@@ -64,7 +65,7 @@ def _first_answer(url: str, options: dict[str, Any], settings: Settings) -> tria
             return trial.proposal(replace(asked, timezone=options["timezone"] or ""), settings)
         except trial.TrialError as error:
             failure = failure or error
-    raise failure or trial.TrialError(f"{url} is no address")
+    raise failure or trial.TrialError(f"{masked(url)} is no address")
 
 
 def addresses(url: str) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from scrapy.exceptions import (
 from scrapy.http import Response
 from scrapy.utils.httpobj import urlparse_cached
 
-from spiders.access import tls_rules
+from pipeline.basics.access import tls_rules
 from spiders.child import failures
 from spiders.child.http1 import FAULT, Factory
 from spiders.child.tls import TLSPolicy

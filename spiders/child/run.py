@@ -29,9 +29,9 @@ from scrapy.utils.misc import build_from_crawler, load_object
 from twisted.internet import asyncioreactor
 from twisted.python.failure import Failure
 
+from pipeline.basics.access import ADDRESSES, without_login
 from pipeline.crawling.order import CrawlOrder, CrawlReport
 from spiders import middlewares, pipelines, robots
-from spiders.access import ADDRESSES, without_login
 from spiders.child import isolation
 from spiders.child.download import refuse_private_addresses
 from spiders.child.parent_link import Channel, OrderLostError

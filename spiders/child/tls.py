@@ -12,7 +12,7 @@ from twisted.internet._sslverify import ClientTLSOptions
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.web.client import BrowserLikePolicyForHTTPS
 
-from spiders.access import TLSRules
+from pipeline.basics.access import TLSRules
 
 _LEGACY_SERVER_CONNECT: Final = 0x4
 """SSL_OP_LEGACY_SERVER_CONNECT of <openssl/ssl.h>: servers without secure renegotiation (RFC 5746)."""

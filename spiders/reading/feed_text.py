@@ -4,9 +4,11 @@ import html
 import re
 from dataclasses import dataclass
 from html.entities import html5
+from itertools import islice
 from typing import Final
 
 from spiders.errors import SpiderError
+from spiders.reading.bounds import ROWS
 from spiders.reading.text import with_whole_signs
 
 _ROOT: Final = re.compile(
@@ -62,6 +64,11 @@ def prepare(text: str) -> FeedText:
         ends = list(_ENTRY_END.finditer(shown))
         kept = ends[-1].end() if ends else root.end() - root.start()
         text = text[:kept] + _closing(root["name"], root["local"].lower(), shown[:kept])
+        shown = masked(text)
+    surplus = list(islice(_ENTRY_END.finditer(shown), ROWS - 1, ROWS + 1))
+    if len(surplus) == 2:
+        last = surplus[0].end()
+        text = text[:last] + _closing(root["name"], root["local"].lower(), shown[:last])
         shown = masked(text)
     entries = len(_ENTRY_START.findall(shown)) - len(_EMPTY_ENTRY.findall(shown))
     return FeedText(xml=_repaired(_without_second_titles(text)), broken_off=not complete, entries=entries)

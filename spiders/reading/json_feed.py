@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from spiders.reading.bounds import ROWS
 from spiders.reading.feed_text import NotAFeedError
 
 _ITEMS: Final = re.compile(r'"items"\s*:\s*\[')
@@ -41,7 +42,7 @@ def read_json_feed(text: str) -> JSONFeed:
         raise NotAFeedError("the address answered with JSON, but not with a JSON Feed (it has no such version)")
     items = document.get("items")
     return JSONFeed(
-        items=[item for item in items if isinstance(item, dict)] if isinstance(items, list) else [],
+        items=[item for item in items[:ROWS] if isinstance(item, dict)] if isinstance(items, list) else [],
         home=text_of(document.get("home_page_url")),
         next_url=text_of(document.get("next_url")),
         broken_off=broken_off,

@@ -14,6 +14,7 @@ from w3lib.html import get_base_url
 from spiders.items import PostItem
 from spiders.params import ListingParams
 from spiders.reading.addresses import PLAIN, Scheme, numbered_form, same_title, telling_noise
+from spiders.reading.bounds import ROWS, bounded
 from spiders.reading.date_order import day_first
 from spiders.reading.empty_board import empty_words
 from spiders.reading.encoding import decode
@@ -56,7 +57,7 @@ class ListingPage:
 def parse_html(text: str) -> etree._Element:
     """A page's tree, whatever the page: the parser repairs, and an empty page is an empty tree."""
     parser = etree.HTMLParser(encoding="utf-8", recover=True, huge_tree=True, no_network=True)
-    source = with_whole_signs(text.replace("\x00", "")).encode("utf-8", "ignore")
+    source = with_whole_signs(bounded(text).replace("\x00", "")).encode("utf-8", "ignore")
     try:
         root = etree.fromstring(source or b"<html/>", parser=parser)
     except (etree.LxmlError, ValueError):
@@ -82,7 +83,7 @@ def parse_listing(
         body, encoding = decoded.text, decoded.encoding
     root = parse_html(body)
     base = get_base_url(body, url)
-    rows = compile_selector(params.row).elements(root)
+    rows = compile_selector(params.row).elements(root)[:ROWS]
     reader = RowReader(params=params, base=base, now=now, encoding=encoding or "utf-8", scheme=scheme or PLAIN)
     if params.date and params.date_order == "auto":
         texts = (text for row in rows for text in reader.dates_of(row))

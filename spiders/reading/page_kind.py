@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -24,6 +25,9 @@ SHELL_TEXT: Final = 1_500
 """Characters of visible text below which a page is a shell: a wall, a form, a stub, not a list of anything."""
 SHELL_LINKS: Final = 15
 """Links with a text of their own, of which a shell has at most so many."""
+
+LOOK_AT: Final = 1_000_000
+"""Bytes of a page by which it is judged: what is no list shows it early, and a hostile page must not cost much."""
 
 OWN_SPIDER: Final = 'docs/sites.md, "A site that needs code", says how such a site is watched'
 
@@ -80,8 +84,8 @@ class _Page:
     @cached_property
     def is_shell(self) -> bool:
         """Whether there is too little to read for a list of posts."""
-        links = sum(1 for each in self.root.iter("a") if each.get("href") and element_text(each))
-        return len(self.visible) < SHELL_TEXT and links <= SHELL_LINKS
+        links = (each for each in self.root.iter("a") if each.get("href") and element_text(each))
+        return len(self.visible) < SHELL_TEXT and sum(1 for _ in islice(links, SHELL_LINKS + 1)) <= SHELL_LINKS
 
 
 def page_kind(
@@ -97,7 +101,7 @@ def page_kind(
     `url` is where it came from, after redirects; the names in `headers` may be in any case.
     """
     page = _Page(
-        body=body.encode("utf-8", "ignore") if isinstance(body, str) else body,
+        body=(body.encode("utf-8", "ignore") if isinstance(body, str) else body)[:LOOK_AT],
         url=url,
         content_type="text/html; charset=utf-8" if isinstance(body, str) else content_type,
         status=status,
@@ -139,7 +143,7 @@ def _json(page: _Page) -> str:
     try:
         json.JSONDecoder(strict=False).raw_decode(start)
     except (ValueError, RecursionError):
-        if "json" not in page.content_type.lower():
+        if "json" not in page.content_type.lower() and len(page.body) < LOOK_AT:
             return ""
     return (
         "the address answered with JSON that is no JSON Feed, so neither the listing nor the feed spider reads it: "

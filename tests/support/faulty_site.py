@@ -87,6 +87,12 @@ class FaultySite:
             dated = "Last-Modified: Fri, 02 Jan 2026 03:04:05 GMT"
             send(response("200 OK", board(3), "Content-Type: text/html", 'ETag: "v1"', dated))
 
+    def _private(self, seen: Seen, query: dict[str, str], send: Callable[[bytes], None]) -> None:
+        if seen.headers.get("authorization") == "Basic bWU6cEB3Og==":  # me:p@w:
+            self._board(seen, query, send)
+        else:
+            send(response("401 Unauthorized", b"", 'WWW-Authenticate: Basic realm="board"'))
+
     def _hang(self, *_: object) -> None:
         self.over.wait()
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from pipeline.basics.access import without_login
 from pipeline.web.answers import post_out
 from pipeline.web.callers import USER, Caller, allow
 from pipeline.web.context import Services
@@ -58,7 +59,7 @@ def _add_catalogue(router: APIRouter, allowed: Callable[..., Awaitable[Caller]])
     def list_sites(services: Services, _: Annotated[Caller, Depends(allowed)]) -> list[SiteBrief]:
         with services.database.reading() as session:
             return [
-                SiteBrief(name=site.name, url=site.params.get("url"))
+                SiteBrief(name=site.name, url=without_login(str(site.params.get("url") or ""))[0] or None)
                 for site in sites.all_sites(session)
                 if site.enabled
             ]

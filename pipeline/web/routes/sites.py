@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 from sqlalchemy.orm import Session
 
+from pipeline.basics.access import masked
 from pipeline.broker.publish import BrokerError
 from pipeline.crawling.health import health_of
 from pipeline.push.message import Platform
@@ -206,7 +207,7 @@ def _site_out(state: SiteState) -> SiteOut:
     site = state.site
     return SiteOut(
         name=site.name,
-        url=site.params.get("url"),
+        url=masked(str(site.params.get("url") or "")) or None,
         spider=site.spider,
         health=health_of(site, held_posts=state.held_posts),
         enabled=site.enabled,

@@ -4,9 +4,12 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import select
 
 from pipeline.crawling.child import CrawlOrder, CrawlReport, run_child
-from tests.support.faulty_site import FaultySite, response
+from storage.models import Post
+from storage.session import Database
+from tests.support.faulty_site import FaultySite, faulty_site, response
 
 OrderFor = Callable[..., CrawlOrder]
 pytestmark = pytest.mark.usefixtures("_forkserver")
@@ -16,7 +19,7 @@ def crawl(order: CrawlOrder) -> CrawlReport:
     return run_child(order, stop=threading.Event())
 
 
-def listing(url: str) -> dict[str, str]:
+def listing(url: str) -> dict[str, object]:
     return {"url": url, "row": "tr.row", "title": "a"}
 
 
@@ -50,3 +53,46 @@ def test_a_run_that_finds_nothing_is_good_and_says_why(site: FaultySite, order_f
 
     assert (report.ok, report.items_seen, report.errors) == (True, 0, 0)
     assert report.first_error == report.problem == "the row selector 'div.gone' matches nothing on the page"
+
+
+def with_login(url: str, login: str = "me:p%40w%3A") -> str:
+    return url.replace("://", f"://{login}@", 1)
+
+
+def test_a_name_and_password_in_the_address_are_shown_to_its_server_and_kept_from_everything_else(
+    site: FaultySite, order_for: OrderFor, database: Database
+) -> None:
+    params = {**listing(with_login(site.url("/private?posts=2"))), "max_pages": 2}
+    params["page_template"] = with_login(site.url("/private?posts=3&p={page}"))
+
+    report = crawl(order_for(spider="listing", params=params))
+
+    assert (report.ok, report.items_seen, report.pages) == (True, 3, 2)
+    with database.reading() as session:
+        urls = [post.url for post in session.scalars(select(Post))]
+    assert urls[0].startswith(f"{site.origin}/post?id=")
+    headers = [value for seen in site.requests for name, value in seen.headers.items() if name != "authorization"]
+    for text in (repr(report), repr(order_for(params=params)), *urls, *headers):
+        assert "p%40w" not in text
+        assert "p@w" not in text
+
+
+def test_a_password_is_not_sent_to_where_a_redirect_leads(site: FaultySite, order_for: OrderFor) -> None:
+    with faulty_site("127.0.0.2") as other:
+        params = listing(with_login(site.url(f"/to?url={other.url('/private')}")))
+
+        report = crawl(order_for(spider="listing", params=params))
+
+        assert all("authorization" in seen.headers for seen in site.requests)
+        assert other.paths() == ["/private"]
+        assert not any("authorization" in seen.headers for seen in other.requests)
+    assert not report.ok
+
+
+def test_a_wrong_password_is_named_and_not_shown(site: FaultySite, order_for: OrderFor) -> None:
+    report = crawl(order_for(spider="listing", params=listing(with_login(site.url("/private"), "me:wrong"))))
+
+    assert report.first_error is not None
+    assert "the server answered 401" in report.first_error
+    assert "HTTP Basic authentication" in report.first_error
+    assert "wrong" not in report.first_error

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,11 +11,13 @@ from sqlalchemy import func, select
 
 from pipeline import resources
 from pipeline.celery import app
+from pipeline.resources import now
 from pipeline.settings import get_settings
 from pipeline.tasks import crawl as crawl_tasks
 from scripts.board.process import BoardProcess
 from scripts.cli import main
 from scripts.local.embedded_redis import free_port
+from storage import sites
 from storage.models import Base, CrawlRun, Site
 from storage.session import Database
 
@@ -202,6 +205,17 @@ def test_a_queued_crawl_is_a_message_for_a_crawler(run: Run, board: BoardProcess
         assert session.scalars(select(CrawlRun.status)).all() == ["queued"]
     assert json.loads(run("status", "--json", code=1).output)["queues"]["crawl_tasks"]["length"] == 1
     assert "already" in refused(run, "crawl", "board")
+
+
+def test_a_fresh_crawl_asks_without_a_condition(run: Run, board: BoardProcess, database: Database) -> None:
+    add_board(run, board)
+    with database.writing() as session:
+        site_id = sites.by_name(session, "board").id
+        page = {board.url: sites.Validator(etag='"1"', last_modified=None)}
+        sites.keep_validators(session, site_id, page, now=now())
+    run("crawl", "board", "--queue", "--fresh")
+    with database.reading() as session:
+        assert sites.validators(session, site_id, since=now() - timedelta(days=1)) == {}
 
 
 def test_trying_a_page_proposes_a_definition_and_stores_nothing(

@@ -251,3 +251,47 @@ def test_an_interval_that_would_not_be_kept_is_refused(run: Run, monkeypatch: py
     monkeypatch.setenv("TICK_S", "3")
     get_settings.cache_clear()
     run("schedule", "board", "3s")
+
+
+def test_an_address_without_a_scheme_is_understood(run: Run, site: Callable[..., Site]) -> None:
+    run("add", "board", "--url", "www.board.test/list", "--row", "tr", "--no-check")
+    assert site().params["url"] == "https://www.board.test/list"
+    assert "nothing changes" in run("set", "board", "--url", "www.board.test/list", "--no-check").output
+
+
+SECRET = "https://reader:s3cret-pw@board.test/list"
+
+
+def test_a_password_in_an_address_is_shown_nowhere(run: Run, site: Callable[..., Site], tmp_path: Path) -> None:
+    # Given a site with a password, and files of its definition, masked and not
+    run("add", "board", "--url", SECRET, "--row", "tr", "--no-check")
+    assert site().params["url"] == SECRET
+    shown = [
+        run(*command).output
+        for command in (["list", "--json"], ["show", "board"], ["show", "board", "--json"], ["export"])
+    ]
+    shown.append(run("set", "board", "--url", SECRET.replace("https:", "gopher:"), code=1).output)
+    shown.append(run("set", "board", "-p", f"page_template={SECRET}", code=1).output)
+    for text in shown:
+        assert "s3cret-pw" not in text
+        assert "board.test/list" in text
+    masked, whole = tmp_path / "masked.toml", tmp_path / "whole.toml"
+    run("export", str(masked))
+    run("export", "--with-passwords", str(whole))
+
+    # Then the masked one changes nothing here, and cannot make the site anew; the other one can
+    assert "1 of them unchanged" in run("import", str(masked)).output
+    assert site().params["url"] == SECRET
+    run("remove", "board", "--yes")
+    assert "write the password itself" in run("import", str(masked), code=1).output
+    run("import", str(whole))
+    assert site().params["url"] == SECRET
+
+
+def test_another_password_is_no_reason_for_a_new_baseline(run: Run, site: Callable[..., Site]) -> None:
+    run("add", "board", "--url", SECRET, "--row", "tr", "--no-check")
+    site(baseline_done=True)
+    run("set", "board", "--url", SECRET.replace("s3cret", "another"), "--no-check")
+    assert site().baseline_done
+    run("set", "board", "--url", "https://reader:***@board.test/other", "--no-check")
+    assert site().params["url"] == "https://reader:another-pw@board.test/other"

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from spiders.errors import SpiderError
-
 MASK: Final = "***"
 """Stands where a password is, in everything that is shown."""
 ADDRESSES: Final = ("url", "page_template")
@@ -17,10 +15,6 @@ _BARE: Final = re.compile(
     r"(?!\w+:\D)(?:[\w-]+\.)+[\w-]+(?::\d{1,5})?(?:[/?#].*)?|localhost(?::\d{1,5})?(?:[/?#].*)?", re.S
 )
 _PIN: Final = re.compile(r"[0-9a-f]{64}")
-
-
-class AccessError(SpiderError, ValueError):
-    """What a site says about reaching it cannot be used; the message says why."""
 
 
 def with_scheme(url: str) -> str:
@@ -84,14 +78,14 @@ def masked_params(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unmasked(url: str, before: str) -> str:
-    """An address in which MASK stands for the password that the one before has. Raises AccessError when it has none."""
+    """An address in which MASK stands for the password that the one before has. Raises ValueError when it has none."""
     if masked(url) != url or "@" not in url:
         return url
     new, old = _split(url), _split(before)
     if new is None or "@" not in new.netloc:
         return url
     if old is None or origin(url) != origin(before) or _split(masked(before)).username != new.username:  # type: ignore[union-attr]
-        raise AccessError(f"{url} has {MASK} in place of a password that is not known here: write the password itself")
+        raise ValueError(f"{url} has {MASK} in place of a password that is not known here: write the password itself")
     return new._replace(netloc=f"{old.netloc.rpartition('@')[0]}@{new.netloc.rpartition('@')[2]}").geturl()
 
 
@@ -117,7 +111,7 @@ class TLSRules:
 
 
 def tls_rules(entries: Sequence[str]) -> TLSRules:
-    """The parameter `tls`: "old", "expired", "sha256:FINGERPRINT", "ca:FILE". Raises AccessError."""
+    """The parameter `tls`: "old", "expired", "sha256:FINGERPRINT", "ca:FILE". Raises ValueError."""
     words = {"old": False, "expired": False}
     pins, files = set(), []
     for entry in entries:
@@ -130,7 +124,7 @@ def tls_rules(entries: Sequence[str]) -> TLSRules:
         elif kind == "ca" and separator and value.startswith("/"):
             files.append(value)
         else:
-            raise AccessError(
+            raise ValueError(
                 f"tls is {entry!r}; it must be old, expired, sha256: and a certificate's fingerprint of 64 hexadecimal "
                 "digits, or ca: and the absolute path of a PEM file"
             )

@@ -2,7 +2,15 @@
 
 import pytest
 
-from spiders.access import AccessError, TLSRules, masked, origin, tls_rules, unmasked, with_scheme, without_login
+from pipeline.basics.access import (
+    TLSRules,
+    masked,
+    origin,
+    tls_rules,
+    unmasked,
+    with_scheme,
+    without_login,
+)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +64,7 @@ def test_an_address_without_a_password_stays_as_it_is() -> None:
 
 @pytest.mark.parametrize("before", ["", "https://a.test/", "https://you:pw@a.test/", "https://me:pw@b.test/"])
 def test_a_masked_password_that_is_not_known_is_refused(before: str) -> None:
-    with pytest.raises(AccessError, match="write the password itself"):
+    with pytest.raises(ValueError, match="write the password itself"):
         unmasked("https://me:***@a.test/", before)
 
 
@@ -88,5 +96,5 @@ def test_tls_rules_are_read() -> None:
     "entry", ["none", "sha256:", "sha256:abcd", "sha1:" + "a" * 40, "ca:", "ca:relative.pem", "OLD"]
 )
 def test_a_tls_rule_that_is_none_is_refused_with_what_is_allowed(entry: str) -> None:
-    with pytest.raises(AccessError, match="it must be old, expired, sha256"):
+    with pytest.raises(ValueError, match="it must be old, expired, sha256"):
         tls_rules([entry])
