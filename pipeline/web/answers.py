@@ -1,14 +1,8 @@
 """From rows to answers: the one place where a row's columns get the names that they have over the wire. Pure."""
 
-from pipeline.web.schemas import (
-    DeviceOut,
-    NotificationOut,
-    PostBrief,
-    PostOut,
-    RunOut,
-    SubscriptionOut,
-    UserOut,
-)
+from pipeline.web.schemas.basics import PostBrief
+from pipeline.web.schemas.people import DeviceOut, NotificationOut, SubscriptionOut, UserOut
+from pipeline.web.schemas.sites import PostOut, RunOut
 from storage.models import CrawlRun, Device, Post, User
 from storage.notifications import NotificationRow
 from storage.subscriptions import SubscriptionRow

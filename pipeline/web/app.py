@@ -1,6 +1,6 @@
 """The ASGI application: its routes, how errors are answered, and the OpenAPI document.
 
-To add a route: the module of its subject in pipeline/web/routes/, with the fields in schemas.py; then
+To add a route: the module of its subject in pipeline/web/routes/, with the fields in schemas/; then
 `scripts/openapi` writes docs/openapi.json anew.
 """
 
@@ -23,7 +23,7 @@ from pipeline.web import problems
 from pipeline.web.context import Context
 from pipeline.web.limits import BodyLimit, Limiter
 from pipeline.web.routes import health, installations, person, posts, sites, users
-from pipeline.web.schemas import Problem
+from pipeline.web.schemas.basics import Problem
 from storage.session import Database
 
 THREADS = 16

@@ -7,7 +7,7 @@ from pipeline.push.message import Platform
 from pipeline.push.outcome import OutcomeKind
 from pipeline.push.trial import DEADLINE_S, answer_in_words, trial_message
 from pipeline.web.context import Context
-from pipeline.web.schemas import PushTestOut
+from pipeline.web.schemas.people import PushTestOut
 from storage.models import Device
 
 

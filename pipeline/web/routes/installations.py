@@ -11,7 +11,7 @@ from pipeline.web.callers import USER, Caller, address, allow, check_limit
 from pipeline.web.context import Context, Services
 from pipeline.web.keys import digest, make_installation_secret
 from pipeline.web.problems import ProblemError
-from pipeline.web.schemas import ClaimOut, InstallIn, InstallOut, SecretIn, TokenIn, TokenOut
+from pipeline.web.schemas.people import ClaimOut, InstallIn, InstallOut, SecretIn, TokenIn, TokenOut
 from pipeline.web.signing import token_for
 from storage import bulk, installations, users
 

@@ -15,16 +15,15 @@ from pipeline.people import entries
 from pipeline.web.answers import device_out, notification_out, subscription_out, user_out
 from pipeline.web.callers import USER, Caller, allow
 from pipeline.web.context import Context, Services
-from pipeline.web.schemas import (
+from pipeline.web.schemas.basics import Id, Installation
+from pipeline.web.schemas.people import (
     BadgeOut,
     DeviceIn,
     DeviceOut,
     EventIn,
     ExportOut,
-    Id,
     InboxIn,
     InboxOut,
-    Installation,
     PushTestOut,
     ReadIn,
     ReadOut,

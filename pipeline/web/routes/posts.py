@@ -9,7 +9,8 @@ from pipeline.basics.access import without_login
 from pipeline.web.answers import post_out
 from pipeline.web.callers import USER, Caller, allow
 from pipeline.web.context import Services
-from pipeline.web.schemas import Id, PostOut, PostsIn, PostsOut, SiteBrief, TraceOut
+from pipeline.web.schemas.basics import Id
+from pipeline.web.schemas.sites import PostOut, PostsIn, PostsOut, SiteBrief, TraceOut
 from storage import notifications, posts, sites
 
 

@@ -19,9 +19,9 @@ from pipeline.web.callers import Caller, allow
 from pipeline.web.commands import run_command
 from pipeline.web.context import Context, Services
 from pipeline.web.problems import ProblemError
-from pipeline.web.schemas import (
+from pipeline.web.schemas.basics import In
+from pipeline.web.schemas.sites import (
     Definition,
-    In,
     Param,
     PauseIn,
     PauseOut,

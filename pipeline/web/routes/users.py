@@ -15,7 +15,8 @@ from pipeline.people.importing import (
 )
 from pipeline.web.callers import Caller, allow
 from pipeline.web.context import Services
-from pipeline.web.schemas import ImportOut, In, RejectedLine
+from pipeline.web.schemas.basics import In
+from pipeline.web.schemas.people import ImportOut, RejectedLine
 
 router = APIRouter(prefix="/v1", tags=["users"])
 

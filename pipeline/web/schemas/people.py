@@ -1,0 +1,213 @@
+"""Of people: what requests about them may say, and what answers do."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field, model_validator
+
+from pipeline.web.schemas.basics import Id, In, PageIn, PostBrief, Text
+
+
+class UserOut(BaseModel):
+    """A person."""
+
+    user: str
+    timezone: str
+    paused: bool
+    created_at: datetime
+    badge: int = Field(description="How many notifications were sent and not read.")
+
+
+class UserChange(In):
+    """What may change about a person; what is left out stays."""
+
+    timezone: Text | None = Field(None, examples=["Asia/Seoul"])
+    paused: bool | None = None
+
+
+class DeviceIn(In):
+    """A phone as its app registers it at each start."""
+
+    platform: Text = Field(examples=["fcm"])
+    token: Text = Field(repr=False, examples=["registration-token-of-fcm"])
+    environment: Literal["production", "sandbox"] | None = Field(None, description="APNs only.")
+    app: Text | None = Field(None, max_length=155, description="APNs only: the bundle id, where it is not APNS_TOPIC.")
+    locale: Text | None = Field(None, max_length=35, examples=["ko-KR"])
+    timezone: Text | None = Field(None, examples=["Asia/Seoul"])
+
+
+class DeviceOut(BaseModel):
+    """A phone. Its token is in no answer."""
+
+    id: int
+    installation: str | None
+    platform: str
+    environment: str | None
+    app: str | None
+    locale: str | None
+    created_at: datetime
+    last_seen_at: datetime
+    disabled_at: datetime | None
+    disabled_reason: str | None
+
+
+class PushTestOut(BaseModel):
+    """What the vendor said to a push."""
+
+    delivered: bool
+    answer: str
+
+
+class SubscriptionIn(In):
+    """What a person wants to hear of; without a phrase every post of the site."""
+
+    phrase: Text | None = Field(None, examples=["장학금"])
+    kind: Literal["word", "substring"] | None = None
+    site: Text | None = None
+    exclude: list[Text] = Field(default_factory=list, max_length=20)
+    body: bool = Field(default=False, description="Look in the posts' bodies too.")
+
+
+class SubscriptionChange(In):
+    """What may change about a subscription; what is left out stays."""
+
+    exclude: list[Text] | None = Field(None, max_length=20)
+    body: bool | None = None
+
+
+class SubscriptionOut(BaseModel):
+    """A subscription."""
+
+    id: int
+    phrase: str | None
+    kind: str | None
+    site: str | None
+    exclude: list[str]
+    body: bool
+
+
+class NotificationOut(BaseModel):
+    """A post that a person was owed, and what became of it."""
+
+    id: int
+    post: PostBrief
+    phrase: str | None
+    status: str
+    reason: str | None
+    created_at: datetime
+    sent_at: datetime | None
+    read_at: datetime | None
+    opened_at: datetime | None
+    dismissed_at: datetime | None
+
+
+class InboxIn(PageIn):
+    """A page of the inbox."""
+
+    unread: bool = Field(default=False, description="Only what was not read.")
+
+
+class InboxOut(BaseModel):
+    """The newest notifications first."""
+
+    items: list[NotificationOut]
+    next_cursor: int | None
+
+
+class ReadIn(In):
+    """Which notifications were read: exactly one of the three."""
+
+    ids: list[Id] | None = Field(None, max_length=1000)
+    up_to: Id | None = Field(None, description="This one and all before it.")
+    all: bool | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "ReadIn":
+        if sum((self.ids is not None, self.up_to is not None, self.all is True)) != 1:
+            raise ValueError("give exactly one of ids, up_to, and all (true)")
+        return self
+
+
+class ReadOut(BaseModel):
+    """What reading changed."""
+
+    read: int
+    badge: int
+
+
+class BadgeOut(BaseModel):
+    """The number on the app's icon."""
+
+    badge: int
+
+
+class EventIn(In):
+    """What a person did with a push."""
+
+    event: Literal["opened", "dismissed"]
+
+
+class TokenIn(In):
+    """How long a token is to hold."""
+
+    seconds: int = Field(3600, ge=60, le=86_400)
+
+
+class TokenOut(BaseModel):
+    """A user's token."""
+
+    token: str
+    expires_at: datetime
+
+
+class InstallIn(In):
+    """A phone without a login."""
+
+    timezone: Text = Field("UTC", examples=["Asia/Seoul"])
+
+
+class InstallOut(BaseModel):
+    """The secret for the phone's keychain, shown once, and a first token."""
+
+    user: str
+    secret: str
+    token: str
+    expires_at: datetime
+
+
+class SecretIn(In):
+    """The secret of an installation."""
+
+    secret: Text = Field(repr=False, max_length=128)
+
+
+class ClaimOut(BaseModel):
+    """What the known user took over from the anonymous one."""
+
+    devices: int
+    subscriptions: int
+    notifications: int
+
+
+class ImportOut(BaseModel):
+    """What became of an import: each refused line with its reason."""
+
+    read: int
+    added: int
+    rejected: list["RejectedLine"]
+
+
+class RejectedLine(BaseModel):
+    """A line that was not stored."""
+
+    line: int
+    reason: str
+
+
+class ExportOut(BaseModel):
+    """All that is kept of a person."""
+
+    user: UserOut
+    devices: list[DeviceOut]
+    subscriptions: list[SubscriptionOut]
+    notifications: list[NotificationOut]
