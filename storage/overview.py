@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -29,10 +29,6 @@ COUNTED = 100_000
 """Up to so many rows are counted one by one, which takes some hundredths of a second."""
 PUSHES_COUNTED = 1_000_000
 """The same of the deliveries of a time, which only a look at each sorts by platform."""
-STUCK_AFTER = 3
-"""So many tries of one push without success, and no other's success meanwhile, are no accident."""
-STUCK_FOR = timedelta(minutes=10)
-"""How far back is looked for a success: longer than the longest pause between two tries of a push that waits."""
 FAILURES_COUNTED = 10_000
 """The reasons of so many failures, the latest, are counted."""
 
@@ -142,26 +138,6 @@ def pushes_since(session: Session, since: datetime) -> Mapping[str, Amount]:
     all_seen = sum(count for _, _, count in rows) < PUSHES_COUNTED
     precision = Precision.EXACT if all_seen else Precision.AT_LEAST
     return {f"{platform} {status}": Amount(count=count, precision=precision) for platform, status, count in rows}
-
-
-def stuck_pushes(session: Session, since: datetime) -> Mapping[str, int]:
-    """Platforms over which nothing was delivered after a moment though it was tried again and again, and how many wait.
-
-    One retry says nothing: a vendor answers 503 now and then, and the next try goes.
-    """
-    waiting = func.count().filter(Delivery.status == "retry", Delivery.attempts >= STUCK_AFTER)
-    delivered = func.count().filter(Delivery.status == "delivered")
-    return dict(
-        session.execute(
-            select(Delivery.platform, waiting)
-            .select_from(Delivery)
-            .where(Delivery.at > since)
-            .group_by(Delivery.platform)
-            .having(waiting > 0, delivered == 0)
-        )
-        .tuples()
-        .all()
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ ENDINGS = {
     "site": "{subject} recovered",
     "flood": "the held posts of {name} were released or dropped",
     "channel": "channel {name} is open again",
+    "vendor": "the vendor of channel {name} takes messages again",
     "beat": "beat runs again",
-    "vendor": "pushes over {name} go through again",
     "dispatcher": "a dispatcher does beat's ticks again",
     "backlog": "the backlog of {name} is gone",
 }
@@ -71,11 +71,3 @@ def news(told: Mapping[str, str], facts: Facts) -> News:
 def _ending(kind: str, name: str, facts: Facts) -> str:
     words = NOT_WATCHED if kind == "site" and name not in facts.sites else ENDINGS.get(kind, "{subject}: over")
     return words.format(subject=f"{kind} {name}".strip(), name=name)
-
-
-def stuck_sentence(platform: str, waiting: int) -> str:
-    """What to tell of a vendor that takes nothing."""
-    return (
-        f"no push over {platform} goes through: {waiting} are tried again and again; "
-        "`crawlpush notifications list` shows what the vendor answers"
-    )

@@ -2,14 +2,14 @@
 
 from redis import Redis
 
-from pipeline.alerts.deciding import Condition, Facts, stuck_sentence
+from pipeline.alerts.deciding import Condition, Facts
 from pipeline.broker import queue_state
 from pipeline.broker.publish import BrokerError
 from pipeline.celery import app
 from pipeline.crawling.health import IDS_CHANGE
 from pipeline.resources import now
 from pipeline.scheduling import heartbeat
-from storage import channels, overview, sites
+from storage import channel_health, channels, overview, sites
 from storage.models import Site
 from storage.session import Database
 
@@ -48,8 +48,10 @@ def gather(database: Database, redis: Redis, *, backlog_s: float, beat_ticks: bo
         for channel in channels.paused(session):
             sentence = f"channel {channel.name} is paused: {channel.code} {channel.reason}"
             conditions[f"channel {channel.name}"] = Condition(state="paused", sentence=sentence)
-        for platform, waiting in overview.stuck_pushes(session, now() - overview.STUCK_FOR).items():
-            conditions[f"vendor {platform}"] = Condition(state="stuck", sentence=stuck_sentence(platform, waiting))
+        for vendor in channel_health.troubled(session):
+            why = " ".join(word for word in (vendor.trouble_code, vendor.trouble_detail) if word)
+            sentence = f"the vendor of channel {vendor.name} takes nothing: {why}"
+            conditions[f"vendor {vendor.name}"] = Condition(state="trouble", sentence=sentence)
     beats = heartbeat.beats(redis)
     problem = None if beat_ticks else heartbeat.problem(beats, now())
     if problem:

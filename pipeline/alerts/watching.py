@@ -33,7 +33,7 @@ LOOKED_KEY = "crawlpush:alerts:looked"
 KEPT = timedelta(days=30)
 LOG = "log"
 """The memory of what the log was told."""
-LOGGED = frozenset({"site", "flood", "channel"})
+LOGGED = frozenset({"site", "flood", "channel", "vendor"})
 """Kinds of conditions of which whoever brings them about has logged a line already."""
 LEASE_S = 60.0
 """Longer than all sending may take."""

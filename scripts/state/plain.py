@@ -31,7 +31,6 @@ def _of_database(news: DatabaseNews) -> dict[str, Any]:
         "owed": {name: _amount(value) for name, value in vars(news.owed).items()},
         "failed": {**news.failed},
         "channels": [_channel(channel) for channel in news.channels],
-        "stuck": {**news.stuck},
         "pauses": [{**vars(paused.scope), "since": paused.since} for paused in news.pauses],
     }
 
@@ -46,7 +45,7 @@ def _of_redis(news: RedisNews) -> dict[str, Any]:
 
 
 def _channel(news: ChannelNews) -> dict[str, Any]:
-    fault = news.fault
+    fault, trouble = news.fault, news.trouble
     return {
         "channel": news.channel,
         "state": "paused" if fault else "open",
@@ -54,6 +53,9 @@ def _channel(news: ChannelNews) -> dict[str, Any]:
         "until": fault and fault.paused_until,
         "code": fault and fault.code,
         "reason": fault and fault.reason,
+        "trouble_since": trouble and trouble.trouble_since,
+        "trouble": trouble and trouble.trouble_code,
+        "refused": dict(news.refused),
     }
 
 

@@ -19,8 +19,8 @@ from pipeline.scheduling import heartbeat
 from pipeline.settings import get_settings
 from pipeline.upkeep import failed_tasks
 from pipeline.upkeep.failed_tasks import FailedTask
-from storage import channels, overview, pauses
-from storage.models import ChannelState
+from storage import channel_health, channels, overview, pauses
+from storage.models import ChannelHealth, ChannelState
 from storage.overview import Amount, Owed, SiteState
 from storage.pauses import Paused
 from storage.session import Database
@@ -69,10 +69,13 @@ class Counts:
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelNews:
-    """A push channel, and the fault for which it is paused, if it is."""
+    """A push channel: the fault for which it is paused, its vendor's trouble, and the phones that are refused alone."""
 
     channel: str
     fault: ChannelState | None
+    trouble: ChannelHealth | None = None
+    # The vendor's code -> how many phones.
+    refused: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +90,6 @@ class DatabaseNews:
     failed: Mapping[str, int]
     channels: Sequence[ChannelNews]
     pauses: Sequence[Paused]
-    # Platform -> how many pushes are tried again and again, where none goes through.
-    stuck: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,8 +131,7 @@ class Report:
         return (
             bool(self.problems)
             or (database is not None and any(site.health in TROUBLED for site in database.sites))
-            or (database is not None and any(channel.fault for channel in database.channels))
-            or (database is not None and bool(database.stuck))
+            or (database is not None and any(channel.fault or channel.trouble for channel in database.channels))
             or (redis is not None and bool(redis.beat_problem or redis.dispatcher_problem))
             or any(queue.late for queue in (self.queues or {}).values())
         )
@@ -182,7 +182,6 @@ class Reporter:
                 failed={reason or "unknown": n for reason, n in overview.failure_reasons(session, limit=5)},
                 channels=self._channels(session),
                 pauses=pauses.in_force(session),
-                stuck=overview.stuck_pushes(session, now() - overview.STUCK_FOR),
             )
         return replace(report, database=news)
 
@@ -194,10 +193,22 @@ class Reporter:
         return last
 
     def _channels(self, session: Session) -> list[ChannelNews]:
-        """Every configured channel, and any other that is paused all the same."""
+        """Every configured channel, and any other of which there is news all the same."""
         paused = {state.name: state for state in channels.paused(session)}
-        names = sorted({*configured(push_config(self._settings)), *paused})
-        return [ChannelNews(channel=str(name), fault=paused.get(name)) for name in names]
+        troubled = {state.name: state for state in channel_health.troubled(session)}
+        refused: dict[str, dict[str, int]] = {}
+        for (name, code), count in channel_health.refused_devices(session).items():
+            refused.setdefault(name, {})[code] = count
+        names = sorted({*configured(push_config(self._settings)), *paused, *troubled, *refused})
+        return [
+            ChannelNews(
+                channel=str(name),
+                fault=paused.get(name),
+                trouble=troubled.get(name),
+                refused=refused.get(name, {}),
+            )
+            for name in names
+        ]
 
     def _with_redis(self, report: Report) -> Report:
         beats = heartbeat.beats(self._redis)

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from pipeline.alerts.deciding import stuck_sentence
 from pipeline.basics.durations import rounded_duration
 from pipeline.basics.text import printable
 from pipeline.upkeep.failed_tasks import FailedTask
@@ -32,7 +31,6 @@ def lines(report: Report, *, when: When = local_time) -> list[str]:
     if report.database:
         said += _channels(report.database.channels, when)
         said += map(still_paused, report.database.pauses)
-        said += [stuck_sentence(*stuck) for stuck in report.database.stuck.items()]
     if report.redis:
         said.append(report.redis.beat_problem or f"beat: last heartbeat {when(report.redis.heartbeat)}")
         said += [report.redis.dispatcher_problem] if report.redis.dispatcher_problem else []
@@ -135,6 +133,13 @@ def _channels(channels: Sequence[ChannelNews], when: When) -> Iterator[str]:
                 f"{when(fault.paused_until)}: {fault.code} {fault.reason} "
                 f"(`crawlpush channels resume {channel.channel}`)"
             )
+        if trouble := channel.trouble:
+            yield (
+                f"channel {channel.channel}: its vendor takes nothing since {when(trouble.trouble_since)}: "
+                f"{trouble.trouble_code} {trouble.trouble_detail}"
+            )
+        for code, count in channel.refused.items():
+            yield f"channel {channel.channel}: {count:,} phones are refused because of {code}, the others are not"
 
 
 def _failed_tasks(failed: Sequence[FailedTask], when: When) -> Iterator[str]:

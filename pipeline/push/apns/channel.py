@@ -6,6 +6,7 @@ survive connections.
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -71,7 +72,9 @@ class APNsChannel:
             return [_NO_DRY_RUN] * len(messages)
         self._used = True
         try:
-            return self._loop.run(self._send_batch(messages, deadline_s), deadline_s + 5.0)
+            # From here on, however long this process is stopped: what is not sent by then is somebody else's to send.
+            until = time.monotonic() + deadline_s
+            return self._loop.run(self._send_batch(messages, until), deadline_s + 5.0)
         except LoopClosedError:
             return [CLOSED] * len(messages)
         except LoopInterruptedError:
@@ -96,7 +99,7 @@ class APNsChannel:
                 logger.debug("push connections not closed in time")
         self._loop.close()
 
-    async def _send_batch(self, messages: Sequence[Message], deadline_s: float) -> list[Outcome]:
+    async def _send_batch(self, messages: Sequence[Message], until: float) -> list[Outcome]:
         batch = _Batch(len(messages))
         pushes: dict[str, list[Push]] = {name: [] for name in ENVIRONMENTS}
         everything: list[Push] = []
@@ -111,13 +114,13 @@ class APNsChannel:
                 # One message that cannot be encoded is nobody else's trouble.
                 batch.settle(index, unfit(error))
                 continue
-            push = Push(fitted, lambda outcome, index=index: batch.settle(index, outcome))  # type: ignore[misc]
+            push = Push(fitted, lambda outcome, index=index: batch.settle(index, outcome), until)  # type: ignore[misc]
             everything.append(push)
             name = message.environment if message.environment in self._environments else self._default
             pushes[str(name)].append(push)
         for name, group in pushes.items():
             self._environments[name].submit(group)
-        if not await batch.wait(deadline_s):
+        if not await batch.wait(until - time.monotonic()):
             for push in everything:
                 if not push.settled:
                     sent = push.home is not None and push.home.give_up(push)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import ssl
 import time
 from collections import deque
@@ -42,6 +43,8 @@ class Push:
     message: Message
     settle: Callable[[Outcome], None]
     """Called once with the final outcome."""
+    until: float = math.inf
+    """Of the monotonic clock: it is not sent later than this."""
     home: "Environment | None" = None
     """The environment that has it now."""
     bad_token: Outcome | None = None
@@ -262,6 +265,9 @@ class Environment:
         while self._queue and link.connection.capacity:
             push = self._queue.popleft()
             if push.settled:
+                continue
+            if time.monotonic() >= push.until:
+                self._settle(push, _retry("not_sent", "the time was up before the message's turn came"))
                 continue
             try:
                 link.send(push, push.message.app or self._topic, provider_token)

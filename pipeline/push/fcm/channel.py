@@ -7,6 +7,7 @@ repeat themselves without bound on Retry-After, its urllib3 session sends a POST
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ from pipeline.push.answers import classify_fcm, short_text
 from pipeline.push.channel import CLOSED, unfit
 from pipeline.push.credentials import load_service_account, tls_context
 from pipeline.push.fcm.access_token import AccessTokens, TokenError
-from pipeline.push.fcm.http1 import Pool, Request
+from pipeline.push.fcm.http1 import Pool, Request, TooLateError
 from pipeline.push.loop import LoopClosedError, LoopInterruptedError, LoopThread
 from pipeline.push.message import Message, PayloadTooLargeError, fit
 from pipeline.push.outcome import Outcome, OutcomeKind
@@ -63,7 +64,9 @@ class FCMChannel:
     def send(self, messages: Sequence[Message], deadline_s: float, *, validate_only: bool = False) -> list[Outcome]:
         """Send a batch; see Channel.send. With validate_only FCM checks the message and shows nothing."""
         try:
-            return self._loop.run(self._send_batch(messages, deadline_s, validate_only), deadline_s + 5.0)
+            # From here on, however long this process is stopped: what is not sent by then is somebody else's to send.
+            until = time.monotonic() + deadline_s
+            return self._loop.run(self._send_batch(messages, until, validate_only), deadline_s + 5.0)
         except LoopClosedError:
             return [CLOSED] * len(messages)
         except LoopInterruptedError:
@@ -87,16 +90,16 @@ class FCMChannel:
                 logger.debug("push connections not closed in time")
         self._loop.close()
 
-    async def _send_batch(self, messages: Sequence[Message], deadline_s: float, validate_only: bool) -> list[Outcome]:
+    async def _send_batch(self, messages: Sequence[Message], until: float, validate_only: bool) -> list[Outcome]:
         """Let as many workers as there are connections take the messages in turn, until the deadline."""
         outcomes: list[Outcome] = [_NOT_SENT] * len(messages)
         turns = iter(range(len(messages)))
         workers = [
-            asyncio.create_task(self._work(messages, turns, outcomes, validate_only))
+            asyncio.create_task(self._work(messages, turns, outcomes, until, validate_only))
             for _ in range(min(len(messages), self._connections))
         ]
         if workers:
-            _, late = await asyncio.wait(workers, timeout=deadline_s)
+            _, late = await asyncio.wait(workers, timeout=max(until - time.monotonic(), 0.0))
             for worker in late:
                 worker.cancel()
             for result in await asyncio.gather(*workers, return_exceptions=True):
@@ -105,9 +108,16 @@ class FCMChannel:
         return outcomes
 
     async def _work(
-        self, messages: Sequence[Message], turns: Iterator[int], outcomes: list[Outcome], validate_only: bool
+        self,
+        messages: Sequence[Message],
+        turns: Iterator[int],
+        outcomes: list[Outcome],
+        until: float,
+        validate_only: bool,
     ) -> None:
         for index in turns:
+            if time.monotonic() >= until:
+                continue
             try:
                 _, payload = fit(messages[index], lambda message: self._encode(message, validate_only))
             except PayloadTooLargeError as error:
@@ -117,7 +127,7 @@ class FCMChannel:
                 # One message that cannot be encoded is nobody else's trouble.
                 outcomes[index] = unfit(error)
                 continue
-            request = Request(path=self._path, headers={}, body=payload)
+            request = Request(path=self._path, headers={}, body=payload, until=until)
             try:
                 outcomes[index] = await self._send_one(request)
             except asyncio.CancelledError:
@@ -163,6 +173,8 @@ class FCMChannel:
             self._pool = Pool(self._endpoint, tls=self._tls, connections=self._connections)
         try:
             answer = await self._pool.post(request, self._timeout_s)
+        except TooLateError:
+            return _NOT_SENT
         except (OSError, ValueError) as error:
             return _network_outcome(error, sent=request.sent)
         return classify_fcm(answer.status, answer.headers, answer.body, datetime.now(UTC))

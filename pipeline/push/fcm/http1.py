@@ -7,6 +7,7 @@ difference between a message that may be sent again and one that may have been s
 
 import asyncio
 import contextlib
+import math
 import ssl
 import time
 from collections.abc import Mapping
@@ -35,6 +36,10 @@ class AnswerError(PipelineError, ConnectionError):
     """What came back is no HTTP, or broke off before anything was said."""
 
 
+class TooLateError(PipelineError, ConnectionError):
+    """The request's time was up before it was written."""
+
+
 @dataclass(kw_only=True)
 class Request:
     """A POST, and whether any of it may have left: before that, a failure is certainly harmless."""
@@ -43,6 +48,8 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
     sent: bool = False
+    # Of the monotonic clock: it is not written later than this.
+    until: float = math.inf
 
 
 @dataclass(kw_only=True)
@@ -135,6 +142,8 @@ class _Connection(asyncio.Protocol):
         """Write a request and wait for its answer."""
         if self._transport is None or self._transport.is_closing():
             raise ConnectionResetError("the connection was closed before the request")
+        if time.monotonic() >= request.until:
+            raise TooLateError("the time was up before the request")
         lines = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
         head = (
             f"POST {request.path} HTTP/1.1\r\nHost: {authority}\r\n{lines}Content-Length: {len(request.body)}\r\n\r\n"

@@ -15,7 +15,7 @@ from pipeline.alerts.watching import look
 from pipeline.celery import app
 from pipeline.resources import now
 from pipeline.settings import Settings
-from storage import channels
+from storage import channel_health, channels
 from storage.models import Site
 from storage.session import Database
 from tests.support.builders import add_site
@@ -111,6 +111,22 @@ def test_each_change_is_told_once_to_each_destination_also_to_one_that_was_away(
     redis.flushdb()
     assert looked() == (["channel fcm is paused: X why."],) * 2
     assert looked() == ([], [])
+
+
+def test_a_vendor_that_takes_nothing_is_told_and_so_is_its_end(
+    database: Database, redis: Redis, receivers: tuple[Receiver, Receiver]
+) -> None:
+    here, settings = receivers[0], Settings(alert_urls=receivers[0].url)
+    with database.writing() as session:
+        channel_health.begin_trouble(session, "fcm", code="UNAVAILABLE", detail="try later", since=now())
+    look(database, redis, settings, beat_ticks=True)
+    with database.writing() as session:
+        channel_health.end_trouble(session, "fcm")
+    look(database, redis, settings, beat_ticks=True)
+    assert here.letters == [
+        "the vendor of channel fcm takes nothing: UNAVAILABLE try later",
+        "the vendor of channel fcm takes messages again",
+    ]
 
 
 def test_many_processes_that_look_at_once_send_one_letter(

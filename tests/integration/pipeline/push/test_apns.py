@@ -7,12 +7,14 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from pipeline.push.apns import environment
 from pipeline.push.apns.client import encode
 from pipeline.push.apns.provider_token import LocalTokenStore, ProviderToken
 from pipeline.push.channels import build_channels
@@ -422,3 +424,22 @@ def test_closed_in_the_middle_it_says_so_at_once(config, gateway):
         outcomes = future.result(10)
 
     assert {outcome.kind for outcome in outcomes} == {OutcomeKind.UNKNOWN}
+
+
+def test_a_process_that_was_stopped_sends_nothing_after_its_time_is_up(config, gateway, monkeypatch):
+    gateway.set_faults(latency_ms=100)
+    channel = build_channels(config)[Platform.APNS]
+    passed = [0.0]
+    monkeypatch.setattr(environment, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + passed[0]))
+    answered = environment.Environment.answered
+
+    def stop(self, *what):
+        passed[0] = 120.0  # with the first answer, before which one message alone may go out
+        answered(self, *what)
+
+    monkeypatch.setattr(environment.Environment, "answered", stop)
+    outcomes = kinds(channel.send(messages(20), 30))
+    channel.close()
+
+    assert outcomes == {("delivered", ""): 1, ("retry", "not_sent"): 19}
+    assert len(gateway.received()) == 1

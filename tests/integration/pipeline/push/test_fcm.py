@@ -15,6 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from pipeline.push.channels import build_channels
+from pipeline.push.fcm import channel as fcm_channel
+from pipeline.push.fcm import http1
+from pipeline.push.fcm.channel import FCMChannel
 from pipeline.push.message import Platform, tag_for_post
 from pipeline.push.outcome import OutcomeKind
 from tests.integration.pipeline.push.waiting import wait_for
@@ -338,3 +341,37 @@ def test_closed_in_the_middle_it_says_so_at_once(config, gateway):
         outcomes = future.result(10)
 
     assert {outcome.kind for outcome in outcomes} == {OutcomeKind.UNKNOWN}
+
+
+class Stopped:
+    """The monotonic clock of a process that is stopped for two minutes, at the first look after so many."""
+
+    def __init__(self, looks):
+        self.left = looks
+        self.passed = 0.0
+
+    def monotonic(self):
+        self.left -= 1
+        if not self.left:
+            self.passed = 120.0
+        return time.monotonic() + self.passed
+
+
+@pytest.mark.parametrize("looks", [2, 5, 6, 9])
+def test_a_process_that_was_stopped_sends_nothing_after_its_time_is_up(config, gateway, monkeypatch, looks):
+    clock = Stopped(looks)
+    channel = FCMChannel(
+        config.fcm_service_account_file, endpoint=config.fcm_endpoint, ca_file=config.ca_file, connections=1
+    )
+    channel.send(messages(1), 10)  # the access token and a connection are there
+    gateway.reset()
+    for module in (fcm_channel, http1):
+        monkeypatch.setattr(module, "time", clock)
+    outcomes = channel.send(messages(8), 30)
+    monkeypatch.undo()
+    channel.close()
+
+    found = kinds(outcomes)
+    sent = found.pop(("delivered", ""), 0)
+    assert found == {("retry", "not_sent"): 8 - sent}
+    assert len(gateway.received()) == sent < 8

@@ -9,7 +9,7 @@ import pytest
 from scripts.state.plain import plain
 from scripts.state.report import Activity, ChannelNews, Counts, DatabaseNews, QueueNews, RedisNews, Report, SiteNews
 from scripts.state.screen import SITES_LISTED, amount, lines
-from storage.models import ChannelState
+from storage.models import ChannelHealth, ChannelState
 from storage.overview import Amount, Owed, Precision
 from storage.pauses import Paused, Scope
 
@@ -102,9 +102,6 @@ def test_a_queue_that_is_late_and_ticks_that_nobody_does_need_a_person() -> None
     late = report(queues={"crawl_tasks": QueueNews(length=3, oldest_s=700, late=True)})
     assert "crawl_tasks 3 waiting, the oldest for 11.7 min (late: does a crawler run?)" in "\n".join(lines(late))
     assert late.needs_a_person
-    stuck = report(stuck={"fcm": 30})
-    assert any("no push over fcm goes through: 30 are tried again" in line for line in lines(stuck))
-    assert stuck.needs_a_person
     idle = report(dispatcher_problem="no dispatcher has done beat's ticks for 3 min")
     assert "no dispatcher has done beat's ticks for 3 min" in lines(idle)
     assert idle.needs_a_person
@@ -124,6 +121,16 @@ def test_a_paused_channel_says_why_and_until_when() -> None:
     said = screen(channels=CHANNELS)
     assert "channels open: fcm" in said
     assert "apns is paused since 09:00, next try 09:01: InvalidProviderToken Check APNS_KEY_ID." in said
+
+
+TROUBLE = ChannelHealth(name="fcm", trouble_since=AT, trouble_code="UNAVAILABLE", trouble_detail="try later")
+TROUBLED = [ChannelNews(channel="fcm", fault=None, trouble=TROUBLE, refused={"NOT_FOUND": 2})]
+
+
+def test_a_vendors_trouble_and_phones_that_are_refused_are_shown() -> None:
+    said = screen(channels=TROUBLED)
+    assert "channel fcm: its vendor takes nothing since 09:00: UNAVAILABLE try later" in said
+    assert "channel fcm: 2 phones are refused because of NOT_FOUND, the others are not" in said
 
 
 def test_a_pause_by_an_operator_is_shown() -> None:
@@ -164,7 +171,17 @@ def test_the_report_as_json_is_one_flat_object() -> None:
         "owed": {"pending": 0, "due_since": None, "sending": 0, "failed": 0, "fan_outs": 0, "runs": 0},
         "failed": {},
         "channels": [
-            {"channel": "fcm", "state": "open", "since": None, "until": None, "code": None, "reason": None},
+            {
+                "channel": "fcm",
+                "state": "open",
+                "since": None,
+                "until": None,
+                "code": None,
+                "reason": None,
+                "trouble_since": None,
+                "trouble": None,
+                "refused": {},
+            },
             {
                 "channel": "apns",
                 "state": "paused",
@@ -172,9 +189,11 @@ def test_the_report_as_json_is_one_flat_object() -> None:
                 "until": str(AT + timedelta(minutes=1)),
                 "code": "InvalidProviderToken",
                 "reason": "Check APNS_KEY_ID.",
+                "trouble_since": None,
+                "trouble": None,
+                "refused": {},
             },
         ],
-        "stuck": {},
         "pauses": [],
         "failed_tasks": [],
         "heartbeat": str(AT),
@@ -198,6 +217,8 @@ def test_a_number_that_is_not_exact_says_so_in_json_too() -> None:
         (report(sites=[site("a")]), False),
         (report(sites=[site("a", "broken")]), True),
         (report(channels=CHANNELS), True),
+        (report(channels=TROUBLED), True),
+        (report(channels=[replace(TROUBLED[0], trouble=None)]), False),
         (replace(report(), problems=["Redis cannot be reached"]), True),
         (replace(report(), redis=RedisNews(failed_tasks=[], heartbeat=None, beat_problem="no beat")), True),
         (Report(at=AT), False),
