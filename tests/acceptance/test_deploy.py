@@ -18,10 +18,10 @@ from sqlalchemy.engine import make_url
 from pipeline.scheduling import heartbeat
 from pipeline.settings import Settings
 from scripts.local.embedded_redis import EmbeddedRedis, find_server
+from scripts.local.proxy import Proxy
 from scripts.local.supervisor import procfile_commands
 from tests.acceptance.installation import PROCESSES, ROOT
 from tests.support.certificates import self_signed
-from tests.support.proxy import Proxy
 from tests.support.services import require
 
 # Each starts some processes one after the other; on a busy machine a single command takes a quarter of a minute.

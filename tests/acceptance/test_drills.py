@@ -13,11 +13,11 @@ from sqlalchemy import select, update
 from sqlalchemy.engine import make_url
 
 from scripts.local.embedded_postgres import PostgresServer, find_postgres
+from scripts.local.proxy import Proxy
 from storage.migrate import upgrade
 from storage.models import CrawlRun, Notification, Post
 from tests.acceptance.installation import Installation, installed
 from tests.support.builders import add_user
-from tests.support.proxy import Proxy
 from tests.support.services import require
 
 # A drill that goes wrong waits for what really takes a minute: the sweep's patience. So may a start, on a machine that

@@ -10,10 +10,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from scripts.local.proxy import Proxy
 from storage import postgres
 from storage.models import User
 from storage.session import PASSING_ERRORS, Database
-from tests.support.proxy import Proxy
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import redis
 from celery import Celery
 
 from scripts.local.embedded_redis import free_port
+from scripts.local.proxy import Proxy
 from tests.support.broker import BULK, QUEUE, STURDY, wait_until
-from tests.support.proxy import Proxy
 from tests.support.redis_process import RedisProcess
 from tests.support.worker import Worker
 

@@ -16,13 +16,13 @@ from sqlalchemy import make_url, update
 
 from pipeline.resources import now
 from pipeline.settings import get_settings
+from scripts.local.proxy import Proxy
 from scripts.state.report import Reporter
 from scripts.state.screen import amount
 from storage import channels, overview
 from storage.models import CrawlRun
 from storage.session import Database
 from tests.support.builders import add_site, add_user
-from tests.support.proxy import Proxy
 
 ROOT = Path(__file__).parents[4]
 
