@@ -24,10 +24,11 @@ MOST_POSTS = 500
     "--minutes", type=click.FloatRange(0.1, 600), default=0.5, show_default=True, help="How long things go wrong."
 )
 @click.option("--database", type=click.Choice(["sqlite", "postgres"]), default="sqlite", show_default=True)
+@click.option("--list", "as_list", is_flag=True, help="Say what can go wrong, and end.")
 @click.option("--keep", is_flag=True, help="Keep the folder with logs, plan and findings in any case.")
 @json_option
 def drill(
-    users: int, posts: int, seed: int | None, minutes: float, database: str, *, keep: bool, as_json: bool
+    users: int, posts: int, seed: int | None, minutes: float, database: str, *, as_list: bool, keep: bool, as_json: bool
 ) -> None:
     """Disturb a copy of everything, then see whether each phone shows each post once.
 
@@ -37,8 +38,11 @@ def drill(
     """
     from scripts.drill.plan import make_plan
     from scripts.drill.run import run_drill
-    from scripts.drill.view import View
+    from scripts.drill.view import View, show_kinds
 
+    if as_list:
+        show_kinds(Console())
+        return
     plan = make_plan(
         seed=secrets.randbelow(1_000_000) if seed is None else seed,
         posts=posts,

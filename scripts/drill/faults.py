@@ -3,61 +3,75 @@
 import math
 import os
 import signal
-import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from redis import Redis
-from sqlalchemy.engine import make_url
-
-from scripts.drill.hold_database import HeldDatabase
-from scripts.drill.in_flight import InFlight
-from scripts.drill.plan import GATEWAY_FAULTS, NOTIFIERS, Fault, Kind
+from scripts.drill.api_reader import ApiReader
+from scripts.drill.database_faults import DatabaseFaults
+from scripts.drill.in_flight import LEASE_S, InFlight
+from scripts.drill.kinds import CRAWL, FORKSERVER, GATEWAY_FAULTS, NOTIFIERS, Kind
+from scripts.drill.plan import Fault
+from scripts.drill.redis_faults import RedisFaults
 from scripts.testbed import database as questions
 from scripts.testbed.crawls import Crawls, children
 from scripts.testbed.installation import Installation
 
-if sys.platform == "linux":
-    import resource
-
 SECOND_BEAT = "beat-2"
+OF_THE_DATABASE = (Kind.DATABASE, Kind.READ_ONLY, Kind.TABLE_LOCK, Kind.DISK)
 
 
 class FaultInjector:
     """Begins and ends faults; everything that it has broken is whole again after `heal`."""
 
-    def __init__(self, running: Installation, crawls: Crawls, *, usual_faults: Mapping[str, Any]) -> None:
-        """usual_faults: what the gateway does at all times, such as answering after some milliseconds."""
-        self._on = running.on
+    def __init__(
+        self,
+        running: Installation,
+        crawls: Crawls,
+        reader: ApiReader,
+        *,
+        usual_faults: Mapping[str, Any],
+        odd: Mapping[str, str],
+        spared: Collection[str],
+    ) -> None:
+        """usual_faults: what the gateway does at all times, such as answering after some milliseconds.
+
+        odd: the tokens of the phones that only some failures of the gateway hit, by the names that stand for them.
+        spared: tokens of phones that are not removed.
+        """
+        self._running, self._crawls, self._reader = running, crawls, reader
         self._supervisor = running.supervisor
-        self._crawls = crawls
-        self._database = running.database
-        self._usual_faults = usual_faults
-        self._holder: HeldDatabase | None = None
-        self._limited: dict[int, tuple[int, int]] = {}
+        self._usual_faults, self._odd, self._spared = usual_faults, odd, spared
+        self._frozen_pids: dict[str, int] = {}
         self._faulty = False
-        self.database_away = False
+        # Tokens of the phones that were removed: what they show is as it comes.
+        self.removed: set[str] = set()
         self.done: dict[Kind, int] = dict.fromkeys(Kind, 0)
         # Sends in the hands of notifiers that were killed, or that could not record them.
         self._in_flight = InFlight(lambda: questions.claimed(running.database))
+        self._redis = RedisFaults(running.on)
+        self._database = DatabaseFaults(running, self._in_flight, self._notifiers_stand_still, self._pids)
         self._beginnings: dict[Kind, Callable[[Fault], bool]] = {
             Kind.KILL: self._kill,
             Kind.TERMINATE: self._terminate,
-            Kind.REDIS: self._lose_redis,
-            Kind.DATABASE: self._lose_database,
-            Kind.DISK: self._fill_disk,
+            Kind.FREEZE: self._freeze,
+            Kind.REDIS: lambda fault: self._redis.lose(fault.what),
+            Kind.REDIS_ERRORS: lambda fault: self._redis.answer_errors(fault.what),
+            Kind.HALF_OPEN: self._swallow,
             Kind.GATEWAY: self._disturb_gateway,
+            Kind.DEVICE: self._remove_device,
             Kind.SECOND_BEAT: self._start_second_beat,
             Kind.SCHEDULE: self._change_schedule,
+            **dict.fromkeys(OF_THE_DATABASE, lambda fault: self._database.begin(fault.kind, fault.what)),
         }
         self._endings: dict[Kind, Callable[[], None]] = {
-            Kind.REDIS: self._restore_redis,
-            Kind.DATABASE: self._restore_database,
-            Kind.DISK: self._empty_disk,
+            Kind.FREEZE: self._thaw,
+            Kind.REDIS: self._redis.restore,
+            Kind.REDIS_ERRORS: self._redis.answer_well,
             Kind.GATEWAY: self.calm_gateway,
             Kind.SECOND_BEAT: self._stop_second_beat,
+            **dict.fromkeys(OF_THE_DATABASE, self._database.end),
         }
 
     def begin(self, fault: Fault) -> bool:
@@ -79,31 +93,15 @@ class FaultInjector:
         for end in self._endings.values():
             end()
 
+    @property
+    def database_away(self) -> bool:
+        """Whether the database answers no questions."""
+        return self._database.away
+
     def calm_gateway(self) -> None:
         """Let the gateway do nothing but the usual."""
-        self._on.gateway.set_faults(**self._usual_faults)
+        self._running.on.gateway.set_faults(**self._usual_faults)
         self._faulty = False
-
-    def _kill(self, fault: Fault) -> bool:
-        crawler = self._supervisor.pid("crawler")
-        if fault.what == "crawl":
-            return _kill_one(self._crawls.one(crawler))
-        if fault.what == "forkserver":
-            return _kill_one(min(children(crawler), default=None) if crawler else None)
-        if self._supervisor.pid(fault.what) is None:
-            return False
-        if fault.what in NOTIFIERS:
-            with self._supervisor.frozen(NOTIFIERS):
-                self._note_in_flight()
-                self._supervisor.kill(fault.what, restart_after_s=fault.seconds)
-        else:
-            self._supervisor.kill(fault.what, restart_after_s=fault.seconds)
-        return True
-
-    def _note_in_flight(self) -> None:
-        # While the database is away nothing more is claimed, and what was claimed before was noted when it went.
-        if not self.database_away:
-            self._in_flight.note(time.monotonic())
 
     def in_flight(self) -> int:
         """Sends that were in flight at all losses, when there will be no more of them."""
@@ -115,82 +113,91 @@ class FaultInjector:
         if not self.database_away:
             self._in_flight.look(time.monotonic())
 
-    def _terminate(self, fault: Fault) -> bool:
+    @contextmanager
+    def _notifiers_stand_still(self) -> Iterator[None]:
+        # One that is stopped already stays so afterwards.
+        with self._supervisor.frozen([name for name in NOTIFIERS if name not in self._frozen_pids]):
+            yield
+
+    def _pids(self) -> list[int]:
+        crawler = self._supervisor.pid("crawler")
+        return [*self._supervisor.pids, *(children(crawler) if crawler else ())]
+
+    def _kill(self, fault: Fault) -> bool:
+        crawler = self._supervisor.pid("crawler")
+        if fault.what == CRAWL:
+            return _signal(self._crawls.one(crawler), signal.SIGKILL)
+        if fault.what == FORKSERVER:
+            return _signal(min(children(crawler), default=None) if crawler else None, signal.SIGKILL)
         if self._supervisor.pid(fault.what) is None:
             return False
+        self._tell_reader(fault.what)
+        if fault.what in NOTIFIERS:
+            with self._notifiers_stand_still():
+                self._database.note_in_flight()
+                self._supervisor.kill(fault.what, restart_after_s=fault.seconds)
+        else:
+            self._supervisor.kill(fault.what, restart_after_s=fault.seconds)
+        self._frozen_pids.pop(fault.what, None)
+        return True
+
+    def _terminate(self, fault: Fault) -> bool:
+        if self._supervisor.pid(fault.what) is None or fault.what in self._frozen_pids:
+            return False
+        self._tell_reader(fault.what)
         self._supervisor.terminate(fault.what, restart_after_s=fault.seconds)
         return True
 
-    def _lose_redis(self, fault: Fault) -> bool:
-        redis = self._on.redis
-        if not redis.is_running:
+    def _freeze(self, fault: Fault) -> bool:
+        pid = self._crawls.one(self._supervisor.pid("crawler")) if fault.what == CRAWL else None
+        pid = pid or self._supervisor.pid(fault.what)
+        if pid is None:
             return False
-        if fault.what == "flushed":
-            with Redis.from_url(self._on.redis_url) as client:
-                client.flushall()
-        elif fault.what == "restarted":
-            redis.stop()
-        else:
-            redis.kill(lose_data="data" in fault.what)
+        self._tell_reader(fault.what)
+        if not _signal(pid, signal.SIGSTOP):
+            return False
+        self._frozen_pids[fault.what] = pid
+        # In less time its claims do not end: what it has sent is recorded as soon as it goes on.
+        if fault.what in NOTIFIERS and fault.seconds > LEASE_S:
+            self._database.note_in_flight()
         return True
 
-    def _restore_redis(self) -> None:
-        if not self._on.redis.is_running:
-            self._on.redis.start()
+    def _thaw(self) -> None:
+        for pid in self._frozen_pids.values():
+            _signal(pid, signal.SIGCONT)
+        self._frozen_pids.clear()
 
-    def _lose_database(self, fault: Fault) -> bool:
-        if self.database_away or self._limited:
-            return False
-        if self._on.postgres is not None:
-            with self._supervisor.frozen(NOTIFIERS):
-                self._note_in_flight()
-                self._on.postgres.halt(at_once=fault.what == "stopped at once")
-        else:
-            # The lock comes first: somebody who is frozen may hold it.
-            self._holder = self._hold_lock()
-            self._note_in_flight()
-        self.database_away = True
+    def _tell_reader(self, name: str) -> None:
+        if name == "web":
+            self._reader.expect_silence()
+
+    def _swallow(self, fault: Fault) -> bool:
+        with self._notifiers_stand_still():
+            if fault.what == "database":
+                if not self._database.writable:
+                    return False
+                self._database.note_in_flight()
+            self._running.proxies[fault.what].swallow()
         return True
-
-    def _hold_lock(self) -> HeldDatabase:
-        holder = HeldDatabase(str(make_url(self._on.database_url).database))
-        holder.start()
-        return holder
-
-    def _restore_database(self) -> None:
-        if self._on.postgres is not None and self.database_away:
-            self._on.postgres.resume()
-        if self._holder is not None:
-            self._holder.stop()
-            self._holder = None
-        self.database_away = False
-
-    def _fill_disk(self, _fault: Fault) -> bool:
-        """Let no process write another byte to a file, which is how a full disk looks from inside."""
-        if sys.platform != "linux" or self.database_away:
-            return False
-        crawler = self._supervisor.pid("crawler")
-        for pid in (*self._supervisor.pids, *(children(crawler) if crawler else ())):
-            with suppress(ProcessLookupError):
-                _, hard = limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-                resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))
-                self._limited[pid] = limits
-        self._note_in_flight()
-        return True
-
-    def _empty_disk(self) -> None:
-        if sys.platform == "linux":
-            for pid, limits in self._limited.items():
-                with suppress(ProcessLookupError):
-                    resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
-        self._limited.clear()
 
     def _disturb_gateway(self, fault: Fault) -> bool:
         if self._faulty:
             return False
-        self._on.gateway.set_faults(**{**self._usual_faults, **GATEWAY_FAULTS[fault.what]})
+        fields = dict(GATEWAY_FAULTS[fault.what])
+        for answer in fields.pop("answers", ()):
+            name, _, code = answer.partition("=")
+            fields.setdefault("answers", []).append(f"{self._odd[name]}={code}")
+        self._running.on.gateway.set_faults(**{**self._usual_faults, **fields})
         self._faulty = True
         return True
+
+    def _remove_device(self, _fault: Fault) -> bool:
+        if not self._database.writable:
+            return False
+        token = questions.remove_busy_device(self._running.database, spared=self._spared)
+        if token is not None:
+            self.removed.add(token)
+        return token is not None
 
     def _start_second_beat(self, _fault: Fault) -> bool:
         if self._supervisor.pid(SECOND_BEAT) is not None:
@@ -203,18 +210,17 @@ class FaultInjector:
             self._supervisor.terminate(SECOND_BEAT)
 
     def _change_schedule(self, fault: Fault) -> bool:
-        if self.database_away:
+        if not self._database.writable:
             return False
         site, _, schedule = fault.what.partition(" ")
-        questions.set_schedule(self._database, site, schedule)
+        questions.set_schedule(self._running.database, site, schedule)
         return True
 
 
-def _kill_one(pid: int | None) -> bool:
+def _signal(pid: int | None, number: signal.Signals) -> bool:
     if pid is None:
         return False
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return False
-    return True
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+        return True
+    return False

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.drill.plan import Kind, Plan
+from scripts.drill.kinds import Kind
+from scripts.drill.plan import Plan
 from scripts.testbed import database as questions
 from scripts.testbed.population import Notice
 from scripts.testbed.verdict import Pair, Verdict
@@ -24,6 +25,8 @@ class Result:
     notifications: int
     verdict: Verdict
     done: Mapping[Kind, int]
+    # What the API answered: how many were right, how many said 503 and when to ask again, and how many did not come.
+    answers: Mapping[str, float]
     # Processes that ended without being told to, and how often.
     ended: Mapping[str, int]
     seconds: float
@@ -37,12 +40,9 @@ class Result:
         return {
             "seed": self.plan.seed,
             "notifications": self.notifications,
-            "kills": self.done[Kind.KILL],
-            "terminations": self.done[Kind.TERMINATE],
-            "redis_losses": self.done[Kind.REDIS],
-            "database_losses": self.done[Kind.DATABASE] + self.done[Kind.DISK],
-            "gateway_faults": self.done[Kind.GATEWAY],
+            "faults": {str(kind): count for kind, count in self.done.items() if count},
             **asdict(self.verdict),
+            "answers": dict(self.answers),
             "ended_by_themselves": dict(self.ended),
             "seconds": round(self.seconds),
             "healed_s": round(self.healed_s),
@@ -51,11 +51,16 @@ class Result:
 
 
 def write_findings(
-    folder: Path, database: Database, result: Result, appeared: Sequence[Notice], examples: Mapping[str, Sequence[Pair]]
+    folder: Path,
+    database: Database,
+    result: Result,
+    appeared: Sequence[Notice],
+    examples: Mapping[str, Sequence[Pair]],
+    wrong_answers: Sequence[str],
 ) -> None:
     """Write the counts into the folder, and what the database says of the examples; no token is among it."""
     numbered = {notice.number: notice for notice in appeared}
-    findings: dict[str, Any] = result.to_json()
+    findings: dict[str, Any] = {**result.to_json(), "wrong_answers_examples": list(wrong_answers[:EXPLAINED])}
     for name, pairs in examples.items():
         findings[f"{name}_examples"] = [
             questions.explain(database, numbered.get(post), token) for post, token in pairs[:EXPLAINED]

@@ -26,9 +26,12 @@ class InFlight:
         self._open: list[_Loss] = []
         self.count = 0
 
-    def note(self, now_s: float) -> None:
-        """Something is lost at this moment: remember what is claimed. Nobody may claim or record meanwhile."""
-        self._open.append(_Loss(at_s=now_s, claims=self._claims()))
+    def note(self, now_s: float, claims: Claims | None = None) -> None:
+        """Something is lost at this moment: remember what is claimed. Nobody may claim or record meanwhile.
+
+        claims: what was asked already, where the database cannot be asked any more.
+        """
+        self._open.append(_Loss(at_s=now_s, claims=self._claims() if claims is None else claims))
 
     def look(self, now_s: float) -> None:
         """Count for each loss that is old enough what is still in the same hands; all of it when that is too late."""

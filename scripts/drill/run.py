@@ -4,23 +4,28 @@ import heapq
 import json
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
+from pipeline.resources import now
+from scripts.drill.api_reader import ApiReader
 from scripts.drill.faults import FaultInjector
 from scripts.drill.findings import EXPLAINED, Result, write_findings
-from scripts.drill.plan import NOTIFIERS, Fault, Plan
+from scripts.drill.kinds import NOTIFIERS, ODD_APNS, ODD_FCM
+from scripts.drill.plan import Fault, Plan
 from scripts.drill.view import View
+from scripts.local.embedded_redis import free_port
 from scripts.testbed import database as questions
 from scripts.testbed.crawls import Crawls
 from scripts.testbed.database import Progress
 from scripts.testbed.errors import InstallationError
 from scripts.testbed.facts import gather
 from scripts.testbed.installation import Installation, installation
-from scripts.testbed.population import SITES, Notice, Person, expected, notices, population
-from scripts.testbed.verdict import judge, lost
+from scripts.testbed.population import SITES, Notice, Person, expected, notices, population, wants
+from scripts.testbed.verdict import Pair, judge, lost
 
 ASK_S = 1.0
 """How often the gateway and the database are asked how far the product is."""
@@ -31,8 +36,19 @@ LATE_S = 30.0
 """A fault whose victim does not appear for so long is left out."""
 UNREAD_MOST = 12
 """No more posts than this stand on the boards unread: more at once would be a flood, which is held for approval."""
-SETTINGS = {"TICK_S": "1", "SWEEP_S": "5", "CRAWL_DELAY_S": "0.3", "CRAWL_CONTACT": "drill@crawlpush.example"}
+SETTINGS = {
+    "TICK_S": "1",
+    "SWEEP_S": "5",
+    "CRAWL_DELAY_S": "0.3",
+    "CRAWL_CONTACT": "drill@crawlpush.example",
+    "API_KEY_PER_MINUTE": "1000000",
+}
 """Settings that differ from a deployment's; one that is set in the environment goes before them."""
+LONGEST = timedelta(minutes=2)
+"""So long after the healing everybody has what they are owed."""
+READERS = 4
+"""Persons whose inboxes are looked at all the time: those with the most posts."""
+SUBSCRIBER = "who-subscribes-and-unsubscribes"
 SCHEDULE = "5s"
 USUAL_FAULTS: Mapping[str, Any] = {"latency_ms": 30, "jitter_ms": 30}
 
@@ -42,6 +58,7 @@ def run_drill(plan: Plan, *, users: int, database: str, folder: Path, view: View
     people = population(plan.seed, users)
     appearing = notices(plan.seed, len(plan.posts_at_s))
     wanted = expected(people, appearing)
+    port = free_port()
     (folder / "plan.json").write_text(json.dumps(plan.to_json(), indent=1, ensure_ascii=False))
     view.plan(plan, users=users, notifications=len(wanted), database=database)
     with installation(
@@ -52,9 +69,30 @@ def run_drill(plan: Plan, *, users: int, database: str, folder: Path, view: View
         schedule=SCHEDULE,
         keep=2 * len(wanted) + 10_000,
         latency_ms=0,
-        settings={**SETTINGS, "FANOUT_SLICE": str(max(50, users // 5))},
+        settings={**SETTINGS, "FANOUT_SLICE": str(max(50, users // 5)), "PORT": str(port)},
+        more=("web",),
+        proxied=True,
     ) as running:
-        return _Drill(plan, people, appearing, wanted, running, view).run()
+        key = questions.add_server_key(running.database)
+        reader = ApiReader(port, key, _readers(people, appearing), SUBSCRIBER)
+        return _Drill(plan, people, appearing, wanted, running, reader, view).run()
+
+
+def _readers(people: list[Person], appearing: list[Notice]) -> dict[str, set[int]]:
+    """Some persons, by name, with the numbers of the posts that are for them."""
+    posts = {person.name: {notice.number for notice in appearing if wants(person, notice)} for person in people}
+    return {name: posts[name] for name in sorted(posts, key=lambda name: -len(posts[name]))[:READERS]}
+
+
+def _odd_phones(people: list[Person], wanted: set[Pair]) -> dict[str, str]:
+    """An iPhone and an Android phone that are owed something, by the names that stand for them."""
+    owed = {token for _, token in wanted}
+    phones = [phone for person in people for phone in person.phones if phone.token in owed]
+    return {
+        name: phone.token
+        for name, platform in ((ODD_APNS, "apns"), (ODD_FCM, "fcm"))
+        for phone in [next(phone for phone in phones if phone.platform == platform)]
+    }
 
 
 class _Drill:
@@ -63,17 +101,27 @@ class _Drill:
         plan: Plan,
         people: list[Person],
         appearing: list[Notice],
-        wanted: set[tuple[int, str]],
+        wanted: set[Pair],
         running: Installation,
+        reader: ApiReader,
         view: View,
     ) -> None:
-        self._plan, self._wanted = plan, wanted
+        self._plan, self._wanted, self._reader = plan, wanted, reader
         self._waiting = list(zip(plan.posts_at_s, appearing, strict=True))[::-1]
         self._appeared: list[Notice] = []
         self._running, self._view = running, view
         self._crawls = Crawls()
         dead = [phone.token for person in people for phone in person.phones if phone.dead]
-        self._faults = FaultInjector(running, self._crawls, usual_faults={**USUAL_FAULTS, "dead_tokens": dead})
+        odd = _odd_phones(people, wanted)
+        self._odd = set(odd.values())
+        self._faults = FaultInjector(
+            running,
+            self._crawls,
+            reader,
+            usual_faults={**USUAL_FAULTS, "dead_tokens": dead},
+            odd=odd,
+            spared={*dead, *self._odd},
+        )
         self._began = time.monotonic()
         self._origin = self._began
         self._asked_at = 0.0
@@ -85,11 +133,13 @@ class _Drill:
             self._running.wait_for_baseline(self._look)
             self._origin = time.monotonic()
             self._say("everything runs")
+            self._reader.start()
             self._let_it_go_wrong()
-            healed_at = time.monotonic()
             self._heal()
+            healed_at = now()
             self._wait_until_nothing_is_owed()
-            healed_s = time.monotonic() - healed_at
+            healed_s = (now() - healed_at).total_seconds()
+            self._reader.stop()
         finally:
             self._running.supervisor.stop()
             self._faults.heal()
@@ -101,6 +151,9 @@ class _Drill:
             appeared=self._appeared,
             strays=self._crawls.strays,
             in_flight=self._faults.in_flight(),
+            excused=frozenset(self._odd | self._faults.removed),
+            late=questions.sent_since(database, healed_at + LONGEST),
+            wrong_answers=len(self._reader.wrong),
         )
         slowest = questions.slowest(database, EXPLAINED)
         result = Result(
@@ -108,13 +161,19 @@ class _Drill:
             notifications=len(self._wanted),
             verdict=judge(facts),
             done=self._faults.done,
+            answers={
+                "right": self._reader.right,
+                "unavailable": self._reader.unavailable,
+                "none": self._reader.unanswered,
+                "slowest_s": round(self._reader.slowest_s, 1),
+            },
             ended=self._running.supervisor.exits,
             seconds=time.monotonic() - self._began,
             healed_s=healed_s,
             slowest_s=slowest[0][1] if slowest else 0.0,
         )
         examples = {"lost": lost(facts), "slowest": [pair for pair, _ in slowest]}
-        write_findings(self._running.on.folder, database, result, self._appeared, examples)
+        write_findings(self._running.on.folder, database, result, self._appeared, examples, self._reader.wrong)
         return result
 
     def _let_it_go_wrong(self) -> None:

@@ -8,7 +8,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from scripts.drill.findings import Result
-from scripts.drill.plan import Kind, Plan
+from scripts.drill.kinds import RULES, Kind, Rule
+from scripts.drill.plan import Plan
 
 PLAIN_EVERY_S = 10.0
 """Where there is no terminal, how far it is is said so often."""
@@ -18,13 +19,25 @@ MEANINGS = {
     "sent_to_others": "shown on a phone that should not show it",
     "posts_missed": "posts that appeared and were not stored",
     "overlaps": "crawls of a site that overlapped",
+    "late": "sent more than two minutes after everything was healed",
+    "wrong_answers": "answers of the API that are neither right nor 503, or did not come",
     "unexplained": "repeated sends that no kill and no lost answer explains",
     "sent_again": "repeated sends, under the same tag",
     "answers_lost": "of these: after answers that the gateway did not send",
     "in_flight": "sends, at most, that kills and losses of the database cut off",
+    "answers": "of the API: 503 is unavailable; none while its process was down or stood still",
     "sent_to_dead": "sends to tokens that were known to be dead, or being learned",
 }
-PROMISES = ("lost", "shown_twice", "sent_to_others", "posts_missed", "overlaps", "unexplained")
+PROMISES = (
+    "lost",
+    "shown_twice",
+    "sent_to_others",
+    "posts_missed",
+    "overlaps",
+    "late",
+    "wrong_answers",
+    "unexplained",
+)
 
 
 class View:
@@ -92,3 +105,20 @@ class View:
                 name.replace("_", " "), str(value), MEANINGS.get(name, ""), style="bold red" if broken else ""
             )
         self._console.print(table)
+
+
+def show_kinds(console: Console) -> None:
+    """List what a drill can do: each kind of fault, its meaning, its ways, and how often it happens."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("fault", "what happens", "a minute", "ways"):
+        table.add_column(column)
+    for kind, rule in RULES.items():
+        table.add_row(kind, rule.meaning, f"{rule.a_minute:g}", _ways(rule))
+    console.print(table)
+
+
+def _ways(rule: Rule) -> str:
+    on = {"PostgreSQL": rule.postgres, "SQLite": rule.sqlite}
+    if rule.postgres == rule.sqlite:
+        return ", ".join(rule.postgres)
+    return "; ".join(f"{database}: {', '.join(ways)}" for database, ways in on.items() if ways)

@@ -61,7 +61,7 @@ APNS_REASONS: dict[str, int] = {
     "Shutdown": 503,
 }
 
-GARBAGE = ("html", "html_502", "empty", "truncated", "unknown_code")
+GARBAGE = ("html", "html_502", "empty", "truncated", "unknown_code", "control_characters")
 _PAGE = b"<!DOCTYPE html><html><title>Error</title><p><b>502.</b> <ins>That's an error.</ins></html>"
 
 
@@ -145,6 +145,11 @@ def garbage(kind: str, side: str) -> Answer:
     if kind == "truncated":
         body = b'{"name": "projects/craw' if side == "fcm" else b'{"reason":"BadDev'
         return Answer(status=status, body=body, code=code)
+    if kind == "control_characters":
+        # With status 503: whoever understands no more than that tries again.
+        odd = rb"\u0000\u0007\ud800"
+        fcm = b'{"error": {"code": 503, "message": "%s", "status": "UNAVAILABLE%s"}}' % (odd, odd)
+        return Answer(status=503, body=fcm if side == "fcm" else b'{"reason":"Service%s"}' % odd, code=code)
     if side == "apns":
         return Answer(status=400, body=b'{"reason":"QuantumDecoherence"}', code=code)
     known = fcm_error("INVALID_ARGUMENT", "A new kind of refusal.").body

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -9,9 +10,10 @@ from sqlalchemy import func, select, text
 
 from pipeline.fanout.matcher import parse_phrase
 from pipeline.resources import now
+from pipeline.web.keys import make_server_key
 from scripts.testbed.population import Notice, Person, number_of
 from scripts.testbed.verdict import Pair, Run
-from storage import bulk, sites
+from storage import api_keys, bulk, sites, users
 from storage.bulk import DeviceEntry, SubscriptionEntry, UserEntry
 from storage.models import CrawlRun, Delivery, Device, Notification, Post, Site, User
 from storage.session import Database
@@ -143,6 +145,36 @@ def set_schedule(database: Database, site: str, schedule: str) -> None:
     with database.writing() as session:
         row = sites.by_name(session, site)
         row.schedule, row.next_crawl_at = schedule, now()
+
+
+def remove_busy_device(database: Database, *, spared: Collection[str]) -> str | None:
+    """Remove a phone to which a push is under way, as `crawlpush devices remove` does; returns its token, if any."""
+    busy = (
+        select(Device.id, Device.token)
+        .join(Notification, Notification.user_id == Device.user_id)
+        .where(Notification.status == "sending", Device.disabled_at.is_(None))
+        .limit(FEW)
+    )
+    with database.writing() as session:
+        for device_id, token in session.execute(busy).tuples():
+            if token not in spared:
+                users.remove_device(session, device_id)
+                return token
+    return None
+
+
+def add_server_key(database: Database) -> str:
+    """A key of the HTTP API that acts for any user, as `crawlpush keys add` makes it."""
+    new = make_server_key()
+    with database.writing() as session:
+        api_keys.add(session, name="testbed", scope="app", prefix=new.prefix, hash=new.hash, expires_at=None, now=now())
+    return new.shown
+
+
+def sent_since(database: Database, at: datetime) -> int:
+    """How many notifications were sent after a moment."""
+    with database.reading() as session:
+        return session.scalar(select(func.count()).where(Notification.sent_at > at)) or 0
 
 
 def runs(database: Database) -> list[Run]:

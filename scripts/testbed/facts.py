@@ -1,6 +1,7 @@
 """What the phones and the database of an installation show, for the verdict."""
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from scripts.testbed import database as questions
 from scripts.testbed.population import Notice, number_of
@@ -15,10 +16,9 @@ def gather(
     *,
     expected: Collection[Pair],
     appeared: Sequence[Notice],
-    strays: int = 0,
-    in_flight: int = 0,
+    **more: Any,
 ) -> Facts:
-    """Look at the phones and at the database."""
+    """Look at the phones and at the database. `more`: fields of Facts that somebody else counted."""
     shown = [Shown(post=number_of(title), token=token, sends=sends) for _, token, title, sends in on.gateway.shown()]
     stats = on.gateway.stats()
     return Facts(
@@ -30,6 +30,5 @@ def gather(
         appeared=frozenset(notice.number for notice in appeared),
         stored=questions.stored_posts(database),
         runs=questions.runs(database),
-        strays=strays,
-        in_flight=in_flight,
+        **more,
     )

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from celery import Celery
 from redis import Redis
@@ -15,6 +16,7 @@ from pipeline.resources import now
 from pipeline.settings import get_settings
 from scripts.board.process import BoardProcess
 from scripts.local.process_output import LogFiles
+from scripts.local.proxy import Proxy
 from scripts.local.supervisor import LOOK_S, Supervisor, program_environment
 from scripts.testbed import database as questions
 from scripts.testbed.boards import boards, site_params
@@ -33,6 +35,8 @@ QUIET_ASKS = 3
 PATIENCE_S = 200.0
 """After so long without any progress something hangs: leases and visibility timeouts of two minutes are by design."""
 
+PROXIED = {"redis": "REDIS_URL", "database": "DATABASE_URL"}
+
 
 def process_names(notifiers: int) -> tuple[str, ...]:
     """The processes of an installation with so many notifiers, by the names that its supervisor knows them by."""
@@ -50,8 +54,11 @@ class Installation:
         database: Database,
         supervisor: Supervisor,
         names: Sequence[str],
+        proxies: Mapping[str, Proxy],
     ) -> None:
+        """proxies: what the processes reach "redis" and "database" through; none: they reach them directly."""
         self.on, self.database, self.supervisor, self.names = on, database, supervisor, names
+        self.proxies = proxies
         self._logs = LogFiles(on.folder)
         self._boards = opened
         self._redis = Redis.from_url(on.redis_url)
@@ -186,26 +193,44 @@ def installation(
     keep: int,
     latency_ms: float,
     settings: Mapping[str, str],
+    more: Sequence[str] = (),
+    proxied: bool = False,
 ) -> Iterator[Installation]:
-    """Start everything in a folder, on "sqlite" or "postgres".
+    """Start everything in a folder, on "sqlite" or "postgres"; `more`: processes besides the usual ones.
 
     The boards are crawled by `schedule`; the gateway answers after `latency_ms` and remembers `keep` notifications.
     `settings` are those that differ from a deployment's; one that is set in the environment goes before them.
+    proxied: the processes reach the servers through proxies, which can be told to swallow what comes.
     """
-    names = process_names(notifiers)
+    names = (*process_names(notifiers), *more)
     with (
         servers(folder, database, keep=keep) as on,
         boards() as opened,
         closing(Database(on.database_url, pool_size=2)) as asked,
+        _proxies(on.environment if proxied else {}) as (proxies, addresses),
     ):
         on.gateway.set_faults(latency_ms=latency_ms)
         questions.fill(asked, people, site_params(opened), schedule=schedule)
         if not asked.is_sqlite:
             questions.vacuum(asked)
-        supervisor = Supervisor(LogFiles(folder), program_environment({**settings, **on.environment}))
-        with closing(Installation(on, opened, asked, supervisor, names)) as installed:
+        supervisor = Supervisor(LogFiles(folder), program_environment({**settings, **on.environment, **addresses}))
+        with closing(Installation(on, opened, asked, supervisor, names, proxies)) as installed:
             try:
                 supervisor.start(*names, restart=True)
                 yield installed
             finally:
                 supervisor.stop()
+
+
+@contextmanager
+def _proxies(environment: Mapping[str, str]) -> Iterator[tuple[dict[str, Proxy], dict[str, str]]]:
+    """A proxy before each server that listens, and the settings that lead through them."""
+    proxies: dict[str, Proxy] = {}
+    addresses: dict[str, str] = {}
+    with ExitStack() as stack:
+        for name, setting in PROXIED.items():
+            url = environment.get(setting, "")
+            if port := urlsplit(url).port:
+                proxies[name] = stack.enter_context(Proxy(port))
+                addresses[setting] = url.replace(f":{port}/", f":{proxies[name].port}/")
+        yield proxies, addresses

@@ -50,6 +50,12 @@ class Facts:
     strays: int = 0
     # Sends in the hands of notifiers that were killed or could not record them, at most.
     in_flight: int = 0
+    # Phones that are owed nothing: the vendor refused them, or they were removed. What is shown there is once still.
+    excused: frozenset[str] = frozenset()
+    # Notifications that were sent later after the healing than anybody may have to wait.
+    late: int = 0
+    # Answers of the API that cannot be.
+    wrong_answers: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +68,8 @@ class Verdict:
     sent_to_others: int
     posts_missed: int
     overlaps: int
+    late: int
+    wrong_answers: int
     # Sends that were repeated, are not explained by an answer that was lost, and exceed what was in flight.
     unexplained: int
     # Sends of what a phone had already, under the same tag.
@@ -77,7 +85,7 @@ class Verdict:
     def failed(self) -> bool:
         """Whether the drill found a broken promise."""
         promises = (self.lost, self.shown_twice, self.sent_to_others, self.posts_missed, self.overlaps)
-        return any((*promises, self.unexplained))
+        return any((*promises, self.late, self.wrong_answers, self.unexplained))
 
 
 def judge(facts: Facts) -> Verdict:
@@ -90,6 +98,8 @@ def judge(facts: Facts) -> Verdict:
         sent_to_others=sum(count for pair, count in counts.items() if pair not in facts.expected),
         posts_missed=len(facts.appeared - facts.stored),
         overlaps=overlaps(facts.runs) + facts.strays,
+        late=facts.late,
+        wrong_answers=facts.wrong_answers,
         unexplained=max(0, again - answers_lost - facts.in_flight),
         sent_again=again,
         answers_lost=answers_lost,
@@ -100,7 +110,8 @@ def judge(facts: Facts) -> Verdict:
 
 def lost(facts: Facts) -> list[Pair]:
     """What should be shown and is not."""
-    return sorted(facts.expected - {(shown.post, shown.token) for shown in facts.shown if shown.post is not None})
+    shown = {(shown.post, shown.token) for shown in facts.shown if shown.post is not None}
+    return sorted(pair for pair in facts.expected - shown if pair[1] not in facts.excused)
 
 
 def repeats(facts: Facts) -> tuple[int, int]:
@@ -111,7 +122,8 @@ def repeats(facts: Facts) -> tuple[int, int]:
     """
     again = answers_lost = 0
     for shown in facts.shown:
-        if shown.sends < 2:
+        # Of a phone that was removed there is no record any more.
+        if shown.sends < 2 or shown.token in facts.excused:
             continue
         again += shown.sends - 1
         recorded = facts.recorded.get((shown.post, shown.token), 1) if shown.post is not None else 1

@@ -1,12 +1,12 @@
-from collections import Counter
 from itertools import pairwise
 
 import pytest
 
-from scripts.drill.plan import DATABASE_LOSSES, GATEWAY_FAULTS, Kind, Plan, make_plan
+from scripts.drill.kinds import GATEWAY_FAULTS, KILLED, PROCESSES, RULES, Kind
+from scripts.drill.plan import Plan, make_plan
 from scripts.gateway.faults import Faults
 
-LASTING = (Kind.REDIS, Kind.DATABASE, Kind.DISK, Kind.GATEWAY, Kind.SECOND_BEAT)
+LASTING = [kind for kind, rule in RULES.items() if rule.lasting]
 
 
 def plan(seed: int = 1, minutes: float = 10, database: str = "postgres", *, disk: bool = False) -> Plan:
@@ -30,7 +30,7 @@ def test_ten_minutes_are_fifty_kills_and_five_losses_of_each_server(seed: int) -
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_the_shortest_drill_still_has_some_of_everything(database: str) -> None:
     made = plan(minutes=0.1, database=database, disk=True)
-    assert {fault.kind for fault in made.faults} == set(Kind)
+    assert {fault.kind for fault in made.faults} == {kind for kind, rule in RULES.items() if rule.ways(database)}
     assert made.count(Kind.KILL) >= 4
 
 
@@ -49,10 +49,16 @@ def test_everything_happens_within_the_time_and_in_order() -> None:
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
-def test_a_database_is_lost_in_its_own_ways(database: str) -> None:
-    made = plan(database=database)
-    ways = Counter(fault.what for fault in made.faults if fault.kind is Kind.DATABASE)
-    assert set(ways) == set(DATABASE_LOSSES[database])
+def test_a_long_drill_knows_every_way_of_a_kind(database: str) -> None:
+    made = plan(minutes=60, database=database, disk=True)
+    for kind, rule in RULES.items():
+        assert {fault.what for fault in made.faults if fault.kind is kind} == set(rule.ways(database)), kind
+
+
+def test_every_process_is_killed_ended_and_frozen() -> None:
+    for kind in (Kind.KILL, Kind.TERMINATE, Kind.FREEZE):
+        assert set(PROCESSES) <= set(RULES[kind].postgres), kind
+    assert set(PROCESSES) < set(KILLED)
 
 
 def test_a_disk_that_cannot_be_filled_is_left_out() -> None:

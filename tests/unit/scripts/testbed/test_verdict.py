@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from scripts.drill.view import PROMISES
 from scripts.testbed.verdict import Facts, Run, Shown, judge, lost, overlaps
 
 BEGIN = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -37,6 +38,8 @@ def test_everybody_has_everything_once() -> None:
     [
         ({"shown": GOOD.shown[:2]}, "lost"),
         ({"shown": [*GOOD.shown, Shown(post=1, token="a", sends=1)]}, "shown_twice"),
+        ({"late": 1}, "late"),
+        ({"wrong_answers": 1}, "wrong_answers"),
         ({"shown": [*GOOD.shown, Shown(post=2, token="b", sends=1)]}, "sent_to_others"),
         ({"shown": [*GOOD.shown, Shown(post=None, token="a", sends=1)]}, "sent_to_others"),
         ({"stored": frozenset({1})}, "posts_missed"),
@@ -47,8 +50,7 @@ def test_everybody_has_everything_once() -> None:
 )
 def test_each_broken_promise_is_counted_and_fails_the_drill(change: dict[str, object], count: str) -> None:
     verdict = judge(replace(GOOD, **change))  # type: ignore[arg-type]
-    counts = {name: getattr(verdict, name) for name in ("lost", "shown_twice", "sent_to_others", "posts_missed")}
-    counts |= {"overlaps": verdict.overlaps, "unexplained": verdict.unexplained}
+    counts = {name: getattr(verdict, name) for name in PROMISES}
     assert {name: value for name, value in counts.items() if value} == {count: 1}
     assert verdict.failed
 
@@ -97,3 +99,9 @@ def test_sends_to_dead_tokens_beyond_the_first_are_told_and_break_nothing() -> N
 )
 def test_runs_of_one_site_overlap_when_one_begins_before_the_last_has_ended(runs: list[Run], count: int) -> None:
     assert overlaps(runs) == count
+
+
+def test_a_phone_that_was_removed_is_owed_nothing_and_shows_nothing_twice() -> None:
+    once = replace(GOOD, shown=[Shown(post=2, token="a", sends=3)], excused=frozenset({"a", "b"}))
+    assert not judge(once).failed
+    assert judge(replace(once, shown=[*once.shown, *once.shown])).shown_twice == 1
