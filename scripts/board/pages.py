@@ -1,5 +1,6 @@
 """The demo board's pages, in the shape of a Korean university's notice board. Pure: posts in, HTML or XML out."""
 
+import re
 from collections.abc import Sequence
 from email.utils import format_datetime
 from html import escape
@@ -14,6 +15,8 @@ NEW_POSTS = 5
 TIMEZONE = "Asia/Seoul"
 _ZONE = ZoneInfo(TIMEZONE)
 _FEED_POSTS = 30
+ID_STEP = 100_000
+"""More than a board has posts: what stands above it in an id tells one look at the board from another."""
 
 LISTING_SELECTORS = {
     "row": "table.board-table tbody tr",
@@ -95,6 +98,11 @@ def _paging(page: int, pages: int) -> str:
     if page < pages:
         links.append(f'<a class="next" href="/notice?page={page + 1}">다음</a>')
     return " ".join(links)
+
+
+def with_new_ids(content: str, look: int) -> str:
+    """Return a page or feed in which every post has an id that only this look (from 1) has, as a session makes it."""
+    return re.sub(r"/notice/(\d+)", lambda found: f"/notice/{look * ID_STEP + int(found[1])}", content)
 
 
 def post_page(post: BoardPost) -> str:

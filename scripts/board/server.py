@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from scripts.board.pages import LISTING_SELECTORS, feed, listing_page, post_page
+from scripts.board.pages import ID_STEP, LISTING_SELECTORS, feed, listing_page, post_page, with_new_ids
 from scripts.board.posts import DEFAULT_SEED, Board, BoardPost, PostError
 from scripts.local.serving import LOOPBACK, ServingError, listen, loopback_only, port_of, read_json, serve, start_site
 
@@ -42,6 +42,9 @@ class BoardServer:
         self._on_post = on_post
         self._runner: web.BaseRunner | None = None
         self._growing: asyncio.Task[None] | None = None
+        # Whether posts have other ids at each look at the first page or the feed, and how many looks there were.
+        self._new_ids = False
+        self._looks = 0
         self.base_url = ""
 
     @property
@@ -94,6 +97,7 @@ class BoardServer:
                 web.get("/feed.xml", self._feed),
                 web.get("/admin/posts", self._all_posts),
                 web.post("/admin/posts", self._add_post),
+                web.post("/admin/new-ids", self._set_new_ids),
             ]
         )
         return application
@@ -110,17 +114,31 @@ class BoardServer:
         content = listing_page(self.board.posts(), self.board.pinned(), number)
         if content is None:
             raise web.HTTPNotFound(text="There is no such page.\n")
+        content = self._identified(content, first=number == 1)
         return _conditional(request, content, "text/html", self.board.changed_at)
 
     async def _post(self, request: web.Request) -> web.Response:
-        post = self.board.find(int(request.match_info["number"]))
+        post = self.board.find(int(request.match_info["number"]) % ID_STEP)
         if post is None:
             raise web.HTTPNotFound(text="There is no such post.\n")
         return _conditional(request, post_page(post), "text/html", post.published)
 
     async def _feed(self, request: web.Request) -> web.Response:
-        content = feed(self.board.posts(), self.base_url)
+        content = self._identified(feed(self.board.posts(), self.base_url), first=True)
         return _conditional(request, content, "application/rss+xml", self.board.changed_at)
+
+    def _identified(self, content: str, *, first: bool) -> str:
+        if not self._new_ids:
+            return content
+        self._looks += first
+        return with_new_ids(content, max(1, self._looks))
+
+    async def _set_new_ids(self, request: web.Request) -> web.Response:
+        values = await read_json(request)
+        if not isinstance(values, bool):
+            raise web.HTTPBadRequest(text="Say true or false.\n")
+        self._new_ids = values
+        return web.json_response(values)
 
     async def _all_posts(self, _request: web.Request) -> web.Response:
         return web.json_response([asdict(post) for post in self.board.posts()])

@@ -17,6 +17,7 @@ from scripts.drill.redis_faults import RedisFaults
 from scripts.testbed import database as questions
 from scripts.testbed.crawls import Crawls, children
 from scripts.testbed.installation import Installation
+from scripts.testbed.population import SITES
 
 SECOND_BEAT = "beat-2"
 OF_THE_DATABASE = (Kind.DATABASE, Kind.READ_ONLY, Kind.TABLE_LOCK, Kind.DISK)
@@ -63,6 +64,7 @@ class FaultInjector:
             Kind.DEVICE: self._remove_device,
             Kind.SECOND_BEAT: self._start_second_beat,
             Kind.SCHEDULE: self._change_schedule,
+            Kind.NEW_IDS: self._change_ids,
             **dict.fromkeys(OF_THE_DATABASE, lambda fault: self._database.begin(fault.kind, fault.what)),
         }
         self._endings: dict[Kind, Callable[[], None]] = {
@@ -71,6 +73,7 @@ class FaultInjector:
             Kind.REDIS_ERRORS: self._redis.answer_well,
             Kind.GATEWAY: self.calm_gateway,
             Kind.SECOND_BEAT: self._stop_second_beat,
+            Kind.NEW_IDS: self._keep_ids,
             **dict.fromkeys(OF_THE_DATABASE, self._database.end),
         }
 
@@ -215,6 +218,14 @@ class FaultInjector:
         site, _, schedule = fault.what.partition(" ")
         questions.set_schedule(self._running.database, site, schedule)
         return True
+
+    def _change_ids(self, fault: Fault) -> bool:
+        self._running.set_new_ids(fault.what, True)
+        return True
+
+    def _keep_ids(self) -> None:
+        for site in SITES:
+            self._running.set_new_ids(site, False)
 
 
 def _signal(pid: int | None, number: signal.Signals) -> bool:

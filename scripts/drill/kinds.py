@@ -79,6 +79,7 @@ class Kind(StrEnum):
     DEVICE = "device"
     SECOND_BEAT = "second beat"
     SCHEDULE = "schedule"
+    NEW_IDS = "new ids"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,4 +142,5 @@ RULES: Mapping[Kind, Rule] = {
     Kind.DEVICE: _rule("a phone is removed while a push to it is under way", ("in flight",), 1),
     Kind.SECOND_BEAT: _rule("a second scheduler runs beside the first", ("beat",), 0.34, (10, 30)),
     Kind.SCHEDULE: _rule("a board's schedule is changed", SCHEDULES, 0.5),
+    Kind.NEW_IDS: _rule("a board's posts have other ids at each crawl", SITES, 0.5, (6, 30)),
 }

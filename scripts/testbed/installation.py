@@ -83,6 +83,10 @@ class Installation:
         """Let a post appear on its board."""
         self._boards[notice.site].add_post(notice.title)
 
+    def set_new_ids(self, site: str, new: bool) -> None:
+        """Whether the posts of a board have other ids at each crawl."""
+        self._boards[site].set_new_ids(new)
+
     def crawl(self, site: str) -> int:
         """Let a crawler crawl a site now, as `crawlpush crawl SITE --queue` does; returns the run."""
         with self.database.writing() as session:

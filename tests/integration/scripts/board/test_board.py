@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 import urllib.error
@@ -117,3 +118,18 @@ def test_a_file_that_holds_no_board_is_named(tmp_path: Path) -> None:
     file.write_text("{}")
     with pytest.raises(ServerProcessError, match=f"The board cannot start: {file} does not hold a board"):
         BoardProcess(file=file).start()
+
+
+def test_new_ids_are_others_at_each_look_and_lead_to_the_same_posts(board: BoardProcess) -> None:
+    def ids(url: str) -> list[str]:
+        return re.findall(r"/notice/(\d+)", fetch(url)[1].decode())
+
+    usual = ids(board.feed_url)
+    board.set_new_ids(True)
+    try:
+        looks = [ids(board.url), ids(board.url), ids(board.feed_url)]
+    finally:
+        board.set_new_ids(False)
+    assert len({*usual, *looks[0], *looks[1], *looks[2]}) == len(set(usual)) + sum(len(set(look)) for look in looks)
+    assert fetch(f"{board.url}/{looks[2][0]}")[1] == fetch(f"{board.url}/{usual[0]}")[1]
+    assert ids(board.feed_url) == usual
