@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "CONTRIBUTING.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")))
 
-NOT_COMMANDS = {"sql", "python", "toml"}
+NOT_COMMANDS = {"sql", "python", "toml", "kotlin", "swift"}
 """Blocks that other tests read: of these pages, by what they are marked with."""
 
 RUNS = re.compile(r"crawlpush |celery |\.venv/bin/celery |cd /opt/crawlpush && \.venv/bin/celery |for pid in ")
@@ -34,6 +34,8 @@ BY_HAND = {
     r"(useradd|git|python3 -m venv|install|cp) ": "sets a server up",
     r"alias crawlpush='sudo": "is for a server that is set up",
     r".*\b(systemctl|journalctl|supervisorctl|git pull)\b": "needs the services of a server that is set up",
+    r"REAL_PAGES=": "reads saved pages of strangers, which are no part of this project",
+    r"\s*(#|API=|INSTALL_KEY=|TOKEN=|BACK_END_KEY=|field\(\)|curl )": "test_api_page.py runs the story of docs/api.md",
     r"pg_(dump|restore) ": "belongs to PostgreSQL",
     r"\s*redis-cli ": "belongs to Redis; test_hostile_messages.py reads the same list",
 }
