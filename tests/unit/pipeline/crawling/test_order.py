@@ -1,6 +1,7 @@
 """The contract between a crawl's child and its parent, as it goes over the line."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -24,6 +25,28 @@ def test_a_report_arrives_as_it_was_sent() -> None:
 def test_what_is_no_report_is_refused(change: dict[str, object]) -> None:
     with pytest.raises((TypeError, ValueError, KeyError)):
         report_of({**vars(REPORT), **change})
+
+
+def test_what_a_database_refuses_is_left_out_wherever_a_report_has_it() -> None:
+    # NUL, which PostgreSQL refuses, and half a character, which is no UTF-8
+    odd = "a\x00b\ud800c"
+    sent = replace(
+        REPORT,
+        finish_reason=odd,
+        first_error=odd,
+        status_counts={odd: 1},
+        validators={odd: (odd, None)},
+        robots={odd: odd},
+    )
+
+    report = report_of(json.loads(json.dumps(vars(sent))))
+
+    assert (report.finish_reason, report.first_error) == ("abc", "abc")
+    assert (report.status_counts, report.validators, report.robots) == (
+        {"abc": 1},
+        {"abc": ("abc", None)},
+        {"abc": "abc"},
+    )
 
 
 def test_an_order_does_not_show_the_database_url() -> None:
