@@ -8,7 +8,7 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -31,13 +31,25 @@ class _StoppedError(CommandError):
 class ApiReader:
     """A thread that plays some persons' phones; it holds a server key for them."""
 
-    def __init__(self, port: int, key: str, readers: Mapping[str, Collection[int]], subscriber: str) -> None:
-        """readers: their names, with the numbers of the posts that are for them. subscriber: a user of its own."""
+    def __init__(
+        self,
+        port: int,
+        key: str,
+        readers: Mapping[str, Collection[int]],
+        subscriber: str,
+        pid: Callable[[], int | None],
+    ) -> None:
+        """readers: their names, with the numbers of the posts that are for them. subscriber: a user of its own.
+
+        pid: of the process that should answer; None while there is none, or it was told to end.
+        """
         self._port, self._headers = port, {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         self._readers, self._subscriber = readers, subscriber
         self._seen: dict[str, list[Entry]] = {name: [] for name in readers}
-        # Silences that were expected, and how many of them were over when the last answer came.
-        self._silences, self._over = 1, 0
+        self._pid = pid
+        # The process that has answered, and must go on doing so; how often it was stopped.
+        self._answering: int | None = None
+        self._freezes = 0
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.right = self.unavailable = self.unanswered = 0
@@ -54,8 +66,9 @@ class ApiReader:
         self._thread.join(PATIENCE_S)
 
     def expect_silence(self) -> None:
-        """The process is about to be killed, stopped or frozen."""
-        self._silences += 1
+        """The process is about to be stopped, and need not answer before it has gone on."""
+        self._freezes += 1
+        self._answering = None
 
     def _run(self) -> None:
         while not self._ending.is_set():
@@ -107,16 +120,16 @@ class ApiReader:
     def _ask(self, method: str, path: str, body: Any = None, *, good: Sequence[int]) -> tuple[int, Any]:
         """Ask until there is an answer. Raises _StoppedError when the drill is over."""
         for _ in self._tries():
-            over = self._silences
-            began = time.monotonic()
+            freezes, pid, began = self._freezes, self._pid(), time.monotonic()
             try:
                 status, headers, answer = self._request(method, path, body)
             except (OSError, http.client.HTTPException) as error:
                 self.unanswered += 1
-                if self._over == self._silences:
+                if pid is not None and self._answering == pid == self._pid():
                     self._note([f"{method} {path}: no answer after {time.monotonic() - began:.1f} s ({error!r})"])
                 continue
-            self._over = over
+            if freezes == self._freezes:
+                self._answering = pid
             self.slowest_s = max(self.slowest_s, time.monotonic() - began)
             if status in good:
                 self.right += 1

@@ -134,7 +134,6 @@ class FaultInjector:
             return _signal(min(children(crawler), default=None) if crawler else None, signal.SIGKILL)
         if self._supervisor.pid(fault.what) is None:
             return False
-        self._tell_reader(fault.what)
         if fault.what in NOTIFIERS:
             with self._notifiers_stand_still():
                 self._database.note_in_flight()
@@ -147,7 +146,6 @@ class FaultInjector:
     def _terminate(self, fault: Fault) -> bool:
         if self._supervisor.pid(fault.what) is None or fault.what in self._frozen_pids:
             return False
-        self._tell_reader(fault.what)
         self._supervisor.terminate(fault.what, restart_after_s=fault.seconds)
         return True
 
@@ -156,7 +154,8 @@ class FaultInjector:
         pid = pid or self._supervisor.pid(fault.what)
         if pid is None:
             return False
-        self._tell_reader(fault.what)
+        if fault.what == "web":
+            self._reader.expect_silence()
         if not _signal(pid, signal.SIGSTOP):
             return False
         self._frozen_pids[fault.what] = pid
@@ -169,10 +168,6 @@ class FaultInjector:
         for pid in self._frozen_pids.values():
             _signal(pid, signal.SIGCONT)
         self._frozen_pids.clear()
-
-    def _tell_reader(self, name: str) -> None:
-        if name == "web":
-            self._reader.expect_silence()
 
     def _swallow(self, fault: Fault) -> bool:
         with self._notifiers_stand_still():

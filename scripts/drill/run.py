@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,8 @@ def run_drill(plan: Plan, *, users: int, database: str, folder: Path, view: View
         proxied=True,
     ) as running:
         key = questions.add_server_key(running.database)
-        reader = ApiReader(port, key, _readers(people, appearing), SUBSCRIBER)
+        web = partial(running.supervisor.pid, "web")
+        reader = ApiReader(port, key, _readers(people, appearing), SUBSCRIBER, web)
         return _Drill(plan, people, appearing, wanted, running, reader, view).run()
 
 

@@ -1,0 +1,86 @@
+"""What the drill's reader takes for right, for an excuse, and for wrong, of a server that answers as it is told."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from scripts.drill.api_reader import ApiReader
+from scripts.local.embedded_redis import free_port
+from scripts.local.supervisor import wait_until
+
+INBOX = {"items": [], "next_cursor": None}
+UNAVAILABLE = (503, {"Retry-After": "1"})
+
+
+@pytest.fixture
+def told() -> Iterator[SimpleNamespace]:
+    """A server: `answer` is (status, headers) of what it says to everything but the inbox, `pid` its process."""
+    told = SimpleNamespace(answer=UNAVAILABLE, pid=1, badge=0)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            inbox = "notifications" in self.path
+            status, headers = (200, {}) if inbox else told.answer
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(json.dumps(INBOX if inbox else {"badge": told.badge}).encode())
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        told.port = server.server_port
+        yield told
+        server.shutdown()
+
+
+def reader(told: SimpleNamespace, port: int | None = None) -> ApiReader:
+    made = ApiReader(port or told.port, "key", {"minji": {1}}, "somebody", lambda: told.pid)
+    made.start()
+    return made
+
+
+def test_503_that_says_when_to_come_again_is_no_fault(told: SimpleNamespace) -> None:
+    asking = reader(told)
+    assert wait_until(lambda: asking.unavailable >= 2, 10)
+    asking.stop()
+    assert (asking.wrong, asking.unanswered) == ([], 0)
+
+
+@pytest.mark.parametrize("answer", [(503, {}), (500, {}), (404, {})])
+def test_other_refusals_are_wrong(told: SimpleNamespace, answer: tuple[int, dict[str, str]]) -> None:
+    told.answer = answer
+    asking = reader(told)
+    assert wait_until(lambda: asking.wrong, 10)
+    asking.stop()
+
+
+def test_a_badge_that_no_inbox_explains_is_wrong(told: SimpleNamespace) -> None:
+    told.answer, told.badge = (200, {}), 3
+    asking = reader(told)
+    assert wait_until(lambda: any("the badge is 3" in sentence for sentence in asking.wrong), 10)
+    asking.stop()
+
+
+@pytest.mark.parametrize(("pid_after", "frozen", "excused"), [(1, False, False), (1, True, True), (None, False, True)])
+def test_silence_is_wrong_of_a_process_that_answered_and_was_left_alone(
+    told: SimpleNamespace, pid_after: int | None, frozen: bool, excused: bool
+) -> None:
+    asking = reader(told)
+    assert wait_until(lambda: asking.unavailable, 10)
+    # When it answers no more: nobody listens on the port from now on.
+    told.pid = pid_after
+    if frozen:
+        asking.expect_silence()
+    asking._port = free_port()
+    assert wait_until(lambda: asking.unanswered >= 2, 10)
+    asking.stop()
+    assert (not asking.wrong) == excused
