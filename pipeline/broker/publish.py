@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from celery import Celery
 from kombu import Queue
-from kombu.exceptions import OperationalError
+from kombu.exceptions import BatchPublishError, OperationalError  # type: ignore[attr-defined]  # older stubs
 from kombu.utils import json as kombu_json
 
 from pipeline.basics.ids import are_ids
@@ -50,7 +50,7 @@ def publish_many(app: Celery, task: str, arguments: Iterable[Sequence[int]]) -> 
 
 def _broken(app: Celery) -> tuple[type[BaseException], ...]:
     connection = app.connection_for_write()
-    return (OperationalError, *connection.connection_errors, *connection.channel_errors)
+    return (OperationalError, BatchPublishError, *connection.connection_errors, *connection.channel_errors)
 
 
 def _publish_batch(app: Celery, task: str, batch: Sequence[Sequence[int]]) -> int:

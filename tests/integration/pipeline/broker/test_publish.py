@@ -13,6 +13,7 @@ from celery import Celery
 from kombu import Connection
 from kombu.transport.redis import Channel as RedisChannel
 from kombu.transport.redis import PublishBatch
+from redis.client import Pipeline
 
 from pipeline.broker import publish
 from pipeline.broker.publish import BrokerError, PublishError, oldest_ids, publish_many, queue_length
@@ -101,15 +102,16 @@ def test_a_prefix_of_all_keys_holds(redis_url: str, client: "redis.Redis", monke
 def test_a_batch_that_failed_is_published_again(
     app: Celery, client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flush, failures = PublishBatch.flush, iter([True, False])
+    execute, failures = Pipeline.execute, iter([True, False])
 
-    def lost_answer(batch: PublishBatch) -> None:
+    def lost_answer(pipeline: Pipeline, *arguments: Any, **options: Any) -> Any:
         # The messages arrive; the answer that says so does not.
-        flush(batch)
+        answer = execute(pipeline, *arguments, **options)
         if next(failures, False):
-            raise redis.ConnectionError("Connection reset by peer")
+            raise redis.TimeoutError("Timeout reading from socket")
+        return answer
 
-    monkeypatch.setattr(PublishBatch, "flush", lost_answer)
+    monkeypatch.setattr(Pipeline, "execute", lost_answer)
     assert publish_many(app, "notify_user", [(1, 2)]) == 1
     assert [m["headers"]["argsrepr"] for m in messages(client)] == ["(1, 2)"] * 2
 
