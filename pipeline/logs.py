@@ -9,7 +9,6 @@ from contextvars import ContextVar
 from datetime import UTC, datetime, tzinfo
 from logging.handlers import WatchedFileHandler
 from types import MappingProxyType
-from zoneinfo import ZoneInfo
 
 from celery import current_task
 
@@ -54,7 +53,7 @@ def _safe(value: object) -> object:
 class HumanFormatter(logging.Formatter):
     """`12:34:56 crawl finished: site=demo pages=1 new=2`; a level is shown from WARNING on."""
 
-    def __init__(self, zone: tzinfo) -> None:
+    def __init__(self, zone: tzinfo | None) -> None:
         super().__init__()
         self._zone = zone
 
@@ -113,7 +112,7 @@ def configure(settings: Settings, *, level: str | None = None, file: str | None 
     if settings.log_format == "json":
         handler.setFormatter(JSONFormatter())
     else:
-        handler.setFormatter(HumanFormatter(ZoneInfo(settings.display_timezone)))
+        handler.setFormatter(HumanFormatter(settings.display_zone))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level or settings.log_level)

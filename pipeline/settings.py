@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -123,7 +124,9 @@ class Settings(BaseSettings):
         default=False, description="Accept a rediss:// server's self-signed certificate, as Heroku's Redis has."
     )
 
-    display_timezone: TimeZone = Field("UTC", description="Time zone of the times that commands show.")
+    display_timezone: TimeZone = Field(
+        "", description="Time zone of the times that are shown and logged; default: the machine's."
+    )
     log_level: LogLevel = Field("INFO", description="Least level that is logged.")
     log_format: Literal["human", "json"] = Field("human", description="One line per event, in words or as JSON.")
 
@@ -211,6 +214,11 @@ class Settings(BaseSettings):
     def broker(self) -> str:
         """The broker's URL: BROKER_URL, else Redis."""
         return self.broker_url or self.redis_url
+
+    @property
+    def display_zone(self) -> ZoneInfo | None:
+        """The zone of DISPLAY_TIMEZONE; None is the machine's, as datetime understands it."""
+        return ZoneInfo(self.display_timezone) if self.display_timezone else None
 
     @property
     def alert_destinations(self) -> tuple[str, ...]:

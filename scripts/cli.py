@@ -65,7 +65,7 @@ class Commands(LazyGroup):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
         """Run a command on whatever terminal there is: one that lacks a letter shows a question mark."""
-        for stream in (sys.stdout, sys.stderr):
+        for stream in (sys.__stdout__, sys.__stderr__):
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="replace")
         return super().main(args, *rest, **options)

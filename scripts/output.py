@@ -1,6 +1,9 @@
 """How commands show things: a table for a person, JSON for a program, and one sentence for what went wrong."""
 
 import json
+import os
+import shutil
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -9,8 +12,11 @@ from zoneinfo import ZoneInfo
 import click
 
 from pipeline import startup
+from pipeline.basics.durations import exact_duration
 from pipeline.basics.text import printable
+from pipeline.resources import now
 from pipeline.settings import get_settings
+from storage.overview import Amount, Precision
 from storage.session import Database
 
 Row = Mapping[str, Any]
@@ -22,11 +28,35 @@ def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
-def limit_option(command: Command) -> Command:
-    """Add --limit to a command that lists."""
-    return click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")(
-        command
+def table_options(command: Command) -> Command:
+    """Add --json and --wide to a command that shows a table; show_rows looks itself whether --wide was given."""
+    wide = click.option(
+        "--wide", is_flag=True, expose_value=False, callback=_keep_wide, help="Show every column, and cut nothing."
     )
+    return json_option(wide(command))
+
+
+def _keep_wide(ctx: click.Context, _option: click.Parameter, is_wide: bool) -> None:
+    ctx.meta[_WIDE] = is_wide
+
+
+_WIDE = f"{__name__}.wide"
+LARGEST_ID = 2**63 - 1
+"""What a database's column holds."""
+ID = click.IntRange(1, LARGEST_ID)
+"""The number of a post, a device, a notification."""
+
+
+def limit_option(command: Command) -> Command:
+    """Add --limit to a command that lists; None is all."""
+    return click.option(
+        "--limit",
+        type=click.IntRange(0, LARGEST_ID),
+        default=50,
+        show_default=True,
+        callback=lambda _ctx, _option, value: value or None,
+        help="At most so many; 0: all.",
+    )(command)
 
 
 def open_database() -> Database:
@@ -36,8 +66,13 @@ def open_database() -> Database:
     return Database(settings.database)
 
 
-def show_rows(rows: Iterable[Row], *, as_json: bool, empty: str) -> None:
-    """Print rows as a table, or as a JSON list; `empty` is said when there are none."""
+def show_rows(
+    rows: Iterable[Row], *, as_json: bool, empty: str, narrow: Sequence[str] = (), total: Amount | None = None
+) -> None:
+    """Print rows as a table, or as a JSON list; `empty` is said when there are none.
+
+    narrow: the columns that are shown without --wide; default: all. total: how many there are, if these are not all.
+    """
     listed = list(rows)
     if as_json:
         click.echo(json.dumps([_plain(row) for row in listed], ensure_ascii=False, indent=2))
@@ -45,41 +80,84 @@ def show_rows(rows: Iterable[Row], *, as_json: bool, empty: str) -> None:
     if not listed:
         click.echo(empty)
         return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    context = click.get_current_context(silent=True)
+    is_wide = context is not None and context.meta.get(_WIDE, False)
+    names = list(listed[0]) if is_wide or not narrow else narrow
+    at = now()
+    cells = [[_cell(name, row[name], None if is_wide else at) for name in names] for row in listed]
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in listed[0]:
-        table.add_column(Text(name.replace("_", " ")), overflow="fold")
-    for row in listed:
-        # As Text, which is shown as it is: in a plain string "[/b]" would be markup.
-        table.add_row(*(Text(_text(value)) for value in row.values()))
-    # A pipe or a file has no width; cutting lines there would lose what somebody wants to grep for.
-    console = Console() if Console().is_terminal else Console(width=240)
-    console.print(table)
+    # Here: it loads a library, which a command that shows no table need not wait for.
+    from scripts.tables import table_lines
+
+    head, *lines = table_lines([_label(name) for name in names], cells, width=None if is_wide else _screen_width())
+    click.echo(click.style(head, bold=True))
+    for line in lines:
+        click.echo(line)
+    if total is not None and total.count > len(listed):
+        more = "+" if total.precision is Precision.AT_LEAST else ""
+        click.echo(f"{len(listed)} of {total.count:,}{more}, --limit 0 for all")
+
+
+def _screen_width() -> int | None:
+    """Columns of the screen; None for a pipe or a file: what is cut there is lost to whoever looks for it."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() or os.environ.get("COLUMNS") else None
 
 
 def show_record(record: Row, *, as_json: bool) -> None:
-    """Print one record as lines of `name: value`, or as a JSON object."""
+    """Print one record as lines of `name: value`, an item of a list on each, or as a JSON object."""
     if as_json:
         click.echo(json.dumps(_plain(record), ensure_ascii=False, indent=2))
         return
-    width = max(len(name) for name in record)
+    width = max(len(_label(name)) for name in record)
     for name, value in record.items():
-        click.echo(f"{name.replace('_', ' '):<{width}}  {_text(value)}")
+        first, *others = _items(name, value) or ["-"]
+        click.echo(f"{_label(name):<{width}}  {first}")
+        for item in others:
+            click.echo(f"{'':<{width}}  {item}")
 
 
 def local_time(at: datetime | None, zone: str | None = None) -> str:
-    """A moment in a time zone, by default the configured one, to the second."""
-    if at is None:
-        return "-"
-    return at.astimezone(ZoneInfo(zone or get_settings().display_timezone)).strftime("%Y-%m-%d %H:%M:%S %Z")
+    """A moment in a time zone, by default that of DISPLAY_TIMEZONE or the machine's, to the second."""
+    return "-" if at is None else _local(at, zone).strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def _local(at: datetime, zone: str | None = None) -> datetime:
+    return at.astimezone(ZoneInfo(zone) if zone else get_settings().display_zone)
 
 
 def shortened_token(token: str) -> str:
     """Enough of a device token to tell two apart, too little to use one."""
     return f"{token[:4]}…{token[-2:]}" if len(token) > 8 else "…"
+
+
+def _label(name: str) -> str:
+    return name.removesuffix(_SECONDS).replace("_", " ")
+
+
+_SECONDS = "_s"
+"""The end of a name whose value is seconds: JSON has the number, a person the duration."""
+
+
+def _cell(name: str, value: Any, at: datetime | None) -> str:
+    """What stands in a table; moments as seen from `at`, if that is given."""
+    if at is not None and isinstance(value, datetime):
+        from scripts.tables import since
+
+        return since(_local(value), at)
+    return ", ".join(_items(name, value)) or "-"
+
+
+def _items(name: str, value: Any) -> list[str]:
+    """The lines of a value."""
+    match value:
+        case int() | float() if name.endswith(_SECONDS):
+            return [exact_duration(value)]
+        case Mapping():
+            return [f"{key}={_text(item)}" for key, item in value.items()]
+        case Sequence() if not isinstance(value, str):
+            return [_text(item) for item in value]
+        case _:
+            return [_text(value)]
 
 
 def _text(value: Any) -> str:

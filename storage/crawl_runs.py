@@ -289,7 +289,7 @@ def recent(session: Session, site_id: int, *, limit: int) -> Sequence[CrawlRun]:
 
 
 def listing(
-    session: Session, *, site_id: int | None, since: datetime | None, failed: bool, limit: int
+    session: Session, *, site_id: int | None, since: datetime | None, failed: bool, limit: int | None
 ) -> Sequence[tuple[CrawlRun, str]]:
     """The latest runs with their sites' names, the newest first: of one site or of all, created since, failed."""
     query = select(CrawlRun, Site.name).join(Site, Site.id == CrawlRun.site_id)

@@ -171,7 +171,7 @@ def listing(
     status: str | None = None,
     unread: bool = False,
     before: int | None = None,
-    limit: int,
+    limit: int | None,
     with_devices: bool = True,
 ) -> list[NotificationRow]:
     """The newest notifications, with the outcome on each device unless nobody wants to know.

@@ -102,6 +102,15 @@ def counts(session: Session) -> dict[str, Amount]:
     }
 
 
+def how_many(session: Session, table: type[Base], **columns: Any) -> Amount:
+    """How many rows have these values in these columns; None stands for any value."""
+    return _counted(session, select(literal(1)).select_from(table).filter_by(**_given(columns)))
+
+
+def _given(columns: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in columns.items() if value is not None}
+
+
 def _counted(session: Session, query: Select[Any]) -> Amount:
     """How many rows a query finds, of which hardly more than COUNTED are looked at."""
     some = query.limit(COUNTED + 1).subquery()

@@ -259,7 +259,7 @@ SEARCHED = 20_000
 
 
 def latest(
-    session: Session, *, site_id: int | None, limit: int, before: int | None = None, title: str | None = None
+    session: Session, *, site_id: int | None, limit: int | None, before: int | None = None, title: str | None = None
 ) -> Sequence[tuple[Post, str]]:
     """The newest posts with the names of their sites.
 

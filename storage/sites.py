@@ -228,7 +228,7 @@ def end_long_suspensions(
     return ended
 
 
-def upcoming(session: Session, *, limit: int) -> Sequence[Site]:
+def upcoming(session: Session, *, limit: int | None) -> Sequence[Site]:
     """Enabled sites in the order in which they are crawled next."""
     due = case((Site.suspended_until > Site.next_crawl_at, Site.suspended_until), else_=Site.next_crawl_at)
     return session.scalars(

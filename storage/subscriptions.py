@@ -207,7 +207,7 @@ class SubscriptionRow:
 
 
 def listing(
-    session: Session, *, user_id: int | None, subscription_id: int | None = None, limit: int
+    session: Session, *, user_id: int | None, subscription_id: int | None = None, limit: int | None
 ) -> list[SubscriptionRow]:
     """Subscriptions, oldest first."""
     query = (

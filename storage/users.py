@@ -52,7 +52,7 @@ def by_external_id(session: Session, external_id: str) -> User:
     return user
 
 
-def listing(session: Session, *, limit: int) -> Sequence[tuple[User, int, int]]:
+def listing(session: Session, *, limit: int | None) -> Sequence[tuple[User, int, int]]:
     """Users in the order of their ids, each with the numbers of enabled devices and of subscriptions."""
     devices = (
         select(func.count())
@@ -194,7 +194,7 @@ def replace_token(session: Session, platform: str, old: str, new: str, *, now: d
     return device
 
 
-def devices(session: Session, *, user_id: int | None, limit: int) -> Sequence[tuple[Device, str]]:
+def devices(session: Session, *, user_id: int | None, limit: int | None) -> Sequence[tuple[Device, str]]:
     """Devices with their users' external ids, oldest first."""
     query = select(Device, User.external_id).join(User).order_by(Device.id).limit(limit)
     if user_id is not None:

@@ -57,7 +57,7 @@ def upkeep() -> None:
     """Disable devices that nobody uses any more, and say once a day how the day was."""
     settings = get_settings()
     housekeeping.expire_devices(resources.database(), days=settings.device_expiry_days)
-    housekeeping.sum_up_day(resources.database(), resources.redis(), zone=settings.display_timezone)
+    housekeeping.sum_up_day(resources.database(), resources.redis(), zone=settings.display_zone)
 
 
 @app.task(name="prune", throws=TRANSIENT_ERRORS)

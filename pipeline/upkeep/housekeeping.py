@@ -1,8 +1,7 @@
 """What is due once in a while: devices that nobody uses any more, and the line that sums up a day."""
 
 import logging
-from datetime import timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta, tzinfo
 
 from redis import Redis
 
@@ -31,10 +30,10 @@ def expire_devices(database: Database, *, days: int) -> int:
     return expired
 
 
-def sum_up_day(database: Database, redis: Redis, *, zone: str) -> bool:
-    """Log one line about the last 24 hours, once per day of the time zone; False when it was said already."""
+def sum_up_day(database: Database, redis: Redis, *, zone: tzinfo | None) -> bool:
+    """Log one line about the last 24 hours, once per day of the zone (None: the machine's); False when it was said."""
     at = now()
-    day = at.astimezone(ZoneInfo(zone)).date()
+    day = at.astimezone(zone).date()
     if not redis.set(f"{SUMMARY_KEY}{day}", "said", nx=True, ex=timedelta(days=2)):
         return False
     since = at - timedelta(days=1)

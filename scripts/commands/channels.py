@@ -4,7 +4,7 @@ import click
 
 from pipeline.push.message import Platform
 from pipeline.resources import now
-from scripts.output import json_option, open_database, show_rows
+from scripts.output import open_database, show_rows, table_options
 from scripts.state.pauses import still_paused
 from storage import channels as stored
 from storage import pauses
@@ -16,7 +16,7 @@ def channels() -> None:
 
 
 @channels.command("list")
-@json_option
+@table_options
 def list_channels(*, as_json: bool) -> None:
     """Show which channels are paused, since when and why; one that only an operator's pause closes is held."""
     with open_database().reading() as session:

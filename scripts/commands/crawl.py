@@ -19,7 +19,7 @@ from pipeline.resources import now
 from pipeline.settings import get_settings
 from scripts.errors import CommandError
 from scripts.local.signals import STOP_SIGNALS, stop_signals
-from scripts.output import json_option, open_database, show_rows
+from scripts.output import open_database, show_rows, table_options
 from scripts.state.pauses import still_paused
 from storage import pauses, posts, sites
 
@@ -34,7 +34,7 @@ class UnfinishedRunError(CommandError):
 @click.argument("site")
 @click.option("--queue", is_flag=True, help="Let a crawler do it; return at once.")
 @click.option("--fresh", is_flag=True, help="Fetch the page even if the server says that nothing changed (304).")
-@json_option
+@table_options
 def crawl(site: str, *, queue: bool, fresh: bool, as_json: bool) -> None:
     """Crawl one site at once, whatever its schedule, and show what was new.
 

@@ -9,9 +9,10 @@ from pipeline.people.importing import device_importer
 from pipeline.push.message import Platform
 from pipeline.resources import now
 from scripts.files.importing import export_options, import_options, run_export, run_import
-from scripts.output import json_option, limit_option, open_database, shortened_token, show_rows
-from storage import export
+from scripts.output import ID, limit_option, open_database, shortened_token, show_rows, table_options
+from storage import export, overview
 from storage import users as stored
+from storage.models import Device
 
 platform_option = click.option(
     "--platform",
@@ -29,8 +30,8 @@ def devices() -> None:
 @devices.command("list")
 @click.option("--user", help="Only this user's.")
 @limit_option
-@json_option
-def list_devices(user: str | None, limit: int, *, as_json: bool) -> None:
+@table_options
+def list_devices(user: str | None, limit: int | None, *, as_json: bool) -> None:
     """List devices. Tokens are shown in part only."""
     with open_database().reading() as session:
         user_id = stored.by_external_id(session, user).id if user else None
@@ -46,7 +47,14 @@ def list_devices(user: str | None, limit: int, *, as_json: bool) -> None:
             }
             for device, owner in stored.devices(session, user_id=user_id, limit=limit)
         ]
-    show_rows(rows, as_json=as_json, empty="no devices yet: `crawlpush devices add` registers one")
+        total = overview.how_many(session, Device, user_id=user_id) if len(rows) == limit else None
+    show_rows(
+        rows,
+        as_json=as_json,
+        empty="no devices yet: `crawlpush devices add` registers one",
+        narrow=("id", "user", "platform", "token", "last_seen", "disabled"),
+        total=total,
+    )
 
 
 @devices.command()
@@ -82,7 +90,7 @@ def replace(old: str, new: str, platform: str) -> None:
 
 
 @devices.command()
-@click.argument("device", type=int)
+@click.argument("device", type=ID)
 def remove(device: int) -> None:
     """Remove a device by its id."""
     with open_database().writing() as session:

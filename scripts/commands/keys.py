@@ -6,7 +6,7 @@ import click
 
 from pipeline.resources import now
 from pipeline.web.keys import ALGORITHMS, SERVER_SCOPES, SIGN, make_server_key, make_signing_key
-from scripts.output import json_option, open_database, show_record, show_rows
+from scripts.output import json_option, open_database, show_record, show_rows, table_options
 from storage import api_keys
 
 
@@ -62,7 +62,7 @@ def add(
 
 
 @keys.command("list")
-@json_option
+@table_options
 def list_keys(*, as_json: bool) -> None:
     """List the keys by their prefixes; the keys themselves are kept nowhere."""
     at = now()
@@ -79,7 +79,12 @@ def list_keys(*, as_json: bool) -> None:
             }
             for key in api_keys.listing(session)
         ]
-    show_rows(rows, as_json=as_json, empty="no keys yet: `crawlpush keys add NAME --scope app` makes one")
+    show_rows(
+        rows,
+        as_json=as_json,
+        empty="no keys yet: `crawlpush keys add NAME --scope app` makes one",
+        narrow=("name", "prefix", "scope", "state", "last_used", "expires"),
+    )
 
 
 def _state(revoked: bool, expired: bool) -> str:

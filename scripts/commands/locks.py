@@ -5,7 +5,7 @@ import click
 from pipeline import locks as held
 from pipeline import startup
 from pipeline.settings import get_settings
-from scripts.output import json_option, show_rows
+from scripts.output import show_rows, table_options
 
 
 @click.group()
@@ -15,7 +15,7 @@ def locks() -> None:
 
 
 @locks.command("list")
-@json_option
+@table_options
 def list_locks(*, as_json: bool) -> None:
     """List the locks with their owners. `unknown`: the owner is on another machine or in another container."""
     with held.open_redis(get_settings()) as redis:

@@ -3,10 +3,10 @@
 import click
 
 from pipeline.resources import now
-from scripts.output import json_option, limit_option, open_database, show_rows
+from scripts.output import ID, limit_option, open_database, show_rows, table_options
 from storage import notifications as stored
-from storage import users
-from storage.models import NOTIFICATION_STATUSES
+from storage import overview, users
+from storage.models import NOTIFICATION_STATUSES, Notification
 
 
 @click.group()
@@ -16,11 +16,13 @@ def notifications() -> None:
 
 @notifications.command("list")
 @click.option("--user", help="Only this user's.")
-@click.option("--post", type=int, help="Only of this post.")
+@click.option("--post", type=ID, help="Only of this post.")
 @click.option("--status", type=click.Choice(NOTIFICATION_STATUSES))
 @limit_option
-@json_option
-def list_notifications(user: str | None, post: int | None, status: str | None, limit: int, *, as_json: bool) -> None:
+@table_options
+def list_notifications(
+    user: str | None, post: int | None, status: str | None, limit: int | None, *, as_json: bool
+) -> None:
     """List the newest notifications with the outcome on each device."""
     with open_database().reading() as session:
         user_id = users.by_external_id(session, user).id if user else None
@@ -41,7 +43,18 @@ def list_notifications(user: str | None, post: int | None, status: str | None, l
             }
             for row in stored.listing(session, user_id=user_id, post_id=post, status=status, limit=limit)
         ]
-    show_rows(rows, as_json=as_json, empty="no notifications yet")
+        total = (
+            overview.how_many(session, Notification, user_id=user_id, post_id=post, status=status)
+            if len(rows) == limit
+            else None
+        )
+    show_rows(
+        rows,
+        as_json=as_json,
+        empty="no notifications yet",
+        narrow=("id", "user", "title", "status", "created"),
+        total=total,
+    )
 
 
 @notifications.command()

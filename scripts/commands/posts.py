@@ -3,10 +3,19 @@
 import click
 
 from pipeline.resources import now
-from scripts.output import json_option, limit_option, open_database, show_record, show_rows
-from storage import notifications, sites
+from scripts.output import (
+    ID,
+    LARGEST_ID,
+    json_option,
+    limit_option,
+    open_database,
+    show_record,
+    show_rows,
+    table_options,
+)
+from storage import notifications, overview, sites
 from storage import posts as stored
-from storage.models import CrawlRun
+from storage.models import CrawlRun, Post
 
 
 @click.group()
@@ -17,8 +26,8 @@ def posts() -> None:
 @posts.command("list")
 @click.option("--site", help="Only this site's.")
 @limit_option
-@json_option
-def list_posts(site: str | None, limit: int, *, as_json: bool) -> None:
+@table_options
+def list_posts(site: str | None, limit: int | None, *, as_json: bool) -> None:
     """List the newest posts and what became of them."""
     with open_database().reading() as session:
         site_id = sites.by_name(session, site).id if site else None
@@ -35,12 +44,19 @@ def list_posts(site: str | None, limit: int, *, as_json: bool) -> None:
             }
             for post, name in stored.latest(session, site_id=site_id, limit=limit)
         ]
-    show_rows(rows, as_json=as_json, empty="no posts yet: `crawlpush crawl SITE` crawls a site now")
+        total = overview.how_many(session, Post, site_id=site_id) if len(rows) == limit else None
+    show_rows(
+        rows,
+        as_json=as_json,
+        empty="no posts yet: `crawlpush crawl SITE` crawls a site now",
+        narrow=("id", "site", "title", "fanout", "users", "seen"),
+        total=total,
+    )
 
 
 @posts.command()
-@click.argument("post", type=int)
-@click.option("--limit", type=click.IntRange(0), default=10, show_default=True, help="Show so many users.")
+@click.argument("post", type=ID)
+@click.option("--limit", type=click.IntRange(0, LARGEST_ID), default=10, show_default=True, help="Show so many users.")
 @json_option
 def show(post: int, limit: int, *, as_json: bool) -> None:
     """Trace one post: the crawl that found it, the phrases that hit, whom it matched, and the outcome per device."""
@@ -70,7 +86,7 @@ def show(post: int, limit: int, *, as_json: bool) -> None:
 
 
 @posts.command()
-@click.argument("post", type=int)
+@click.argument("post", type=ID)
 def refan(post: int) -> None:
     """Fan a post out again: users who match now and were not notified get it; nobody gets it twice."""
     from pipeline.tasks.fanout import enqueue_fan_outs

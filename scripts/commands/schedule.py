@@ -12,14 +12,14 @@ from pipeline.resources import now
 from pipeline.scheduling import heartbeat
 from pipeline.scheduling.schedule import describe, parse_schedule
 from pipeline.settings import get_settings
-from scripts.output import json_option, limit_option, local_time, open_database, show_rows
+from scripts.output import limit_option, local_time, open_database, show_rows, table_options
 from storage import sites
 
 
 @click.command()
 @limit_option
-@json_option
-def schedule(*, limit: int, as_json: bool) -> None:
+@table_options
+def schedule(*, limit: int | None, as_json: bool) -> None:
     """List everything that beat will do next: its own entries, and the sites by when they are due."""
     at = now()
     startup.check_redis(get_settings())

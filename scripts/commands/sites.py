@@ -7,7 +7,7 @@ from pipeline.crawling.health import health_of
 from pipeline.resources import now
 from pipeline.settings import get_settings
 from scripts.groups import Lazy, LazyGroup
-from scripts.output import json_option, local_time, open_database, show_record, show_rows
+from scripts.output import json_option, local_time, open_database, show_record, show_rows, table_options
 from storage import crawl_runs, overview, posts
 from storage import sites as stored
 from storage.models import Site
@@ -42,7 +42,7 @@ def sites() -> None:
 
 
 @sites.command("list")
-@json_option
+@table_options
 def list_sites(*, as_json: bool) -> None:
     """List the sites and how they are."""
     with open_database().reading() as session:
@@ -59,7 +59,12 @@ def list_sites(*, as_json: bool) -> None:
             }
             for state in overview.site_states(session)
         ]
-    show_rows(rows, as_json=as_json, empty="no sites yet: `crawlpush sites add NAME --spider listing --url URL ...`")
+    show_rows(
+        rows,
+        as_json=as_json,
+        empty="no sites yet: `crawlpush sites add NAME --spider listing --url URL ...`",
+        narrow=("name", "health", "schedule", "last_crawl", "next_crawl", "posts"),
+    )
 
 
 @sites.command()

@@ -19,7 +19,7 @@ WATCH_S = 5.0
 @click.option(
     "--watch",
     "every_s",
-    type=click.FloatRange(min=0.5),
+    type=click.FloatRange(min=0.5, max=86_400),
     is_flag=False,
     flag_value=WATCH_S,
     metavar="[SECONDS]",

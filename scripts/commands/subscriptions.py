@@ -9,9 +9,10 @@ from pipeline.people.importing import subscription_importer
 from pipeline.resources import now
 from pipeline.settings import get_settings
 from scripts.files.importing import export_options, import_options, run_export, run_import
-from scripts.output import json_option, limit_option, open_database, show_rows
-from storage import export, sites, users
+from scripts.output import ID, limit_option, open_database, show_rows, table_options
+from storage import export, overview, sites, users
 from storage import subscriptions as stored
+from storage.models import Subscription
 
 
 @click.group()
@@ -22,8 +23,8 @@ def subscriptions() -> None:
 @subscriptions.command("list")
 @click.option("--user", help="Only this user's.")
 @limit_option
-@json_option
-def list_subscriptions(user: str | None, limit: int, *, as_json: bool) -> None:
+@table_options
+def list_subscriptions(user: str | None, limit: int | None, *, as_json: bool) -> None:
     """List subscriptions."""
     with open_database().reading() as session:
         user_id = users.by_external_id(session, user).id if user else None
@@ -39,7 +40,8 @@ def list_subscriptions(user: str | None, limit: int, *, as_json: bool) -> None:
             }
             for row in stored.listing(session, user_id=user_id, limit=limit)
         ]
-    show_rows(rows, as_json=as_json, empty="no subscriptions yet: `crawlpush subscriptions add` makes one")
+        total = overview.how_many(session, Subscription, user_id=user_id) if len(rows) == limit else None
+    show_rows(rows, as_json=as_json, empty="no subscriptions yet: `crawlpush subscriptions add` makes one", total=total)
 
 
 @subscriptions.command()
@@ -76,7 +78,7 @@ def add(
 
 
 @subscriptions.command()
-@click.argument("subscription", type=int)
+@click.argument("subscription", type=ID)
 def remove(subscription: int) -> None:
     """Remove a subscription by its id."""
     with open_database().writing() as session:

@@ -8,9 +8,10 @@ from pipeline.people import entries
 from pipeline.people.importing import user_importer
 from pipeline.resources import now
 from scripts.files.importing import export_options, import_options, run_export, run_import
-from scripts.output import json_option, limit_option, open_database, show_record, show_rows
-from storage import export, notifications, subscriptions
+from scripts.output import json_option, limit_option, open_database, show_record, show_rows, table_options
+from storage import export, notifications, overview, subscriptions
 from storage import users as stored
+from storage.models import User
 
 
 @click.group()
@@ -20,8 +21,8 @@ def users() -> None:
 
 @users.command("list")
 @limit_option
-@json_option
-def list_users(limit: int, *, as_json: bool) -> None:
+@table_options
+def list_users(limit: int | None, *, as_json: bool) -> None:
     """List users with the numbers of their devices and subscriptions."""
     with open_database().reading() as session:
         rows = [
@@ -34,7 +35,8 @@ def list_users(limit: int, *, as_json: bool) -> None:
             }
             for user, devices, subscribed in stored.listing(session, limit=limit)
         ]
-    show_rows(rows, as_json=as_json, empty="no users yet: `crawlpush users add ID` makes one")
+        total = overview.how_many(session, User) if len(rows) == limit else None
+    show_rows(rows, as_json=as_json, empty="no users yet: `crawlpush users add ID` makes one", total=total)
 
 
 @users.command()

@@ -12,7 +12,7 @@ from pipeline.resources import now
 from pipeline.scheduling.due import next_crawl
 from pipeline.scheduling.schedule import describe, parse_schedule
 from pipeline.settings import get_settings
-from scripts.output import json_option, open_database, show_rows
+from scripts.output import open_database, show_rows, table_options
 from scripts.sites import trial
 from scripts.sites.options import changed, check_schedule, definition_options, rhythm_options, trial_of
 from spiders.definitions import (
@@ -156,7 +156,7 @@ def _identity(definition: SiteDefinition) -> tuple[object, ...]:
 
 
 @click.command("ready-made")
-@json_option
+@table_options
 def list_ready_made(*, as_json: bool) -> None:
     """List the definitions that come with crawlpush, for `sites add --from NAME`."""
     rows: list[Mapping[str, Any]] = [

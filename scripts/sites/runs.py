@@ -6,7 +6,7 @@ import click
 
 from pipeline.basics.durations import parse_duration
 from pipeline.resources import now
-from scripts.output import json_option, limit_option, open_database, show_rows
+from scripts.output import limit_option, open_database, show_rows, table_options
 from storage import crawl_runs, sites
 
 
@@ -15,8 +15,8 @@ from storage import crawl_runs, sites
 @click.option("--since", metavar="TIME", help="Only runs that began within this time, such as 2h or 7d.")
 @click.option("--failed", is_flag=True, help="Only runs that failed.")
 @limit_option
-@json_option
-def runs(name: str | None, *, since: str | None, failed: bool, limit: int, as_json: bool) -> None:
+@table_options
+def runs(name: str | None, *, since: str | None, failed: bool, limit: int | None, as_json: bool) -> None:
     """List the latest crawls, of one site or of all, the newest first. They are kept for RETENTION_RUNS_DAYS."""
     seconds = parse_duration(since) if since is not None else None
     if since is not None and seconds is None:
@@ -45,4 +45,5 @@ def runs(name: str | None, *, since: str | None, failed: bool, limit: int, as_js
             }
             for run, site in found
         ]
-    show_rows(rows, as_json=as_json, empty="no such crawl")
+    narrow = ("site", "began", "took_s", "status", "pages", "seen", "new", "error")
+    show_rows(rows, as_json=as_json, empty="no such crawl", narrow=narrow)

@@ -9,7 +9,7 @@ import click
 
 from pipeline.basics.access import masked
 from pipeline.settings import Settings, get_settings
-from scripts.output import json_option, show_record, show_rows
+from scripts.output import show_record, show_rows, table_options
 from scripts.sites import trial
 from scripts.sites.options import PARAM_OPTIONS, changed, definition_options, trial_of
 from spiders.definitions import SiteDefinition, dump_definitions
@@ -21,7 +21,7 @@ _NO_PARAMS = {"pairs": (), **{f"param_{name}": None for name in PARAM_OPTIONS}}
 @click.argument("url")
 @click.option("--spider", help="listing or feed, with its parameters; default: find out.")
 @definition_options
-@json_option
+@table_options
 def try_url(url: str, spider: str | None, *, as_json: bool, **options: Any) -> None:
     """Fetch a page once and show the posts it would give. Stores nothing.
 

@@ -1,6 +1,7 @@
 import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from redis import Redis
@@ -57,11 +58,11 @@ def test_a_day_is_summed_up_once(
         stored_posts(session, site, [found(1), found(2)])
         site.trouble = "broken"
     at[0] = NOW + timedelta(hours=1)
-    assert housekeeping.sum_up_day(database, redis, zone="Asia/Seoul")
-    assert not housekeeping.sum_up_day(database, redis, zone="Asia/Seoul")
+    assert housekeeping.sum_up_day(database, redis, zone=ZoneInfo("Asia/Seoul"))
+    assert not housekeeping.sum_up_day(database, redis, zone=ZoneInfo("Asia/Seoul"))
     # 24:00 in Seoul is 15:00 UTC.
     at[0] = NOW.replace(hour=15)
-    assert housekeeping.sum_up_day(database, redis, zone="Asia/Seoul")
+    assert housekeeping.sum_up_day(database, redis, zone=ZoneInfo("Asia/Seoul"))
     lines = [record.fields for record in caplog.records if record.message == "daily summary"]  # type: ignore[attr-defined]
     assert len(lines) == 2
     assert lines[0] == {

@@ -1,12 +1,14 @@
 """Commands as their user types them: what they print, their exit codes, and what a mistake leaves behind."""
 
 import json
+import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.cells import cell_len
 from sqlalchemy import func, select
 
 from pipeline import resources
@@ -17,6 +19,7 @@ from pipeline.tasks import crawl as crawl_tasks
 from scripts.board.process import BoardProcess
 from scripts.cli import main
 from scripts.local.embedded_redis import free_port
+from scripts.output import local_time
 from storage import sites
 from storage.models import Base, CrawlRun, Site
 from storage.session import Database
@@ -251,3 +254,86 @@ def test_every_command_explains_itself(run: Run) -> None:
         command = main.get_command(context, name)
         assert command is not None, name
         visit(command, (name,))
+
+
+HUGE = "99999999999999999999"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("posts", "show", HUGE),
+        ("posts", "show", "1", "--limit", HUGE),
+        ("posts", "refan", HUGE),
+        ("posts", "list", "--limit", HUGE),
+        ("users", "list", "--limit", HUGE),
+        ("devices", "remove", HUGE),
+        ("devices", "list", "--limit", HUGE),
+        ("subscriptions", "remove", HUGE),
+        ("subscriptions", "list", "--limit", HUGE),
+        ("notifications", "list", "--post", HUGE),
+        ("notifications", "list", "--limit", HUGE),
+        ("schedule", "--limit", HUGE),
+        ("sites", "runs", "--limit", HUGE),
+        ("status", "--watch", HUGE + "99999"),
+    ],
+    ids=" ".join,
+)
+def test_a_number_that_no_database_holds_is_refused(run: Run, arguments: tuple[str, ...]) -> None:
+    assert "is not in the range" in refused(run, *arguments, code=2)
+
+
+def test_a_list_says_of_how_many_it_shows_a_part(run: Run) -> None:
+    for number in range(3):
+        run("users", "add", f"user{number}")
+    assert run("users", "list", "--limit", "2").output.splitlines()[-1] == "2 of 3, --limit 0 for all"
+    for limit in ("0", "3"):
+        output = run("users", "list", "--limit", limit).output
+        assert "user2" in output
+        assert "--limit" not in output
+    assert len(json.loads(run("users", "list", "--limit", "2", "--json").output)) == 2
+
+
+def test_a_list_fits_80_columns_and_shows_everything_when_asked(
+    run: Run, board: BoardProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    add_board(run, board, "--notify-existing")
+    board.add_post("아주 긴 제목 " * 20)
+    run("crawl", "board")
+    narrow, wide = run("posts", "list").output, run("posts", "list", "--wide").output
+    assert max(map(cell_len, narrow.splitlines())) <= 80
+    assert "…" in narrow
+    assert " ago" in narrow
+    assert ("http" in narrow, "http" in wide) == (False, True)
+    assert ("아주 긴 제목 " * 20).strip() in wide
+    for table in (("sites", "list"), ("sites", "runs"), ("notifications", "list")):
+        lines = run(*table).output.splitlines()
+        assert max(map(cell_len, lines)) <= 80, table
+
+
+def test_a_list_in_a_record_has_a_line_for_each_item(run: Run) -> None:
+    run("users", "add", "minji")
+    for phrase in ("장학", "취업"):
+        run("subscriptions", "add", "minji", phrase)
+    lines = run("users", "show", "minji").output.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("subscriptions"))
+    assert "장학" in lines[at]
+    assert lines[at + 1].startswith(" ")
+    assert "취업" in lines[at + 1]
+
+
+def test_times_are_the_machines_unless_a_zone_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = datetime(2026, 7, 1, 12, tzinfo=UTC)
+    monkeypatch.setenv("TZ", "Asia/Seoul")
+    time.tzset()
+    try:
+        for setting, shown in ((None, "2026-07-01 21:00:00 KST"), ("Europe/Berlin", "2026-07-01 14:00:00 CEST")):
+            if setting:
+                monkeypatch.setenv("DISPLAY_TIMEZONE", setting)
+            get_settings.cache_clear()
+            assert local_time(at) == shown
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+        get_settings.cache_clear()
