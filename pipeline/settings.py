@@ -7,15 +7,17 @@ the servers it runs itself (embedded.env), the default here. docs/configuration.
 import os
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from pipeline.basics.owners import file_sentence
 from pipeline.basics.time_zones import find_zone
 from pipeline.basics.vendors import APNS_PRODUCTION_ENDPOINT, APNS_SANDBOX_ENDPOINT, FCM_ENDPOINT
 from pipeline.errors import PipelineError
@@ -100,7 +102,8 @@ NO_BROKERS = {
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 RedisURL = Annotated[str, AfterValidator(_redis_url)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
-LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)]
+File = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
 class Settings(BaseSettings):
@@ -110,7 +113,7 @@ class Settings(BaseSettings):
         frozen=True, extra="ignore", env_ignore_empty=True, env_file_encoding="utf-8", validate_default=False
     )
 
-    data_dir: Path = Field(PROJECT_ROOT / "data", description="Folder of the embedded database and servers.")
+    data_dir: File = Field(PROJECT_ROOT / "data", description="Folder of the embedded database and servers.")
     database_url: Annotated[str, AfterValidator(_database_url)] = Field(
         "", repr=False, description="sqlite:///FILE or postgresql://...; default: SQLite in DATA_DIR."
     )
@@ -189,12 +192,12 @@ class Settings(BaseSettings):
         10, gt=0, description="Phones without a login that one address may register in a minute."
     )
 
-    fcm_service_account_file: Path | None = Field(None, description="Google's service account key (JSON).")
+    fcm_service_account_file: File | None = Field(None, description="Google's service account key (JSON).")
     fcm_endpoint: Endpoint = Field(FCM_ENDPOINT, description="FCM HTTP v1.")
     fcm_quota_per_minute: int = Field(
         600_000, ge=1, description="Messages a minute that your Firebase project may send, all processes together."
     )
-    apns_key_file: Path | None = Field(None, description="Apple's provider key (.p8).")
+    apns_key_file: File | None = Field(None, description="Apple's provider key (.p8).")
     apns_key_id: str = Field("", description="The key's ten-character id.")
     apns_team_id: str = Field("", description="Your ten-character team id.")
     apns_topic: str = Field("", description="The app's bundle id.")
@@ -203,7 +206,7 @@ class Settings(BaseSettings):
     )
     apns_production_endpoint: Endpoint = Field(APNS_PRODUCTION_ENDPOINT, description="APNs, production.")
     apns_sandbox_endpoint: Endpoint = Field(APNS_SANDBOX_ENDPOINT, description="APNs, sandbox.")
-    push_ca_file: Path | None = Field(None, description="Certificate authority of a loopback push gateway.")
+    push_ca_file: File | None = Field(None, description="Certificate authority of a loopback push gateway.")
 
     @property
     def database(self) -> str:
@@ -261,18 +264,42 @@ def load() -> Settings:
     """Read the settings. Raises SettingsError with one line for each that is wrong."""
     dotenv = env_file()
     try:
+        if dotenv is not None and os.environ.get("ENV_FILE"):
+            dotenv.stat()
         data_dir = Settings(_env_file=dotenv).data_dir
         embedded = data_dir / "embedded.env"
         files = tuple(path for path in (embedded, dotenv) if path is not None)
         settings = Settings(_env_file=files)
     except ValidationError as error:
         raise SettingsError("\n".join(_sentence(dict(entry)) for entry in error.errors())) from None
+    except FileNotFoundError:
+        raise SettingsError(f"ENV_FILE names {dotenv}, which is not there: correct it, or set it to nothing") from None
+    except OSError as error:
+        raise SettingsError(file_sentence(error)) from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{dotenv} is not UTF-8: save it as such") from None
     if settings.crawl_hard_limit_s <= settings.crawl_soft_limit_s:
         raise SettingsError(
             f"CRAWL_HARD_LIMIT_S is {settings.crawl_hard_limit_s:g}, but it must be greater than "
             f"CRAWL_SOFT_LIMIT_S, which is {settings.crawl_soft_limit_s:g}"
         )
     return settings
+
+
+def unknown_names() -> list[str]:
+    """A sentence for each name in the `.env` file that is no setting and looks like one, with the nearest that is."""
+    file = env_file()
+    if file is None or not file.is_file():
+        return []
+    # Other programs read the file too, so a name that is like none of ours may be meant for them.
+    known = [name.upper() for name in Settings.model_fields]
+    found = [name.upper() for name in DotEnvSettingsSource(Settings, env_file=file).env_vars]
+    nearest = {name: get_close_matches(name, known, n=1, cutoff=_ALIKE) for name in found if name not in known}
+    return [f"{file}: {name} is no setting; did you mean {near[0]}?" for name, near in nearest.items() if near]
+
+
+_ALIKE = 0.8
+"""From this share of equal letters on, a name is another one with a mistake (difflib)."""
 
 
 def _sentence(entry: Mapping[str, object]) -> str:

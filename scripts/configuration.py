@@ -30,7 +30,9 @@ def markdown() -> str:
         "",
         "Every setting is an environment variable. It may stand in `.env` in the project's folder too (or in the file",
         "that `ENV_FILE` names); the environment goes first. A wrong value stops the start with the variable's name,",
-        "what it was, and what is allowed. This page is made by `python -m scripts.configuration`.",
+        "what it was, and what is allowed.",
+        "In the file, a name that is nearly one of these is told at each start.",
+        "This page is made by `python -m scripts.configuration`.",
     ]
     for title, names in groups().items():
         lines += ["", f"## {title}", "", "| variable | default | allowed | meaning |", "| --- | --- | --- | --- |"]

@@ -16,6 +16,7 @@ from pipeline.basics.durations import exact_duration
 from pipeline.basics.text import printable
 from pipeline.resources import now
 from pipeline.settings import get_settings
+from scripts.errors import CommandError
 from storage.overview import Amount, Precision
 from storage.session import Database
 
@@ -45,6 +46,24 @@ LARGEST_ID = 2**63 - 1
 """What a database's column holds."""
 ID = click.IntRange(1, LARGEST_ID)
 """The number of a post, a device, a notification."""
+
+
+def yes_option(command: Command) -> Command:
+    """Add --yes to a command that asks before it does harm."""
+    return click.option("--yes", is_flag=True, help="Do not ask.")(command)
+
+
+def ask(question: str, *, yes: bool) -> None:
+    """Go on only if the answer is yes. Raises CommandError otherwise, as where nobody can be asked."""
+    if yes:
+        return
+    try:
+        is_wanted = click.confirm(question)
+    except click.Abort:
+        click.echo()
+        is_wanted = False
+    if not is_wanted:
+        raise CommandError("nothing was done; --yes does it without a question")
 
 
 def limit_option(command: Command) -> Command:
@@ -94,8 +113,18 @@ def show_rows(
     for line in lines:
         click.echo(line)
     if total is not None and total.count > len(listed):
-        more = "+" if total.precision is Precision.AT_LEAST else ""
-        click.echo(f"{len(listed)} of {total.count:,}{more}, --limit 0 for all")
+        click.echo(f"{len(listed)} of {in_words(total)}, --limit 0 for all")
+
+
+def in_words(amount: Amount) -> str:
+    """A number as people write it, with a sign or a word where it is not exact."""
+    match amount.precision:
+        case Precision.EXACT:
+            return f"{amount.count:,}"
+        case Precision.AT_LEAST:
+            return f"{amount.count:,}+"
+        case Precision.ABOUT:
+            return f"about {amount.count:,}"
 
 
 def _screen_width() -> int | None:

@@ -39,7 +39,7 @@ from pipeline.crawling.child import PreloadError, start_forkserver
 from pipeline.metrics.catalogue import FAILED_TASKS
 from pipeline.metrics.counters import counters
 from pipeline.secret_files import exposed_files
-from pipeline.settings import Settings, SettingsError, get_settings
+from pipeline.settings import Settings, SettingsError, get_settings, unknown_names
 from pipeline.upkeep import failed_tasks
 
 logger = logging.getLogger(__name__)
@@ -189,6 +189,12 @@ def _freeze_what_stays(**_: object) -> None:
 def _warn_of_exposed_files(**_: object) -> None:
     for exposed in exposed_files(get_settings()):
         logger.warning("secrets may be read by others", extra={"fields": {"error": exposed.sentence}})
+
+
+@signals.worker_ready.connect
+def _warn_of_unknown_settings(**_: object) -> None:
+    for sentence in unknown_names():
+        logger.warning("a setting has no effect", extra={"fields": {"error": sentence}})
 
 
 @signals.task_failure.connect

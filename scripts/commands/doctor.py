@@ -8,7 +8,7 @@ import click
 from pipeline.crawling.crawler import missing_contact
 from pipeline.delivery.push_config import push_config
 from pipeline.push.channels import Finding, Level, check_credentials
-from pipeline.settings import Settings, SettingsError, env_file, get_settings
+from pipeline.settings import Settings, SettingsError, env_file, get_settings, unknown_names
 from scripts.checks.vendor_clock import check_clock
 from scripts.output import json_option
 
@@ -95,6 +95,8 @@ def _settings(_settings: Settings) -> Iterator[Finding]:
     file = env_file()
     where = f"the environment and {file}" if file is not None and file.exists() else "the environment alone"
     yield Finding(level=Level.OK, sentence=f"the settings are read from {where}")
+    for sentence in unknown_names():
+        yield Finding(level=Level.WARN, sentence=sentence)
 
 
 def _credentials(settings: Settings) -> Iterable[Finding]:

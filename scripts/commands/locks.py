@@ -5,7 +5,7 @@ import click
 from pipeline import locks as held
 from pipeline import startup
 from pipeline.settings import get_settings
-from scripts.output import show_rows, table_options
+from scripts.output import ask, show_rows, table_options, yes_option
 
 
 @click.group()
@@ -36,7 +36,8 @@ def list_locks(*, as_json: bool) -> None:
 @click.argument("name", required=False)
 @click.option("--all", "every", is_flag=True, help="Release every lock.")
 @click.option("--dead", is_flag=True, help="Release the locks of this machine's dead processes: for a deploy.")
-def release(name: str | None, *, every: bool, dead: bool) -> None:
+@yes_option
+def release(name: str | None, *, every: bool, dead: bool, yes: bool) -> None:
     """Release a lock by its name, or several. A process that still works may take its lock again."""
     if (name is not None) + every + dead != 1:
         raise click.UsageError("give one of NAME, --all and --dead")
@@ -45,6 +46,8 @@ def release(name: str | None, *, every: bool, dead: bool) -> None:
             released = held.release_dead(redis)
         elif every:
             released = [lock.name for lock in held.all_locks(redis)]
+            if released:
+                ask(f"Release {len(released)} locks, whoever holds them?", yes=yes)
             for each in released:
                 redis.delete(held.PREFIX + each)
         else:

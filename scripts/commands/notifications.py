@@ -3,7 +3,7 @@
 import click
 
 from pipeline.resources import now
-from scripts.output import ID, limit_option, open_database, show_rows, table_options
+from scripts.output import ID, ask, in_words, limit_option, open_database, show_rows, table_options, yes_option
 from storage import notifications as stored
 from storage import overview, users
 from storage.models import NOTIFICATION_STATUSES, Notification
@@ -75,8 +75,13 @@ def retry() -> None:
 
 
 @notifications.command()
-def drop() -> None:
+@yes_option
+def drop(*, yes: bool) -> None:
     """Give up what is pending, for example after a long outage; nothing is sent for it any more."""
+    with open_database().reading() as session:
+        pending = overview.how_many(session, Notification, status="pending")
+    if pending.count:
+        ask(f"Give up {in_words(pending)} pending notifications of all users?", yes=yes)
     with open_database().writing() as session:
         count = stored.drop_pending(session)
     click.echo(f"{count} pending notifications dropped")

@@ -8,10 +8,20 @@ from pipeline.people import entries
 from pipeline.people.importing import user_importer
 from pipeline.resources import now
 from scripts.files.importing import export_options, import_options, run_export, run_import
-from scripts.output import json_option, limit_option, open_database, show_record, show_rows, table_options
+from scripts.output import (
+    ask,
+    in_words,
+    json_option,
+    limit_option,
+    open_database,
+    show_record,
+    show_rows,
+    table_options,
+    yes_option,
+)
 from storage import export, notifications, overview, subscriptions
 from storage import users as stored
-from storage.models import User
+from storage.models import Device, Notification, Subscription, User
 
 
 @click.group()
@@ -79,8 +89,16 @@ def show(user: str, *, as_json: bool) -> None:
 
 @users.command("remove")
 @click.argument("user")
-def forget(user: str) -> None:
+@yes_option
+def forget(user: str, *, yes: bool) -> None:
     """Erase a user and all that is theirs: devices, subscriptions, notifications."""
+    with open_database().reading() as session:
+        user_id = stored.by_external_id(session, user).id
+        owned = {
+            each.__tablename__: in_words(overview.how_many(session, each, user_id=user_id))
+            for each in (Device, Subscription, Notification)
+        }
+    ask(f"Erase {user} with {', '.join(f'{count} {what}' for what, count in owned.items())}?", yes=yes)
     with open_database().writing() as session:
         stored.forget(session, user)
     click.echo(f"user {user} and all that was theirs is gone")

@@ -7,10 +7,10 @@ from datetime import datetime
 from pipeline.basics.durations import rounded_duration
 from pipeline.basics.text import printable
 from pipeline.upkeep.failed_tasks import FailedTask
-from scripts.output import local_time
+from scripts.output import in_words, local_time
 from scripts.state.pauses import still_paused
 from scripts.state.report import TROUBLED, Activity, ChannelNews, DatabaseNews, QueueNews, Report, SiteNews
-from storage.overview import Amount, Precision
+from storage.overview import Amount
 
 SITES_LISTED = 12
 """So many sites have a line each, those in trouble first."""
@@ -38,17 +38,6 @@ def lines(report: Report, *, when: When = local_time) -> list[str]:
     return [printable(line) for line in said]
 
 
-def amount(value: Amount) -> str:
-    """A number as people write it, with a sign or a word where it is not exact."""
-    match value.precision:
-        case Precision.EXACT:
-            return f"{value.count:,}"
-        case Precision.AT_LEAST:
-            return f"{value.count:,}+"
-        case Precision.ABOUT:
-            return f"about {value.count:,}"
-
-
 def _of_database(news: DatabaseNews, at: datetime, when: When) -> list[str]:
     return [
         _people(news.counts.amounts),
@@ -63,7 +52,7 @@ def _of_database(news: DatabaseNews, at: datetime, when: When) -> list[str]:
 
 def _people(amounts: Mapping[str, Amount]) -> str:
     users, devices, subscriptions, phrases = (
-        amount(amounts[name]) for name in ("users", "devices", "subscriptions", "phrases")
+        in_words(amounts[name]) for name in ("users", "devices", "subscriptions", "phrases")
     )
     return f"{users} users, {devices} devices, {subscriptions} subscriptions to {phrases} phrases"
 
@@ -99,8 +88,8 @@ def _site(site: SiteNews, when: When) -> str:
 
 
 def _activity(words: str, seen: Activity) -> str:
-    pushes = ", ".join(f"{amount(count)} {what}" for what, count in seen.pushes.items()) or "no pushes"
-    return f"{words}: {amount(seen.posts)} new posts; {pushes}"
+    pushes = ", ".join(f"{in_words(count)} {what}" for what, count in seen.pushes.items()) or "no pushes"
+    return f"{words}: {in_words(seen.posts)} new posts; {pushes}"
 
 
 def _owed(news: DatabaseNews, at: datetime, when: When) -> Iterator[str]:
@@ -108,9 +97,9 @@ def _owed(news: DatabaseNews, at: datetime, when: When) -> Iterator[str]:
     overdue = owed.due_since is not None and owed.due_since <= at
     since = f" (due since {when(owed.due_since)})" if overdue else ""
     yield (
-        f"owed: {amount(owed.runs)} crawls, {amount(owed.fan_outs)} fan-outs, "
-        f"{amount(owed.pending)} notifications{since}; "
-        f"{amount(owed.sending)} being sent, {amount(owed.failed)} failed"
+        f"owed: {in_words(owed.runs)} crawls, {in_words(owed.fan_outs)} fan-outs, "
+        f"{in_words(owed.pending)} notifications{since}; "
+        f"{in_words(owed.sending)} being sent, {in_words(owed.failed)} failed"
     )
     for reason, count in news.failed.items():
         yield f"  failed because of {reason}: {count:,}"

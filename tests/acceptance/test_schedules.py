@@ -116,7 +116,7 @@ def test_the_release_process_migrates_and_clears_the_locks_of_dead_owners(sqlite
     assert "released: none" in done.stdout
     (lock,) = installation.listed("locks", "list")
     assert (lock["name"], lock["owner"]) == ("host:board.test", "unknown")
-    assert "released: host:board.test" in installation.command("locks", "release", "--all")
+    assert "released: host:board.test" in installation.command("locks", "release", "--all", "--yes")
     assert "no locks are held" in installation.command("locks", "list")
     assert "there is no lock 'x'" in installation.command("locks", "release", "x", code=1)
     installation.command("locks", "release", code=2)

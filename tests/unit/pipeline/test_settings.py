@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.settings import Settings, SettingsError, load
+from pipeline.settings import Settings, SettingsError, load, unknown_names
 
 
 def set_environment(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
@@ -116,3 +116,32 @@ def test_what_is_no_broker_is_refused_in_a_sentence_without_its_password(
 def test_brokers(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("BROKER_URL", url)
     assert load().broker == url
+
+
+def test_a_named_env_file_that_is_missing_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    set_environment(monkeypatch, ENV_FILE=str(tmp_path / "nowhere.env"))
+    with pytest.raises(SettingsError, match=r"ENV_FILE names .*nowhere\.env, which is not there"):
+        load()
+
+
+def test_an_env_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path / ".env"))
+
+    (tmp_path / ".env").touch()
+    set_environment(monkeypatch, ENV_FILE=str(tmp_path / ".env"))
+    monkeypatch.setattr("pipeline.settings.Settings", refuse)
+    with pytest.raises(SettingsError, match="Permission denied"):
+        load()
+
+
+def test_a_name_that_is_nearly_a_setting_is_told_with_the_nearest(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / ".env"
+    file.write_text("FCM_SERVICE_ACOUNT_FILE=x\nexport LOG_LEVEL=info\nFLOWER_ADDRESS=0.0.0.0\npush_ca_file=~/there\n")
+    set_environment(monkeypatch, ENV_FILE=str(file))
+    assert unknown_names() == [f"{file}: FCM_SERVICE_ACOUNT_FILE is no setting; did you mean FCM_SERVICE_ACCOUNT_FILE?"]
+    settings = load()
+    assert settings.log_level == "INFO"
+    assert settings.push_ca_file == Path.home() / "there"

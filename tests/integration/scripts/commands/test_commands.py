@@ -337,3 +337,13 @@ def test_times_are_the_machines_unless_a_zone_is_set(monkeypatch: pytest.MonkeyP
         monkeypatch.undo()
         time.tzset()
         get_settings.cache_clear()
+
+
+def test_a_user_is_erased_after_a_question_that_names_what_goes(run: Run) -> None:
+    run("users", "add", "minji")
+    run("subscriptions", "add", "minji", "장학")
+    question = CliRunner().invoke(main, ["users", "remove", "minji"], input="n\n")
+    assert "Erase minji with 0 devices, 1 subscriptions, 0 notifications?" in question.output
+    run("users", "show", "minji")
+    run("users", "remove", "minji", "--yes")
+    assert "no user 'minji'" in refused(run, "users", "show", "minji")

@@ -37,7 +37,7 @@ def test_failed_notifications_are_sent_for_again(database: Database) -> None:
 
 def test_pending_notifications_are_given_up(database: Database) -> None:
     owed(database, {"enqueued_at": None}, {"status": "sent"})
-    assert "1 pending" in run("notifications", "drop").output
+    assert "1 pending" in run("notifications", "drop", "--yes").output
     queues = Queues()
     sweeping.send_due(database, queues.broker())
     assert sent(queues) == []
@@ -56,3 +56,14 @@ def test_a_post_is_fanned_out_again(database: Database, monkeypatch: pytest.Monk
     with database.reading() as session:
         found = session.get_one(Post, post)
         assert (found.fanout, found.fanout_cursor) == ("ready", 0)
+
+
+@pytest.mark.parametrize("answer", ["n\n", ""], ids=["no", "nobody is there"])
+def test_giving_up_asks_first_and_names_the_count(database: Database, answer: str) -> None:
+    owed(database, {"enqueued_at": None}, {"status": "sent"})
+    done = CliRunner().invoke(main, ["notifications", "drop"], input=answer)
+    assert done.exit_code == 1
+    assert "Give up 1 pending notifications" in done.output
+    assert "--yes" in done.output
+    with database.reading() as session:
+        assert sorted(session.scalars(select(Notification.status))) == ["pending", "sent"]

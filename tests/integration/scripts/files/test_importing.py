@@ -85,7 +85,7 @@ def test_an_export_is_an_import(run: Run, database_url: str, kind: str) -> None:
         before[topic] = Path(f"{topic}.{kind}").read_bytes()
         assert Path(f"{topic}.{kind}").stat().st_mode & 0o777 == 0o600
     for user in ("민지", "7"):
-        assert run("users", "forget", user).exit_code == 0
+        assert run("users", "forget", user, "--yes").exit_code == 0
     assert counts(database_url) == [0, 0, 0]
     for topic, content in before.items():
         result = run(topic, "import", f"{topic}.{kind}", "--json")
@@ -203,7 +203,7 @@ def test_prune_says_what_it_would_remove_and_then_removes_it(run: Run, database_
     run(
         "subscriptions", "import", "-", "--format", "jsonl", "--add-users", stdin=lines({"user": "a", "phrase": "장학"})
     )
-    run("users", "forget", "a")
+    run("users", "forget", "a", "--yes")
     for arguments, removed in ((["--dry-run"], False), ([], True)):
         found = imported(run("prune", "--json", *arguments))
         assert (found["keywords"], found["removed"]) == (1, removed)

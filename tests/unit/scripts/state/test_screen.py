@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from scripts.output import in_words
 from scripts.state.plain import plain
 from scripts.state.report import Activity, ChannelNews, Counts, DatabaseNews, QueueNews, RedisNews, Report, SiteNews
-from scripts.state.screen import SITES_LISTED, amount, lines
+from scripts.state.screen import SITES_LISTED, lines
 from storage.models import ChannelHealth, ChannelState
 from storage.overview import Amount, Owed, Precision
 from storage.pauses import Paused, Scope
@@ -241,4 +242,4 @@ def test_an_escape_sequence_in_a_reason_does_not_reach_the_terminal() -> None:
     ],
 )
 def test_a_number_that_is_not_exact_says_so(value: Amount, words: str) -> None:
-    assert amount(value) == words
+    assert in_words(value) == words
