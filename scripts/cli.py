@@ -63,6 +63,10 @@ SECTIONS = {
 class Commands(LazyGroup):
     """The group of all commands."""
 
+    def path_of(self, name: str) -> str:
+        """See LazyGroup: these stand right behind `crawlpush`."""
+        return name
+
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
         """Run a command on whatever terminal there is: one that lacks a letter shows a question mark."""
         for stream in (sys.__stdout__, sys.__stderr__):

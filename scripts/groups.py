@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import click
 from click.shell_completion import CompletionItem
 
+from scripts.examples import add_examples
+
 UNCUT = 1000
 """Characters of a line of help: a line that is cut hides what it says."""
 
@@ -45,7 +47,15 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command."""
         lazy = self.lazy.get(cmd_name)
-        return lazy.load() if lazy else super().get_command(ctx, cmd_name)
+        if lazy is None:
+            return super().get_command(ctx, cmd_name)
+        command = lazy.load()
+        add_examples(self.path_of(cmd_name), command)
+        return command
+
+    def path_of(self, name: str) -> str:
+        """A command of this group as one types it."""
+        return f"{self.name} {name}"
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

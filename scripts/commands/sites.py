@@ -7,10 +7,20 @@ from pipeline.crawling.health import health_of
 from pipeline.resources import now
 from pipeline.settings import get_settings
 from scripts.groups import Lazy, LazyGroup
-from scripts.output import json_option, local_time, open_database, show_record, show_rows, table_options
+from scripts.output import (
+    ask,
+    in_words,
+    json_option,
+    local_time,
+    open_database,
+    show_record,
+    show_rows,
+    table_options,
+    yes_option,
+)
 from storage import crawl_runs, overview, posts
 from storage import sites as stored
-from storage.models import Site
+from storage.models import Post, Site
 
 # Reading a definition loads what reads pages, and a schedule Celery: the other commands need not wait for either.
 ELSEWHERE = {
@@ -179,9 +189,12 @@ def schedule(name: str, schedule: str, active_hours: str | None, floor: str | No
 
 @sites.command()
 @click.argument("name")
-@click.confirmation_option(prompt="Remove the site with all its posts and notifications?")
-def remove(name: str) -> None:
+@yes_option
+def remove(name: str, *, yes: bool) -> None:
     """Remove a site with its posts, runs and notifications."""
+    with open_database().reading() as session:
+        found = overview.how_many(session, Post, site_id=stored.by_name(session, name).id)
+    ask(f"Remove {name} with {in_words(found)} posts, and their notifications?", yes=yes)
     with open_database().writing() as session:
         count = stored.remove(session, name)
     click.echo(f"site {name} is gone, with {count} posts")

@@ -1,6 +1,8 @@
 """The command as a whole: what it loads before it knows what is asked, how it says what went wrong, how it helps."""
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy.exc import OperationalError
 
 from scripts.cli import main
+from scripts.examples import EXAMPLES
 from scripts.failures import sentence_of
 from scripts.groups import UNCUT, LazyGroup
 
@@ -172,3 +175,32 @@ def test_a_terminal_that_lacks_a_letter_shows_a_question_mark() -> None:
         check=False,
     )
     assert (run.returncode, run.stdout.strip(), run.stderr) == (0, "??", "")
+
+
+def leaves(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+    """Every command that does something by itself."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            assert f"Example:\n  crawlpush {name} " in (command.epilog or "")
+            yield from leaves(command, (*path, name))
+        if not isinstance(command, click.Group) or command.invoke_without_command:
+            yield " ".join((*path, name)), command
+
+
+def test_each_page_has_an_example_that_the_command_understands() -> None:
+    seen = dict(leaves(main))
+    assert set(EXAMPLES) <= set(seen)
+    for path, command in seen.items():
+        assert f"Example:\n  crawlpush {path.replace('forget', 'remove')}" in (command.epilog or ""), path
+        words = shlex.split(EXAMPLES.get(path, EXAMPLES["users remove"]).partition(" >> ")[0])
+        try:
+            command.make_context(path, words).close()
+        except click.MissingParameter:
+            raise
+        except click.BadParameter as error:
+            # A file that only the reader has.
+            if not re.search("No such file|does not exist", error.message):
+                raise
