@@ -44,7 +44,7 @@ def _enqueue(runs: Sequence[int]) -> None:
 
 def _resumed(scope: Scope, resumed: Resumed | None) -> str:
     if resumed is None:
-        return f"{scope_words(scope)} were not paused"
+        return f"{scope_words(scope).removeprefix('all ')} were not paused"
     if scope.activity == "crawl":
         return (
             f"{scope_words(scope)} go on; {len(resumed.runs)} owed crawls are enqueued, the next tick finds what is due"

@@ -227,7 +227,7 @@ def release(name: str) -> None:
     with open_database().writing() as session:
         released = posts.settle(session, stored.by_name(session, name).id, now=now(), release=True)
     enqueue_fan_outs(released)
-    click.echo(f"{len(released)} posts of {name} are being fanned out")
+    click.echo(f"{len(released)} posts of {name} are being fanned out" if released else f"nothing of {name} is held")
 
 
 @sites.command()
