@@ -183,7 +183,8 @@ def export_sites(file: TextIO, *, with_passwords: bool) -> None:
     with open_database().reading() as session:
         definitions = [SiteDefinition.from_columns(site) for site in stored.all_sites(session)]
     file.write(dump_definitions(definitions, passwords=with_passwords))
-    if file.name != "<stdout>":
+    # Standard output has no name of its own where click had to wrap it.
+    if getattr(file, "name", "<stdout>") != "<stdout>":
         click.echo(f"{len(definitions)} sites written", err=True)
 
 

@@ -27,6 +27,8 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 @pytest.fixture
 def redis(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Redis]:
     monkeypatch.setattr(app.conf, "broker_url", redis_url)
+    # Connections that an earlier test opened lead to the broker of then.
+    monkeypatch.setattr(app, "_pool", None)
     with Redis.from_url(redis_url) as client:
         yield client
 

@@ -35,6 +35,8 @@ def reporter(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("REDIS_URL", redis_url)
     get_settings.cache_clear()
     monkeypatch.setattr(app.conf, "broker_url", redis_url)
+    # Connections that an earlier test opened lead to the broker of then.
+    monkeypatch.setattr(app, "_pool", None)
     # Whatever earlier tests of this process left on their connections is theirs.
     pools.reset()
     monkeypatch.setattr(app, "_pool", None)
