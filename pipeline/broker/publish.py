@@ -83,7 +83,7 @@ class _Template:
     def __init__(self, app: Celery, task: str) -> None:
         options = app.amqp.router.route({}, task)
         self.queue: Queue = options.pop("queue")
-        del options["exchange_type"]
+        options.pop("exchange_type", None)
         message = app.amqp.as_task_v2("", task, args=(), reply_to=app.thread_oid, ignore_result=True)
         self._headers = message.headers
         # The JSON of a body is "[arguments, keywords, callbacks]"; the last two are the same in every message.
