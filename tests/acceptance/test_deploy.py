@@ -280,17 +280,19 @@ def test_supervisor_starts_and_stops_every_process(environment: dict[str, str], 
         "[rpcinterface:supervisor]\n"
         f"supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n{text}"
     )
+    programs = (*PROCESSES, "web")
+    environment |= {"PORT": "0"}
     with subprocess.Popen([supervisord, "-n", "-c", control[2]], env=environment, stdout=subprocess.DEVNULL) as process:
         try:
             # When it runs, then its status says so of each, the workers have their queues, and beat ticks
-            _wait_until(lambda: _run(*control, "status", code=None).count("RUNNING") == len(PROCESSES))
+            _wait_until(lambda: _run(*control, "status", code=None).count("RUNNING") == len(programs))
             expected = {name.replace("notificator", "notifier"): [queue] for name, queue in QUEUES.items()}
             _wait_until(lambda: _active_queues(environment) == expected)
             with redis.Redis.from_url(environment["REDIS_URL"]) as client:
                 _wait_until(lambda: heartbeat.beats(client))
             # When it stops them, then each ended by itself
             _run(*control, "stop", "crawlpush:*")
-            assert _run(*control, "status", code=None).count("STOPPED") == len(PROCESSES)
+            assert _run(*control, "status", code=None).count("STOPPED") == len(programs)
         finally:
             process.terminate()
             process.wait(60)

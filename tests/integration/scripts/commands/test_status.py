@@ -17,8 +17,8 @@ from sqlalchemy import make_url, update
 from pipeline.resources import now
 from pipeline.settings import get_settings
 from scripts.local.proxy import Proxy
+from scripts.output import in_words
 from scripts.state.report import Reporter
-from scripts.state.screen import amount
 from storage import channels, overview
 from storage.models import CrawlRun
 from storage.session import Database
@@ -91,8 +91,8 @@ def test_what_is_many_is_not_counted_to_the_end(database: Database, monkeypatch:
             add_user(session, f"user-{number}", "장학")
     with database.reading() as session:
         counts = overview.counts(session)
-    assert (amount(counts["devices"]), amount(counts["phrases"])) == ("3+", "1")
-    assert amount(counts["users"]) in {"3+", "about 5"}
+    assert (in_words(counts["devices"]), in_words(counts["phrases"])) == ("3+", "1")
+    assert in_words(counts["users"]) in {"3+", "about 5"}
 
 
 def test_an_unfinished_run_is_owed(database: Database) -> None:
