@@ -242,6 +242,27 @@ class Deliveries:
     def _judge(self, batch: Batch, name: str, targets: Sequence[Target], outcomes: list[Outcome]) -> None:
         """Learn from a channel's answers, and decide on each of them."""
         at = now()
+        trouble = self._health.learn(name, outcomes, now=at)
+        if trouble is not None:
+            batch.troubles[name] = trouble
+        if any(o.kind is OutcomeKind.DELIVERED for o in outcomes):
+            batch.accepted.add(name)
+        # Nearly always nobody is refused, and this is done for each message.
+        refused: list[str | None] = [
+            o.code if o.kind is not OutcomeKind.DELIVERED and is_refusal(o) else None for o in outcomes
+        ]
+        if any(refused) or any(o.kind is OutcomeKind.CHANNEL_DOWN for o in outcomes):
+            outcomes = self._without_faults(batch, name, targets, outcomes, at)
+        elif name in batch.paused and is_well(outcomes, batch.paused[name].code):
+            batch.well.add(name)
+        for target, code, outcome in zip(targets, refused, outcomes, strict=True):
+            times = batch.age_and_ttl(target, at)
+            batch.attempts.append(judging.attempted(target, outcome, code, **times, rand=self._rand()))
+
+    def _without_faults(
+        self, batch: Batch, name: str, targets: Sequence[Target], outcomes: Sequence[Outcome], at: datetime
+    ) -> list[Outcome]:
+        """What refusals mean: a fault of the channel, which pauses it, or of each device alone."""
         answers = [
             Answer(
                 device=target.device_id,
@@ -252,22 +273,6 @@ class Deliveries:
             )
             for target, outcome in zip(targets, outcomes, strict=True)
         ]
-        trouble = self._health.learn(name, outcomes, now=at)
-        if trouble is not None:
-            batch.troubles[name] = trouble
-        if is_served(answers):
-            batch.accepted.add(name)
-        if any(is_refusal(o) or o.kind is OutcomeKind.CHANNEL_DOWN for o in outcomes):
-            outcomes = self._without_faults(batch, name, answers, at)
-        elif name in batch.paused and is_well(outcomes, batch.paused[name].code):
-            batch.well.add(name)
-        for target, answer, outcome in zip(targets, answers, outcomes, strict=True):
-            times = batch.age_and_ttl(target, at)
-            refused = answer.outcome.code if is_refusal(answer.outcome) else None
-            batch.attempts.append(judging.attempted(target, outcome, refused, **times, rand=self._rand()))
-
-    def _without_faults(self, batch: Batch, name: str, answers: Sequence[Answer], at: datetime) -> list[Outcome]:
-        """What refusals mean: a fault of the channel, which pauses it, or of each device alone."""
         accepted_at = self._health.accepted_at(name)
         earlier: Sequence[Refusal] = ()
         if not is_served(answers):
@@ -277,7 +282,6 @@ class Deliveries:
             earlier = [Refusal(device=d, user=u, code=code, since=since) for d, u, code, since in known.refused]
         fault = find_fault(answers, earlier, accepted_at=accepted_at, now=at)
         pause = self._pause_meanwhile(batch, name)
-        outcomes = [answer.outcome for answer in answers]
         codes = set()
         if fault is not None:
             batch.faults[name] = fault
@@ -288,10 +292,10 @@ class Deliveries:
             if name in batch.paused and fault is None and is_well(outcomes, pause.code):
                 batch.well.add(name)
         spared = alone(answers, accepted_at=accepted_at, now=at)
-        outcomes = [o if o.code in codes else each for o, each in zip(outcomes, spared, strict=True)]
+        judged = [o if o.code in codes else each for o, each in zip(outcomes, spared, strict=True)]
         for code in codes:
-            outcomes = without_blame(outcomes, code)
-        return outcomes
+            judged = without_blame(judged, code)
+        return judged
 
     def _pause_meanwhile(self, batch: Batch, name: str) -> ChannelState | None:
         """The channel's pause, looked up again: another process may have understood a burst first."""

@@ -70,10 +70,10 @@ class Outcome:
     def __post_init__(self) -> None:
         # The one door by which a vendor's words come in: a database refuses a NUL or a lone surrogate, and then with it
         # what became of a whole batch.
-        for name, longest in _LONGEST.items():
-            text = getattr(self, name)
-            if text and (len(text) > longest or not text.isprintable()):
-                object.__setattr__(self, name, " ".join(printable(text).split())[:longest])
+        words = {"code": self.code, "detail": self.detail, "provider_id": self.provider_id}
+        for name, text in words.items():
+            if text and (not text.isprintable() or len(text) > _LONGEST[name]):
+                object.__setattr__(self, name, " ".join(printable(text).split())[: _LONGEST[name]])
 
 
 _LONGEST = {"code": 64, "detail": MAX_DETAIL, "provider_id": 200}

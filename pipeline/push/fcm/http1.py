@@ -193,17 +193,15 @@ class _Connection(asyncio.Protocol):
         """See httptools: an answer begins. One that nobody asked for is not the next request's: no more requests."""
         if self._waiting is None:
             self.close()
+            # What it says must not be written into the answer that was given out.
+            self._answer, self._chunks = Answer(), []
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """See httptools: one header of the answer."""
-        if self._waiting is None:
-            return
         self._answer.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         """See httptools: the status is known."""
-        if self._waiting is None:
-            return
         self._answer.status = self._parser.get_status_code()
 
     def on_body(self, body: bytes) -> None:
