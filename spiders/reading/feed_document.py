@@ -2,7 +2,9 @@
 
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -24,7 +26,9 @@ from spiders.reading.json_feed import JSONFeed, looks_like_json, read_json_feed,
 
 __all__ = ["BrokenFeedError", "FeedDocument", "NotAFeedError", "parse_feed"]
 
-_CATEGORY: Final = re.compile(r"</?(?:[\w.-]+:)?(?:category|keywords)\b[^<>]*>", re.IGNORECASE)
+_TAG: Final = re.compile(
+    r"<!\[CDATA\[.*?\]\]>|<!--.*?-->|<(?P<end>/?)(?P<name>[\w:.-]+)[^<>]*?(?P<empty>/?)>", re.DOTALL
+)
 _DATES: Final = ("published", "created", "issued", "updated", "date")
 
 
@@ -112,11 +116,30 @@ def _parsed(xml: str) -> Any:
         sanitize_html=False,
         resolve_relative_uris=False,
     )
-    try:
-        return parse(io.BytesIO(xml.encode("utf-8", "ignore")))
-    except KeyError:
-        # It breaks on the end of a category that never began; nobody reads categories.
-        return parse(io.BytesIO(_CATEGORY.sub("", xml).encode("utf-8", "ignore")))
+    # It breaks, with one error or another, on the end of an element that never began.
+    for text in (xml, _without_stray_ends(xml)):
+        with suppress(LookupError, AttributeError, TypeError, ValueError):
+            return parse(io.BytesIO(text.encode("utf-8", "ignore")))
+    raise NotAFeedError("the feed is too damaged to be read")
+
+
+def _without_stray_ends(xml: str) -> str:
+    """The text without the ends of elements that are not open; what CDATA and comments hold stays as it is."""
+    opened: Counter[str] = Counter()
+
+    def kept(found: re.Match[str]) -> str:
+        name = found["name"]
+        if name is None or found["empty"]:
+            return found[0]
+        if not found["end"]:
+            opened[name] += 1
+            return found[0]
+        if not opened[name]:
+            return ""
+        opened[name] -= 1
+        return found[0]
+
+    return _TAG.sub(kept, xml)
 
 
 def _home(parsed: Any) -> str:

@@ -428,8 +428,9 @@ def test_entities_of_a_hostile_doctype_are_not_expanded() -> None:
     assert titles(document) == ["&b; &c;"]
 
 
-def test_the_end_of_a_category_that_never_began_costs_nothing() -> None:
-    feed = (
-        "<rss><channel><item><title>One</title><link>http://a.example/1</link>&nbsp;x</category></item></channel></rss>"
-    )
-    assert [post.title for post in read(feed).posts] == ["One"]
+@pytest.mark.parametrize("name", ["category", "link", "source", "author", "enclosure", "content", "image", "channel"])
+@pytest.mark.parametrize("place", ["{stray}<item>{item}</item>", "<item>{item}{stray}</item>"])
+def test_the_end_of_an_element_that_never_began_costs_nothing(name: str, place: str) -> None:
+    item = "<title>One</title><link>http://a.example/1</link>"
+    inside = place.format(stray=f"&nbsp;x</{name}>", item=item)
+    assert [post.title for post in read(f"<rss><channel>{inside}</channel></rss>").posts] == ["One"]
