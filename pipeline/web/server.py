@@ -41,15 +41,24 @@ def run(settings: Settings) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises PortError with the way out."""
+    """A listening socket. Raises PortError with the way out.
+
+    It says that it speaks TCP: asyncio turns Nagle's algorithm off for such ones alone, and with it on a head and its
+    body, which are written apart, are up to 40 ms from each other.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=1024)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(1024)
     except OSError as error:
+        listening.close()
         raise PortError(
             f"port {port} of {host} cannot be used ({error.strerror or error}): set PORT to another one, "
             "or leave the API out with `crawlpush start --no-web`"
         ) from None
+    return listening
 
 
 def main() -> None:
