@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from scripts.local.embedded_redis import free_port
 from tests.acceptance.documented import ROOT, blocks
 from tests.acceptance.installation import Installation
+from tests.support.api import answers
 
 PAGE = ROOT / "docs" / "api.md"
 
@@ -47,10 +47,3 @@ def test_the_calls_of_the_page_do_what_it_says(installation: Installation, tmp_p
     exec(block("python"), said)
     assert said["badge"] == 0
     assert installation.listed("users", "list")[0]["user"] == "minji"
-
-
-def answers(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=30).ok
-    except requests.ConnectionError:
-        return False

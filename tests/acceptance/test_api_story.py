@@ -8,6 +8,7 @@ import requests
 
 from scripts.local.embedded_redis import free_port
 from tests.acceptance.installation import PROCESSES, Installation
+from tests.support.api import answers
 
 PHRASE = "특강초청"
 TITLE = "[특강초청] 국가 신청 안내"
@@ -91,10 +92,3 @@ def test_from_the_first_start_of_an_app_to_its_removal(installation: Installatio
     minji.call("DELETE", "/v1/me")
     assert installation.listed("users", "list") == []
     assert not any("token-of-a-phone" in log.read_text(errors="replace") for log in installation.folder.glob("*.log"))
-
-
-def answers(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=TIMEOUT_S).ok
-    except requests.ConnectionError:
-        return False

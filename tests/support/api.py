@@ -43,6 +43,14 @@ class Api:
         return str(answer.json()["token"])
 
 
+def answers(url: str) -> bool:
+    """Whether an address is answered, and well."""
+    try:
+        return requests.get(url, timeout=TIMEOUT_S).ok
+    except requests.ConnectionError:
+        return False
+
+
 @contextmanager
 def running_api(settings: Settings) -> Iterator[Api]:
     """Serve the API in a thread of this process, as the `web` process does."""
