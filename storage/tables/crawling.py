@@ -1,0 +1,94 @@
+"""Crawls, and the posts that they found."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from storage.types import Base, BigId, one_of, partial_index
+
+EXTERNAL_ID_LENGTH = 512
+RUN_UNFINISHED = ("queued", "running")
+RUN_STATUSES = (*RUN_UNFINISHED, "finished", "failed")
+FANOUT_STATES = ("undecided", "ready", "held", "dropped", "silent", "done")
+
+
+class CrawlRun(Base):
+    """One crawl of one site, owed (queued), under way (running) or over."""
+
+    __tablename__ = "crawl_runs"
+    __table_args__ = (
+        one_of("status", RUN_STATUSES),
+        # At most one unfinished run per site: this is what keeps two crawls of a site from overlapping.
+        partial_index("uq_crawl_runs_unfinished", "site_id", where="status IN ('queued', 'running')", unique=True),
+        # The line of those that wait for a host.
+        partial_index("ix_crawl_runs_line", "host", "id", where="status IN ('queued', 'running')"),
+        Index("ix_crawl_runs_site_id_id", "site_id", "id"),
+        Index("ix_crawl_runs_finished_at", "finished_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    site_id: Mapped[int] = mapped_column(ForeignKey("sites.id", ondelete="CASCADE"))
+    # The host that it goes to, which takes one crawl at a time. None in the runs of older versions.
+    host: Mapped[str | None] = mapped_column(String(255))
+    trigger: Mapped[str] = mapped_column(String(16))
+    status: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime]
+    enqueued_at: Mapped[datetime | None]
+    # The lease: whoever closes the run must still hold this token; a run whose lease ran out is dead.
+    owner: Mapped[str | None] = mapped_column(String(64))
+    lease_until: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    finish_reason: Mapped[str | None] = mapped_column(String(64))
+    pages: Mapped[int] = mapped_column(server_default="0")
+    bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    items_seen: Mapped[int] = mapped_column(server_default="0")
+    new_posts: Mapped[int] = mapped_column(server_default="0")
+    # Posts that came under new ids and were recognised as old ones (pipeline.crawling.same_posts).
+    carried_posts: Mapped[int] = mapped_column(server_default="0")
+    errors: Mapped[int] = mapped_column(server_default="0")
+    first_error: Mapped[str | None]
+    status_counts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    not_modified: Mapped[bool] = mapped_column(server_default=text("false"))
+    cpu_s: Mapped[float | None]
+
+
+class Post(Base):
+    """A post of a site. It is new exactly once: when this row is inserted."""
+
+    __tablename__ = "posts"
+    __table_args__ = (
+        UniqueConstraint("site_id", "external_id"),
+        one_of("fanout", FANOUT_STATES),
+        Index("ix_posts_run_id", "run_id"),
+        Index("ix_posts_first_seen_at", "first_seen_at"),
+        Index("ix_posts_site_id_id", "site_id", "id"),
+        # Retention empties old texts, and must not read those again that it has emptied.
+        partial_index("ix_posts_with_body", "first_seen_at", where="body <> ''"),
+        # The states that somebody still has to act upon are few; finished posts are many.
+        partial_index(
+            "ix_posts_fanout_open", "fanout", "fanout_lease_until", where="fanout IN ('undecided', 'ready', 'held')"
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    site_id: Mapped[int] = mapped_column(ForeignKey("sites.id", ondelete="CASCADE"))
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("crawl_runs.id", ondelete="SET NULL"))
+    external_id: Mapped[str] = mapped_column(String(EXTERNAL_ID_LENGTH))
+    url: Mapped[str]
+    title: Mapped[str]
+    body: Mapped[str] = mapped_column(server_default="")
+    author: Mapped[str] = mapped_column(server_default="")
+    published_at: Mapped[datetime | None]
+    first_seen_at: Mapped[datetime]
+    content_hash: Mapped[str] = mapped_column(String(64))
+    fanout: Mapped[str] = mapped_column(String(16), server_default="undecided")
+    # The last user id whose notification rows and messages are done; a fan-out goes on after it.
+    fanout_cursor: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    fanout_token: Mapped[str | None] = mapped_column(String(64))
+    fanout_lease_until: Mapped[datetime | None]
+    fanout_enqueued_at: Mapped[datetime | None]
+    fanout_at: Mapped[datetime | None]
+    matched_users: Mapped[int] = mapped_column(server_default="0")
