@@ -308,15 +308,31 @@ def mark_read(
     return len(read.all())
 
 
-def record_event(session: Session, user_id: int, notification_id: int, *, opened: bool, now: datetime) -> None:
-    """Remember that a person opened a notification, which reads it, or dismissed it. The first time counts.
+def of_user(session: Session, user_id: int, notification_id: int) -> Notification:
+    """A notification of a user. Raises UnknownNotificationError when they have none of that id."""
+    found = session.scalar(
+        select(Notification).where(Notification.id == notification_id, Notification.user_id == user_id)
+    )
+    if found is None:
+        raise UnknownNotificationError(f"there is no notification {notification_id} of this user")
+    return found
+
+
+_EVENTS: Mapping[str, Sequence[str]] = {
+    "opened": ("opened_at", "read_at"),
+    "dismissed": ("dismissed_at",),
+    "read": ("read_at",),
+    "unsubscribe": ("read_at",),
+}
+"""What a person does with a notification, and the columns that hold when it was first done."""
+
+
+def record_event(session: Session, user_id: int, notification_id: int, event: str, *, now: datetime) -> None:
+    """Remember what a person did with a notification, one of _EVENTS. The first time counts.
 
     Raises UnknownNotificationError for one that is not this user's.
     """
-    column = Notification.opened_at if opened else Notification.dismissed_at
-    values = {column: func.coalesce(column, now)}
-    if opened:
-        values[Notification.read_at] = func.coalesce(Notification.read_at, now)
+    values = {name: func.coalesce(getattr(Notification, name), now) for name in _EVENTS[event]}
     changed = session.scalar(
         update(Notification)
         .where(Notification.id == notification_id, Notification.user_id == user_id)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import (
     String,
+    and_,
     delete,
     func,
     select,
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 from storage.dialect import insert
 from storage.errors import StorageError
 from storage.json_table import given, given_values, insert_from
-from storage.models import Keyword, Site, Subscription, SubscriptionExclusion, User
+from storage.models import Keyword, Notification, Post, Site, Subscription, SubscriptionExclusion, User
 
 
 class SubscriptionError(StorageError, ValueError):
@@ -145,6 +146,23 @@ def remove(session: Session, subscription_id: int) -> None:
         raise UnknownSubscriptionError(
             f"there is no subscription {subscription_id}: `crawlpush subscriptions list` shows the ids"
         )
+
+
+def end_phrase(session: Session, user_id: int, notification: Notification) -> None:
+    """End a user's subscriptions to the phrase that brought a notification, whatever their site.
+
+    Of a notification without a phrase it is the one to every post of the site. What was owed stays owed.
+    """
+    of_site = select(Post.site_id).where(Post.id == notification.post_id).scalar_subquery()
+    same = (
+        and_(Subscription.keyword_id.is_(None), Subscription.site_id == of_site)
+        if notification.keyword_id is None
+        else Subscription.keyword_id == notification.keyword_id
+    )
+    session.execute(
+        delete(Subscription).where(Subscription.user_id == user_id, same),
+        execution_options={"synchronize_session": False},
+    )
 
 
 def owned(session: Session, user_id: int, subscription_id: int) -> Subscription:

@@ -265,14 +265,14 @@ def _inbox(router: APIRouter, read: Named, write: Named) -> None:
     @router.post(
         "/notifications/{notification}/events",
         status_code=HTTPStatus.NO_CONTENT,
-        summary="Tell that the person opened or dismissed a notification; opened reads it",
+        summary="Tell what the person did with a notification: opened (which reads it), dismissed, read, unsubscribe",
     )
     def report(name: Annotated[str, Depends(write)], notification: Id, body: EventIn, services: Services) -> None:
         with services.database.writing() as session:
             user = users.by_external_id(session, name)
-            notifications.record_event(
-                session, user.id, notification, opened=body.event == "opened", now=services.clock()
-            )
+            if body.event == "unsubscribe":
+                subscriptions.end_phrase(session, user.id, notifications.of_user(session, user.id, notification))
+            notifications.record_event(session, user.id, notification, body.event, now=services.clock())
 
     @router.get("/badge", summary="The number on the app's icon")
     def badge(name: Annotated[str, Depends(read)], services: Services) -> BadgeOut:

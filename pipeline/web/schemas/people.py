@@ -142,9 +142,11 @@ class BadgeOut(BaseModel):
 
 
 class EventIn(In):
-    """What a person did with a push."""
+    """What a person did with a push: a tap, a swipe, or an action that the app shows under it."""
 
-    event: Literal["opened", "dismissed"]
+    event: Literal["opened", "dismissed", "read", "unsubscribe"] = Field(
+        description="unsubscribe: not this phrase any more; of a notification without one, not this site any more."
+    )
 
 
 class TokenIn(In):

@@ -3,22 +3,24 @@
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import select
 
 from storage import notifications, sites, users
-from storage.models import Notification, Post
+from storage.models import Keyword, Notification, Post
 from tests.support.api import Api
 
 NOW = datetime(2026, 11, 28, 9, 0, tzinfo=UTC)
 PHONE = {"platform": "fcm", "token": "registration-token-of-minji", "locale": "ko-KR", "timezone": "Asia/Seoul"}
 
 
-def owe(api: Api, user: str, titles: list[str]) -> list[int]:
-    """Notifications that were sent to a user, oldest first."""
+def owe(api: Api, user: str, titles: list[str], *, phrase: str | None = None) -> list[int]:
+    """Notifications that were sent to a user because of a phrase or of the site, oldest first."""
     with api.context.database.writing() as session:
         site = next((s for s in sites.all_sites(session) if s.name == "board"), None) or sites.add(
             session, name="board", spider="listing", now=NOW
         )
         owner = users.by_external_id(session, user)
+        keyword_id = session.scalar(select(Keyword.id).where(Keyword.text == phrase)) if phrase else None
         found = []
         for title in titles:
             post = Post(
@@ -33,7 +35,13 @@ def owe(api: Api, user: str, titles: list[str]) -> list[int]:
             session.add(post)
             session.flush()
             notification = Notification(
-                post_id=post.id, user_id=owner.id, status="sent", created_at=NOW, next_attempt_at=NOW, sent_at=NOW
+                post_id=post.id,
+                user_id=owner.id,
+                keyword_id=keyword_id,
+                status="sent",
+                created_at=NOW,
+                next_attempt_at=NOW,
+                sent_at=NOW,
             )
             session.add(notification)
             session.flush()
@@ -149,6 +157,36 @@ def test_an_opened_notification_is_read_and_the_first_time_counts(api: Api, minj
     (item,) = api.call("GET", "/v1/me/notifications", minji).json()["items"]
     assert item["opened_at"] == first["opened_at"] == first["read_at"]
     assert item["dismissed_at"] is not None
+
+
+def test_the_action_read_lowers_the_badge(api: Api, minji: str) -> None:
+    number, _ = owe(api, "minji", ["one", "two"])
+    for _ in range(2):
+        assert api.call("POST", f"/v1/me/notifications/{number}/events", minji, json={"event": "read"}).ok
+        assert api.call("GET", "/v1/me/badge", minji).json() == {"badge": 1}
+
+
+def test_the_action_unsubscribe_ends_the_phrase_on_every_site_and_nothing_else(api: Api, minji: str) -> None:
+    (number,) = owe(api, "minji", ["the site exists"])
+    for body in ({"phrase": "scholarship"}, {"phrase": "scholarship", "site": "board"}, {"phrase": "dorm"}):
+        api.call("POST", "/v1/me/subscriptions", minji, json=body)
+    api.call("POST", "/v1/users/juno/subscriptions", "app", json={"phrase": "scholarship"})
+    (number,) = owe(api, "minji", ["a scholarship"], phrase="scholarship")
+    for _ in range(2):
+        assert api.call("POST", f"/v1/me/notifications/{number}/events", minji, json={"event": "unsubscribe"}).ok
+    assert [row["phrase"] for row in api.call("GET", "/v1/me/subscriptions", minji).json()] == ["dorm"]
+    assert len(api.call("GET", "/v1/users/juno/subscriptions", "app").json()) == 1
+    (item,) = [i for i in api.call("GET", "/v1/me/notifications", minji).json()["items"] if i["id"] == number]
+    assert item["read_at"] is not None
+    assert api.call("POST", "/v1/me/notifications/999/events", minji, json={"event": "unsubscribe"}).status_code == 404
+
+
+def test_of_a_post_that_came_without_a_phrase_unsubscribe_ends_the_site(api: Api, minji: str) -> None:
+    (number,) = owe(api, "minji", ["anything"])
+    api.call("POST", "/v1/me/subscriptions", minji, json={"site": "board"})
+    api.call("POST", "/v1/me/subscriptions", minji, json={"site": "board", "phrase": "dorm"})
+    assert api.call("POST", f"/v1/me/notifications/{number}/events", minji, json={"event": "unsubscribe"}).ok
+    assert [row["phrase"] for row in api.call("GET", "/v1/me/subscriptions", minji).json()] == ["dorm"]
 
 
 def test_what_is_kept_can_be_exported_and_forgotten(api: Api, minji: str) -> None:
