@@ -25,8 +25,12 @@ SCHEDULE = "8s"
 QUICK = {"TICK_S": "2", "CRAWL_DELAY_S": "0.1"}
 """Settings for a person who watches; sites of strangers are visited less often."""
 NO_SITE = "There is no site yet: `.venv/bin/crawlpush sites add --help` shows how to add one."
-LOOPBACK = "No push credentials are configured, so every push goes to a loopback gateway and to no phone."
+LOOPBACK = (
+    "What the phones show: {phones}\n"
+    "No push credentials are configured, so every push goes to a loopback gateway and to no phone."
+)
 EXPLANATION = (
+    "Watch the phones ring: {phones}\n"
     "The demo board gains a post every few seconds, and each is pushed through a loopback FCM and APNs to those of "
     "three made-up users whose keywords it matches; what stood on the board at the first crawl is the baseline, "
     "which is stored and pushed to nobody. "
@@ -43,6 +47,11 @@ class DemoUser:
     timezone: str
     platform: str
     keywords: tuple[str, ...]
+
+    @property
+    def has_phone(self) -> bool:
+        """Whether it is a phone, and not the terminal."""
+        return self.platform != "console"
 
     @property
     def token(self) -> str:
@@ -82,16 +91,19 @@ def running(settings: Settings) -> Iterator[Demo]:
             hide(database)
             yield Demo(environment={}, explanation="" if own_sites else NO_SITE)
             return
-        gateway = stack.enter_context(gateway_process(settings.data_dir / "gateway"))
+        gateway = stack.enter_context(gateway_process(settings.data_dir / "gateway", usual_page=True))
+        phones = f"{gateway.admin_url}/"
         if own_sites:
             hide(database)
-            yield Demo(environment=gateway.environment(), explanation=LOOPBACK)
+            yield Demo(environment=gateway.environment(), explanation=LOOPBACK.format(phones=phones))
             return
         board = _board(database, settings.data_dir / "board.json")
         stack.callback(board.stop)
         with database.writing() as session:
             register(session, board.listing_params(), now=datetime.now(UTC))
-        yield Demo(environment=QUICK | gateway.environment(), explanation=EXPLANATION.format(board=board.url))
+        gateway.set_owners({(user.platform, user.token): user.external_id for user in USERS if user.has_phone})
+        explanation = EXPLANATION.format(board=board.url, phones=phones)
+        yield Demo(environment=QUICK | gateway.environment(), explanation=explanation)
 
 
 def hide(database: Database) -> None:

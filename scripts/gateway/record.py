@@ -3,10 +3,9 @@
 import json
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
 
@@ -38,7 +37,7 @@ class Push:
     def to_json(self) -> dict[str, Any]:
         """Return everything known about the message, as JSON values."""
         message = self.message()
-        title, body, data = (fcm_text if self.platform == "fcm" else apns_text)(message)
+        title, body, data = text_of(self)
         return {
             "number": self.number,
             "at": _iso(self.at),
@@ -77,6 +76,11 @@ def apns_text(payload: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
     return "", str(alert or ""), data
 
 
+def text_of(push: Push) -> tuple[str, str, dict[str, Any]]:
+    """Return title, body and data of a message."""
+    return (fcm_text if push.platform == "fcm" else apns_text)(push.message())
+
+
 @dataclass(slots=True)
 class Shown:
     """One notification on one phone's screen: the same tag replaces what is there."""
@@ -99,6 +103,8 @@ class Phone:
     platform: str
     token: str = field(repr=False)
     environment: str
+    # 1 is the first phone that was sent something.
+    number: int = 0
     sends: int = 0
     shown: OrderedDict[str | int, Shown] = field(default_factory=OrderedDict)
 
@@ -125,6 +131,7 @@ class PushRecord:
         """Forget everything and count from zero."""
         self._pushes: deque[Push] = deque(maxlen=self._keep)
         self._phones: OrderedDict[tuple[str, str], Phone] = OrderedDict()
+        self._phones_seen = 0
         self._shown = 0
         self.sends = 0
         self.forgotten = 0  # notifications that no longer count as shown
@@ -168,7 +175,9 @@ class PushRecord:
         key = (push.platform, push.token)
         phone = self._phones.get(key)
         if phone is None:
-            phone = self._phones[key] = Phone(push.platform, push.token, push.environment)
+            self._phones_seen += 1
+            phone = Phone(push.platform, push.token, push.environment, self._phones_seen)
+            self._phones[key] = phone
         phone.sends += 1
         name: str | int = push.number if push.tag is None else push.tag
         shown = phone.shown.get(name)
@@ -192,21 +201,24 @@ class PushRecord:
         """Return the kept messages whose number is above `since`, oldest first."""
         return [push.to_json() for push in self._pushes if push.number > since]
 
-    def phones(self, *, newest: int | None = None) -> list[dict[str, Any]]:
-        """Return the phones that were sent something, oldest first; only the `newest` ones if that is given."""
-        phones = self._phones.values()
-        if newest is None:
-            return [phone.to_json() for phone in phones]
-        return [phone.to_json() for phone in islice(reversed(phones), newest)]
+    def phones(self) -> list[dict[str, Any]]:
+        """Return the phones that were sent something, oldest first."""
+        return [phone.to_json() for phone in self._phones.values()]
+
+    def phone(self, key: tuple[str, str]) -> Phone | None:
+        """Return the phone of a platform and token, if it was sent something."""
+        return self._phones.get(key)
+
+    def newest_phones(self) -> Iterator[Phone]:
+        """Return the phones that were sent something, those that came last first."""
+        return reversed(self._phones.values())
 
     def shown(self) -> list[tuple[str, str, str, int]]:
         """Return all notifications that phones show, in short: platform, token, title, how often it was sent."""
         rows = []
         for phone in self._phones.values():
-            text = fcm_text if phone.platform == "fcm" else apns_text
             rows += [
-                (phone.platform, phone.token, text(shown.last.message())[0], shown.sends)
-                for shown in phone.shown.values()
+                (phone.platform, phone.token, text_of(shown.last)[0], shown.sends) for shown in phone.shown.values()
             ]
         return rows
 

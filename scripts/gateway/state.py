@@ -15,6 +15,7 @@ class GatewayState:
         self.provider_tokens = ProviderTokens(credentials)
         self.record = record
         self.plan = FaultPlan(faults)
+        self.owners: dict[tuple[str, str], str] = {}  # (platform, token) -> whose phone it is, for the page
         self.connections = {"fcm": 0, "apns": 0}  # opened since the start
         self.refused_connections = 0  # APNs connections without HTTP/2
 

@@ -1,0 +1,18 @@
+"""How a page writes times and numbers. Pure."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+
+def clock(at: datetime | None) -> str:
+    """A moment of today, to the minute."""
+    return "" if at is None else at.strftime("%H:%M")
+
+
+def number(value: float) -> str:
+    """A number with a comma after each three digits."""
+    return f"{value:,}"
+
+
+FILTERS: Final[Mapping[str, Callable[..., Any]]] = {"clock": clock, "number": number}
