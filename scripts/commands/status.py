@@ -2,15 +2,19 @@
 
 import json
 import time
+from contextlib import closing
 from datetime import datetime
 from typing import Any
 
 import click
 
+from pipeline.locks import open_redis
+from pipeline.settings import get_settings
+from pipeline.state.report import Report, Reporter
 from scripts.output import json_option, local_time
 from scripts.state.plain import plain
-from scripts.state.report import Report, Reporter
 from scripts.state.screen import lines
+from storage.session import Database
 
 WATCH_S = 5.0
 
@@ -31,14 +35,13 @@ def status(ctx: click.Context, *, every_s: float | None, as_json: bool) -> None:
     """Sum up sites, posts, pushes, queues and channels. The exit code is 1 when something needs a person."""
     if every_s is not None and as_json:
         raise click.UsageError("--watch shows a screen, and --json prints once: choose one")
-    reporter = Reporter()
-    try:
+    settings = get_settings()
+    with closing(Database(settings.database)) as database, open_redis(settings) as redis:
+        reporter = Reporter(settings, database, redis)
         if every_s is not None:
             watch(reporter, every_s)
             return
         report = reporter.report()
-    finally:
-        reporter.close()
     if as_json:
         click.echo(json.dumps(plain(report), ensure_ascii=False, indent=2, default=_json_value))
     else:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from scripts.state.report import Activity, ChannelNews, DatabaseNews, RedisNews, Report
+from pipeline.state.report import Activity, ChannelNews, DatabaseNews, RedisNews, Report
 from storage.overview import Amount, Precision
 
 

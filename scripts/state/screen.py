@@ -6,10 +6,10 @@ from datetime import datetime
 
 from pipeline.basics.durations import rounded_duration
 from pipeline.basics.text import printable
+from pipeline.state.report import TROUBLED, Activity, ChannelNews, DatabaseNews, QueueNews, Report, SiteNews
 from pipeline.upkeep.failed_tasks import FailedTask
 from scripts.output import in_words, local_time
 from scripts.state.pauses import still_paused
-from scripts.state.report import TROUBLED, Activity, ChannelNews, DatabaseNews, QueueNews, Report, SiteNews
 from storage.overview import Amount
 
 SITES_LISTED = 12

@@ -14,11 +14,12 @@ import pytest
 from kombu import pools
 from sqlalchemy import make_url, update
 
+from pipeline.locks import open_redis
 from pipeline.resources import now
 from pipeline.settings import get_settings
+from pipeline.state.report import Reporter
 from scripts.local.proxy import Proxy
 from scripts.output import in_words
-from scripts.state.report import Reporter
 from storage import channels, overview
 from storage.models import CrawlRun
 from storage.session import Database
@@ -28,7 +29,9 @@ ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture
-def reporter(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reporter]:
+def reporter(
+    database: Database, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Reporter]:
     from pipeline.celery import app
 
     monkeypatch.setenv("DATABASE_URL", database_url)
@@ -41,9 +44,9 @@ def reporter(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch)
     pools.reset()
     monkeypatch.setattr(app, "_pool", None)
     monkeypatch.setattr(app.amqp, "_producer_pool", None)
-    made = Reporter()
-    yield made
-    made.close()
+    settings = get_settings()
+    with open_redis(settings) as redis:
+        yield Reporter(settings, database, redis)
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.state.report import Activity, ChannelNews, Counts, DatabaseNews, QueueNews, RedisNews, Report, SiteNews
 from scripts.output import in_words
 from scripts.state.plain import plain
-from scripts.state.report import Activity, ChannelNews, Counts, DatabaseNews, QueueNews, RedisNews, Report, SiteNews
 from scripts.state.screen import SITES_LISTED, lines
 from storage.models import ChannelHealth, ChannelState
 from storage.overview import Amount, Owed, Precision

@@ -1,9 +1,14 @@
-"""What `crawlpush status` knows: each part by itself, so that one server that is away hides no other's news."""
+"""What `crawlpush status` and the page of operators know.
+
+Each part is learnt by itself, so that one server that is away hides no other's news.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
+from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -12,11 +17,10 @@ from pipeline import startup
 from pipeline.broker.publish import BrokerError
 from pipeline.crawling.health import IDS_CHANGE, health_of
 from pipeline.delivery.push_config import push_config
-from pipeline.locks import open_redis
 from pipeline.push.config import configured
 from pipeline.resources import now
 from pipeline.scheduling import heartbeat
-from pipeline.settings import get_settings
+from pipeline.settings import Settings
 from pipeline.upkeep import failed_tasks
 from pipeline.upkeep.failed_tasks import FailedTask
 from storage import channel_health, channels, overview, pauses
@@ -24,6 +28,9 @@ from storage.models import ChannelHealth, ChannelState
 from storage.overview import Amount, Owed, SiteState
 from storage.pauses import Paused
 from storage.session import Database
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 TROUBLED = frozenset({"held", "broken", "suspect", IDS_CHANGE})
 """Healths of a site that need a person."""
@@ -140,17 +147,14 @@ class Report:
 class Reporter:
     """Gathers the report, for `--watch` again and again over the same connections."""
 
-    def __init__(self) -> None:
-        self._settings = get_settings()
-        self._database = Database(self._settings.database)
-        self._redis = open_redis(self._settings)
+    def __init__(self, settings: Settings, database: Database, redis: Redis, broker: "Celery | None" = None) -> None:
+        """The connections stay the caller's. broker: by default that of the settings."""
+        self._settings = settings
+        self._database = database
+        self._redis = redis
+        self._broker = broker
         self._is_checked = False
         self._counts: Counts | None = None
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._redis.close()
-        self._database.close()
 
     def report(self) -> Report:
         """The report of this moment."""
@@ -225,7 +229,8 @@ class Reporter:
         from pipeline.celery import app
 
         at = now()
-        states = [queue_state.queue_state(app, self._database, self._redis, task) for task in queue_state.TASKS]
+        broker = self._broker or app
+        states = [queue_state.queue_state(broker, self._database, self._redis, task) for task in queue_state.TASKS]
         bound = self._settings.alert_backlog_s
         queues = {
             s.name: QueueNews(length=s.length, oldest_s=round(s.age_s(at), 1), late=s.age_s(at) > bound) for s in states
