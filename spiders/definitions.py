@@ -24,7 +24,7 @@ from pipeline.basics.access import ADDRESSES, masked_params, unmasked, with_sche
 from pipeline.basics.durations import exact_duration, parse_duration
 from pipeline.basics.time_zones import find_zone
 from spiders.errors import SpiderError
-from spiders.params import FeedParams, ListingParams, ParamsError
+from spiders.params import FeedParams, ListingParams, ParamsError, PostPageParams
 from spiders.toml_text import toml_table
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
@@ -215,12 +215,16 @@ def _check_timezone(name: str, where: str) -> None:
 
 
 def check_params(definition: SiteDefinition, where: str = "") -> None:
-    """Check the parameters of the two generic spiders; raises DefinitionError. Other spiders check their own."""
+    """Check the parameters of the generic spiders, and those of posts' pages; raises DefinitionError.
+
+    Other spiders check the rest themselves.
+    """
     params = _PARAMS.get(definition.spider)
-    if params is None:
-        return
     try:
-        params.from_mapping({"timezone": definition.timezone, **definition.params})
+        if params is None:
+            PostPageParams.chosen(definition.params)
+        else:
+            params.from_mapping({"timezone": definition.timezone, **definition.params})
     except ParamsError as error:
         raise DefinitionError(f"{where or f'site {definition.name!r}'}: {error}") from error
 

@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 VALIDATORS: Final = "crawlpush/validators"
 NOT_MODIFIED: Final = "crawlpush/not_modified"
 RETRY_AFTER: Final = "crawlpush/retry_after_s"
+POST: Final = "crawlpush_post"
+"""Key in the meta of a request for a post's own page, with the post (storage.post_pages.OwedPage)."""
 
 MAX_WAIT_S: Final = 5.0
 """A server that asks for more patience than this is left alone until later; its process does not wait for it."""
@@ -126,7 +128,8 @@ class RetryAfterMiddleware:
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
         """Wait and ask again, or close the spider."""
-        if response.status not in (429, 503):
+        # One post's page is not worth waiting for: it is asked for again in a later crawl (spiders.post_pages).
+        if response.status not in (429, 503) or POST in request.meta:
             return response
         value = response.headers.get("Retry-After")
         delay = None if value is None else retry_after_s(value.decode("latin-1"), now=datetime.now(UTC))
@@ -191,7 +194,7 @@ class FailedRequestsMiddleware(BaseSpiderMiddleware):
         error = failure.value
         url = failure.request.url  # type: ignore[attr-defined]
         if isinstance(error, HttpError):
-            logger.error("the server answered %d for %s%s", error.response.status, url, _advice(error.response))
+            logger.error("the server answered %d for %s%s", error.response.status, url, advice_on(error.response))
         elif isinstance(error, IgnoreRequest) and not isinstance(error, NotModified):
             logger.error("%s: %s", self.crawler.stats.get_value(UNREACHABLE) or error, url)
         return failure
@@ -207,7 +210,8 @@ _ADVICE: Final = {
 """What a status means for a page that is watched (RFC 9110, section 15; RFC 7725)."""
 
 
-def _advice(response: Response) -> str:
+def advice_on(response: Response) -> str:
+    """What an answer's status, or its page, means for who watches it, after a colon; "" where nothing is known."""
     kind = kind_of(response)
     if kind is not None and kind.name in {"challenge", "login"}:
         return f": {kind.sentence}"

@@ -17,6 +17,10 @@ from spiders.reading.selectors import SelectorError, compile_selector
 
 MAX_PAGES: Final = 50
 """More pages per crawl are a mirror, not a watch."""
+MAX_POSTS: Final = 100
+"""The same for posts' own pages."""
+
+_FLAGS: Final = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
 
 FEED_IDS: Final = ("auto", "guid", "link", "comments")
 FEED_LINKS: Final = ("link", "comments")
@@ -35,7 +39,50 @@ def as_pattern(text: str) -> re.Pattern[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Params:
+class PostPageParams:
+    """Whether the page of each new post is fetched, and how it is read; for every spider, also one with own code."""
+
+    # Whether it is, where none of the selectors below says so: what has no selector is found by itself.
+    post_page: bool = False
+    # Selectors on a post's own page: its text, its files, its picture.
+    post_body: str = ""
+    post_attachments: str = ""
+    post_image: str = ""
+    # So many posts' pages are fetched in one crawl.
+    max_posts: int = 20
+
+    @classmethod
+    def chosen(cls, values: Mapping[str, Any]) -> "PostPageParams":
+        """Those among a site's parameters, checked and converted. Raises ParamsError."""
+        names = {each.name: each.type for each in fields(PostPageParams)}
+        given = {
+            name: _convert(name, value, names[name])
+            for name, value in values.items()
+            if name in names and value not in (None, "")
+        }
+        params = PostPageParams(**given)
+        params.check_post_page()
+        return params
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether posts' pages are fetched at all."""
+        return self.post_page or bool(self.post_body or self.post_attachments or self.post_image)
+
+    def check_post_page(self) -> None:
+        """Raise ParamsError for what is wrong with these parameters."""
+        if not 1 <= self.max_posts <= MAX_POSTS:
+            raise ParamsError(f"max_posts is {self.max_posts}; it must be between 1 and {MAX_POSTS}")
+        for name in ("post_body", "post_attachments", "post_image"):
+            try:
+                if selector := getattr(self, name):
+                    compile_selector(selector)
+            except SelectorError as error:
+                raise ParamsError(f"{name}: {error}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Params(PostPageParams):
     """What both spiders know."""
 
     # The page or feed to crawl, http or https.
@@ -80,6 +127,7 @@ class _Params:
 
     def _check(self) -> None:
         _check_url(self.url)
+        self.check_post_page()
         try:
             tls_rules(self.tls)
         except ValueError as error:
@@ -114,6 +162,8 @@ def _check_url(url: str) -> None:
 def _convert(name: str, value: Any, kind: Any) -> Any:
     if kind is int:
         return _integer(name, value)
+    if kind is bool:
+        return _flag(name, value)
     if kind is str:
         if isinstance(value, (str, int, float)) and not isinstance(value, bool):
             return str(value).strip()
@@ -123,6 +173,13 @@ def _convert(name: str, value: Any, kind: Any) -> Any:
     if not isinstance(value, (list, tuple)) or not all(isinstance(each, str) for each in value):
         raise ParamsError(f"{name} is {value!r}; it must be a list of texts, or one text with a line for each")
     return tuple(each.strip() for each in value if each.strip())
+
+
+def _flag(name: str, value: Any) -> bool:
+    found = value if isinstance(value, bool) else _FLAGS.get(str(value).strip().lower())
+    if found is None:
+        raise ParamsError(f"{name} is {value!r}; it must be true or false")
+    return found
 
 
 def _integer(name: str, value: Any) -> int:

@@ -42,8 +42,8 @@ class StorePostPipeline:
     def __init__(self, crawler: Crawler, *, database_url: str, site_id: int, run_id: int) -> None:
         self._crawler = crawler
         self._database_url = database_url
-        self._site_id = site_id
-        self._run_id = run_id
+        self.site_id = site_id
+        self.run_id = run_id
         self._database: Database | None = None
         self._batch: list[FoundPost] = []
         self._shown: list[int] = []
@@ -92,13 +92,11 @@ class StorePostPipeline:
             return
         batch, self._batch = self._batch, []
         try:
-            if self._database is None:
-                self._database = Database(self._database_url, pool_size=1)
-            with self._database.writing() as session:
+            with self.database().writing() as session:
                 stored = store_batch(
                     session,
-                    site_id=self._site_id,
-                    run_id=self._run_id,
+                    site_id=self.site_id,
+                    run_id=self.run_id,
                     found=batch,
                     now=datetime.now(UTC),
                     room=self._room,
@@ -109,6 +107,12 @@ class StorePostPipeline:
             self._closing = asyncio.ensure_future(self._crawler.engine.close_spider_async(reason="store_failed"))
         else:
             self._note(stored)
+
+    def database(self) -> Database:
+        """The database that the posts go to, opened when it is first needed."""
+        if self._database is None:
+            self._database = Database(self._database_url, pool_size=1)
+        return self._database
 
     def _note(self, stored: Stored) -> None:
         self._room = stored.room

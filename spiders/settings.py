@@ -65,6 +65,8 @@ TWISTED_DNS_RESOLVER = "scrapy.resolver.CachingHostnameResolver"
 REACTOR_THREADPOOL_MAXSIZE = 4
 
 DOWNLOADER_MIDDLEWARES = {
+    # Before RobotsTxtMiddleware: another host is not even asked for its robots.txt.
+    "spiders.post_pages.SameHostMiddleware": 90,
     "scrapy.downloadermiddlewares.httpauth.HttpAuthMiddleware": None,
     "scrapy.downloadermiddlewares.httpproxy.HttpProxyMiddleware": None,
     "scrapy.downloadermiddlewares.httpcache.HttpCacheMiddleware": None,
@@ -85,8 +87,9 @@ DOWNLOADER_MIDDLEWARES = {
 SPIDER_MIDDLEWARES = {"spiders.middlewares.FailedRequestsMiddleware": 30}
 ITEM_PIPELINES = {"spiders.pipelines.StorePostPipeline": 500}
 
-# Less to start, less to log.
+# Ours; and less to start, less to log.
 EXTENSIONS = {
+    "spiders.post_pages.PostPages": 500,
     "scrapy.extensions.corestats.CoreStats": None,
     "scrapy.extensions.logcount.LogCount": None,
     "scrapy.extensions.memdebug.MemoryDebugger": None,

@@ -208,6 +208,7 @@ def close(
     run.first_error, run.cpu_s = figures.first_error, figures.cpu_s
     run.status_counts = dict(figures.status_counts)
     run.not_modified = figures.not_modified
+    run.post_pages, run.page_problem = figures.post_pages, figures.page_problem
     run.owner = run.lease_until = None
     site = session.get_one(Site, run.site_id)
     site.baseline_done = verdict.baseline_done

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import bindparam, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage.dialect import insert
@@ -84,8 +84,11 @@ def store_batch(
     edited = [p for key, p in batch.items() if key in known and known[key].content_hash != p.content_hash]
     if edited:
         session.connection().execute(
-            update(Post).where(Post.site_id == site_id, Post.external_id == bindparam("key")),
-            [{"key": post.external_id, **_text_columns(post)} for post in edited],
+            update(Post)
+            .where(Post.site_id == site_id, Post.external_id == bindparam("key"))
+            # The text of the post's own page is not given up for the list's.
+            .values(body=case((Post.attachments.is_not(None), Post.body), else_=bindparam("listed"))),
+            [{"key": post.external_id, **_edited_columns(post)} for post in edited],
         )
     ids = {key: row.id for key, row in known.items()}
     unknown = [post for key, post in batch.items() if key not in known]
@@ -144,6 +147,11 @@ def _text_columns(post: FoundPost) -> dict[str, str]:
         "author": post.author,
         "content_hash": post.content_hash,
     }
+
+
+def _edited_columns(post: FoundPost) -> dict[str, str]:
+    columns = _text_columns(post)
+    return {"listed": columns.pop("body"), **columns}
 
 
 @dataclass(frozen=True, kw_only=True)

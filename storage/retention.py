@@ -98,14 +98,14 @@ def remove_notifications(session: Session, *, after: int, before: datetime, limi
 
 
 def empty_posts(session: Session, *, before: datetime, limit: int) -> int:
-    """Empty the body and the author of posts that were first seen before a moment, and owe nothing any more."""
+    """Empty the body, author and files of posts that were first seen before a moment, and owe nothing any more."""
     old = (
         select(Post.id)
         .where(Post.body != "", Post.first_seen_at < before, Post.fanout.in_(_FANOUT_OVER))
         .order_by(Post.first_seen_at)
         .limit(limit)
     )
-    emptied = update(Post).where(Post.id.in_(old)).values(body="", author="").returning(Post.id)
+    emptied = update(Post).where(Post.id.in_(old)).values(body="", author="", attachments=None).returning(Post.id)
     return len(session.scalars(emptied.execution_options(synchronize_session=False)).all())
 
 

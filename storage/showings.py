@@ -70,6 +70,8 @@ def carry_over(session: Session, pairs: Sequence[tuple[Post, Post]]) -> None:
     session.execute(delete(Post).where(Post.id.in_([new.id for new, _ in pairs])))
     for old, values in taken:
         values["published_at"] = old.published_at or values["published_at"]
+        if old.attachments is not None:
+            del values["body"]
         for name, value in values.items():
             setattr(old, name, value)
     session.flush()

@@ -57,7 +57,14 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: UTCDateTime, dict[str, Any]: JSON, list[int]: JSON, str: Text}  # noqa: RUF012
+    type_annotation_map = {  # noqa: RUF012
+        datetime: UTCDateTime,
+        dict[str, Any]: JSON,
+        list[int]: JSON,
+        # None is no value, and not JSON's null.
+        list[dict[str, str]]: JSON(none_as_null=True),
+        str: Text,
+    }
 
 
 def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:

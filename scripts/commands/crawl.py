@@ -77,6 +77,8 @@ def crawl(site: str, *, queue: bool, fresh: bool, as_json: bool) -> None:
             f"{site}: {report.finish_reason}, {report.pages} pages, {report.items_seen} posts seen, {end.new_posts} new"
             + _fate_in_words(end)
         )
+        if report.page_problem:
+            click.echo(f"posts' own pages: {report.post_pages} read; {report.page_problem}", err=True)
     if end.unsent:
         click.echo("the broker is away: the posts are stored, and will be pushed when it is back", err=True)
     show_rows(new, as_json=as_json, empty="nothing new")

@@ -1,5 +1,7 @@
 """`crawlpush posts`."""
 
+import textwrap
+
 import click
 
 from pipeline.resources import now
@@ -70,6 +72,9 @@ def show(post: int, limit: int, *, as_json: bool) -> None:
         "site": site,
         "title": found.title,
         "url": found.url,
+        "text": textwrap.shorten(found.body, 300, placeholder=" …") or None,
+        "files": [each["name"] for each in found.attachments or ()] or None,
+        "image": found.image,
         "author": found.author,
         "published": found.published_at,
         "first_seen": found.first_seen_at,

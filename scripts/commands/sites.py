@@ -116,9 +116,11 @@ def show(name: str, *, as_json: bool) -> None:
             f"{local_time(run.started_at or run.created_at)} {run.trigger} {run.status}"
             f" ({run.finish_reason or '-'}): {run.pages} pages, {run.items_seen} seen, {run.new_posts} new"
             + (f", {run.carried_posts} old under new ids" if run.carried_posts else "")
+            + (f", {run.post_pages} posts' own pages" if run.post_pages else "")
             for run in runs
         ],
         "last_error": next((run.first_error for run in runs if run.first_error), None),
+        "last_page_problem": next((run.page_problem for run in runs if run.page_problem), None),
     }
     show_record(record, as_json=as_json)
 

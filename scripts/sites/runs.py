@@ -41,7 +41,8 @@ def runs(name: str | None, *, since: str | None, failed: bool, limit: int | None
                 "pages": run.pages,
                 "seen": run.items_seen,
                 "new": run.new_posts,
-                "error": (run.first_error or "").strip().rpartition("\n")[2] or None,
+                "post_pages": run.post_pages,
+                "error": (run.first_error or run.page_problem or "").strip().rpartition("\n")[2] or None,
             }
             for run, site in found
         ]

@@ -17,6 +17,7 @@ from scrapy.crawler import Crawler
 from scrapy.http import Response
 
 from spiders import pipelines
+from spiders.middlewares import POST
 from spiders.robots import robots_origin
 
 PROGRESS_EVERY_S: Final = 0.3
@@ -72,7 +73,7 @@ def stats_of(crawler: Crawler) -> Mapping[str, Any]:
 
 
 class Recorder:
-    """Listens to a crawler's signals. Requests for robots.txt are not counted as pages."""
+    """Listens to a crawler's signals. Requests for robots.txt and for posts' own pages are not counted as pages."""
 
     def __init__(self, crawler: Crawler, *, max_pages: int, on_limit: Callable[[], None]) -> None:
         self._crawler = crawler
@@ -91,7 +92,7 @@ class Recorder:
 
     def _downloaded(self, response: Response, request: Request, **_: Any) -> None:
         self.bytes += len(response.body)
-        if robots_origin(request) is not None:
+        if robots_origin(request) is not None or POST in request.meta:
             return
         self.statuses[str(response.status)] += 1
         if not 300 <= response.status < 400:

@@ -14,6 +14,7 @@ import os
 import signal
 import threading
 from collections.abc import Mapping
+from dataclasses import fields
 from types import FrameType
 from typing import Any, Final, NoReturn, cast
 from urllib.parse import urlsplit
@@ -31,13 +32,14 @@ from twisted.python.failure import Failure
 
 from pipeline.basics.access import ADDRESSES, without_login
 from pipeline.crawling.order import CrawlOrder, CrawlReport
-from spiders import middlewares, pipelines, robots
+from spiders import middlewares, pipelines, post_pages, robots
 from spiders.child import isolation
 from spiders.child.download import refuse_private_addresses
 from spiders.child.parent_link import Channel, OrderLostError
 from spiders.child.project import load_project, log_errors_only
 from spiders.child.recorder import ErrorLog, Recorder, stats_of
 from spiders.errors import SpiderError
+from spiders.params import ParamsError, PostPageParams
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +54,9 @@ AMBIGUOUS: Final = "crawlpush/ambiguous"
 
 STOP_GRACE_S: Final = 0.8
 """After `stop`, requests under way get this long; then the report is sent without them. The parent waits 1.5 s."""
+
+POST_PAGES_SHARE: Final = 0.6
+"""Of the soft limit of time: later than that no post's page is begun with, so that none makes a crawl fail."""
 
 TIMEOUT_GRACE_S: Final = 3.0
 """The same after the soft time limit, where nobody is in a hurry."""
@@ -84,10 +89,13 @@ def crawl(order: CrawlOrder, channel: Channel) -> NoReturn:
     asyncioreactor.install()  # type: ignore[no-untyped-call]
     try:
         spider = project.spiders.load(order.spider)
+        _override(project.settings, order)
     except KeyError:
         logger.error("%s", UnknownSpiderError(order.spider))  # noqa: TRY400
         _fail(channel, project.errors)
-    _override(project.settings, order)
+    except ParamsError as error:
+        logger.error("%s", error)  # noqa: TRY400
+        _fail(channel, project.errors)
     Run(order, channel, Crawler(spider, project.settings), project.errors).start()
     os._exit(0)
 
@@ -105,12 +113,16 @@ def _fail(channel: Channel, errors: ErrorLog) -> NoReturn:
 
 
 def _spider_params(order: CrawlOrder) -> dict[str, Any]:
-    """What the spider gets: no passwords, so that none can get into a post, a log or a Referer; no TLS."""
-    params = {name: value for name, value in order.params.items() if name != "tls"}
+    """What the spider gets: no passwords, so that none can get into a post, a log or a Referer; nothing that it does
+    not need to read its own pages."""
+    params = {name: value for name, value in order.params.items() if name not in _NOT_THE_SPIDERS}
     for name in ADDRESSES:
         if isinstance(params.get(name), str):
             params[name] = without_login(params[name])[0]
     return {**params, "timezone": order.timezone}
+
+
+_NOT_THE_SPIDERS: Final = frozenset({"tls", *(each.name for each in fields(PostPageParams))})
 
 
 def _override(settings: Settings, order: CrawlOrder) -> None:
@@ -131,6 +143,10 @@ def _override(settings: Settings, order: CrawlOrder) -> None:
         "CRAWL_HOST": urlsplit(url).hostname,
         "CRAWL_TLS": order.params.get("tls"),
         "CRAWL_LOGIN": without_login(url)[1],
+        "CRAWL_URL": without_login(url)[0],
+        "CRAWL_ENCODING": str(order.params.get("encoding") or ""),
+        "CRAWL_POST_PAGES": pages if (pages := PostPageParams.chosen(order.params)).is_wanted else None,
+        "CRAWL_POST_PAGES_S": order.soft_limit_s * POST_PAGES_SHARE,
     }
     settings.setdict(own, priority="cmdline")
 
@@ -246,6 +262,9 @@ class Run:
             not_modified=not_modified,
             problem=stats.get(PROBLEM),
             shown=stats.get(pipelines.SHOWN, ()),
+            post_pages=stats.get(post_pages.READ, 0),
+            page_problem=stats.get(post_pages.PROBLEM),
+            reopened=stats.get(post_pages.REOPENED, ()),
             is_empty=bool(stats.get(EMPTY)),
             is_ambiguous=bool(stats.get(AMBIGUOUS)),
             retry_after_s=stats.get(middlewares.RETRY_AFTER),

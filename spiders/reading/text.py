@@ -14,12 +14,12 @@ _TITLE_SOURCE_LENGTH: Final = 5_000
 _HTML_LENGTH: Final = 50_000
 """Of a feed entry's HTML only this much is read: an excerpt needs no more, and some entries hold megabytes."""
 
-_UNREAD: Final = frozenset({"script", "style", "template", "noscript", "svg", "head", "select", "textarea"})
+UNREAD: Final = frozenset({"script", "style", "template", "noscript", "svg", "head", "select", "textarea"})
 _BLOCK_NAMES: Final = (
     "address article aside blockquote br dd div dl dt figcaption figure footer form h1 h2 h3 h4 h5 h6 header hr li "
     "main nav ol option p pre section table tbody td tfoot th thead tr ul"
 )
-_BLOCKS: Final = frozenset(_BLOCK_NAMES.split())
+BLOCKS: Final = frozenset(_BLOCK_NAMES.split())
 
 # Numeric references and mislabelled pages put windows-1252's characters into the C1 range; browsers show those.
 _C1: Final = {code: bytes([code]).decode("cp1252", "ignore") or None for code in range(0x80, 0xA0)}
@@ -119,14 +119,14 @@ def element_text(root: etree._Element, leave_out: Collection[etree._Element] = (
     walk = etree.iterwalk(root, events=("start", "end", "comment", "pi"))
     for event, element in walk:
         if event == "start":
-            if element.tag in _UNREAD or element in leave_out:
+            if element.tag in UNREAD or element in leave_out:
                 walk.skip_subtree()
                 continue
-            if element.tag in _BLOCKS:
+            if element.tag in BLOCKS:
                 parts.append(" ")
             parts.append(element.text or "")
             continue
-        if element.tag in _BLOCKS:
+        if element.tag in BLOCKS:
             parts.append(" ")
         if element is not root:
             parts.append(element.tail or "")

@@ -53,6 +53,9 @@ class CrawlRun(Base):
     status_counts: Mapped[dict[str, Any]] = mapped_column(default=dict)
     not_modified: Mapped[bool] = mapped_column(server_default=text("false"))
     cpu_s: Mapped[float | None]
+    # Posts' own pages that were read, and why others were not, in words.
+    post_pages: Mapped[int] = mapped_column(server_default="0")
+    page_problem: Mapped[str | None]
 
 
 class Post(Base):
@@ -71,6 +74,7 @@ class Post(Base):
         partial_index(
             "ix_posts_fanout_open", "fanout", "fanout_lease_until", where="fanout IN ('undecided', 'ready', 'held')"
         ),
+        partial_index("ix_posts_page_owed", "site_id", where="page_tries IS NOT NULL"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -92,3 +96,8 @@ class Post(Base):
     fanout_enqueued_at: Mapped[datetime | None]
     fanout_at: Mapped[datetime | None]
     matched_users: Mapped[int] = mapped_column(server_default="0")
+    # Its own page (storage.post_pages): the crawls that tried to read it, while it is owed; then its files, each with
+    # name and url (None: it was not read), and a picture. Its text is the body.
+    page_tries: Mapped[int | None]
+    attachments: Mapped[list[dict[str, str]] | None]
+    image: Mapped[str | None]

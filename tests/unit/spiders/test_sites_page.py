@@ -21,5 +21,10 @@ def table(title: str) -> dict[str, str]:
 def test_the_page_names_every_parameter_with_its_default(
     title: str, params: type[ListingParams] | type[FeedParams]
 ) -> None:
-    defaults = {each.name: str(each.default) if isinstance(each.default, str | int) else "" for each in fields(params)}
+    defaults = {
+        each.name: str(each.default).lower() if isinstance(each.default, bool) else str(each.default)
+        for each in fields(params)
+        if isinstance(each.default, str | int)
+    }
+    defaults |= {each.name: "" for each in fields(params) if not isinstance(each.default, str | int)}
     assert table("Both spiders") | table(title) == defaults | {"url": ""}
