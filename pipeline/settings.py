@@ -182,6 +182,9 @@ class Settings(BaseSettings):
     retention_post_texts_days: int = Field(
         0, ge=0, description="Days after which the texts of posts are emptied; 0: never. The posts stay known."
     )
+    synonyms_file: File | None = Field(
+        None, description="Words that mean one thing, for matching (TOML, see deploy/synonyms.toml)."
+    )
     subscriptions_per_user: int = Field(100, ge=1, description="Limit of subscriptions a user may have.")
 
     web_host: str = Field("127.0.0.1", description="Address that the HTTP API listens on; 0.0.0.0: all of them.")

@@ -263,7 +263,8 @@ def listing(
     ]
 
 
-def texts(session: Session, keyword_ids: Sequence[int]) -> list[str]:
+def phrases(session: Session, keyword_ids: Sequence[int]) -> list[KeywordText]:
     """The phrases of the given keywords, in the order given."""
-    found = dict(session.execute(select(Keyword.id, Keyword.text).where(Keyword.id.in_(keyword_ids))).all())
+    rows = session.execute(select(Keyword.id, Keyword.text, Keyword.kind).where(Keyword.id.in_(keyword_ids)))
+    found = {row.id: KeywordText(text=row.text, kind=row.kind) for row in rows}
     return [found[keyword_id] for keyword_id in dict.fromkeys(keyword_ids)]

@@ -7,7 +7,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, repeat
 
 import ahocorasick
 
@@ -25,8 +25,9 @@ from pipeline.fanout.phrases import (
     parse_phrase,
     read_terms,
 )
+from pipeline.fanout.synonyms import NONE, Synonyms
 
-__all__ = ["Hits", "Matcher", "Phrase", "PhraseError", "normalise", "parse_phrase"]
+__all__ = ["Hits", "Matcher", "Phrase", "PhraseError", "normalise", "parse_phrase", "through_synonyms"]
 
 _BETWEEN_HANGUL = re.compile("(?<=[\uac00-\ud7a3]) (?=[\uac00-\ud7a3])")
 
@@ -52,8 +53,10 @@ class Matcher:
     threads may read it.
     """
 
-    def __init__(self, phrases: Iterable[tuple[int, str, str]]) -> None:
-        self._indexes: tuple[_Index, ...] = (_Index({key: (text, kind) for key, text, kind in phrases}),)
+    def __init__(self, phrases: Iterable[tuple[int, str, str]], synonyms: Synonyms = NONE) -> None:
+        # Those of the installation: what the phrases' terms are found by, too.
+        self.synonyms = synonyms
+        self._indexes: tuple[_Index, ...] = (_Index({key: (text, kind) for key, text, kind in phrases}, synonyms),)
 
     def __len__(self) -> int:
         return sum(len(index.phrases) for index in self._indexes)
@@ -71,10 +74,11 @@ class Matcher:
             if keyword_id not in base.phrases:
                 added.setdefault(keyword_id, (text, kind))
         matcher = Matcher.__new__(Matcher)
+        matcher.synonyms = self.synonyms
         if len(added) > max(_MIN_RECENT, len(base.phrases) // _RECENT_SHARE):
-            matcher._indexes = (_Index(base.phrases | added),)
+            matcher._indexes = (_Index(base.phrases | added, self.synonyms),)
         else:
-            matcher._indexes = (base, _Index(added))
+            matcher._indexes = (base, _Index(added, self.synonyms))
         return matcher
 
     def find(self, title: str, body: str = "") -> Hits:
@@ -97,7 +101,7 @@ class Matcher:
 class _Term:
     """A term under certain conditions, and the phrases that hang on it."""
 
-    __slots__ = ("after", "alone", "before", "length", "phrases", "spaced")
+    __slots__ = ("after", "alone", "before", "length", "means", "phrases", "spaced")
 
     def __init__(self, length: int, before: int, after: int, *, spaced: bool) -> None:
         self.length = length
@@ -110,6 +114,8 @@ class _Term:
         self.alone: tuple[int, ...] = ()
         # The phrases of several terms that are looked up here: each hangs on its rarest term only.
         self.phrases: list[_Longer] | None = None
+        # The terms of phrases that are found where this one is, because it is a synonym of theirs.
+        self.means: tuple[_Term, ...] = ()
 
 
 _Longer = tuple[int, int, tuple[_Term, ...]]
@@ -118,11 +124,26 @@ _Found = tuple[int, int, int]
 """A phrase that a post satisfies: place, minus its length, keyword id; in the order in which they are reported."""
 
 
+_FREE = (NO_LETTER, NO_LETTER)
+
+
+def _ends(kind: str, words: list[str]) -> Iterator[tuple[int, int]]:
+    """The conditions of the terms of a phrase: what sort of script may not stand before and after each."""
+    if kind == "substring":
+        return repeat(_FREE, len(words))
+    # Hangul, kana and Han are bound to whole words only where the kind can mean nothing else.
+    free = UNSPACED_SCRIPT if has_spaced_script(words) else NO_LETTER
+    scripts = ((SCRIPTS[word[0]], SCRIPTS[word[-1]]) for word in words)
+    return ((NO_LETTER if a == free else a, NO_LETTER if b == free else b) for a, b in scripts)
+
+
 class _Index:
     """An automaton over the terms of some phrases, which is not changed once it is built."""
 
-    def __init__(self, phrases: dict[int, tuple[str, str]]) -> None:
+    def __init__(self, phrases: dict[int, tuple[str, str]], synonyms: Synonyms) -> None:
         self.phrases = phrases
+        self._synonyms = synonyms
+        self._has_synonyms = False
         # Each distinct text leads to a tuple of terms: it may be wanted as a whole word and as a substring.
         self._automaton = ahocorasick.Automaton()
         self._has_spaced = False
@@ -146,21 +167,27 @@ class _Index:
     def _terms_of(self, text: str, kind: str) -> tuple[_Term, ...]:
         # Normalised again: what was stored by an older version may hold signs that are one sign now.
         words = read_terms(normalise(text))
-        if kind == "substring":
-            return tuple(self._term(word, NO_LETTER, NO_LETTER) for word in words)
-        # Hangul, kana and Han are bound to whole words only where the kind can mean nothing else.
-        free = UNSPACED_SCRIPT if has_spaced_script(word for word, _ in words) else NO_LETTER
-        terms = []
-        for word in words:
-            before, after = SCRIPTS[word[0][0]], SCRIPTS[word[0][-1]]
-            terms.append(
-                self._term(word, NO_LETTER if before == free else before, NO_LETTER if after == free else after)
-            )
-        return tuple(terms)
+        ends = _ends(kind, [word for word, _ in words])
+        terms = tuple(map(self._term, words, ends))
+        if self._synonyms.groups:
+            for word, term in zip(words, terms, strict=True):
+                self._add_synonyms(word, term)
+        return terms
 
-    def _term(self, word: Term, before: int, after: int) -> _Term:
+    def _add_synonyms(self, word: Term, term: _Term) -> None:
+        text, exact = word
+        # What must occur as it is does not occur as something else.
+        for member in () if exact and is_compound(text) else self._synonyms.of(text):
+            (ends,) = _ends(member.kind, [member.term])
+            synonym = self._term((member.term, False), ends)
+            if term is not synonym and term not in synonym.means:
+                synonym.means += (term,)
+                self._has_synonyms = True
+
+    def _term(self, word: Term, ends: tuple[int, int]) -> _Term:
         """The term of that text and those conditions, made when it is new."""
         text, exact = word
+        before, after = ends
         spaced = not exact and before == after == NO_LETTER and is_compound(text)
         self._has_spaced = self._has_spaced or spaced
         same_text: tuple[_Term, ...] = self._automaton.get(text, ())
@@ -188,6 +215,8 @@ class _Index:
                 first[term] = start + offset
         if self._has_spaced:
             self._scan_joined(text, offset, first)
+        if self._has_synonyms:
+            self._add_meant(first)
 
     def _scan_joined(self, text: str, offset: int, first: dict[_Term, int]) -> None:
         """The same for compounds, in the text without its spaces between Hangul.
@@ -210,6 +239,13 @@ class _Index:
                     first[term] = start + low + 1 + offset
 
     @staticmethod
+    def _add_meant(first: dict[_Term, int]) -> None:
+        """Note the terms whose synonyms were found, too. Not theirs in turn: a group knows all of its members."""
+        for synonym, place in list(first.items()):
+            for term in synonym.means:
+                first[term] = min(first.get(term, place), place)
+
+    @staticmethod
     def satisfied(first: dict[_Term, int]) -> Iterator[_Found]:
         """The phrases of which every term is among those found."""
         for term, place in first.items():
@@ -218,3 +254,15 @@ class _Index:
             for keyword_id, length, terms in term.phrases or ():
                 if all(other in first for other in terms):
                     yield min(first[other] for other in terms), -length, keyword_id
+
+
+def through_synonyms(phrase: Phrase, synonyms: Synonyms, title: str, body: str = "") -> tuple[str, ...]:
+    """The synonyms by which alone the terms of a phrase are found in a post that it matches."""
+    through = []
+    for term, exact in read_terms(normalise(phrase.text)):
+        written = f'"{term}"' if exact else term
+        if not Matcher([(0, written, phrase.kind)]).find(title, body).all_ids:
+            members = {at: (at, f'"{m.term}"', m.kind) for at, m in enumerate(synonyms.of(term))}
+            found = Matcher(members.values()).find(title, body).all_ids
+            through += [synonyms.of(term)[at].term for at in found]
+    return tuple(through)

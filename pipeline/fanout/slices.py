@@ -12,6 +12,7 @@ from uuid import uuid4
 from sqlalchemy.orm import Session
 
 from pipeline.fanout.matcher import Matcher
+from pipeline.fanout.synonyms import NONE, Synonyms
 from pipeline.resources import now
 from storage import notifications, posts, subscriptions
 from storage.matching import Hit
@@ -37,30 +38,31 @@ class SliceEnd(StrEnum):
 
 
 class MatcherCache:
-    """The matcher of this process, built anew only when keywords came or went."""
+    """The matcher of this process, built anew only when keywords came or went, or the synonyms changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, synonyms: Callable[[], Synonyms] = lambda: NONE) -> None:
         self._lock = threading.Lock()
+        self._synonyms = synonyms
         self._version: KeywordsVersion | None = None
         self._matcher = Matcher([])
 
     def current(self, session: Session) -> Matcher:
         """A matcher of all keywords that are in the database now."""
-        version = subscriptions.keywords_version(session)
+        version, synonyms = subscriptions.keywords_version(session), self._synonyms()
         with self._lock:
-            if version != self._version:
-                self._matcher = self._updated(session, version)
+            if version != self._version or synonyms is not self._matcher.synonyms:
+                self._matcher = self._updated(session, version, synonyms)
                 self._version = version
             return self._matcher
 
-    def _updated(self, session: Session, version: KeywordsVersion) -> Matcher:
-        known = self._version
+    def _updated(self, session: Session, version: KeywordsVersion, synonyms: Synonyms) -> Matcher:
+        known = self._version if synonyms is self._matcher.synonyms else None
         if known is not None and version.last_id > known.last_id:
             added = subscriptions.keywords(session, after=known.last_id)
             # Only when the count grew by just these were none removed, nor committed late with a lower id.
             if known.count + len(added) == version.count:
                 return self._matcher.extended(added)
-        return Matcher(subscriptions.keywords(session))
+        return Matcher(subscriptions.keywords(session), synonyms)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,14 +96,15 @@ class FanOuts:
         queue_length: Callable[[], int],
         publish: Callable[[Sequence[tuple[int, int]]], object],
         on_matched: Callable[[int], None] = lambda _: None,
+        synonyms: Callable[[], Synonyms] = lambda: NONE,
     ) -> None:
-        """on_matched: told how many users each slice matched, once its messages are out."""
+        """on_matched: told how many users each slice matched, once its messages are out. synonyms: those of now."""
         self._database = database
         self._settings = settings
         self._queue_length = queue_length
         self._publish = publish
         self._on_matched = on_matched
-        self._matchers = MatcherCache()
+        self._matchers = MatcherCache(synonyms)
 
     def next_slice(self, post_id: int) -> SliceEnd:
         """Serve the next users of a post.

@@ -7,6 +7,7 @@ from pipeline import resources
 from pipeline.broker.publish import publish_many, queue_length
 from pipeline.celery import FANOUT_LEASE_S, NOTIFY_QUEUE, app
 from pipeline.fanout.slices import FanOuts, FanOutSettings, SliceEnd
+from pipeline.fanout.synonyms import SynonymsFile
 from pipeline.metrics import recording
 from pipeline.settings import get_settings
 from pipeline.tasks.arguments import require_ids
@@ -25,6 +26,7 @@ def _fan_outs() -> FanOuts:
         queue_length=lambda: queue_length(app, NOTIFY_QUEUE),
         publish=lambda keys: publish_many(app, "notify_user", keys),
         on_matched=recording.matched,
+        synonyms=SynonymsFile(settings.synonyms_file).current,
     )
 
 

@@ -7,6 +7,7 @@ import click
 
 from pipeline.crawling.crawler import missing_contact
 from pipeline.delivery.push_config import push_config
+from pipeline.fanout.synonyms import SynonymsError, SynonymsFile
 from pipeline.push.channels import Finding, Level, check_credentials
 from pipeline.settings import Settings, SettingsError, env_file, get_settings, unknown_names
 from scripts.checks.vendor_clock import check_clock
@@ -26,7 +27,8 @@ Check = Callable[[Settings], Iterable[Finding]]
 def doctor(ctx: click.Context, *, wait_s: float, clock: bool, as_json: bool) -> None:
     """Check this installation. The exit code is 1 when something is wrong.
 
-    Without a command: settings, database, Redis, clocks, a task through every queue, beat, credentials, disk and files.
+    Without a command: settings, database, Redis, clocks, a task through every queue, beat, synonyms, credentials, disk
+    and files.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -72,6 +74,7 @@ def _everything(wait_s: float, *, clock: bool) -> dict[str, Check]:
         "visibility": queues.visibility,
         "beat": queues.beat,
         "contact": _contact,
+        "synonyms": _synonyms,
         "credentials": _credentials,
         **({"clock": _vendors_clock} if clock else {}),
         "disk": machine.disk,
@@ -113,6 +116,21 @@ def _contact(settings: Settings) -> Iterator[Finding]:
         yield Finding(level=Level.WARN, sentence=missing)
     else:
         yield Finding(level=Level.OK, sentence="the User-Agent is as it should be")
+
+
+def _synonyms(settings: Settings) -> Iterator[Finding]:
+    file = settings.synonyms_file
+    try:
+        groups = SynonymsFile(file).read().groups
+    except SynonymsError as error:
+        yield Finding(level=Level.FAIL, sentence=str(error))
+        return
+    what = (
+        f"{len(groups)} groups of synonyms are in {file}"
+        if file
+        else "no SYNONYMS_FILE: nothing is found by another name"
+    )
+    yield Finding(level=Level.OK, sentence=what)
 
 
 def report(ctx: click.Context, findings: Sequence[tuple[str, Finding]], *, as_json: bool) -> None:

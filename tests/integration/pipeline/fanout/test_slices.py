@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from pipeline.fanout.slices import FanOuts, FanOutSettings, SliceEnd
+from pipeline.fanout.synonyms import NONE, read_synonyms
 from storage.models import Notification, Post
 from storage.session import Database
 from tests.support.builders import add_site, add_user, found, stored_posts
@@ -168,3 +169,16 @@ def test_a_bound_below_a_slice_makes_the_slices_smaller() -> None:
     assert settings.room(length=0, begun=True) == 10
     assert settings.room(length=9, begun=True) == 1
     assert settings.room(length=10, begun=True) == 0
+
+
+def test_a_change_of_the_synonyms_reaches_the_next_fan_out(database: Database) -> None:
+    readers(database, "parttime", 2)
+    first, second = posts_of(database, "a barista", "another barista")
+    line, groups = Line(), [NONE]
+    work = FanOuts(database, SETTINGS, queue_length=lambda: 0, publish=line.publish, synonyms=lambda: groups[0])
+    assert work.next_slice(first) is SliceEnd.DONE
+    assert line.all == []
+    groups[0] = read_synonyms('groups = [["parttime", "barista"]]')
+    assert work.next_slice(second) is SliceEnd.DONE
+    assert {post for post, _ in line.all} == {second}
+    assert len(line.all) == 2

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -237,7 +238,24 @@ def test_match_says_who_would_get_a_post(run: Run) -> None:
     run("users", "add", "minji")
     run("subscriptions", "add", "minji", "장학")
     answer = json.loads(run("match", "--title", "국가장학금", "--json").output)
-    assert answer == {"users": 1, "phrases": ["장학"], "sample": ["minji"]}
+    assert answer == {"users": 1, "phrases": ["장학"], "through": [], "sample": ["minji"]}
+
+
+def test_match_says_through_which_synonym(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "synonyms.toml"
+    monkeypatch.setenv("SYNONYMS_FILE", str(file))
+    get_settings.cache_clear()
+    assert str(file) in refused(run, "match", "--title", "아르바이트")
+    file.write_text('groups = [["알바", "아르바이트"]]', "utf-8")
+    run("users", "add", "minji")
+    run("subscriptions", "add", "minji", "알바")
+    answer = json.loads(run("match", "--title", "단기 아르바이트", "--json").output)
+    assert answer == {
+        "users": 1,
+        "phrases": ["알바"],
+        "through": ["알바 through the synonym 아르바이트"],
+        "sample": ["minji"],
+    }
 
 
 def test_every_command_explains_itself(run: Run) -> None:

@@ -57,6 +57,7 @@ def test_the_doctor_looks_at_everything_and_names_each_queue_that_nobody_reads(
         assert f"the Procfile's {process}" in sentence
     assert said["beat"][0][0] == "fail"
     assert set(said) >= {"settings", "contact", "credentials", "disk"}
+    assert said["synonyms"] == [("ok", "no SYNONYMS_FILE: nothing is found by another name")]
     with redis.Redis.from_url(redis_url) as client:
         assert list(client.scan_iter("crawlpush:debug:*")) == []
 

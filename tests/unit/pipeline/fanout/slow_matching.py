@@ -66,12 +66,13 @@ def joined(outside: str, inside: str, *, strict: bool) -> bool:
 
 def matches(text: str, kind: str, *parts: str) -> bool:
     """Whether the phrase (canonical text) is in the parts of a post (normalised)."""
-    terms = terms_of(text)
-    strict = all(script(character) != "spaced" for term, _ in terms for character in term)
-    return all(
-        any(stands_in(each, part, kind, strict=strict) for part in parts for each in ways(term, exact, kind, strict))
-        for term, exact in terms
-    )
+    return all(term_stands(term, exact, text, kind, *parts) for term, exact in terms_of(text))
+
+
+def term_stands(term: str, exact: bool, text: str, kind: str, *parts: str) -> bool:
+    """Whether one term of a phrase (canonical text) is in the parts of a post."""
+    strict = all(script(character) != "spaced" for other, _ in terms_of(text) for character in other)
+    return any(stands_in(each, part, kind, strict=strict) for part in parts for each in ways(term, exact, kind, strict))
 
 
 def ways(term: str, exact: bool, kind: str, strict: bool) -> list[str]:
