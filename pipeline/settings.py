@@ -1,7 +1,6 @@
 """Every setting, read once from the environment into one frozen object.
 
-The order, from strong to weak: the environment, the `.env` file, what `scripts/start` left in the data folder for
-the servers it runs itself (embedded.env), the default here. docs/configuration.md is made from the descriptions.
+Where the values come from is in `pipeline.setting_layers`. docs/configuration.md is made from the descriptions.
 """
 
 import os
@@ -14,16 +13,21 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from platformdirs import user_data_path
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from pipeline.basics.owners import file_sentence
 from pipeline.basics.time_zones import find_zone
 from pipeline.basics.vendors import APNS_PRODUCTION_ENDPOINT, APNS_SANDBOX_ENDPOINT, FCM_ENDPOINT
 from pipeline.errors import PipelineError
+from pipeline.setting_layers import FILE_SUFFIX, LayersError, Origin, env_layer, file_layer, merged
 from storage.session import DatabaseURLError, parse_url
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+IS_CHECKOUT = (PROJECT_ROOT / "setup.cfg").is_file()
+"""Whether this is a clone or an unpacked release, and not a package that pip installed."""
+BASE_DIR = PROJECT_ROOT if IS_CHECKOUT else user_data_path("crawlpush", appauthor=False)
+"""Where `.env` is looked for. Beside an installed package nothing of the user's may lie: pip replaces that folder."""
 
 
 class SettingsError(PipelineError, ValueError):
@@ -106,14 +110,14 @@ LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidat
 File = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """What a process of crawlpush needs to know. Secrets are left out of the repr."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", env_ignore_empty=True, env_file_encoding="utf-8", validate_default=False
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data_dir: File = Field(PROJECT_ROOT / "data", description="Folder of the embedded database and servers.")
+    data_dir: File = Field(
+        BASE_DIR / "data" if IS_CHECKOUT else BASE_DIR, description="Folder of the embedded database and servers."
+    )
     database_url: Annotated[str, AfterValidator(_database_url)] = Field(
         "", repr=False, description="sqlite:///FILE or postgresql://...; default: SQLite in DATA_DIR."
     )
@@ -235,58 +239,62 @@ class Settings(BaseSettings):
     def user_agent(self) -> str:
         """What we tell the sites that we are."""
         contact = f"; +{self.crawl_contact}" if self.crawl_contact else ""
-        return f"crawlpush/0.1 (board watcher{contact})"
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Leave out the folder of secret files, which nobody asked for."""
-        del settings_cls, file_secret_settings
-        return init_settings, env_settings, dotenv_settings
+        return f"crawlpush/0.2 (board watcher{contact})"
 
 
-SECRETS = frozenset({"database_url", "redis_url", "broker_url", "alert_urls", "sentry_dsn"})
-"""Settings whose value may hold a password, so that an error about them does not repeat it."""
+SECRETS = frozenset(name for name, field in Settings.model_fields.items() if not field.repr)
+"""Settings whose value may hold a password. No error repeats it, and NAME_FILE may name a file that holds it."""
 
 
 def env_file() -> Path | None:
-    """The `.env` file: the one that ENV_FILE names (none if it is empty), else the project's."""
+    """The `.env` file: the one that ENV_FILE names (none if it is empty), else that of the project or of the user."""
     name = os.environ.get("ENV_FILE")
     if name is None:
-        return PROJECT_ROOT / ".env"
-    return Path(name) if name else None
+        return BASE_DIR / ".env"
+    return Path(name).expanduser() if name else None
 
 
 def load() -> Settings:
     """Read the settings. Raises SettingsError with one line for each that is wrong."""
+    return load_with_origins()[0]
+
+
+def load_with_origins() -> tuple[Settings, Mapping[str, Origin]]:
+    """The settings, and for those that somebody set, where. Raises SettingsError with one line for each that is wrong.
+
+    From strong to weak: the environment, the `.env` file, what `scripts/start` left in the data folder for the servers
+    that it runs itself (embedded.env), the default.
+    """
     dotenv = env_file()
     try:
         if dotenv is not None and os.environ.get("ENV_FILE"):
             dotenv.stat()
-        data_dir = Settings(_env_file=dotenv).data_dir
-        embedded = data_dir / "embedded.env"
-        files = tuple(path for path in (embedded, dotenv) if path is not None)
-        settings = Settings(_env_file=files)
-    except ValidationError as error:
-        raise SettingsError("\n".join(_sentence(dict(entry)) for entry in error.errors())) from None
-    except FileNotFoundError:
+        layers = [env_layer(), *([file_layer(dotenv)] if dotenv is not None else [])]
+        data_dir = _validated(merged(layers, names=["data_dir"], secrets=SECRETS)[0]).data_dir
+        layers.append(file_layer(data_dir / "embedded.env"))
+        values, origins = merged(layers, names=Settings.model_fields, secrets=SECRETS)
+    except LayersError as error:
+        raise SettingsError(str(error)) from None
+    except FileNotFoundError as error:
+        if error.filename != str(dotenv):
+            raise SettingsError(f"{error.filename} is not there: a setting names it as the file of its value") from None
         raise SettingsError(f"ENV_FILE names {dotenv}, which is not there: correct it, or set it to nothing") from None
     except OSError as error:
         raise SettingsError(file_sentence(error)) from None
-    except UnicodeDecodeError:
-        raise SettingsError(f"{dotenv} is not UTF-8: save it as such") from None
+    settings = _validated(values)
     if settings.crawl_hard_limit_s <= settings.crawl_soft_limit_s:
         raise SettingsError(
             f"CRAWL_HARD_LIMIT_S is {settings.crawl_hard_limit_s:g}, but it must be greater than "
             f"CRAWL_SOFT_LIMIT_S, which is {settings.crawl_soft_limit_s:g}"
         )
-    return settings
+    return settings, origins
+
+
+def _validated(values: Mapping[str, str]) -> Settings:
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(dict(entry)) for entry in error.errors())) from None
 
 
 def unknown_names() -> list[str]:
@@ -295,10 +303,14 @@ def unknown_names() -> list[str]:
     if file is None or not file.is_file():
         return []
     # Other programs read the file too, so a name that is like none of ours may be meant for them.
-    known = [name.upper() for name in Settings.model_fields]
-    found = [name.upper() for name in DotEnvSettingsSource(Settings, env_file=file).env_vars]
-    nearest = {name: get_close_matches(name, known, n=1, cutoff=_ALIKE) for name in found if name not in known}
-    return [f"{file}: {name} is no setting; did you mean {near[0]}?" for name, near in nearest.items() if near]
+    known = [*Settings.model_fields, *(f"{name}{FILE_SUFFIX}" for name in SECRETS)]
+    found = [name for name in file_layer(file).values if name not in known]
+    nearest = {name: get_close_matches(name, known, n=1, cutoff=_ALIKE) for name in found}
+    return [
+        f"{file}: {name.upper()} is no setting; did you mean {near[0].upper()}?"
+        for name, near in nearest.items()
+        if near
+    ]
 
 
 _ALIKE = 0.8

@@ -30,6 +30,7 @@ HELP = {
     },
     "Operating": {
         "doctor": "Check this installation.",
+        "config": "The settings that are in force.",
         "web": "Serve the HTTP API: docs/api.md says what an app can do with it.",
         "keys": "Keys of the HTTP API.",
         "push": "Try the road to a phone.",

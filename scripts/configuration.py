@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from pipeline.settings import PROJECT_ROOT, Settings
+from pipeline.settings import PROJECT_ROOT, SECRETS, Settings
 
 GROUPS = {
     "Where things are": ("data_dir", "database_url", "redis_url", "broker_url", "redis_tls_insecure"),
@@ -25,13 +25,20 @@ def groups() -> dict[str, tuple[str, ...]]:
 
 def markdown() -> str:
     """The page of all settings."""
+    secrets = ", ".join(f"`{name.upper()}`" for name in Settings.model_fields if name in SECRETS)
     lines = [
         "# Configuration",
         "",
-        "Every setting is an environment variable. It may stand in `.env` in the project's folder too (or in the file",
-        "that `ENV_FILE` names); the environment goes first. A wrong value stops the start with the variable's name,",
-        "what it was, and what is allowed.",
-        "In the file, a name that is nearly one of these is told at each start.",
+        "Every setting is an environment variable. It may stand in a file too: in `.env` in the project's folder, or",
+        "in the one that `ENV_FILE` names; of a package that pip installed, in `.env` in the user's data folder, which",
+        "`crawlpush config show` names as `DATA_DIR`. The environment goes first. A wrong value stops the start with",
+        "the variable's name, what it was, and what is allowed. In the file, a name that is nearly one of these is",
+        "told at each start.",
+        "",
+        "The value of a secret may stand in a file of its own, as Docker and Kubernetes hand them out: NAME_FILE names",
+        f"it, for {secrets}. `crawlpush config show`",
+        "tells what is in force, and where each value was set; it shows no password.",
+        "",
         "This page is made by `python -m scripts.configuration`.",
     ]
     for title, names in groups().items():

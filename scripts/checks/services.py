@@ -39,13 +39,40 @@ def redis(settings: Settings) -> Iterator[Finding]:
     try:
         startup.check_redis(settings)
         with open_redis(settings) as client:
-            yield Finding(level=Level.OK, sentence=f"Redis {client.info('server')['redis_version']} answers")
+            yield version(client.info("server"))
             yield eviction(client.info("memory"))
             yield persistence(client.info("persistence"), _save(client), messages=on_redis(settings))
     except startup.NotReadyError as error:
         yield Finding(level=Level.FAIL, sentence=str(error))
     except (RedisError, OSError) as error:
         yield Finding(level=Level.FAIL, sentence=startup.redis_sentence(error))
+
+
+MENDED = {
+    "Redis": ((6, 2, 20), (7, 2, 11), (7, 4, 6), (8, 0, 4), (8, 2, 2)),
+    "Valkey": ((7, 2, 11), (8, 0, 6), (8, 1, 4)),
+}
+"""Of each line the first version without CVE-2025-49844, by which a Lua script runs code; 3 October 2025.
+
+https://github.com/redis/redis/security/advisories/GHSA-4789-qfc9-5f9q, https://github.com/valkey-io/valkey/releases
+"""
+
+
+def version(server: dict[str, object]) -> Finding:
+    """Whether the server has the fix of the worst known fault. Pure. server: its INFO server."""
+    # Valkey calls itself Redis 7.2.4 for the clients' sake.
+    kind = "Valkey" if server.get("server_name") == "valkey" else "Redis"
+    said = str(server.get("valkey_version" if kind == "Valkey" else "redis_version", ""))
+    numbers = tuple(int(part) for part in said.split(".") if part.isdecimal())
+    mended = next((first for first in MENDED[kind] if first[:2] >= numbers[:2]), (0,))
+    if numbers >= mended:
+        return Finding(level=Level.OK, sentence=f"{kind} {said} answers")
+    wanted = ".".join(map(str, mended))
+    return Finding(
+        level=Level.WARN,
+        sentence=f"{kind} {said} has known faults, by which who may send it commands can run code on its machine "
+        f"(CVE-2025-49844); update it to {wanted} or later, unless your distribution has mended its own",
+    )
 
 
 def eviction(memory: dict[str, object]) -> Finding:

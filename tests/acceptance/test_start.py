@@ -32,9 +32,11 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="Linux ends a pr
 class Start:
     """A running `scripts/start`, past the setup of .venv: its lines, its processes, its end."""
 
-    def __init__(self, data_dir: Path, *arguments: str, **environment: str) -> None:
+    def __init__(
+        self, data_dir: Path, *arguments: str, python: Path = Path(sys.executable), **environment: str
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "scripts.commands.start", *arguments],
+            [python, "-m", "scripts.commands.start", *arguments],
             cwd=PROJECT_ROOT,
             env={**os.environ, "DATA_DIR": str(data_dir), **environment},
             stdout=subprocess.PIPE,
@@ -86,8 +88,10 @@ class Start:
 
 
 @contextmanager
-def started(data_dir: Path, *arguments: str, **environment: str) -> Iterator[Start]:
-    start = Start(data_dir, *arguments, **environment)
+def started(
+    data_dir: Path, *arguments: str, python: Path = Path(sys.executable), **environment: str
+) -> Iterator[Start]:
+    start = Start(data_dir, *arguments, python=python, **environment)
     try:
         yield start
     finally:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.settings import Settings, SettingsError, load, unknown_names
+from pipeline.settings import Settings, SettingsError, load, load_with_origins, unknown_names
 
 
 def set_environment(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
@@ -130,7 +130,7 @@ def test_an_env_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatc
 
     (tmp_path / ".env").touch()
     set_environment(monkeypatch, ENV_FILE=str(tmp_path / ".env"))
-    monkeypatch.setattr("pipeline.settings.Settings", refuse)
+    monkeypatch.setattr("pipeline.settings.file_layer", refuse)
     with pytest.raises(SettingsError, match="Permission denied"):
         load()
 
@@ -145,3 +145,39 @@ def test_a_name_that_is_nearly_a_setting_is_told_with_the_nearest(
     settings = load()
     assert settings.log_level == "INFO"
     assert settings.push_ca_file == Path.home() / "there"
+
+
+def test_a_secret_may_come_from_a_file_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secret = tmp_path / "redis_url"
+    secret.write_text("redis://:hunter2@host/1\n")
+    file = tmp_path / ".env"
+    file.write_text("SENTRY_DSN=https://key@sentry.example/1\nREDIS_URL=redis://weaker\n")
+    set_environment(monkeypatch, ENV_FILE=str(file), REDIS_URL_FILE=str(secret), TICK_S="3")
+    settings, origins = load_with_origins()
+    assert settings.redis_url == "redis://:hunter2@host/1"
+    assert origins["redis_url"] == f"{secret} (REDIS_URL_FILE in the environment)"
+    assert (origins["sentry_dsn"], origins["tick_s"]) == (str(file), "the environment")
+    assert "sweep_s" not in origins
+
+
+@pytest.mark.parametrize(
+    ("content", "both", "words"),
+    [
+        (None, False, "is not there"),
+        (b"", False, "does not hold a secret"),
+        (b"\xff\xfe", False, "does not hold a secret"),
+        (b"x" * 70_000, False, "does not hold a secret"),
+        (b"redis://host", True, "the environment sets both REDIS_URL and REDIS_URL_FILE"),
+        (b"mysql://:hunter2@host", False, "REDIS_URL: that value is not allowed"),
+    ],
+)
+def test_a_secret_file_that_does_not_serve_is_named_and_its_text_is_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, both: bool, words: str
+) -> None:
+    secret = tmp_path / "redis_url"
+    if content is not None:
+        secret.write_bytes(content)
+    set_environment(monkeypatch, REDIS_URL_FILE=str(secret), **({"REDIS_URL": "redis://host"} if both else {}))
+    with pytest.raises(SettingsError, match=words) as error:
+        load()
+    assert "hunter2" not in str(error.value)

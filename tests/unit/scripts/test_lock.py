@@ -18,8 +18,12 @@ OURS = ("pipeline", "scripts", "spiders", "storage")
 LOCKS = ("requirements.txt", "requirements-test.txt")
 
 
+HASH = "--hash=sha256:"
+
+
 def requirements(text: str) -> list[Requirement]:
-    return [Requirement(line) for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
+    lines = (line.strip().removesuffix(" \\") for line in text.splitlines())
+    return [Requirement(line) for line in lines if line and not line.startswith(("#", HASH))]
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +47,14 @@ def test_nothing_says_where_to_download_from(name: str) -> None:
     assert not [
         line for line in text.splitlines() if line.startswith("-") or "://" in line or "/" in line.split("#")[0]
     ]
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_pin_has_the_hashes_of_its_files(name: str) -> None:
+    lines = [line for line in (ROOT / name).read_text().splitlines() if not line.startswith("#")]
+    pins = [index for index, line in enumerate(lines) if not line.startswith(" ")]
+    assert pins
+    assert all(lines[index + 1].strip().startswith(HASH) for index in pins)
 
 
 def test_the_pins_satisfy_the_ranges(setup_cfg: configparser.ConfigParser) -> None:

@@ -7,7 +7,7 @@ import pytest
 from pipeline.push.channels import Level
 from scripts.checks.machine import room
 from scripts.checks.queues import round_trip
-from scripts.checks.services import eviction, persistence, skew
+from scripts.checks.services import eviction, persistence, skew, version
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,27 @@ def test_what_a_restart_of_redis_leaves_is_said(
     aof: int, save: str | None, messages: bool, level: Level, words: str
 ) -> None:
     finding = persistence({"aof_enabled": aof}, save, messages=messages)
+    assert finding.level is level
+    assert words in finding.sentence
+
+
+@pytest.mark.parametrize(
+    ("server", "level", "words"),
+    [
+        ({"redis_version": "6.2.14"}, Level.WARN, "Redis 6.2.14 has known faults"),
+        ({"redis_version": "6.2.20"}, Level.OK, "Redis 6.2.20 answers"),
+        ({"redis_version": "7.0.15"}, Level.WARN, "7.2.11 or later"),
+        ({"redis_version": "7.4.5"}, Level.WARN, "7.4.6 or later"),
+        ({"redis_version": "8.2.2"}, Level.OK, "Redis 8.2.2"),
+        ({"redis_version": "9.0.0"}, Level.OK, "Redis 9.0.0"),
+        ({"redis_version": "7.2.4", "server_name": "valkey", "valkey_version": "8.1.8"}, Level.OK, "Valkey 8.1.8"),
+        ({"redis_version": "7.2.4", "server_name": "valkey", "valkey_version": "8.1.1"}, Level.WARN, "8.1.4 or later"),
+    ],
+)
+def test_a_server_with_a_known_fault_is_named_with_the_version_that_has_it_mended(
+    server: dict[str, object], level: Level, words: str
+) -> None:
+    finding = version(server)
     assert finding.level is level
     assert words in finding.sentence
 
