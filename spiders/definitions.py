@@ -24,15 +24,13 @@ from pipeline.basics.access import ADDRESSES, masked_params, unmasked, with_sche
 from pipeline.basics.durations import exact_duration, parse_duration
 from pipeline.basics.time_zones import find_zone
 from spiders.errors import SpiderError
-from spiders.params import FeedParams, ListingParams, ParamsError, PostPageParams
+from spiders.params import FeedParams, JSONParams, ListingParams, ParamsError, PostPageParams, SiteParams
 from spiders.toml_text import toml_table
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _LONGEST: Final = 3_650 * 86_400
-_PARAMS: Final[Mapping[str, type[ListingParams] | type[FeedParams]]] = {
-    "listing": ListingParams,
-    "feed": FeedParams,
-}
+GENERAL: Final[Mapping[str, type[SiteParams]]] = {"listing": ListingParams, "feed": FeedParams, "json": JSONParams}
+"""The general spiders, which know sites by their parameters alone."""
 _OWN_KEYS: Final = ("spider", "url", "params")
 
 
@@ -56,7 +54,7 @@ class SiteDefinition:
 
     # At most 64 small letters, digits, dots, dashes and underscores.
     name: str
-    # The name of a Scrapy spider: "listing", "feed", or one in spiders/sites/.
+    # The name of a Scrapy spider: "listing", "feed", "json", or one in spiders/sites/.
     spider: str
     # The spider's parameters, its url among them, without the time zone.
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -159,7 +157,7 @@ def _definition(name: str, table: Any, source: str) -> SiteDefinition:
             )
     spider = table.get("spider")
     if not isinstance(spider, str) or not spider:
-        raise DefinitionError(f"{where}: the key spider is missing: listing, feed, or a spider of your own")
+        raise DefinitionError(f"{where}: the key spider is missing: listing, feed, json, or a spider of your own")
     values = _values(table, where)
     definition = SiteDefinition(name=name, spider=spider, params=_params(table, where), **values)
     check_params(definition, where)
@@ -215,11 +213,11 @@ def _check_timezone(name: str, where: str) -> None:
 
 
 def check_params(definition: SiteDefinition, where: str = "") -> None:
-    """Check the parameters of the generic spiders, and those of posts' pages; raises DefinitionError.
+    """Check the parameters of the general spiders, and those of posts' pages; raises DefinitionError.
 
     Other spiders check the rest themselves.
     """
-    params = _PARAMS.get(definition.spider)
+    params = GENERAL.get(definition.spider)
     try:
         if params is None:
             PostPageParams.chosen(definition.params)

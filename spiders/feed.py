@@ -1,18 +1,20 @@
 """The spider for feeds: fetches what `feed_document` reads, and reports what it held."""
 
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Self
-
-import scrapy
-from scrapy.crawler import Crawler
-from scrapy.http import Response
 
 import spiders.without_http2  # noqa: F401 - before Scrapy
+
+# isort: split
+
+import scrapy
+from scrapy.http import Response
+
+from spiders.general import GeneralSpider, content_type_of
 from spiders.items import PostItem
 from spiders.middlewares import kind_of
-from spiders.params import FeedParams, ParamsError
+from spiders.params import FeedParams
 from spiders.reading.bounds import left_out
 from spiders.reading.date_doubts import without_doubtful_dates
 from spiders.reading.feed_document import BrokenFeedError, FeedDocument, NotAFeedError, parse_feed
@@ -22,33 +24,11 @@ __all__ = ["BrokenFeedError", "FeedDocument", "FeedSpider", "NotAFeedError", "pa
 logger = logging.getLogger(__name__)
 
 
-class FeedSpider(scrapy.Spider):
+class FeedSpider(GeneralSpider[FeedParams]):
     """Crawls one feed; the parameters are the spider's arguments (see FeedParams)."""
 
     name = "feed"
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(self.name)
-        if args:
-            raise ParamsError(f"the spider {self.name} takes named arguments only")
-        self.params = FeedParams.from_mapping(self.preset() | kwargs)
-        self._pages = 0
-
-    @classmethod
-    def preset(cls) -> dict[str, Any]:
-        """Parameters that a subclass in spiders/sites/ brings with it; arguments override them."""
-        return {}
-
-    @classmethod
-    def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
-        """Scrapy's way in."""
-        spider = cls(*args, **kwargs)
-        spider._set_crawler(crawler)
-        return spider
-
-    async def start(self) -> AsyncIterator[scrapy.Request]:
-        """The feed."""
-        yield scrapy.Request(self.params.url, dont_filter=True)
+    Kind = FeedParams
 
     def parse(self, response: Response) -> Iterator[PostItem | scrapy.Request]:
         """The feed's posts.
@@ -56,10 +36,11 @@ class FeedSpider(scrapy.Spider):
         A feed that broke off gives the posts that arrived and then raises BrokenFeedError, so that the run fails
         and keeps them. What is no feed raises NotAFeedError.
         """
-        content_type = (response.headers.get("Content-Type") or b"").decode("latin-1")
         broken: BrokenFeedError | None = None
         try:
-            document = parse_feed(response.body, response.url, self.params, datetime.now(UTC), content_type)
+            document = parse_feed(
+                response.body, response.url, self.params, datetime.now(UTC), content_type_of(response)
+            )
         except BrokenFeedError as error:
             document, broken = error.document, error
         except NotAFeedError as error:
@@ -79,19 +60,13 @@ class FeedSpider(scrapy.Spider):
             yield response.follow(document.next_url, callback=self.parse)
 
     def _count(self, document: FeedDocument) -> None:
-        if (stats := self.crawler.stats) is not None:
-            stats.inc_value("crawlpush/rows", document.rows)
-            stats.inc_value("crawlpush/posts", len(document.posts))
-            for reason, count in document.skipped:
-                stats.inc_value(f"crawlpush/skipped/{reason}", count)
-            if words := left_out(document.rows):
-                stats.set_value("crawlpush/problem", words)
-            if not document.posts and self._pages == 1:
-                stats.set_value("crawlpush/empty", True)
-                stats.set_value("crawlpush/problem", "it is a good feed that has no entries yet")
+        self.count(document.rows, len(document.posts), document.skipped)
+        if words := left_out(document.rows):
+            self.note(problem=words)
+        if not document.posts and self._pages == 1:
+            self.note(empty=True, problem="it is a good feed that has no entries yet")
 
     def _problem(self, sentence: str, response: Response) -> None:
-        if (stats := self.crawler.stats) is not None:
-            stats.set_value("crawlpush/problem", sentence)
+        self.note(problem=sentence)
         fields = {"url": response.url, "status": response.status, "bytes": len(response.body)}
         logger.warning("the feed cannot be read: %s", sentence, extra={"fields": fields})

@@ -13,6 +13,9 @@ from pipeline.basics.access import ADDRESSES, masked, tls_rules
 from pipeline.basics.time_zones import find_zone
 from spiders.errors import SpiderError
 from spiders.reading.dates import DATE_ORDERS
+from spiders.reading.embedded import VARIABLE
+from spiders.reading.expressions import EXPRESSION_FIELD, ExpressionError, compile_expression
+from spiders.reading.places import PLACE
 from spiders.reading.selectors import SelectorError, compile_selector
 
 MAX_PAGES: Final = 50
@@ -82,8 +85,8 @@ class PostPageParams:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Params(PostPageParams):
-    """What both spiders know."""
+class SiteParams(PostPageParams):
+    """What all general spiders know."""
 
     # The page or feed to crawl, http or https.
     url: str
@@ -144,7 +147,7 @@ class _Params(PostPageParams):
                 try:
                     if each:
                         check(each)
-                except (SelectorError, ParamsError) as error:
+                except (SelectorError, ExpressionError, ParamsError) as error:
                     sentence, shown = str(error), repr(masked(each) if name in ADDRESSES else each)
                     raise ParamsError(f"{name}: {sentence if shown in sentence else f'{shown} {sentence}'}") from error
 
@@ -199,11 +202,14 @@ def _row_selector(text: str) -> object:
     return compile_selector(text, in_row=True)
 
 
+def _pattern_of(text: str) -> str:
+    """The pattern of "re:...", "link:..." and "title:..."; "" for what selects."""
+    kind, _, rest = text.partition(":")
+    return rest if kind in {"re", "link", "title"} and not rest.startswith(":") else ""
+
+
 def _selector_or_pattern(text: str) -> object:
-    kind, separator, rest = text.partition(":")
-    if separator and kind in {"re", "link", "title"} and not rest.startswith(":"):
-        return as_pattern(rest)
-    return _row_selector(text)
+    return as_pattern(pattern) if (pattern := _pattern_of(text)) else _row_selector(text)
 
 
 def _link_template(text: str) -> object:
@@ -212,9 +218,34 @@ def _link_template(text: str) -> object:
     return text
 
 
+def _expression(text: str) -> object:
+    return compile_expression(text)
+
+
+def _expression_or_pattern(text: str) -> object:
+    return as_pattern(pattern) if (pattern := _pattern_of(text)) else _expression(text)
+
+
+def _pattern_alone(text: str) -> object:
+    if pattern := _pattern_of(text):
+        return as_pattern(pattern)
+    raise ParamsError('must be "re:" and a pattern')
+
+
+def _expression_template(text: str) -> object:
+    fields = EXPRESSION_FIELD.findall(text)
+    if not fields:
+        raise ParamsError("names no field; write for example https://board.example/view?no={id}")
+    return [_expression(field) for field in fields]
+
+
+def _embedded(text: str) -> object:
+    return VARIABLE.fullmatch(text) or _page_selector(text)
+
+
 def _page_template(text: str) -> object:
-    if "{page}" not in text:
-        raise ParamsError("must hold {page} where the page's number goes")
+    if not PLACE.search(text):
+        raise ParamsError("must hold {page} where the page's number goes ({page0} counts from 0), {offset} or {cursor}")
     return text
 
 
@@ -234,37 +265,51 @@ def _one_of(*allowed: str) -> Callable[[str], object]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListingParams(_Params):
-    """How an HTML board is read. Selectors are CSS (with ::text and ::attr(name)) or XPath; but for `row` and
-    `next`, they are asked inside a row."""
+class RowParams(SiteParams):
+    """What the spiders know that read rows, be they elements of a page or items of JSON; asked inside a row."""
 
-    # Selects the repeating element of a post.
-    row: str = ""
-    # The title; its element, its text or an attribute. Without it, the text of the row's first link.
     title: str = ""
-    # The link's element or its address; without it, the link that the title is, lies in, or holds.
+    # The link's element, or its address.
     link: str = ""
     date: str = ""
     author: str = ""
     body: str = ""
-    # A row that is this, or holds this, is pinned.
+    # What marks a pinned row.
     pinned: str = ""
-    # Rows to leave out: a selector, "link:" and a pattern for the address, or "title:" and a pattern for the title.
+    # Rows to leave out: what selects them, "link:" and a pattern for the address, or "title:" and one for the title.
     skip: tuple[str, ...] = ()
-    # Parts of the title to leave out: a selector for badges, or "re:" and a pattern.
+    # Parts of the title to leave out: "re:" and a pattern, or, in a page, a selector for badges.
     strip: tuple[str, ...] = ()
-    # The link to the next page, or its address by ::attr.
+    # The link to the next page; in JSON also its cursor, or whether there is one.
     next: str = ""
-    # The next pages' address with {page}, for boards whose page links are scripts; counts from 2.
+    # The next pages' address with one of PLACES.
     page_template: str = ""
-    # The link's address where the href is a script: fields are attributes, {onclick.0} and {href.0} a call's arguments.
+    # The post's address with fields in braces, where the row does not have it whole.
     link_template: str = ""
-    # A site's own id: a selector for a text or attribute in the row, or "re:" and a pattern for the link.
+    # A site's own id: what selects it, or "re:" and a pattern for the link.
     id: str = ""
     # strptime's, when the usual forms are not enough.
     date_format: str = ""
     # How 03/04/2024 is meant: auto, DMY, MDY or YMD.
     date_order: str = "auto"
+
+    _row_checks: ClassVar[Mapping[str, Callable[[str], object]]] = {
+        "page_template": _page_template,
+        "date_format": _date_format,
+        "date_order": _one_of(*DATE_ORDERS),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListingParams(RowParams):
+    """How an HTML board is read. Selectors are CSS (with ::text and ::attr(name)) or XPath.
+
+    Without `title` it is the text of the row's first link; without `link`, the link that the title is, lies in, or
+    holds. The fields of `link_template` are attributes; {onclick.0} and {href.0} are a call's arguments.
+    """
+
+    # Selects the repeating element of a post.
+    row: str = ""
 
     _checks: ClassVar[Mapping[str, Callable[[str], object]]] = {
         "row": _page_selector,
@@ -279,9 +324,7 @@ class ListingParams(_Params):
         "strip": _selector_or_pattern,
         "id": _selector_or_pattern,
         "link_template": _link_template,
-        "page_template": _page_template,
-        "date_format": _date_format,
-        "date_order": _one_of(*DATE_ORDERS),
+        **RowParams._row_checks,
     }
 
     def _check(self) -> None:
@@ -291,7 +334,49 @@ class ListingParams(_Params):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeedParams(_Params):
+class JSONParams(RowParams):
+    """How JSON is read: an API's answer, or what a page embeds for its own scripts. Expressions are JMESPath."""
+
+    # The list of posts in the whole answer.
+    rows: str = ""
+    # Where the JSON stands in a page: a selector for the script (or its text), or the name of a variable that a script
+    # sets, such as window.__INITIAL_STATE__. Without it the whole answer is JSON.
+    embedded: str = ""
+
+    _checks: ClassVar[Mapping[str, Callable[[str], object]]] = {
+        "rows": _expression,
+        "next": _expression,
+        "title": _expression,
+        "link": _expression,
+        "date": _expression,
+        "author": _expression,
+        "body": _expression,
+        "pinned": _expression,
+        "skip": _expression_or_pattern,
+        "strip": _pattern_alone,
+        "id": _expression_or_pattern,
+        "link_template": _expression_template,
+        "embedded": _embedded,
+        **RowParams._row_checks,
+    }
+
+    def _check(self) -> None:
+        for name, meaning in (
+            ("rows", "it says where in the JSON the list of posts is, such as data.items (@ is the whole answer)"),
+            ("title", "it says where in each row its title is, such as title or attributes.name"),
+        ):
+            if not getattr(self, name):
+                raise ParamsError(f"the parameter {name} is missing: {meaning}")
+        if not (self.link or self.link_template or self.id):
+            raise ParamsError(
+                "the parameter link is missing: it says where in each row its address is; where they have none, "
+                "link_template makes it, such as https://board.example/view?no={id}, or id says which post is which"
+            )
+        super()._check()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedParams(SiteParams):
     """How a feed is read."""
 
     # What identifies an entry: its guid, its link or its comments' address; auto takes the guid, else the link.

@@ -11,6 +11,7 @@ BOT_NAME = "crawlpush"
 SPIDER_MODULES = [
     "spiders.listing",
     "spiders.feed",
+    "spiders.json",
     "spiders.proposing",
     "spiders.sites",
     *filter(None, os.environ.get("CRAWL_SPIDER_MODULES", "").split(",")),

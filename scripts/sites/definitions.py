@@ -36,7 +36,7 @@ IDENTITY = ("url", "id", "id_pattern", "link", "link_template", "ignore_query")
 @click.command()
 @click.argument("name", required=False)
 @click.option("--from", "ready", metavar="NAME", help="Begin with a ready-made definition (`sites ready-made`).")
-@click.option("--spider", help="listing, feed, or one of spiders/sites; default: listing.")
+@click.option("--spider", help="listing, feed, json, or one of spiders/sites; default: listing.")
 @click.option("--url", "param_url", help="The page or feed to watch.")
 @definition_options
 @rhythm_options
@@ -83,7 +83,7 @@ def _insert(session: Session, definition: SiteDefinition, *, baseline_done: bool
 
 @click.command("set")
 @click.argument("name")
-@click.option("--spider", help="listing, feed, or one of spiders/sites.")
+@click.option("--spider", help="listing, feed, json, or one of spiders/sites.")
 @click.option("--url", "param_url", help="The page or feed to watch.")
 @definition_options
 @rhythm_options

@@ -17,6 +17,7 @@ from spiders.definitions import SiteDefinition, check_params, seconds, with_pass
 PARAM_OPTIONS = {
     "url": "The page or feed to watch.",
     "row": "What repeats for each post of a listing.",
+    "rows": "The list of posts in a JSON answer.",
     "title": "The title, inside the row.",
     "link": "The link, inside the row; default: the title's.",
     "date": "The date, inside the row.",

@@ -19,7 +19,7 @@ _NO_PARAMS = {"pairs": (), **{f"param_{name}": None for name in PARAM_OPTIONS}}
 
 @click.command("try")
 @click.argument("url")
-@click.option("--spider", help="listing or feed, with its parameters; default: find out.")
+@click.option("--spider", help="listing, feed or json, with its parameters; default: find out.")
 @definition_options
 @table_options
 def try_url(url: str, spider: str | None, *, as_json: bool, **options: Any) -> None:

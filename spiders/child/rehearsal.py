@@ -17,9 +17,10 @@ from w3lib.html import get_meta_refresh
 from pipeline.crawling.order import CrawlOrder
 from spiders.child import run
 from spiders.child.parent_link import Channel
-from spiders.params import FeedParams, ListingParams
+from spiders.params import FeedParams, JSONParams, ListingParams
 from spiders.pipelines import found_post
 from spiders.reading.feed_document import parse_feed
+from spiders.reading.json_page import parse_json
 from spiders.reading.listing_page import parse_listing
 from storage import sites
 from storage.models import metadata
@@ -121,6 +122,8 @@ def warm_up() -> None:
     base = "http://127.0.0.1/"
     posts = parse_listing(board, base, ListingParams.from_mapping(_PARAMS["listing"] | {"url": base}), now, "").posts
     parse_feed(feed, base, FeedParams.from_mapping({"url": base}), now, "")
+    answer = JSONParams.from_mapping({"url": base, "rows": "@", "title": "title", "id": "id", "date": "at"})
+    parse_json('[{"id": 1, "title": "First 첫 글", "at": "2026-01-02"}]', base, answer, now)
     get_meta_refresh(board.decode(), base)
     Protego.parse(PAGES["/robots.txt"][1]).can_fetch(base, "crawlpush")
     _greet_over_tls()

@@ -19,10 +19,11 @@ from spiders.reading.date_order import day_first
 from spiders.reading.dates import parse_date
 from spiders.reading.encoding import decode
 from spiders.reading.entry_links import is_address, page_link
+from spiders.reading.expressions import text_of
 from spiders.reading.feed_entries import Entry, posts_of
 from spiders.reading.feed_text import NotAFeedError, prepare
 from spiders.reading.identity import canonical_link, resolve
-from spiders.reading.json_feed import JSONFeed, looks_like_json, read_json_feed, text_of
+from spiders.reading.json_feed import JSONFeed, looks_like_json, read_json_feed
 
 __all__ = ["BrokenFeedError", "FeedDocument", "NotAFeedError", "parse_feed"]
 

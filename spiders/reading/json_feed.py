@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from spiders.reading.bounds import ROWS
+from spiders.reading.expressions import text_of
 from spiders.reading.feed_text import NotAFeedError
 
 _ITEMS: Final = re.compile(r'"items"\s*:\s*\[')
@@ -74,10 +75,3 @@ def _complete_items(text: str) -> list[Any]:
             break
         items.append(item)
     return items
-
-
-def text_of(value: Any) -> str:
-    """A text or a number as text; "" for anything else, which some generators put where a text belongs."""
-    if isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else ""

@@ -3,55 +3,28 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
 from typing import Final
 
 from lxml import etree
 from w3lib.html import get_base_url
 
-from spiders.items import PostItem
 from spiders.params import ListingParams
-from spiders.reading.addresses import PLAIN, Scheme, numbered_form, same_title, telling_noise
+from spiders.reading.addresses import PLAIN, Scheme
 from spiders.reading.bounds import ROWS, bounded
 from spiders.reading.date_order import day_first
 from spiders.reading.empty_board import empty_words
 from spiders.reading.encoding import decode
-from spiders.reading.identity import without_sessions
+from spiders.reading.page_posts import SHARED, ListingPage, ambiguous_words, read_posts
 from spiders.reading.page_scripts import telling_calls
-from spiders.reading.rows import RowReader, RowSkippedError, scripts_of
+from spiders.reading.rows import RowReader, scripts_of
 from spiders.reading.selectors import compile_selector, without_tbody
 from spiders.reading.text import with_whole_signs
 
-REPEATED: Final = "repeats an earlier row"
+__all__ = ["ListingPage", "parse_html", "parse_listing", "telling_attribute"]
+
 _ATTRIBUTE: Final = re.compile(r"data-[\w-]+|onclick|href|value|id", re.IGNORECASE)
-SHARED: Final = "has the id of rows with other titles"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ListingPage:
-    """What one page of a board holds."""
-
-    # Each post once, in the page's order; a pinned post that stands again below is one post.
-    posts: tuple[PostItem, ...]
-    # Address of the next page, or None.
-    next_url: str | None
-    # Elements that the row selector matched. Zero means that the selector or the page is wrong.
-    rows: int
-    # Why rows yielded no post, and how many of each kind.
-    skipped: tuple[tuple[str, int], ...]
-    # What the bytes were read as.
-    encoding: str = ""
-    # A sentence for the site's owner when the page yields nothing, or rows that cannot be told apart, naming the
-    # parameter to look at; else "".
-    problem: str = ""
-    # How the page's addresses name posts; the next pages of the same crawl are read alike.
-    scheme: Scheme = PLAIN
-    # Whether most rows cannot be told apart, so that new posts would not be seen.
-    is_ambiguous: bool = False
-    # Whether there are no posts because the board has none, and not because the definition finds none.
-    is_empty: bool = False
 
 
 def parse_html(text: str) -> etree._Element:
@@ -90,114 +63,24 @@ def parse_listing(
         reader = replace(reader, day_first=day_first(texts, root.get("lang") or ""))
     if params.link_template:
         reader = replace(reader, telling_calls=telling_calls([each for row in rows for each in scripts_of(row)]))
-    found = _read_apart(reader, rows)
-    shared = found.shared
-    is_ambiguous = found.is_ambiguous
-    posts: dict[str, PostItem] = {}
-    skipped = found.skipped
-    for post in found.posts:
-        if is_ambiguous and post.external_id in shared:
-            skipped[SHARED] += 1
-        elif post.external_id in posts:
-            skipped[REPEATED] += 1
-            posts[post.external_id] = _completed(posts[post.external_id], post)
-        else:
-            posts[post.external_id] = post
-    problem = "" if posts else _problem(params, root, rows, skipped)
-    if is_ambiguous:
-        problem = _ambiguous(params, rows, skipped[SHARED])
-    nothing = "" if posts or is_ambiguous else empty_words(root)
+    found = read_posts(reader, rows)
+    posts = found.posts
+    problem = "" if posts else _problem(params, root, rows, found.skipped)
+    if found.is_ambiguous:
+        problem = _ambiguous(params, rows, found.skipped[SHARED])
+    nothing = "" if posts or found.is_ambiguous else empty_words(root)
     if nothing:
         problem = f"the page says {nothing!r}"
-    opened = without_sessions([post.url for post in posts.values()])
     return ListingPage(
-        posts=tuple(replace(post, url=each) for post, each in zip(posts.values(), opened, strict=True)),
+        posts=posts,
         next_url=_next_url(root, reader, url),
         rows=len(rows),
-        skipped=tuple(skipped.most_common()),
+        skipped=tuple(found.skipped.most_common()),
         encoding=encoding,
         problem=problem,
-        scheme=found.reader.scheme,
-        is_ambiguous=is_ambiguous,
+        scheme=found.scheme,
+        is_ambiguous=found.is_ambiguous,
         is_empty=bool(nothing),
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Found:
-    """The posts of a page's rows, which may share an id still."""
-
-    reader: RowReader
-    posts: Sequence[PostItem]
-    skipped: Counter[str]
-
-    @cached_property
-    def shared(self) -> dict[str, list[PostItem]]:
-        """The posts of each id that rows with different titles have."""
-        groups: dict[str, list[PostItem]] = {}
-        for post in self.posts:
-            groups.setdefault(post.external_id, []).append(post)
-        return {
-            key: group
-            for key, group in groups.items()
-            if len(group) > 1 and not all(same_title(group[0].title, post.title) for post in group)
-        }
-
-    @property
-    def is_ambiguous(self) -> bool:
-        """Whether most rows have the id of rows with other titles."""
-        return _are_most([post for group in self.shared.values() for post in group], self.posts)
-
-    def identified_by(self, scheme: Scheme) -> "_Found":
-        """The same posts under the ids that a scheme gives them."""
-        ignored = self.reader.params.ignore_query
-        posts = [replace(post, external_id=scheme.identity(post.url, ignored)) for post in self.posts]
-        return _Found(reader=replace(self.reader, scheme=scheme), posts=posts, skipped=self.skipped)
-
-
-def _are_most(some: Sequence[PostItem], posts: Sequence[PostItem]) -> bool:
-    return 2 * len(some) > len(posts)
-
-
-def _read(reader: RowReader, rows: Sequence[etree._Element]) -> _Found:
-    posts: list[PostItem] = []
-    skipped: Counter[str] = Counter()
-    for row in rows:
-        try:
-            posts.append(reader.read(row))
-        except RowSkippedError as reason:
-            skipped[str(reason)] += 1
-    return _Found(reader=reader, posts=posts, skipped=skipped)
-
-
-def _read_apart(reader: RowReader, rows: Sequence[etree._Element]) -> _Found:
-    """Read the rows so that those with different titles and different addresses are different posts."""
-    found = _read(reader, rows)
-    if reader.params.id:
-        return found
-    if form := numbered_form([post.url for post in found.posts]):
-        found = found.identified_by(replace(reader.scheme, numbered=form))
-    if not found.shared:
-        return found
-    ignored = reader.params.ignore_query
-    groups = [[post.url for post in group] for group in found.shared.values()]
-    if kept := telling_noise(groups, found.reader.scheme, ignored):
-        scheme = found.reader.scheme
-        found = found.identified_by(replace(scheme, kept=scheme.kept | kept))
-    if not found.is_ambiguous:
-        return found
-    # An address that rows with different titles share is none of theirs: perhaps their scripts open another.
-    again = _read(replace(found.reader, shared=frozenset(group[0].url for group in found.shared.values())), rows)
-    return again if _are_most(again.posts, found.posts) and not again.is_ambiguous else found
-
-
-def _completed(first: PostItem, again: PostItem) -> PostItem:
-    """The first sighting, with what only the second one says."""
-    return replace(
-        first,
-        body=first.body or again.body,
-        author=first.author or again.author,
-        published_at=first.published_at or again.published_at,
     )
 
 
@@ -229,9 +112,7 @@ def _tbody_hint(source: str, element: etree._Element, *, in_row: bool = False) -
 def _ambiguous(params: ListingParams, rows: Sequence[etree._Element], count: int) -> str:
     """That most rows have one id, whose fault it is, and what to give instead."""
     what = "id" if params.id else "link_template" if params.link_template else "link"
-    beginning = (
-        f"{count} of {len(rows)} rows have the same {what} though their titles differ, so new posts would not be seen"
-    )
+    beginning = ambiguous_words(count, len(rows), what)
     if telling := telling_attribute(rows):
         return f"{beginning}: set id to {telling!r}, which differs from row to row"
     return f"{beginning}: set {what if what == 'id' else f'{what} or id'} to something that differs from row to row"

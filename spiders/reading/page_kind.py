@@ -146,8 +146,8 @@ def _json(page: _Page) -> str:
         if "json" not in page.content_type.lower() and len(page.body) < LOOK_AT:
             return ""
     return (
-        "the address answered with JSON that is no JSON Feed, so neither the listing nor the feed spider reads it: "
-        f"give the page that shows the posts to people, or write a spider ({OWN_SPIDER})"
+        "the address answered with JSON that is no JSON Feed: the spider json reads it, once it is told where in it "
+        'the posts are (docs/sites.md, "json")'
     )
 
 
@@ -269,7 +269,7 @@ def _feed(page: _Page) -> str:
 
 _NO_SCRIPTS: Final = (
     "in the browser, and crawlpush runs no scripts: look in the browser's network view for the feed or JSON that it "
-    f"loads ({OWN_SPIDER})"
+    f"loads, which the spiders feed and json read; else {OWN_SPIDER}"
 )
 _ROOTS: Final = frozenset({"root", "app", "__next", "__nuxt", "app-root", "gatsby", "___gatsby", "svelte", "q-app"})
 _NEEDS_SCRIPT: Final = re.compile(

@@ -1,26 +1,21 @@
-"""One row of a board to one post: title, link, identity, date. Pure."""
+"""One row of a page to one post: where its title, link, date and the rest stand. Pure."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from itertools import chain
 from typing import Final
-from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 from lxml import etree
 
-from spiders.errors import SpiderError
-from spiders.items import PostItem
 from spiders.params import ListingParams
-from spiders.reading.addresses import PLAIN, Scheme
-from spiders.reading.dates import parse_date
-from spiders.reading.identity import pattern_id, resolve
 from spiders.reading.page_scripts import call_arguments, script_address
+from spiders.reading.row_reader import Named, Reader, RowSkippedError, fill, subject_and_pattern
 from spiders.reading.selectors import Selector, compile_selector, selects
-from spiders.reading.text import clean, element_text, shorten, unescaped
+from spiders.reading.text import clean, element_text, unescaped
+
+__all__ = ["RowReader", "RowSkippedError", "date_texts", "opened_addresses", "scripts_of"]
 
 _DATE_ATTRIBUTES: Final = ("datetime", "content", "data-timestamp", "data-time", "data-date", "data-utime", "title")
 _FIELD: Final = re.compile(r"\{(?P<attribute>[A-Za-z][\w:-]*)(?:(?:\.(?P<call>[A-Za-z_$][\w$]*))?\.(?P<place>\d+))?\}")
@@ -29,93 +24,42 @@ _ADDRESSES: Final = ("data-href", "data-url", "data-link")
 _CUT: Final = ("...", "…")
 
 
-class RowSkippedError(SpiderError):
-    """A row that yields no post; the message is the reason, the same words for rows of one kind."""
-
-
 @dataclass(frozen=True)
-class RowReader:
-    """Reads the rows of one page by a site's parameters."""
+class RowReader(Reader[etree._Element, ListingParams]):
+    """Reads the rows of one page of a board by a site's selectors."""
 
-    params: ListingParams
-    # Base of the page's relative links.
-    base: str
-    now: datetime
-    # What the page's bytes were read as; its links are sent in it.
-    encoding: str = "utf-8"
-    # Whether the page writes the day before the month, where that is known.
-    day_first: bool | None = None
-    # How the page's addresses name posts.
-    scheme: Scheme = PLAIN
-    # Addresses that rows with different titles share, so that they are none of them.
-    shared: frozenset[str] = frozenset()
     # Calls in the rows' scripts that tell the rows apart, where others do not.
     telling_calls: frozenset[str] = frozenset()
 
     @cached_property
-    def _zone(self) -> ZoneInfo:
-        return self.params.zone
-
-    @cached_property
     def _skip(self) -> list[Selector]:
-        return [compile_selector(each, in_row=True) for each in self.params.skip if not _pattern(each)]
-
-    @cached_property
-    def _skip_patterns(self) -> list[tuple[str, re.Pattern[str]]]:
-        return [pattern for each in self.params.skip if (pattern := _pattern(each))]
+        return [compile_selector(each, in_row=True) for each in self.params.skip if not subject_and_pattern(each)]
 
     @cached_property
     def _badges(self) -> list[Selector]:
-        return [compile_selector(each, in_row=True) for each in self.params.strip if not _pattern(each)]
+        return [compile_selector(each, in_row=True) for each in self.params.strip if not subject_and_pattern(each)]
 
-    @cached_property
-    def _strip_patterns(self) -> list[re.Pattern[str]]:
-        return [pattern[1] for each in self.params.strip if (pattern := _pattern(each))]
+    def _skipped_by(self, row: etree._Element) -> str:
+        skip = selects(self._skip, row)
+        return skip.source if skip else ""
 
-    def read(self, row: etree._Element) -> PostItem:
-        """The row's post; raises RowSkippedError with the reason when it holds none, or is to be left out."""
-        if skip := selects(self._skip, row):
-            raise RowSkippedError(f"left out by skip {skip.source!r}")
+    def _named(self, row: etree._Element) -> Named:
         titled = self._titled(row)
         anchor, href = self._link(row, titled)
-        title = self._title(row, titled, anchor)
-        url = self._address(list(_carriers(row, titled, anchor)), href)
-        own_id = self._own_id(row, url or href)
-        if url is None:
-            if not title:
-                raise RowSkippedError("no title and no link")
-            if own_id is None:
-                raise RowSkippedError(self._unusable(href))
-            url = self.params.url
-        if not title:
-            raise RowSkippedError("no title")
-        for subject, pattern in self._skip_patterns:
-            if pattern.search(title if subject == "title" else url):
-                raise RowSkippedError(f"left out by skip '{subject}:{pattern.pattern}'")
-        return PostItem(
-            external_id=f"id:{own_id}" if own_id else self.scheme.identity(url, self.params.ignore_query),
-            url=url,
-            title=title,
-            body=self._text(row, self.params.body),
-            author=self._text(row, self.params.author),
-            published_at=self._date(row),
-            pinned=bool(self.params.pinned and compile_selector(self.params.pinned, in_row=True).find(row)),
+        return Named(
+            title=self._title(row, titled, anchor),
+            url=self._address(list(_carriers(row, titled, anchor)), href),
+            href=href,
         )
 
-    def resolve(self, href: str | None) -> str | None:
-        """The absolute address of an href on this page, or None."""
-        return resolve(self.base, href, self.encoding) if href else None
+    def _id_of(self, row: etree._Element) -> str:
+        return compile_selector(self.params.id, in_row=True).text(row)
 
-    def _unusable(self, href: str) -> str:
-        if not href:
-            return "no link"
-        if self.shared:
-            return "its address is that of rows with other titles"
-        if self.params.link_template:
-            return "no link: link_template needs a field that the row does not have"
-        return f"the link is only {shorten(href, 40)!r}: set link_template or id"
+    def _is_pinned(self, row: etree._Element) -> bool:
+        return bool(self.params.pinned and compile_selector(self.params.pinned, in_row=True).find(row))
 
-    def _text(self, row: etree._Element, selector: str) -> str:
+    def _text(self, row: etree._Element, name: str) -> str:
+        selector: str = getattr(self.params, name)
         return compile_selector(selector, in_row=True).text(row) if selector else ""
 
     def _titled(self, row: etree._Element) -> etree._Element | str | None:
@@ -174,55 +118,19 @@ class RowReader:
             title = next((alt for each in pictures if (alt := clean(unescaped(each.get("alt") or "")))), "")
         return title
 
-    def _stripped(self, title: str) -> str:
-        for pattern in self._strip_patterns:
-            title = clean(pattern.sub(" ", title))
-        return title
-
     def _address(self, carriers: list[etree._Element], href: str) -> str | None:
         addresses: Iterable[str] = (href,)
         if self.params.link_template and (filled := _fill(self.params.link_template, carriers, self.telling_calls)):
             addresses = (filled,)
         else:
             addresses = chain(addresses, (each for element in carriers for each in opened_addresses(element)))
-        absolute = (resolve(self.base, each, self.encoding) for each in addresses)
-        return next((each for each in absolute if each and each not in self.shared), None)
-
-    def _own_id(self, row: etree._Element, link: str) -> str | None:
-        source = self.params.id
-        if not source:
-            return None
-        if pattern := _pattern(source):
-            return pattern_id(pattern[1], link)
-        return compile_selector(source, in_row=True).text(row) or None
+        return self._first_usable(addresses)
 
     def dates_of(self, row: etree._Element) -> Iterator[str]:
         """The texts of a row that may hold its date, the likeliest first."""
         if self.params.date:
             for found in compile_selector(self.params.date, in_row=True).find(row):
                 yield from filter(None, date_texts(found))
-
-    def _date(self, row: etree._Element) -> datetime | None:
-        for text in self.dates_of(row):
-            moment = parse_date(
-                text,
-                now=self.now,
-                zone=self._zone,
-                date_format=self.params.date_format,
-                date_order=self.params.date_order,
-                day_first=self.day_first,
-            )
-            if moment is not None:
-                return moment
-        return None
-
-
-def _pattern(source: str) -> tuple[str, re.Pattern[str]] | None:
-    """The subject and pattern of "re:...", "link:..." and "title:..."; None for a selector."""
-    kind, separator, rest = source.partition(":")
-    if separator and kind in {"re", "link", "title"} and not rest.startswith(":"):
-        return kind, re.compile(rest)
-    return None
 
 
 def date_texts(found: etree._Element | str) -> Sequence[str]:
@@ -263,22 +171,13 @@ def _scripts(element: etree._Element) -> Iterator[str]:
 
 
 def _fill(template: str, carriers: Collection[etree._Element], telling: frozenset[str]) -> str | None:
-    """The template with its fields filled from the first carrier that has each; None if one has none.
-
-    Where the field is the whole address nothing in it is escaped.
-    """
-    whole = _FIELD.fullmatch(template.strip())
-    missing = False
+    """The template with its fields filled from the first carrier that has each; None if one has none."""
 
     def value(field: re.Match[str]) -> str:
-        nonlocal missing
         found = (_value(field, element, telling) for element in carriers)
-        text = next((text for text in found if text), "")
-        missing = missing or not text
-        return text if whole else quote(text, safe="/:,;=@%+-._~")
+        return next((text for text in found if text), "")
 
-    filled = _FIELD.sub(value, template.strip())
-    return None if missing else filled
+    return fill(template, _FIELD, value)
 
 
 def _value(field: re.Match[str], element: etree._Element, telling: frozenset[str]) -> str:

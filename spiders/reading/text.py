@@ -72,9 +72,14 @@ def unescaped(text: str) -> str:
     return text
 
 
+def without_surrogates(text: str) -> str:
+    """A text without lone halves of a sign, which no encoding can write."""
+    return text if text.isascii() else _SURROGATES.sub("", text)
+
+
 def clean(text: str) -> str:
     """One line of text: white space made single blanks, invisible and broken characters dropped, in NFC."""
-    text = _SURROGATES.sub("", text.translate(_TRANSLATION))
+    text = without_surrogates(text.translate(_TRANSLATION))
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
     return " ".join(text.split())

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from spiders.params import FeedParams, ListingParams, ParamsError
+from spiders.params import FeedParams, JSONParams, ListingParams, ParamsError
 
 BOARD = {"url": "http://a.example/", "row": "tr"}
 
@@ -52,6 +52,30 @@ def test_a_wrong_parameter_of_a_listing_is_named_with_its_value(extra: dict[str,
 def test_a_wrong_parameter_of_a_feed_is_named_with_its_value(extra: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ParamsError, match=sentence):
         FeedParams.from_mapping({"url": "http://a.example/"} | extra)
+
+
+@pytest.mark.parametrize(
+    ("extra", "sentence"),
+    [
+        ({"rows": ""}, "the parameter rows is missing: .*\\(@ is the whole answer"),
+        ({"title": None}, "the parameter title is missing"),
+        ({"link": ""}, "the parameter link is missing: .*link_template makes it"),
+        ({"rows": "data["}, "rows: 'data\\[' is not valid JMESPath"),
+        ({"date": "no such(x)("}, "date: .* is not valid JMESPath"),
+        ({"skip": "kind=ad"}, "skip: 'kind=ad' is not valid JMESPath"),
+        ({"skip": "title:("}, "skip: 'title:\\(' is not a valid regular expression"),
+        ({"strip": "badge"}, "strip: 'badge' must be \"re:\" and a pattern"),
+        ({"link_template": "/view"}, "link_template: '/view' names no field"),
+        ({"link_template": "/view/{a b}"}, "link_template: '/view/{a b}' 'a b' is not valid JMESPath"),
+        ({"page_template": "http://a.example/2"}, "page_template: .* must hold {page} .*{offset} or {cursor}"),
+        ({"embedded": "script["}, "embedded: 'script\\[' is not valid CSS"),
+        ({"row": "tr"}, "no parameter 'row'"),
+    ],
+)
+def test_a_wrong_parameter_of_json_is_named_with_its_value(extra: dict[str, Any], sentence: str) -> None:
+    answer = {"url": "http://a.example/", "rows": "data", "title": "title", "link": "url"}
+    with pytest.raises(ParamsError, match=sentence):
+        JSONParams.from_mapping(answer | extra)
 
 
 def test_parameters_of_a_command_line_are_strings() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spiders.params import FeedParams, ListingParams
+from spiders.params import FeedParams, JSONParams, ListingParams, SiteParams
 
 PAGE = (Path(__file__).parents[3] / "docs" / "sites.md").read_text(encoding="utf-8")
 
@@ -17,14 +17,12 @@ def table(title: str) -> dict[str, str]:
     return dict(re.findall(r"^\| `(\w+)` \| (?:`(\w+)`)? ?\|", section, re.MULTILINE))
 
 
-@pytest.mark.parametrize(("title", "params"), [("listing", ListingParams), ("feed", FeedParams)])
-def test_the_page_names_every_parameter_with_its_default(
-    title: str, params: type[ListingParams] | type[FeedParams]
-) -> None:
+@pytest.mark.parametrize(("title", "params"), [("listing", ListingParams), ("json", JSONParams), ("feed", FeedParams)])
+def test_the_page_names_every_parameter_with_its_default(title: str, params: type[SiteParams]) -> None:
     defaults = {
         each.name: str(each.default).lower() if isinstance(each.default, bool) else str(each.default)
         for each in fields(params)
         if isinstance(each.default, str | int)
     }
     defaults |= {each.name: "" for each in fields(params) if not isinstance(each.default, str | int)}
-    assert table("Both spiders") | table(title) == defaults | {"url": ""}
+    assert table("All three spiders") | table(title) == defaults | {"url": ""}

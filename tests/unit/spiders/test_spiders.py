@@ -1,3 +1,5 @@
+import json
+import re
 from contextlib import suppress
 from typing import Any
 
@@ -5,15 +7,18 @@ import pytest
 from scrapy.http import HtmlResponse, Request, Response, XmlResponse
 from scrapy.utils.test import get_crawler
 
+from spiders.errors import SpiderError
 from spiders.feed import BrokenFeedError, FeedSpider, NotAFeedError
+from spiders.general import GeneralSpider
 from spiders.items import PostItem
+from spiders.json import JSONSpider
 from spiders.listing import ListingSpider
 from spiders.params import ParamsError
 
 URL = "http://a.example/list"
 
 
-def spider(kind: type[ListingSpider] | type[FeedSpider], **params: Any) -> Any:
+def spider(kind: type[GeneralSpider[Any]], **params: Any) -> Any:
     crawler = get_crawler(kind)
     made = kind.from_crawler(crawler, url=URL, **params)
     crawler.stats = crawler.stats or crawler._apply_settings() or crawler.stats
@@ -65,6 +70,67 @@ def test_a_listing_counts_rows_and_says_what_is_wrong(caplog: pytest.LogCaptureF
     assert listing.crawler.stats.get_value("crawlpush/rows") == 0
     assert "'tr.post' matches nothing" in listing.crawler.stats.get_value("crawlpush/problem")
     assert "'tr.post' matches nothing" in caplog.text
+
+
+def items(first: int, **beside: Any) -> str:
+    rows = [{"no": number, "title": f"Post {number}"} for number in range(first, first + 2)]
+    return json.dumps({"rows": rows, **beside})
+
+
+@pytest.mark.parametrize(
+    ("params", "beside", "addresses"),
+    [
+        ({"page_template": "/l?p={page}"}, {}, ["/l?p=2", "/l?p=3"]),
+        ({"page_template": "/l?p={page0}"}, {}, ["/l?p=1", "/l?p=2"]),
+        ({"page_template": "/l?from={offset}"}, {}, ["/l?from=2", "/l?from=4"]),
+        ({"page_template": "/l?after={cursor}", "next": "meta.cursor"}, {"meta": {"cursor": "a=b"}},
+         ["/l?after=a%3Db", "/l?after=a%3Db"]),
+        ({"page_template": "/l?after={cursor}", "next": "meta.cursor"}, {"meta": {"cursor": None}}, []),
+        ({"page_template": "/l?p={page}", "next": "more"}, {"more": False}, []),
+        ({"page_template": "/l?p={page}", "next": "more"}, {"more": True}, ["/l?p=2", "/l?p=3"]),
+        ({"next": "links.next"}, {"links": {"next": "/l?cursor=2"}}, ["/l?cursor=2", "/l?cursor=2"]),
+        ({"next": "links.next"}, {"links": {}}, []),
+        ({}, {"next": "/l?p=2"}, []),
+    ],
+)  # fmt: skip
+def test_json_follows_its_pages_by_number_offset_cursor_or_address(
+    params: dict[str, str], beside: dict[str, Any], addresses: list[str]
+) -> None:
+    reader = spider(JSONSpider, rows="rows", title="title", link_template="/v/{no}", max_pages=3, **params)
+    found = [split(reader.parse(answer(items(first, **beside)))) for first in (1, 3, 5)]
+    assert [len(posts) for posts, _ in found] == [2, 2, 2]
+    assert [url.removeprefix("http://a.example") for _, urls in found for url in urls] == addresses
+
+
+def test_json_stops_at_a_page_that_brings_nothing_new() -> None:
+    reader = spider(
+        JSONSpider, rows="rows", title="title", link_template="/v/{no}", max_pages=9, page_template="?{page}"
+    )
+    assert split(reader.parse(answer(items(1))))[1]
+    assert split(reader.parse(answer(items(1)))) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("<title>Login</title><form><input type=password></form>", "answered with a page, not with JSON: .*login"),
+        ('{"rows": [', "damaged at character"),
+        ('{"rows": [{"title": 1}]}', "cannot be used here"),
+    ],
+)
+def test_what_is_no_answer_fails_the_crawl_with_the_word_for_it(body: str, words: str) -> None:
+    reader = spider(JSONSpider, rows="rows", title="length(title)", id="title")
+    with pytest.raises(SpiderError, match=words):
+        list(reader.parse(answer(body)))
+    assert re.search(words, reader.crawler.stats.get_value("crawlpush/problem"))
+
+
+def test_what_was_odd_about_json_is_said_of_a_good_run() -> None:
+    reader = spider(JSONSpider, rows="@", title="title", id="title")
+    assert len(split(reader.parse(answer('[{"title": "a", "title": "b", "x": NaN}]')))[0]) == 1
+    said = reader.crawler.stats.get_value("crawlpush/problem")
+    assert "the last one counts" in said
+    assert "NaN" in said
 
 
 def test_a_feed_that_broke_off_gives_its_posts_and_fails() -> None:
