@@ -5,12 +5,14 @@ import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
 from pipeline.push.apns.channel import APNsChannel
 from pipeline.push.apns.provider_token import ProviderTokenStore
 from pipeline.push.channel import Channel, CredentialsError, UnconfiguredChannel
+from pipeline.push.clock import Clock, own_clock
 from pipeline.push.config import PushConfig, missing_apns
 from pipeline.push.console import ConsoleChannel
 from pipeline.push.credentials import load_apns_key, load_service_account, tls_context
@@ -36,15 +38,18 @@ class Finding:
     sentence: str
 
 
-def build_channels(config: PushConfig, token_store: ProviderTokenStore | None = None) -> dict[Platform, Channel]:
+def build_channels(
+    config: PushConfig, token_store: ProviderTokenStore | None = None, now: Callable[[], datetime] = own_clock
+) -> dict[Platform, Channel]:
     """Return a channel for every platform; one without credentials makes its messages wait and says why.
 
-    token_store: where the fleet shares APNs' provider token. Raises CredentialsError for credentials that are there
-    but cannot be used.
+    token_store: where the fleet shares APNs' provider token. now: the fleet's clock; credentials that are signed by a
+    wrong one are refused, and that pauses the channel for everybody. Raises CredentialsError for credentials that are
+    there but cannot be used.
     """
     return {
-        Platform.FCM: _fcm_channel(config),
-        Platform.APNS: _apns_channel(config, token_store),
+        Platform.FCM: _fcm_channel(config, Clock(now)),
+        Platform.APNS: _apns_channel(config, Clock(now), token_store),
         Platform.CONSOLE: ConsoleChannel(),
     }
 
@@ -59,17 +64,18 @@ def check_credentials(config: PushConfig) -> list[Finding]:
     return findings
 
 
-def _fcm_channel(config: PushConfig) -> Channel:
+def _fcm_channel(config: PushConfig, clock: Clock) -> Channel:
     if not config.fcm_service_account_file:
         return UnconfiguredChannel("fcm", _FCM_MISSING)
     return FCMChannel(
         config.fcm_service_account_file,
         endpoint=config.fcm_endpoint,
         ca_file=config.ca_file or None,
+        clock=clock,
     )
 
 
-def _apns_channel(config: PushConfig, token_store: ProviderTokenStore | None) -> Channel:
+def _apns_channel(config: PushConfig, clock: Clock, token_store: ProviderTokenStore | None) -> Channel:
     missing = missing_apns(config)
     if missing:
         return UnconfiguredChannel("apns", f"APNs is not set up: set {', '.join(missing)}.")
@@ -83,6 +89,7 @@ def _apns_channel(config: PushConfig, token_store: ProviderTokenStore | None) ->
         default_environment=config.apns_default_environment,
         ca_file=config.ca_file or None,
         token_store=token_store,
+        clock=clock,
     )
 
 

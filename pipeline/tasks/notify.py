@@ -26,7 +26,7 @@ def _deliveries() -> Deliveries:
     redis = resources.redis()
     return Deliveries(
         resources.database(),
-        build_channels(push_config(settings), RedisTokenStore(redis)),
+        build_channels(push_config(settings), RedisTokenStore(redis), resources.now),
         lease_s=NOTIFY_LEASE_S,
         quotas={Platform.FCM: Quota(redis, "fcm", settings.fcm_quota_per_minute)},
         on_recorded=recording.pushed,

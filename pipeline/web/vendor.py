@@ -13,7 +13,7 @@ from storage.models import Device
 
 def try_device(services: Context, device: Device) -> PushTestOut:
     """Send one message. Nothing is recorded, and the device is not disabled for what the vendor says."""
-    channels = build_channels(push_config(services.settings), RedisTokenStore(services.redis))
+    channels = build_channels(push_config(services.settings), RedisTokenStore(services.redis), services.clock)
     try:
         message = trial_message(
             Platform(device.platform), device.token, device.environment, app=device.app, now=services.clock()

@@ -46,7 +46,7 @@ def test(
     """Send one message and print the vendor's answer in words. Nothing is recorded, no device is disabled."""
     devices = _devices(user, token, platform, environment)
     settings = get_settings()
-    channels = build_channels(push_config(settings), RedisTokenStore(open_redis(settings)))
+    channels = build_channels(push_config(settings), RedisTokenStore(open_redis(settings)), now)
     failed = False
     try:
         for name, device_token, lives_in in devices:

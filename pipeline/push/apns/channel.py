@@ -14,6 +14,7 @@ from pipeline.push.apns.client import encode
 from pipeline.push.apns.environment import Environment, Push
 from pipeline.push.apns.provider_token import LocalTokenStore, ProviderTokens, ProviderTokenStore
 from pipeline.push.channel import CLOSED, CredentialsError, unfit
+from pipeline.push.clock import Clock
 from pipeline.push.credentials import load_apns_key, tls_context
 from pipeline.push.loop import LoopClosedError, LoopInterruptedError, LoopThread
 from pipeline.push.message import Message, PayloadTooLargeError, fit
@@ -49,16 +50,21 @@ class APNsChannel:
         default_environment: str = "production",
         ca_file: str | None = None,
         token_store: ProviderTokenStore | None = None,
+        clock: Clock | None = None,
     ) -> None:
         """Check the credentials, without any network. topic: the app's bundle id. Raises CredentialsError."""
         if default_environment not in ENVIRONMENTS:
             raise CredentialsError(f'The APNs environment is "{default_environment}"; it may be production or sandbox.')
         context = tls_context(ca_file)
         context.set_alpn_protocols(["h2"])
-        tokens = ProviderTokens(load_apns_key(key_file), key_id, team_id, token_store or LocalTokenStore())
+        self._clock = clock or Clock()
+        key, store = load_apns_key(key_file), token_store or LocalTokenStore()
+        tokens = ProviderTokens(key, key_id, team_id, store, lambda: self._clock.now().timestamp())
         self._default = default_environment
         self._environments = {
-            name: Environment(name, *_host_and_port(endpoint), topic=topic, tokens=tokens, tls=context)
+            name: Environment(
+                name, *_host_and_port(endpoint), topic=topic, tokens=tokens, tls=context, clock=self._clock
+            )
             for name, endpoint in zip(ENVIRONMENTS, (production_endpoint, sandbox_endpoint), strict=True)
         }
         production, sandbox = self._environments.values()
@@ -71,6 +77,7 @@ class APNsChannel:
         if validate_only:
             return [_NO_DRY_RUN] * len(messages)
         self._used = True
+        self._clock.look()
         try:
             # From here on, however long this process is stopped: what is not sent by then is somebody else's to send.
             until = time.monotonic() + deadline_s

@@ -8,13 +8,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.push.answers import classify_apns, short_text
 from pipeline.push.apns.client import Client, Credentials
 from pipeline.push.apns.http2 import HTTP2Connection, Loss, Response
 from pipeline.push.apns.provider_token import ProviderTokens
+from pipeline.push.clock import Clock
 from pipeline.push.message import Message
 from pipeline.push.outcome import Outcome, OutcomeKind
 
@@ -117,12 +117,14 @@ class Environment:
         topic: str,
         tokens: ProviderTokens,
         tls: ssl.SSLContext,
+        clock: Clock,
     ) -> None:
         """host and port: of the end point. tls: a context that offers h2."""
         self.name, self.host, self.port = name, host, port
         self.tokens = tokens
         self._topic = topic
         self._tls = tls
+        self._clock = clock
         self.other: Environment | None = None
         """Where a message goes whose token is bad here; set once both exist."""
         self._queue: deque[Push] = deque()
@@ -180,7 +182,7 @@ class Environment:
         """An answer came: settle the message, or send it again where the answer asks for it."""
         self._barren = 0
         outcome = classify_apns(
-            response.status, response.headers, response.body, datetime.now(UTC), environment=self.name
+            response.status, response.headers, response.body, self._clock.now(), environment=self.name
         )
         if outcome.code == "ExpiredProviderToken" and not push.resigned:
             push.resigned = True

@@ -14,6 +14,7 @@ from google.oauth2.service_account import Credentials
 
 from pipeline.errors import PipelineError
 from pipeline.push.answers import short_text
+from pipeline.push.clock import Clock
 from pipeline.push.fcm.http1 import Answer, Pool, Request
 from pipeline.push.outcome import Outcome, OutcomeKind
 
@@ -25,6 +26,8 @@ FAILURE_HOLD_S = 10.0
 """After a failed fetch nobody asks Google again for this long."""
 MIN_REPLACE_S = 60.0
 """A token that is younger than this is not replaced because FCM refused it: another one would fare no better."""
+ASSERTION_S = 3600
+"""Google: at most an hour ("Using OAuth 2.0 for server to server applications")."""
 FETCH_TIMEOUT_S = 10.0
 """Of a whole fetch, however the bytes of its answer drip in."""
 
@@ -40,10 +43,11 @@ class TokenError(PipelineError):
 class AccessTokens:
     """The process' access token. All methods run on one event loop."""
 
-    def __init__(self, credentials: Credentials, tls: ssl.SSLContext) -> None:
-        """tls: how to check the token end point."""
+    def __init__(self, credentials: Credentials, tls: ssl.SSLContext, clock: Clock) -> None:
+        """tls: how to check the token end point. clock: what Google is told the time is, which must be right."""
         self._credentials = credentials
         self._tls = tls
+        self._clock = clock
         self._token: str | None = None
         self._fetched_at = 0.0
         self._expires_at = 0.0
@@ -78,18 +82,24 @@ class AccessTokens:
         try:
             # google-auth blocks, and signs meanwhile; what it has to say to the end point comes back to this loop.
             transport = _Transport(asyncio.get_running_loop(), self._tls, time.monotonic() + FETCH_TIMEOUT_S)
-            await asyncio.to_thread(self._credentials.refresh, transport)
+            credentials = self._credentials.with_claims(self._lifetime())  # type: ignore[no-untyped-call]
+            await asyncio.to_thread(credentials.refresh, transport)
         except Exception as error:
             self._failure = _failure_outcome(error)
             self._failed_until = time.monotonic() + FAILURE_HOLD_S
             raise TokenError(self._failure) from None
-        token, expiry = self._credentials.token, self._credentials.expiry
+        token, expiry = credentials.token, credentials.expiry
         lifetime = (expiry - datetime.now(UTC).replace(tzinfo=None)).total_seconds() if expiry else 3600.0
         self._token = str(token)
         self._fetched_at = time.monotonic()
         self._expires_at = self._fetched_at + max(lifetime, 2 * MARGIN_S)
         self._failure = None
         return self._token
+
+    def _lifetime(self) -> dict[str, int]:
+        """The claims that google-auth would make by this machine's clock."""
+        issued_at = int(self._clock.now().timestamp())
+        return {"iat": issued_at, "exp": issued_at + ASSERTION_S}
 
 
 class _Answer(NamedTuple):

@@ -9,13 +9,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from pyfcm import FCMNotification
 
 from pipeline.push.answers import classify_fcm, short_text
 from pipeline.push.channel import CLOSED, unfit
+from pipeline.push.clock import Clock
 from pipeline.push.credentials import load_service_account, tls_context
 from pipeline.push.fcm.access_token import AccessTokens, TokenError
 from pipeline.push.fcm.http1 import Pool, Request, TooLateError
@@ -43,6 +43,7 @@ class FCMChannel:
         ca_file: str | None = None,
         timeout_s: float = 10.0,
         connections: int = 100,
+        clock: Clock | None = None,
     ) -> None:
         """Check the credentials, without any network.
 
@@ -55,7 +56,8 @@ class FCMChannel:
         self._path = urlsplit(self._client.fcm_end_point).path
         self._endpoint = endpoint
         self._tls = tls_context(ca_file)
-        self._tokens = AccessTokens(self._client.credentials, self._tls)
+        self._clock = clock or Clock()
+        self._tokens = AccessTokens(self._client.credentials, self._tls, self._clock)
         self._timeout_s = timeout_s
         self._connections = connections
         self._loop = LoopThread("push-fcm")
@@ -63,6 +65,7 @@ class FCMChannel:
 
     def send(self, messages: Sequence[Message], deadline_s: float, *, validate_only: bool = False) -> list[Outcome]:
         """Send a batch; see Channel.send. With validate_only FCM checks the message and shows nothing."""
+        self._clock.look()
         try:
             # From here on, however long this process is stopped: what is not sent by then is somebody else's to send.
             until = time.monotonic() + deadline_s
@@ -135,7 +138,7 @@ class FCMChannel:
                 raise
 
     def _encode(self, message: Message, validate_only: bool) -> bytes:
-        form = fcm_payload(message)
+        form = fcm_payload(message, self._clock.now())
         encoded: bytes = self._client.parse_payload(
             fcm_token=form["token"],
             notification_title=form["notification"]["title"],
@@ -177,7 +180,7 @@ class FCMChannel:
             return _NOT_SENT
         except (OSError, ValueError) as error:
             return _network_outcome(error, sent=request.sent)
-        return classify_fcm(answer.status, answer.headers, answer.body, datetime.now(UTC))
+        return classify_fcm(answer.status, answer.headers, answer.body, self._clock.now())
 
 
 def _network_outcome(error: Exception, *, sent: bool) -> Outcome:

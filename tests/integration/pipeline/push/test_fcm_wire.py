@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.push.channels import build_channels
+from pipeline.push.clock import Clock
 from pipeline.push.fcm import access_token
 from pipeline.push.fcm.http1 import MAX_ANSWER_BYTES, TLS_BUFFER_BYTES
 from pipeline.push.message import Platform
@@ -173,7 +174,7 @@ def test_a_token_end_point_that_drips_is_given_up_and_asked_anew_on_another_conn
     with server_of(config, serve) as url, channel_to(config, accepted(b"projects/p/messages/1")) as (channel, _):
         credentials = channel._client.credentials
         credentials._token_uri = url
-        channel._tokens = access_token.AccessTokens(credentials, channel._tls)
+        channel._tokens = access_token.AccessTokens(credentials, channel._tls, Clock())
         began = time.monotonic()
         (outcome,) = channel.send([message()], 20)
         assert (outcome.kind.value, outcome.code) == ("retry", "token_unavailable")

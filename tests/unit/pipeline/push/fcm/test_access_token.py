@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import google.auth.exceptions
 import pytest
 
+from pipeline.push.clock import Clock
 from pipeline.push.fcm import access_token
 from pipeline.push.fcm.access_token import AccessTokens, TokenError
 from pipeline.push.outcome import OutcomeKind
@@ -20,6 +21,9 @@ class Credentials:
         self.may_answer = threading.Event()
         self.may_answer.set()
         self.token = self.expiry = None
+
+    def with_claims(self, claims):
+        return self
 
     def refresh(self, request):
         self.fetched += 1
@@ -38,7 +42,7 @@ def test_hundreds_who_ask_at_once_cause_one_fetch():
     credentials = Credentials()
 
     async def scenario():
-        tokens = AccessTokens(credentials, None)
+        tokens = AccessTokens(credentials, None, Clock())
         got = await asyncio.gather(*(tokens.get() for _ in range(300)))
         assert set(got) == {"token 1"}
 
@@ -51,7 +55,7 @@ def test_one_who_gives_up_does_not_take_the_token_from_the_others():
     credentials.may_answer.clear()
 
     async def scenario():
-        tokens = AccessTokens(credentials, None)
+        tokens = AccessTokens(credentials, None, Clock())
         impatient, patient = asyncio.create_task(tokens.get()), asyncio.create_task(tokens.get())
         await asyncio.sleep(0)
         impatient.cancel()
@@ -66,7 +70,7 @@ def test_a_token_is_renewed_ahead_of_time_while_the_old_one_is_still_used():
     credentials = Credentials(lifetime_s=access_token.RENEW_AHEAD_S - 5)
 
     async def scenario():
-        tokens = AccessTokens(credentials, None)
+        tokens = AccessTokens(credentials, None, Clock())
         assert await tokens.get() == "token 1"
         credentials.may_answer.clear()
         assert [await tokens.get() for _ in range(10)] == ["token 1"] * 10
@@ -83,7 +87,7 @@ def test_a_renewal_that_fails_leaves_the_old_token_in_use():
     credentials = Credentials(lifetime_s=access_token.RENEW_AHEAD_S - 5)
 
     async def scenario():
-        tokens = AccessTokens(credentials, None)
+        tokens = AccessTokens(credentials, None, Clock())
         await tokens.get()
         credentials.error = google.auth.exceptions.TransportError("no route")
         assert await tokens.get() == "token 1"
@@ -99,7 +103,7 @@ def test_a_token_near_its_end_is_not_used():
     credentials = Credentials()
 
     async def scenario():
-        tokens = AccessTokens(credentials, None)
+        tokens = AccessTokens(credentials, None, Clock())
         await tokens.get()
         tokens._expires_at -= 3600 - access_token.MARGIN_S + 1
         assert await tokens.get() == "token 2"
@@ -129,7 +133,7 @@ def test_a_fetch_that_fails_is_an_outcome_and_is_not_repeated_by_everybody(error
     credentials.error = error
 
     async def scenario():
-        tokens = AccessTokens(credentials, None)
+        tokens = AccessTokens(credentials, None, Clock())
         for _ in range(20):
             with pytest.raises(TokenError) as caught:
                 await tokens.get()
@@ -145,7 +149,7 @@ def test_after_a_failure_it_is_tried_again_later():
     credentials.error = google.auth.exceptions.TransportError("no route")
 
     async def scenario():
-        tokens = AccessTokens(credentials, None)
+        tokens = AccessTokens(credentials, None, Clock())
         with pytest.raises(TokenError):
             await tokens.get()
         credentials.error = None
@@ -159,7 +163,7 @@ def test_a_refused_token_is_replaced_unless_it_is_new():
     credentials = Credentials()
 
     async def scenario():
-        tokens = AccessTokens(credentials, None)
+        tokens = AccessTokens(credentials, None, Clock())
         first = await tokens.get()
         # A token that was made a moment ago and is refused: another one would be refused as well.
         assert await tokens.get(instead_of=first) == first
