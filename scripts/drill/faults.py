@@ -6,9 +6,11 @@ import signal
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from scripts.drill.api_reader import ApiReader
+from scripts.drill.clocks import Clocks
 from scripts.drill.database_faults import DatabaseFaults
 from scripts.drill.in_flight import LEASE_S, InFlight
 from scripts.drill.kinds import CRAWL, FORKSERVER, GATEWAY_FAULTS, NOTIFIERS, Kind
@@ -52,6 +54,7 @@ class FaultInjector:
         # Sends in the hands of notifiers that were killed, or that could not record them.
         self._in_flight = InFlight(lambda: questions.claimed(running.database))
         self._redis = RedisFaults(running.on)
+        self._clocks = Clocks(self._supervisor, running.on.folder)
         self._database = DatabaseFaults(running, self._in_flight, self._notifiers_stand_still, self._pids)
         self._beginnings: dict[Kind, Callable[[Fault], bool]] = {
             Kind.KILL: self._kill,
@@ -60,6 +63,7 @@ class FaultInjector:
             Kind.REDIS: lambda fault: self._redis.lose(fault.what),
             Kind.REDIS_ERRORS: lambda fault: self._redis.answer_errors(fault.what),
             Kind.HALF_OPEN: self._swallow,
+            Kind.CLOCK: self._set_clock_wrong,
             Kind.GATEWAY: self._disturb_gateway,
             Kind.DEVICE: self._remove_device,
             Kind.SECOND_BEAT: self._start_second_beat,
@@ -71,6 +75,7 @@ class FaultInjector:
             Kind.FREEZE: self._thaw,
             Kind.REDIS: self._redis.restore,
             Kind.REDIS_ERRORS: self._redis.answer_well,
+            Kind.CLOCK: self._clocks.set_right,
             Kind.GATEWAY: self.calm_gateway,
             Kind.SECOND_BEAT: self._stop_second_beat,
             Kind.NEW_IDS: self._keep_ids,
@@ -176,6 +181,13 @@ class FaultInjector:
                     return False
                 self._database.note_in_flight()
             self._running.proxies[fault.what].swallow()
+        return True
+
+    def _set_clock_wrong(self, fault: Fault) -> bool:
+        name, _, ahead = fault.what.partition(" ")
+        if not self._terminate(replace(fault, what=name, seconds=0.0)):
+            return False
+        self._clocks.set_wrong(name, ahead)
         return True
 
     def _disturb_gateway(self, fault: Fault) -> bool:

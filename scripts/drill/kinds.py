@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from scripts.drill.clocks import AHEAD_S
 from scripts.testbed.population import SITES
 
 NOTIFIERS = ("notifier", "notifier-2")
@@ -75,6 +76,7 @@ class Kind(StrEnum):
     TABLE_LOCK = "table lock"
     HALF_OPEN = "half-open"
     DISK = "disk"
+    CLOCK = "clock"
     GATEWAY = "gateway"
     DEVICE = "device"
     SECOND_BEAT = "second beat"
@@ -138,6 +140,14 @@ RULES: Mapping[Kind, Rule] = {
         "connections swallow everything, new ones work", ("redis", "database"), 0.5, sqlite=("redis",)
     ),
     Kind.DISK: _rule("no file grows any more (Linux)", (), 0.34, (2, 8), sqlite=("full",)),
+    Kind.CLOCK: _rule(
+        "a process's machine has a wrong clock, which is set right later",
+        tuple(f"{process} {ahead}" for process in PROCESSES for ahead in AHEAD_S),
+        1,
+        (8, 40),
+        # There the machine's clock is the database's.
+        sqlite=(),
+    ),
     Kind.GATEWAY: _rule("the vendors fail, or one phone is refused", tuple(GATEWAY_FAULTS), 3, (3, 15), least=3),
     Kind.DEVICE: _rule("a phone is removed while a push to it is under way", ("in flight",), 1),
     Kind.SECOND_BEAT: _rule("a second scheduler runs beside the first", ("beat",), 0.34, (10, 30)),

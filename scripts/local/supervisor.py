@@ -138,6 +138,8 @@ class Supervisor:
         self.output = output
         # May be changed: it is what the next process gets.
         self.environment = dict(environment)
+        # What the next process of a name gets besides.
+        self.more_environment: dict[str, Mapping[str, str]] = {}
         self._folder = folder
         self._managed: dict[str, _Managed] = {}
         # When to start again what ended.
@@ -154,8 +156,9 @@ class Supervisor:
     def start_command(self, name: str, command: str, *, restart: bool = False) -> None:
         """Start a shell command under a name."""
         line = command if COMPOUND.search(command) else f"exec {command}"
+        environment = {**self.environment, **self.more_environment.get(name, {})}
         with self.output.open(name) as output:
-            process = spawn(["/bin/sh", "-c", line], output=output, environment=self.environment, folder=self._folder)
+            process = spawn(["/bin/sh", "-c", line], output=output, environment=environment, folder=self._folder)
         self._managed[name] = _Managed(command=command, restart=restart, process=process)
 
     def look(self) -> list[Exit]:
