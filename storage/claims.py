@@ -45,6 +45,8 @@ class PostText:
     first_seen_at: datetime
     # The site's own address, for messages that have no room for the post's.
     site_url: str | None = None
+    # The https address of the post's own picture.
+    image: str | None = None
     # What the site changes about its messages (pipeline.delivery.template).
     push: Mapping[str, Any] = field(default_factory=dict)
     # An operator paused the pushes of its site.
@@ -177,6 +179,7 @@ def post_texts(session: Session, post_ids: Collection[int]) -> dict[int, PostTex
             Post.title,
             Post.body,
             Post.author,
+            Post.image,
             Site.ttl_s,
             Post.first_seen_at,
             Site.push,
@@ -194,13 +197,14 @@ def post_texts(session: Session, post_ids: Collection[int]) -> dict[int, PostTex
             title=title,
             body=body,
             author=author,
+            image=image,
             ttl_s=ttl_s,
             first_seen_at=first_seen_at,
             push=push,
             held=paused_at is not None,
             site_url=_address(params.get("url")),
         )
-        for post_id, site, url, title, body, author, ttl_s, first_seen_at, push, paused_at, params in rows
+        for post_id, site, url, title, body, author, image, ttl_s, first_seen_at, push, paused_at, params in rows
     }
 
 

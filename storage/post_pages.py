@@ -83,13 +83,13 @@ def keep(
 ) -> bool:
     """Store what a post's page held; without a text the one from the list stays.
 
-    Returns whether the post was fanned out already, or is being: then it is fanned out anew, for those whose phrases
-    match only now.
+    The files' names stand at the body's end, so that they are matched like the text. Returns whether the post was
+    fanned out already, or is being: then it is fanned out anew, for those whose phrases match only now.
     """
     post = session.get(Post, post_id, with_for_update=True)
     if post is None:
         return False
-    post.body = text or post.body
+    post.body = " ".join(filter(None, (text or post.body, *(f"[{each['name']}]" for each in attachments))))
     post.attachments = [dict(each) for each in attachments]
     post.image = image or None
     post.page_tries = None

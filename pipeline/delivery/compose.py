@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from pipeline.delivery.excerpt import excerpt
 from pipeline.delivery.template import PushTemplate, TemplateError, fill, fill_link
-from pipeline.push.message import Message, Platform, clean_text, tag_for_post
+from pipeline.push.message import MAX_PAYLOAD_BYTES, Message, Platform, clean_text, tag_for_post
 from storage.claims import Claimed, PostText, Target
 
 
@@ -16,10 +17,13 @@ def compose(post: PostText, notification: Claimed, target: Target) -> Message:
     One message however many phrases hit: it names the one that stands first in the post.
     """
     template = template_of(post.push)
+    body, phrase = _clean(post.body), _clean(notification.phrase or "")
     values = {
         "title": _clean(post.title),
-        "body": _clean(post.body),
-        "phrase": _clean(notification.phrase or ""),
+        # More fits into no payload, and would be encoded again and again to find that out.
+        "body": body[:MAX_PAYLOAD_BYTES],
+        "excerpt": excerpt(body, phrase),
+        "phrase": phrase,
         "site": post.site,
         "author": _clean(post.author),
         "url": post.url,
@@ -51,7 +55,7 @@ def compose(post: PostText, notification: Claimed, target: Target) -> Message:
         sound=template.sound or None,
         channel_id=template.channel_id or None,
         thread_id=fill(template.thread_id, values) or None,
-        image=template.image or None,
+        image=post.image or template.image or None,
         created_at=notification.created_at,
         ttl_s=post.ttl_s,
     )

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 from pipeline.errors import PipelineError
 from pipeline.push.payload import reserved_data_keys
 
-TEXT_PLACEHOLDERS = ("title", "body", "phrase", "site", "author", "url", "post_id")
+TEXT_PLACEHOLDERS = ("title", "body", "excerpt", "phrase", "site", "author", "url", "post_id")
 LINK_PLACEHOLDERS = ("url", "post_id", "site")
 
 SEPARATORS = frozenset(" ·•—–-|/:;,")
@@ -27,7 +27,7 @@ class PushTemplate:
     """How a site's posts become messages. Raises TemplateError."""
 
     title: str = "{title}"
-    body: str = "{phrase} · {site} — {body}"
+    body: str = "{phrase} · {site} — {excerpt}"
     # Where a tap leads; in a link of your own the placeholders are percent-encoded.
     link: str = "{url}"
     # iOS groups the notifications of one thread.

@@ -1,7 +1,6 @@
 """One slice of a fan-out: match the post, insert the notification rows of the next users, send their messages."""
 
 import logging
-import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,8 +20,6 @@ from storage.session import Database
 from storage.subscriptions import KeywordsVersion
 
 logger = logging.getLogger(__name__)
-
-_SEPARATED = re.compile(r"_|\.(?=\w*$)")
 
 
 class SliceEnd(StrEnum):
@@ -155,13 +152,7 @@ class FanOuts:
 def find(matcher: Matcher, fan_out: FanOut) -> Hit:
     """What the matcher finds in a post."""
     post = fan_out.post
-    body = with_files(post.body, [each["name"] for each in post.attachments or ()])
-    return find_in(matcher, post.title, body, site_id=post.site_id, match_body=fan_out.match_body)
-
-
-def with_files(body: str, names: Sequence[str]) -> str:
-    """A post's body for the matcher, with its files' names: `_` in them, and the last dot, stand for blanks."""
-    return "\n".join([body, *(_SEPARATED.sub(" ", name) for name in names)])
+    return find_in(matcher, post.title, post.body, site_id=post.site_id, match_body=fan_out.match_body)
 
 
 def find_in(matcher: Matcher, title: str, body: str, *, site_id: int, match_body: bool) -> Hit:

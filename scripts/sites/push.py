@@ -12,6 +12,7 @@ from storage import sites as stored
 _EXAMPLE = {
     "title": "장학금 신청 안내",
     "body": "신청 기간은 금요일까지입니다.",
+    "excerpt": "신청 기간은 금요일까지입니다.",
     "phrase": "장학",
     "author": "학생지원팀",
     "url": "https://board.example/posts/7",
@@ -22,7 +23,7 @@ _EXAMPLE = {
 @click.command("push")
 @click.argument("name")
 @click.option("--title-template", "title", help='Default: "{title}".')
-@click.option("--body-template", "body", help='Default: "{phrase} · {site} — {body}".')
+@click.option("--body-template", "body", help='Default: "{phrase} · {site} — {excerpt}".')
 @click.option("--link", help='Where a tap leads, such as "myapp://posts/{post_id}"; default: "{url}".')
 @click.option("--thread-id", help='What iOS groups by; default: "{site}".')
 @click.option("--sound", help='The name of a sound in the app; "" for silence; default: "default".')
@@ -35,8 +36,8 @@ _EXAMPLE = {
 def push(name: str, *, pairs: tuple[str, ...], reset: bool, as_json: bool, **options: Any) -> None:
     """Change what the messages of a site look like, or show it.
 
-    The placeholders are {title}, {body}, {phrase}, {site}, {author}, {url} and {post_id}. What stands between two
-    placeholders is left out when one of them is empty.
+    The placeholders are {title}, {body}, {excerpt} (the body around the phrase), {phrase}, {site}, {author}, {url} and
+    {post_id}. What stands between two placeholders is left out when one of them is empty.
     """
     changes = {key: value for key, value in options.items() if value is not None}
     with open_database().writing() as session:

@@ -84,7 +84,7 @@ def test_a_new_posts_page_gives_its_text_files_and_picture_and_is_fetched_once(
     assert (second.ok, second.post_pages, second.new_posts) == (True, 0, 0)
     assert fetched(site) == ["/post/1"]
     (stored,) = posts(database)
-    assert stored.body == TEXT
+    assert stored.body == f"{TEXT} [1. 신청서_양식.hwp] [안내.pdf]"
     assert stored.image == "https://img.example/poster.png"
     assert stored.attachments == [
         {"name": "1. 신청서_양식.hwp", "url": site.url("/down?no=3")},

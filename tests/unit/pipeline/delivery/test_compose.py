@@ -54,6 +54,15 @@ def test_the_usual_message_says_why_where_and_what() -> None:
     assert message.url == "https://board.example/7"
 
 
+def test_a_long_text_is_shown_around_its_phrase_with_the_posts_own_picture() -> None:
+    text = "일반 안내입니다. " * 2_000 + "국가장학금 신청은 금요일까지입니다."
+    message = composed(body=text, image="https://a.example/own.png", push={"image": "https://a.example/site.png"})
+    assert message.image == "https://a.example/own.png"
+    assert message.body.endswith("국가장학금 신청은 금요일까지입니다.")
+    assert len(message.body) < 300
+    assert composed(body=text, push={"body": "{body}"}).body.startswith("일반 안내입니다. 일반")
+
+
 def test_a_subscription_to_a_whole_site_names_no_phrase() -> None:
     assert composed(phrase=None, body="").body == "konkuk"
 
@@ -102,7 +111,7 @@ def test_a_long_text_is_cut_on_a_character_boundary_to_4096_bytes(letter: str, f
     def encoded(message: Message) -> bytes:
         return json.dumps(form(message), ensure_ascii=False).encode()  # type: ignore[operator]
 
-    message, payload = fit(composed(body=letter * 5000), encoded)
+    message, payload = fit(composed(body=letter * 5000, push={"body": "{body}"}), encoded)
     assert MAX_PAYLOAD_BYTES - 40 < len(payload) <= MAX_PAYLOAD_BYTES
     kept = message.body.removesuffix("…").removeprefix("장학 · konkuk — ")
     whole = unicodedata.normalize("NFC", letter)
