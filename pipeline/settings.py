@@ -17,6 +17,7 @@ from platformdirs import user_data_path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from pipeline.basics.owners import file_sentence
+from pipeline.basics.preferences import Preferences
 from pipeline.basics.time_zones import find_zone
 from pipeline.basics.vendors import APNS_PRODUCTION_ENDPOINT, APNS_SANDBOX_ENDPOINT, FCM_ENDPOINT
 from pipeline.errors import PipelineError
@@ -179,6 +180,12 @@ class Settings(BaseModel):
     notify_transport: Literal["bulk", "stock"] = Field(
         "bulk", description="How notifiers read Redis: many messages at once, or one by one with kombu's own transport."
     )
+    digest_spread_s: float = Field(
+        600,
+        ge=0,
+        le=3600,
+        description="Seconds over which digests of one time of day go out, each person's at a moment of its own.",
+    )
     retention_runs_days: int = Field(30, ge=1, description="Days after which finished crawl runs are removed.")
     retention_notifications_days: int = Field(
         90, ge=1, description="Days after which notifications that are over are removed, with their deliveries."
@@ -229,6 +236,11 @@ class Settings(BaseModel):
     def display_zone(self) -> ZoneInfo | None:
         """The zone of DISPLAY_TIMEZONE; None is the machine's, as datetime understands it."""
         return ZoneInfo(self.display_timezone) if self.display_timezone else None
+
+    @property
+    def default_preferences(self) -> Preferences:
+        """What people have who said nothing about when and how often."""
+        return Preferences()
 
     @property
     def alert_destinations(self) -> tuple[str, ...]:

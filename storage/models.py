@@ -7,9 +7,10 @@ constraint is a promise (see docs/architecture.md): code may try anything twice,
 from storage.tables.access import API_SCOPES, ApiKey, Installation
 from storage.tables.channels import ChannelHealth, ChannelState, Pause
 from storage.tables.crawling import EXTERNAL_ID_LENGTH, FANOUT_STATES, RUN_STATUSES, RUN_UNFINISHED, CrawlRun, Post
-from storage.tables.delivery import DELIVERY_STATUSES, NOTIFICATION_STATUSES, Delivery, Notification
+from storage.tables.delivery import DELIVERY_STATUSES, NOTIFICATION_STATUSES, Delivery, Digest, Notification
 from storage.tables.people import (
     KEYWORD_KINDS,
+    PACES,
     TOKEN_LENGTH,
     Device,
     Keyword,
@@ -27,6 +28,7 @@ __all__ = [
     "FANOUT_STATES",
     "KEYWORD_KINDS",
     "NOTIFICATION_STATUSES",
+    "PACES",
     "RUN_STATUSES",
     "RUN_UNFINISHED",
     "TOKEN_LENGTH",
@@ -36,6 +38,7 @@ __all__ = [
     "CrawlRun",
     "Delivery",
     "Device",
+    "Digest",
     "Installation",
     "Keyword",
     "Notification",

@@ -24,6 +24,8 @@ class Notification(Base):
         partial_index("ix_notifications_failed", "id", where="status = 'failed'"),
         # The badge: how many of a user's notifications are unread.
         partial_index("ix_notifications_unread", "user_id", where="status = 'sent' AND read_at IS NULL"),
+        partial_index("ix_notifications_deferred", "user_id", where="deferred IS NOT NULL"),
+        partial_index("ix_notifications_digest_id", "digest_id", where="digest_id IS NOT NULL"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -47,6 +49,34 @@ class Notification(Base):
     reason: Mapped[str | None]
     # Status pending: the fault or the pause whose end makes it due (storage.waiting).
     waits_for: Mapped[str | None] = mapped_column(String(80))
+    # Status pending: why it waits for its user's time ("quiet hours", pipeline.delivery.timing); nobody may send it
+    # by itself before a digest was made of what waits for this user.
+    deferred: Mapped[str | None] = mapped_column(String(16))
+    # The digest that it is told in. No foreign key: digests go when all of their notifications have gone.
+    digest_id: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class Digest(Base):
+    """One message about all that waited for a user until one moment. The unique pair is why it is shown once.
+
+    It is sent in the name of one of its notifications, the lead: that one's claim, lease and deliveries are the
+    digest's. The others wait, are claimed by nobody, and become what the lead becomes.
+    """
+
+    __tablename__ = "digests"
+    __table_args__ = (
+        UniqueConstraint("user_id", "due_at"),
+        partial_index("ix_digests_open", "id", where="closed_at IS NULL"),
+        Index("ix_digests_closed_at", "closed_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    # Its window: the moment for which its notifications waited.
+    due_at: Mapped[datetime]
+    lead_id: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
 
 
 class Delivery(Base):

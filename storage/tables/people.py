@@ -1,8 +1,9 @@
 """People, their phones, and what they want to hear of."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from storage.types import Base, BigId, one_of, partial_index
@@ -10,6 +11,8 @@ from storage.types import Base, BigId, one_of, partial_index
 TOKEN_LENGTH = 2048
 """PostgreSQL refuses an index entry over 2,704 bytes; FCM's tokens are some hundred characters long."""
 KEYWORD_KINDS = ("word", "substring")
+PACES = ("now", "hourly", "daily", "inbox")
+"""From the liveliest to the one that never pushes."""
 
 
 class User(Base):
@@ -22,6 +25,9 @@ class User(Base):
     timezone: Mapped[str] = mapped_column(String(64), server_default="UTC")
     paused: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime]
+    # Quiet hours, digests and the like (pipeline.basics.preferences); NULL: as the installation has it.
+    preferences: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    snooze_until: Mapped[datetime | None]
 
 
 class Device(Base):
@@ -113,6 +119,8 @@ class Subscription(Base):
     site_id: Mapped[int | None] = mapped_column(ForeignKey("sites.id", ondelete="CASCADE"))
     match_body: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime]
+    # How often it may push; NULL: as its user's digests say, else at once.
+    pace: Mapped[str | None] = mapped_column(String(8))
 
 
 class SubscriptionExclusion(Base):

@@ -53,6 +53,8 @@ class Site(Base):
     # An operator paused this site's crawls, or the pushes of its posts (storage.pauses).
     crawl_paused_at: Mapped[datetime | None]
     push_paused_at: Mapped[datetime | None]
+    # Its posts pass the quiet hours of those who allow it.
+    urgent: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
 class PageValidator(Base):

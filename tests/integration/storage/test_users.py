@@ -1,6 +1,9 @@
+from datetime import time
+
 import pytest
 from sqlalchemy import func, select
 
+from pipeline.basics.preferences import Preferences, QuietHours
 from storage import notifications, users
 from storage.matching import Hit
 from storage.models import Device, Notification, Subscription, User
@@ -76,3 +79,17 @@ def test_forgetting_a_user_leaves_nothing_of_theirs(database: Database) -> None:
         users.forget(session, "minji")
         left = [session.scalar(select(func.count()).select_from(t)) for t in (User, Device, Subscription, Notification)]
     assert left == [0, 0, 0, 0]
+
+
+def test_what_a_user_wants_is_kept_and_nothing_said_is_null(database: Database) -> None:
+    wanted = Preferences(quiet=(QuietHours(start=time(22), end=time(8)),), digests=(time(8),))
+    with database.writing() as session:
+        for name, said in (("minji", wanted.to_json()), ("jaeho", None)):
+            user = add_user(session, name, "snow")
+            user.preferences, user.snooze_until = said, NOW if said else None
+    with database.reading() as session:
+        minji = users.by_external_id(session, "minji")
+        assert minji.preferences is not None
+        assert (Preferences.from_json(minji.preferences), minji.snooze_until) == (wanted, NOW)
+        assert session.scalars(select(User.external_id).where(User.preferences.is_(None))).all() == ["jaeho"]
+        assert session.scalars(select(Subscription.pace)).all() == [None, None]
