@@ -157,6 +157,10 @@ def redis_options(kind: ProcessType) -> dict[str, Any]:
     }
 
 
+AMQP_HEARTBEAT_S = 20
+"""RabbitMQ: a worker that was sent nothing for twice as long gives its connection up; Redis is asked by other means."""
+
+
 def tls_options(url: str, settings: Settings) -> dict[str, Any] | None:
     """How to check the certificate of a rediss:// server; None for a plain one."""
     if not url.startswith("rediss://"):
@@ -178,6 +182,7 @@ def create_app(settings: Settings) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_channel_error_retry=True,
+        broker_heartbeat=AMQP_HEARTBEAT_S,
         worker_consumer="pipeline.worker.consumer:Consumer",
         # py-amqp takes no option that it does not know.
         broker_transport_options=REDIS_OPTIONS if on_redis(settings) else {},

@@ -29,8 +29,12 @@ class RedisProcess(Startable):
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        self.launch()
         wait_until(self._answers, "redis-server answers")
+
+    def launch(self) -> None:
+        """Start it."""
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
 
     def _answers(self) -> bool:
         try:

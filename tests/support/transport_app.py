@@ -21,7 +21,11 @@ app = Celery("transport_app")
 app.conf.update(
     broker_url=URL,
     broker_transport=transport_name(URL, os.environ.get("TRANSPORT", "stock")),
-    broker_transport_options={
+    broker_heartbeat=int(os.environ.get("HEARTBEAT_S", "20")),
+    # py-amqp takes none of these.
+    broker_transport_options={}
+    if URL.startswith("amqp")
+    else {
         "visibility_timeout": int(os.environ.get("VISIBILITY_S", "3600")),
         "unacked_restore_throttle": 1,
         "unacked_restore_interval": 1,

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import redis
 from celery import Celery
 
+from pipeline.celery import AMQP_HEARTBEAT_S
 from scripts.local.embedded_redis import free_port
 from scripts.local.proxy import Proxy
 from tests.support.broker import BULK, QUEUE, STURDY, wait_until
@@ -88,6 +90,36 @@ def test_a_worker_outlives_every_error_that_redis_answers_with(
 
 
 @pytest.mark.parametrize("transport", [BULK, pytest.param(STURDY, marks=pytest.mark.full)])
+def test_a_worker_waits_while_redis_loads_its_data(tmp_path: Path, transport: str) -> None:
+    slowly = ("--key-load-delay", "20000", "--loading-process-events-interval-bytes", "1024", "--save", "3600 1")
+    with (
+        RedisProcess(tmp_path, *slowly) as server,
+        redis.Redis.from_url(server.url, retry=None) as client,
+        Worker(
+            tmp_path, server.url, transport, "--without-mingle", app="tests.support.transport_app",
+            TRANSPORT_URL=server.url, TRANSPORT=transport, VISIBILITY_S="3",
+        ) as worker,
+    ):  # fmt: skip
+        client.mset({f"ballast:{number}": "x" * 2000 for number in range(1000)})
+        client.save()
+        server.kill()
+        server.launch()
+
+        def refused() -> int:
+            with suppress(redis.ConnectionError):
+                return int(client.info("errorstats").get("errorstat_LOADING", {"count": 0})["count"])
+            return 0
+
+        wait_until(lambda: refused() >= 2, "the worker is told that it loads")
+        client.config_set("key-load-delay", 0)
+        wait_until(lambda: "broker is back" in worker.said(), "it goes on")
+        worker.send(1)
+        wait_until(lambda: worker.noted() == [1], "it works")
+        assert worker.said().count("away or refusing") == 1
+        assert "Traceback" not in worker.said()
+
+
+@pytest.mark.parametrize("transport", [BULK, pytest.param(STURDY, marks=pytest.mark.full)])
 def test_a_worker_gives_up_connections_that_swallow_everything(tmp_path: Path, transport: str) -> None:
     with RedisProcess(tmp_path) as server, Proxy(server.port) as proxy:
         url = f"redis://127.0.0.1:{proxy.port}/0"
@@ -108,3 +140,23 @@ def test_a_worker_gives_up_connections_that_swallow_everything(tmp_path: Path, t
                 # Remote control has a connection of its own.
                 wait_until(lambda: direct.control.inspect(timeout=0.3).ping(), "it answers again")
             assert worker.process.poll() is None
+
+
+@pytest.mark.full
+def test_a_worker_gives_up_a_connection_to_rabbitmq_that_swallows_everything(tmp_path: Path, rabbitmq_url: str) -> None:
+    port = urlsplit(rabbitmq_url).port or 0
+    with Proxy(port) as proxy:
+        url = rabbitmq_url.replace(f":{port}", f":{proxy.port}")
+        with Worker(
+            tmp_path, url, "stock", "--without-mingle", app="tests.support.transport_app",
+            TRANSPORT_URL=url, HEARTBEAT_S="2",
+        ) as worker:  # fmt: skip
+            worker.send(1)
+            wait_until(lambda: worker.noted() == [1], "it works")
+            proxy.swallow()
+            with Celery(broker=rabbitmq_url, set_as_current=False) as direct:
+                direct.send_task("note", (2,), queue=QUEUE)
+                # What it sends itself finds out by TCP_USER_TIMEOUT, which py-amqp sets and no proxy can show.
+                wait_until(lambda: 2 in worker.noted(), "it works again")
+            assert worker.process.poll() is None
+    assert 2 * AMQP_HEARTBEAT_S < 60
