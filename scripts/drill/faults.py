@@ -53,7 +53,7 @@ class FaultInjector:
         self.done: dict[Kind, int] = dict.fromkeys(Kind, 0)
         # Sends in the hands of notifiers that were killed, or that could not record them.
         self._in_flight = InFlight(lambda: questions.claimed(running.database))
-        self._redis = RedisFaults(running.on)
+        self._redis = RedisFaults(running.on, running.proxies["redis"])
         self._clocks = Clocks(self._supervisor, running.on.folder)
         self._database = DatabaseFaults(running, self._in_flight, self._notifiers_stand_still, self._pids)
         self._beginnings: dict[Kind, Callable[[Fault], bool]] = {

@@ -126,7 +126,12 @@ RULES: Mapping[Kind, Rule] = {
     Kind.REDIS: _rule(
         "Redis goes away or forgets", ("flushed", "restarted", "killed", "killed with its data"), 0.5, (0.5, 6)
     ),
-    Kind.REDIS_ERRORS: _rule("Redis answers errors", ("OOM", "READONLY", "NOREPLICAS", "NOPERM"), 0.5, (2, 30)),
+    Kind.REDIS_ERRORS: _rule(
+        "Redis answers errors",
+        ("OOM", "READONLY", "NOREPLICAS", "NOPERM", "MISCONF", "LOADING", "UNBLOCKED"),
+        0.5,
+        (2, 30),
+    ),
     Kind.DATABASE: _rule(
         "the database goes away, or nobody else can write",
         ("stopped", "stopped at once"),

@@ -36,6 +36,14 @@ class Proxy:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self._break()
+
+    def lead_to(self, port: int) -> None:
+        """Break the connections that are there; new ones lead to another server."""
+        self.target = port
+        self._break()
+
+    def _break(self) -> None:
         with self._lock:
             for connection in self._connections:
                 with suppress(OSError):
