@@ -46,6 +46,7 @@ class SubscriptionEntry:
     site: str | None = None
     exclude: frozenset[KeywordText] = frozenset()
     match_body: bool = False
+    title_only: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +157,9 @@ def store_subscriptions(
 _UNSEEN = {"synchronize_session": False}
 """For changes of rows that the session holds no objects of."""
 
+_Places = tuple[bool, bool]
+"""Whether a subscription looks in the body too, and whether in the title only."""
+
 _Key = tuple[int, int | None, int | None]
 """What makes a subscription one: the ids of its user, keyword and site."""
 
@@ -206,10 +210,22 @@ def _add_subscriptions(
         session,
         "entries",
         [
-            {"user_id": user_id, "keyword_id": keyword_id, "site_id": site_id, "match_body": entry.match_body}
+            {
+                "user_id": user_id,
+                "keyword_id": keyword_id,
+                "site_id": site_id,
+                "match_body": entry.match_body,
+                "title_only": entry.title_only,
+            }
             for (user_id, keyword_id, site_id), (_, entry) in latest.items()
         ],
-        {"user_id": BigInteger(), "keyword_id": BigInteger(), "site_id": BigInteger(), "match_body": Boolean()},
+        {
+            "user_id": BigInteger(),
+            "keyword_id": BigInteger(),
+            "site_id": BigInteger(),
+            "match_body": Boolean(),
+            "title_only": Boolean(),
+        },
     )
     # In any order: whoever inserts for a user holds the user's row.
     statement = (
@@ -250,12 +266,14 @@ def _settle(
 ) -> None:
     """Give subscriptions that were there already what the entry says, and all of them their excluded phrases."""
     there = _existing(session, [key for key in entries if key not in added])
-    for value in (True, False):
-        turned = [number for key, (number, body) in there.items() if body != value == entries[key].match_body]
-        if turned:
-            numbers = given_values(session, "turned", turned, BigInteger())
-            turn = update(Subscription).where(Subscription.id.in_(numbers)).values(match_body=value)
-            session.execute(turn, execution_options=_UNSEEN)
+    turned: dict[_Places, list[int]] = defaultdict(list)
+    for key, (number, places) in there.items():
+        if places != (wished := (entries[key].match_body, entries[key].title_only)):
+            turned[wished].append(number)
+    for (match_body, title_only), changed in turned.items():
+        numbers = given_values(session, "turned", changed, BigInteger())
+        turn = update(Subscription).where(Subscription.id.in_(numbers))
+        session.execute(turn.values(match_body=match_body, title_only=title_only), execution_options=_UNSEEN)
     ids = {
         **{key: added[key] for key in entries if key in added},
         **{key: number for key, (number, _) in there.items()},
@@ -284,8 +302,8 @@ def _exclusions(session: Session, pairs: Iterable[tuple[int, int]]) -> CTE:
     )
 
 
-def _existing(session: Session, keys: Sequence[_Key]) -> dict[_Key, tuple[int, bool]]:
-    """The ids of subscriptions, and whether they look in the body."""
+def _existing(session: Session, keys: Sequence[_Key]) -> dict[_Key, tuple[int, _Places]]:
+    """The ids of subscriptions, and where they look."""
     if not keys:
         return {}
     user_ids = given_values(session, "users", {user_id for user_id, _, _ in keys}, BigInteger())
@@ -297,10 +315,11 @@ def _existing(session: Session, keys: Sequence[_Key]) -> dict[_Key, tuple[int, b
             Subscription.site_id,
             Subscription.id,
             Subscription.match_body,
+            Subscription.title_only,
         ).where(
             Subscription.user_id.in_(user_ids),
             or_(Subscription.keyword_id.in_(phrases), Subscription.keyword_id.is_(None)),
         )
     )
-    found = {(row.user_id, row.keyword_id, row.site_id): (row.id, row.match_body) for row in rows}
+    found = {(row.user_id, row.keyword_id, row.site_id): (row.id, (row.match_body, row.title_only)) for row in rows}
     return {key: found[key] for key in keys if key in found}

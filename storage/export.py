@@ -43,6 +43,7 @@ def subscriptions(session: Session) -> Iterator[SubscriptionEntry]:
             Keyword.kind,
             Site.name,
             Subscription.match_body,
+            Subscription.title_only,
         )
         .join(User, User.id == Subscription.user_id)
         .outerjoin(Keyword, Keyword.id == Subscription.keyword_id)
@@ -66,6 +67,7 @@ def subscriptions(session: Session) -> Iterator[SubscriptionEntry]:
                 site=row.name,
                 exclude=without.get(row.id, frozenset()),
                 match_body=row.match_body,
+                title_only=row.title_only,
             )
 
 

@@ -125,6 +125,8 @@ def _matching_users(*, sqlite: bool, match_body: bool) -> Select[int, int | None
         query = select(Subscription.user_id.label("user_id"), rank.label("rank")).where(*part.conditions)
         if part.phrases is not None:
             query = query.select_from(Subscription, hits).where(part.phrases)
+            if match_body:
+                query = query.where(or_(hits.c.in_title, ~Subscription.title_only))
         parts.append(_wanted(query, hits, match_body=match_body))
     matched = union_all(*parts).subquery("matched")
     first = (
@@ -179,7 +181,9 @@ def _wanted(query: Select[int, int], hits: CTE, *, match_body: bool) -> Select[i
         )
         .correlate(Subscription)
     )
-    if not match_body:
+    if match_body:
+        silenced = silenced.where(or_(hits.c.in_title, ~Subscription.title_only))
+    else:
         silenced = silenced.where(or_(hits.c.in_title, Subscription.match_body))
     return query.join(User, User.id == Subscription.user_id).where(
         Subscription.user_id > bindparam("after", type_=BigInteger),

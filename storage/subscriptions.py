@@ -98,6 +98,7 @@ def add(
     site_id: int | None,
     exclude: Sequence[KeywordText] = (),
     match_body: bool = False,
+    title_only: bool = False,
     limit: int,
     now: datetime,
 ) -> tuple[Subscription, bool]:
@@ -110,11 +111,12 @@ def add(
         raise SubscriptionError(
             "a subscription without a phrase means every post of a site: name the site with --site, or give a phrase"
         )
+    check_places(match_body=match_body, title_only=title_only)
     ids = keyword_ids(session, [*([keyword] if keyword else []), *exclude])
     keyword_id = ids[keyword] if keyword else None
     inserted = session.scalar(
         insert(session, Subscription)
-        .values(user_id=user_id, keyword_id=keyword_id, site_id=site_id, match_body=match_body, created_at=now)
+        .values(user_id=user_id, keyword_id=keyword_id, site_id=site_id, created_at=now)
         .on_conflict_do_nothing()
         .returning(Subscription.id)
     )
@@ -129,10 +131,16 @@ def add(
         raise SubscriptionError(
             f"the user has {limit} subscriptions, which is the limit: remove one, or raise SUBSCRIPTIONS_PER_USER"
         )
-    subscription.match_body = match_body
+    subscription.match_body, subscription.title_only = match_body, title_only
     _set_exclusions(session, subscription.id, ids, exclude)
     session.flush()
     return subscription, inserted is not None
+
+
+def check_places(*, match_body: bool, title_only: bool) -> None:
+    """Raise SubscriptionError for a subscription that would look in the body too, and in the title alone."""
+    if match_body and title_only:
+        raise SubscriptionError("a subscription looks in the body too, or in the title only: choose one of the two")
 
 
 def _count(session: Session, user_id: int) -> int:
@@ -181,10 +189,12 @@ def change(
     *,
     exclude: Sequence[KeywordText] | None = None,
     match_body: bool | None = None,
+    title_only: bool | None = None,
 ) -> None:
-    """Replace a subscription's excluded phrases, or say whether it looks in the body too. None: as it is."""
-    if match_body is not None:
-        subscription.match_body = match_body
+    """Replace a subscription's excluded phrases, or say where it looks. None: as it is."""
+    subscription.match_body = subscription.match_body if match_body is None else match_body
+    subscription.title_only = subscription.title_only if title_only is None else title_only
+    check_places(match_body=subscription.match_body, title_only=subscription.title_only)
     if exclude is not None:
         _set_exclusions(session, subscription.id, keyword_ids(session, exclude), exclude)
     session.flush()
@@ -215,13 +225,15 @@ class SubscriptionRow:
     site: str | None
     exclude: tuple[str, ...]
     match_body: bool
+    title_only: bool
 
     def describe(self) -> str:
         """The subscription in a few words."""
         what = self.phrase or "every post"
         where = f" on {self.site}" if self.site else ""
         without = f" without {', '.join(self.exclude)}" if self.exclude else ""
-        return f"{what}{where}{without}"
+        place = ", title only" if self.title_only else ""
+        return f"{what}{where}{without}{place}"
 
 
 def listing(
@@ -258,6 +270,7 @@ def listing(
             site=site,
             exclude=tuple(excluded.get(subscription.id, ())),
             match_body=subscription.match_body,
+            title_only=subscription.title_only,
         )
         for subscription, user, text, kind, site in rows
     ]

@@ -23,7 +23,8 @@ from pipeline.fanout.phrases import (
     may_be_spaced,
     normalise,
     parse_phrase,
-    read_terms,
+    read_alternatives,
+    write_terms,
 )
 from pipeline.fanout.synonyms import NONE, Synonyms
 
@@ -93,8 +94,8 @@ class Matcher:
             if body:
                 index.scan(body, len(title) + 1, first)
                 in_all += index.satisfied(first)
-        title_ids = tuple(keyword_id for _, _, keyword_id in sorted(in_title))
-        all_ids = tuple(keyword_id for _, _, keyword_id in sorted(in_all)) if body else title_ids
+        title_ids = _in_order(in_title)
+        all_ids = _in_order(in_all) if body else title_ids
         return Hits(title_ids=title_ids, all_ids=all_ids)
 
 
@@ -124,6 +125,11 @@ _Found = tuple[int, int, int]
 """A phrase that a post satisfies: place, minus its length, keyword id; in the order in which they are reported."""
 
 
+def _in_order(found: list[_Found]) -> tuple[int, ...]:
+    """Their keyword ids, each once, because several alternatives of a phrase may be there."""
+    return tuple(dict.fromkeys(keyword_id for _, _, keyword_id in sorted(found)))
+
+
 _FREE = (NO_LETTER, NO_LETTER)
 
 
@@ -150,13 +156,13 @@ class _Index:
         longer: list[_Longer] = []
         uses: dict[_Term, int] = {}
         for keyword_id, (text, kind) in phrases.items():
-            terms = self._terms_of(text, kind)
-            if len(terms) == 1:
-                terms[0].alone += (keyword_id,)
-            elif terms:
-                longer.append((keyword_id, len(text), terms))
-                for term in terms:
-                    uses[term] = uses.get(term, 0) + 1
+            for terms in self._alternatives_of(text, kind):
+                if len(terms) == 1:
+                    terms[0].alone += (keyword_id,)
+                elif terms:
+                    longer.append((keyword_id, len(text), terms))
+                    for term in terms:
+                        uses[term] = uses.get(term, 0) + 1
         for phrase in longer:
             rarest = min(phrase[2], key=lambda term: (uses[term], -term.length))
             if rarest.phrases is None:
@@ -164,15 +170,18 @@ class _Index:
             rarest.phrases.append(phrase)
         self._automaton.make_automaton()
 
-    def _terms_of(self, text: str, kind: str) -> tuple[_Term, ...]:
+    def _alternatives_of(self, text: str, kind: str) -> list[tuple[_Term, ...]]:
         # Normalised again: what was stored by an older version may hold signs that are one sign now.
-        words = read_terms(normalise(text))
-        ends = _ends(kind, [word for word, _ in words])
-        terms = tuple(map(self._term, words, ends))
-        if self._synonyms.groups:
-            for word, term in zip(words, terms, strict=True):
-                self._add_synonyms(word, term)
-        return terms
+        alternatives = read_alternatives(normalise(text))
+        ends = _ends(kind, [word for words in alternatives for word, _ in words])
+        found = []
+        for words in alternatives:
+            terms = tuple(map(self._term, words, ends))
+            found.append(terms)
+            if self._synonyms.groups:
+                for word, term in zip(words, terms, strict=True):
+                    self._add_synonyms(word, term)
+        return found
 
     def _add_synonyms(self, word: Term, term: _Term) -> None:
         text, exact = word
@@ -257,12 +266,15 @@ class _Index:
 
 
 def through_synonyms(phrase: Phrase, synonyms: Synonyms, title: str, body: str = "") -> tuple[str, ...]:
-    """The synonyms by which alone the terms of a phrase are found in a post that it matches."""
+    """The synonyms by which alone terms of a phrase are found in a post."""
+    terms = [term for terms in read_alternatives(normalise(phrase.text)) for term in terms]
+    spaced = has_spaced_script(term for term, _ in terms)
     through = []
-    for term, exact in read_terms(normalise(phrase.text)):
-        written = f'"{term}"' if exact else term
-        if not Matcher([(0, written, phrase.kind)]).find(title, body).all_ids:
-            members = {at: (at, f'"{m.term}"', m.kind) for at, m in enumerate(synonyms.of(term))}
-            found = Matcher(members.values()).find(title, body).all_ids
-            through += [synonyms.of(term)[at].term for at in found]
+    for term in terms:
+        # As in the whole phrase, where Latin letters free the rest of the whole words that they ask for.
+        kind = "substring" if spaced and not has_spaced_script([term[0]]) else phrase.kind
+        if not Matcher([(0, write_terms([term]), kind)]).find(title, body).all_ids:
+            members = synonyms.of(term[0])
+            rows = [(at, write_terms([(m.term, " " in m.term)]), m.kind) for at, m in enumerate(members)]
+            through += [members[at].term for at in Matcher(rows).find(title, body).all_ids]
     return tuple(through)

@@ -12,6 +12,8 @@ A term of four or more Hangul syllables is also found across single spaces of th
 two syllables: Korean compounds are written with or without spaces. "국가장학금" is in "국가 장학금", and "총장학교"
 is not in "총 장 학 교". Quotation marks around the term switch that off.
 
+A phrase may have up to ten alternatives, with an upright line between them, any of which will do: "알바 | 아르바이트".
+
 Signs of one meaning are one sign, however they are typed: the hyphens, the dots between words, the tildes, and ♯ is #.
 
 The kind of a phrase says so for the whole of it. "substring" means every term anywhere. "word" means whole words as
@@ -31,6 +33,9 @@ Kind = Literal["word", "substring"]
 
 MAX_CHARACTERS = 100
 MAX_TERMS = 10
+MAX_ALTERNATIVES = 10
+MAX_WHOLE = 255
+"""Characters of all alternatives together, as the database takes them."""
 _MAX_RAW_CHARACTERS = 10_000
 
 # Unicode's Default_Ignorable_Code_Point (zero-width characters, variation selectors, fillers), the control characters
@@ -63,6 +68,9 @@ _HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _COMPOUND = re.compile("[\uac00-\ud7a3]{4,}")
 LEAST_PART = 2
 """Syllables: a single one between spaces is a word of its own, or none."""
+OR = "|"
+"""Between alternatives; in a canonical text by itself, with spaces around it."""
+_OR_OR_QUOTED = re.compile(r'("[^"]*")|\|')
 _TERM = re.compile(r'"([^"]*)"|([^\s"]+)')
 
 
@@ -78,7 +86,7 @@ class PhraseError(PipelineError, ValueError):
 class Phrase:
     """A phrase in the canonical form under which everybody who wants the same thing shares one row."""
 
-    # Normalised terms in the order of their characters, the quoted ones in quotation marks.
+    # Normalised terms in the order of their characters, the quoted ones in quotation marks; alternatives likewise.
     # `parse_phrase(text, kind)` gives the same phrase again.
     text: str
     kind: Kind
@@ -109,33 +117,65 @@ def parse_phrase(raw: str, kind: str | None = None) -> Phrase:
     """The canonical phrase for what a person typed.
 
     `kind` is "word" or "substring"; without it, "word" when there is a letter or digit of a script with spaces, else
-    "substring". Raises PhraseError for a phrase that is empty, too short to mean anything, or too long. One character
-    is enough in Han or as an emoji, and in Hangul or kana only as a whole word.
+    "substring". Raises PhraseError for a phrase that is empty, too short to mean anything, too long, or of too many
+    parts. One character is enough in Han or as an emoji, and in Hangul or kana only as a whole word.
     """
     if kind not in (None, "word", "substring"):
         raise PhraseError(raw, f'has the unknown kind {kind!r}: "word" and "substring" exist')
     text = normalise(raw[:_MAX_RAW_CHARACTERS])
-    if len(raw) > _MAX_RAW_CHARACTERS or len(text) > MAX_CHARACTERS:
-        raise PhraseError(raw, f"is longer than {MAX_CHARACTERS} characters: shorten it")
     if text.count('"') % 2:
         raise PhraseError(raw, "has a quotation mark without its partner: close the quotation, or leave the mark out")
-    wanted = sorted(set(read_terms(text)))
-    terms = [term for term, _ in wanted]
-    if not terms:
+    # However it is typed; what is stored has spaces around it.
+    spread = _OR_OR_QUOTED.sub(lambda match: match[1] or f" {OR} ", text)
+    alternatives = [terms for terms in read_alternatives(spread) if terms]
+    if not alternatives:
         raise PhraseError(raw, "is empty: give at least one word")
-    if len(terms) > MAX_TERMS:
-        raise PhraseError(raw, f"has more than {MAX_TERMS} words: leave some out, or quote those that belong together")
-    chosen: Kind = "word" if kind == "word" or (kind is None and has_spaced_script(terms)) else "substring"
-    if not any(_stands_alone(term, chosen) for term in terms):
-        raise PhraseError(raw, _too_short(terms, chosen))
-    text = " ".join(f'"{term}"' if quoted else term for term, quoted in wanted)
-    if len(text) > MAX_CHARACTERS:
-        raise PhraseError(raw, f"is longer than {MAX_CHARACTERS} characters: shorten it")
-    return Phrase(text, chosen)
+    spaced = has_spaced_script(term for terms in alternatives for term, _ in terms)
+    chosen: Kind = "word" if kind == "word" or (kind is None and spaced) else "substring"
+    for terms in alternatives:
+        # Among alternatives, one in Latin letters frees the others of the whole words that it asks for.
+        if len(alternatives) > 1:
+            _check(raw, terms, "substring" if spaced else chosen, f"has {write_terms(terms)[:40]!r}, which ")
+        else:
+            _check(raw, terms, chosen)
+    texts = sorted({write_terms(sorted(set(terms))) for terms in alternatives})
+    if len(texts) > MAX_ALTERNATIVES:
+        raise PhraseError(raw, f"has more than {MAX_ALTERNATIVES} alternatives: make a second subscription")
+    whole = f" {OR} ".join(texts)
+    if len(raw) > _MAX_RAW_CHARACTERS or len(whole) > MAX_WHOLE:
+        raise PhraseError(raw, f"is longer than {MAX_WHOLE} characters: make a second subscription of a part")
+    return Phrase(whole, chosen)
+
+
+def _check(raw: str, terms: "list[Term]", kind: Kind, what: str = "") -> None:
+    """Raise PhraseError for an alternative that is too long, has too many terms, or is too short to mean anything."""
+    if len(write_terms(terms)) > MAX_CHARACTERS:
+        raise PhraseError(raw, f"{what}is longer than {MAX_CHARACTERS} characters: shorten it")
+    distinct = sorted({term for term, _ in terms})
+    if len(set(terms)) > MAX_TERMS:
+        raise PhraseError(raw, f"{what}has more than {MAX_TERMS} words: leave some out, or quote what belongs together")
+    if not any(_stands_alone(term, kind) for term in distinct):
+        raise PhraseError(raw, what + _too_short(distinct, kind))
 
 
 Term = tuple[str, bool]
 """A term, and whether it must occur as it is, without spaces in between that the post may have."""
+
+
+def alternatives(text: str) -> list[str]:
+    """The canonical texts of a canonical phrase's alternatives; of most phrases one, itself."""
+    return [write_terms(terms) for terms in read_alternatives(text)]
+
+
+def read_alternatives(text: str) -> list[list[Term]]:
+    """The terms of each alternative of a normalised text; one that is not there is empty."""
+    alternatives: list[list[Term]] = [[]]
+    for term in read_terms(text):
+        if term == (OR, False):
+            alternatives.append([])
+        else:
+            alternatives[-1].append(term)
+    return alternatives
 
 
 def read_terms(text: str) -> list[Term]:
@@ -144,8 +184,13 @@ def read_terms(text: str) -> list[Term]:
     for quoted, plain in _TERM.findall(text):
         term = plain or quoted.strip()
         if term:
-            found.append((term, not plain and (" " in term or is_compound(term))))
+            found.append((term, not plain and (" " in term or OR in term or is_compound(term))))
     return found
+
+
+def write_terms(terms: Iterable[Term]) -> str:
+    """The text that `read_terms` reads as these terms."""
+    return " ".join(f'"{term}"' if exact else term for term, exact in terms)
 
 
 def is_compound(term: str) -> bool:

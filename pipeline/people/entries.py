@@ -1,20 +1,20 @@
 """What a record of an import says, and the record of an export: users, devices and subscriptions. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from pipeline.basics.time_zones import find_zone
 from pipeline.errors import PipelineError
-from pipeline.fanout.phrases import parse_phrase
+from pipeline.fanout.phrases import OR, parse_phrase
 from pipeline.push.message import Platform
 from storage.bulk import DeviceEntry, SubscriptionEntry, UserEntry
 from storage.device_tokens import in_one_form
-from storage.subscriptions import KeywordText
+from storage.subscriptions import KeywordText, check_places
 
 USER_COLUMNS = ("user", "timezone", "paused")
 DEVICE_COLUMNS = ("user", "platform", "token", "environment")
-SUBSCRIPTION_COLUMNS = ("user", "phrase", "kind", "site", "exclude", "body")
+SUBSCRIPTION_COLUMNS = ("user", "phrase", "kind", "site", "exclude", "body", "title_only")
 
 Values = Mapping[str, Any]
 _TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
@@ -61,16 +61,19 @@ def device_record(entry: DeviceEntry) -> dict[str, Any]:
 
 
 def subscription_entry(values: Values) -> SubscriptionEntry:
-    """Read a subscription. Raises EntryError or PhraseError."""
+    """Read a subscription. Raises EntryError, PhraseError or SubscriptionError."""
     phrase, kind, site = _text(values, "phrase"), _text(values, "kind"), _text(values, "site")
     if phrase is None and site is None:
         raise EntryError("it has neither a phrase nor a site: without a phrase it means every post of a site")
+    match_body, title_only = bool(_flag(values, "body")), bool(_flag(values, "title_only"))
+    check_places(match_body=match_body, title_only=title_only)
     return SubscriptionEntry(
         user=_user(values),
         keyword=keyword_text(phrase, kind) if phrase is not None else None,
         site=site,
         exclude=frozenset(keyword_text(text, None) for text in _texts(values, "exclude")),
-        match_body=bool(_flag(values, "body")),
+        match_body=match_body,
+        title_only=title_only,
     )
 
 
@@ -83,6 +86,7 @@ def subscription_record(entry: SubscriptionEntry) -> dict[str, Any]:
         "site": entry.site,
         "exclude": sorted(phrase.text for phrase in entry.exclude),
         "body": entry.match_body,
+        "title_only": entry.title_only,
     }
 
 
@@ -91,6 +95,11 @@ def keyword_text(raw: str, kind: str | None) -> KeywordText:
     """A phrase as the storage takes it. Raises PhraseError. Remembered, because many people want the same."""
     phrase = parse_phrase(raw, kind)
     return KeywordText(text=phrase.text, kind=phrase.kind)
+
+
+def any_of(phrases: Iterable[str], kind: str | None) -> str:
+    """The phrase that is found where any of some is. Raises PhraseError."""
+    return f" {OR} ".join(parse_phrase(phrase, kind).text for phrase in phrases)
 
 
 def check_user_id(user: str) -> str:

@@ -1,5 +1,6 @@
 """From rows to answers: the one place where a row's columns get the names that they have over the wire. Pure."""
 
+from pipeline.fanout.phrases import alternatives
 from pipeline.web.schemas.basics import PostBrief
 from pipeline.web.schemas.people import DeviceOut, NotificationOut, SubscriptionOut, UserOut
 from pipeline.web.schemas.sites import PostOut, RunOut
@@ -34,7 +35,14 @@ def device_out(device: Device) -> DeviceOut:
 def subscription_out(row: SubscriptionRow) -> SubscriptionOut:
     """A subscription."""
     return SubscriptionOut(
-        id=row.id, phrase=row.phrase, kind=row.kind, site=row.site, exclude=list(row.exclude), body=row.match_body
+        id=row.id,
+        phrase=row.phrase,
+        phrases=alternatives(row.phrase) if row.phrase is not None else [],
+        kind=row.kind,
+        site=row.site,
+        exclude=list(row.exclude),
+        body=row.match_body,
+        title_only=row.title_only,
     )
 
 

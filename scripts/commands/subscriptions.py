@@ -37,6 +37,7 @@ def list_subscriptions(user: str | None, limit: int | None, *, as_json: bool) ->
                 "site": row.site or "(every site)",
                 "exclude": row.exclude,
                 "body": row.match_body,
+                "title_only": row.title_only,
             }
             for row in stored.listing(session, user_id=user_id, limit=limit)
         ]
@@ -51,10 +52,18 @@ def list_subscriptions(user: str | None, limit: int | None, *, as_json: bool) ->
 @click.option("--exclude", multiple=True, help="Not when this phrase occurs too; may be repeated.")
 @click.option("--kind", type=click.Choice(["word", "substring"]), help="Match whole words, or parts of words.")
 @click.option("--body", is_flag=True, help="Look in the body too, not in the title only.")
+@click.option("--title-only", is_flag=True, help="Not in the body, even where the site looks there.")
 def add(
-    user: str, phrase: str | None, site: str | None, exclude: tuple[str, ...], kind: str | None, *, body: bool
+    user: str,
+    phrase: str | None,
+    site: str | None,
+    exclude: tuple[str, ...],
+    kind: str | None,
+    *,
+    body: bool,
+    title_only: bool,
 ) -> None:
-    """Subscribe a user to a phrase.
+    """Subscribe a user to a phrase, or to any of up to ten: "알바 | 아르바이트".
 
     Latin letters match whole words, Korean, Japanese and Chinese also inside words; several words must all occur;
     "a phrase in quotes" must occur as it is.
@@ -69,6 +78,7 @@ def add(
             site_id=sites.by_name(session, site).id if site else None,
             exclude=excluded,
             match_body=body,
+            title_only=title_only,
             limit=get_settings().subscriptions_per_user,
             now=now(),
         )
@@ -92,7 +102,8 @@ def remove(subscription: int) -> None:
 def import_subscriptions(file: str, *, add_users: bool, **options: Any) -> None:
     """Add the subscriptions in FILE (CSV or JSON Lines; - is standard input), as `subscriptions add` does.
 
-    Columns: user, phrase, kind, site, exclude, body. In CSV the excluded phrases stand one per line in their cell.
+    Columns: user, phrase, kind, site, exclude, body, title_only. In CSV the excluded phrases stand one per line in
+    their cell.
     """
     importer = subscription_importer(limit=get_settings().subscriptions_per_user, add_users=add_users)
     run_import(importer, file, **options)

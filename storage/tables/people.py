@@ -118,6 +118,8 @@ class Subscription(Base):
     keyword_id: Mapped[int | None] = mapped_column(ForeignKey("keywords.id"))
     site_id: Mapped[int | None] = mapped_column(ForeignKey("sites.id", ondelete="CASCADE"))
     match_body: Mapped[bool] = mapped_column(server_default=text("false"))
+    # Not in the body, even on a site in whose bodies phrases are looked for.
+    title_only: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime]
     # How often it may push; NULL: as its user's digests say, else at once.
     pace: Mapped[str | None] = mapped_column(String(8))

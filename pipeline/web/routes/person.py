@@ -187,7 +187,8 @@ def _subscriptions(router: APIRouter, read: Named, write: Named) -> None:
     def subscribe(
         name: Annotated[str, Depends(write)], body: SubscriptionIn, services: Services, response: Response
     ) -> SubscriptionOut:
-        entry = entries.subscription_entry({"user": name, **body.model_dump()})
+        phrase = entries.any_of(body.phrases, body.kind) if body.phrases else body.phrase
+        entry = entries.subscription_entry({"user": name, **body.model_dump(exclude={"phrases"}), "phrase": phrase})
         with services.database.writing() as session:
             user = _ensure(session, name, services)
             subscription, new = subscriptions.add(
@@ -197,6 +198,7 @@ def _subscriptions(router: APIRouter, read: Named, write: Named) -> None:
                 site_id=sites.by_name(session, entry.site).id if entry.site else None,
                 exclude=sorted(entry.exclude, key=lambda phrase: phrase.text),
                 match_body=entry.match_body,
+                title_only=entry.title_only,
                 limit=services.settings.subscriptions_per_user,
                 now=services.clock(),
             )
@@ -204,7 +206,7 @@ def _subscriptions(router: APIRouter, read: Named, write: Named) -> None:
                 response.status_code = HTTPStatus.OK
             return _shown(session, user.id, subscription.id)
 
-    @router.patch("/subscriptions/{subscription}", summary="Change excluded phrases, or whether bodies are looked in")
+    @router.patch("/subscriptions/{subscription}", summary="Change excluded phrases, or where is looked")
     def change_subscription(
         name: Annotated[str, Depends(write)], subscription: Id, body: SubscriptionChange, services: Services
     ) -> SubscriptionOut:
@@ -216,7 +218,7 @@ def _subscriptions(router: APIRouter, read: Named, write: Named) -> None:
         with services.database.writing() as session:
             user = users.by_external_id(session, name)
             owned = subscriptions.owned(session, user.id, subscription)
-            subscriptions.change(session, owned, exclude=exclude, match_body=body.body)
+            subscriptions.change(session, owned, exclude=exclude, match_body=body.body, title_only=body.title_only)
             return _shown(session, user.id, owned.id)
 
     @router.delete("/subscriptions/{subscription}", status_code=HTTPStatus.NO_CONTENT, summary="Hear of it no more")

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, model_validator
 
+from pipeline.fanout.phrases import MAX_ALTERNATIVES
 from pipeline.web.schemas.basics import Id, In, PageIn, PostBrief, Text
 
 
@@ -61,11 +62,21 @@ class PushTestOut(BaseModel):
 class SubscriptionIn(In):
     """What a person wants to hear of; without a phrase every post of the site."""
 
-    phrase: Text | None = Field(None, examples=["장학금"])
+    phrase: Text | None = Field(
+        None, examples=["장학금"], description='Also any of up to ten: "알바 | 아르바이트", or as phrases.'
+    )
+    phrases: list[Text] | None = Field(None, max_length=MAX_ALTERNATIVES, description="Any of these, instead of one.")
     kind: Literal["word", "substring"] | None = None
     site: Text | None = None
     exclude: list[Text] = Field(default_factory=list, max_length=20)
     body: bool = Field(default=False, description="Look in the posts' bodies too.")
+    title_only: bool = Field(default=False, description="Not in the bodies, even where the site looks there.")
+
+    @model_validator(mode="after")
+    def _either(self) -> "SubscriptionIn":
+        if self.phrase is not None and self.phrases is not None:
+            raise ValueError("give phrase or phrases, not both")
+        return self
 
 
 class SubscriptionChange(In):
@@ -73,6 +84,7 @@ class SubscriptionChange(In):
 
     exclude: list[Text] | None = Field(None, max_length=20)
     body: bool | None = None
+    title_only: bool | None = None
 
 
 class SubscriptionOut(BaseModel):
@@ -80,10 +92,12 @@ class SubscriptionOut(BaseModel):
 
     id: int
     phrase: str | None
+    phrases: list[str] = Field(description="The phrases any of which will do; mostly the one.")
     kind: str | None
     site: str | None
     exclude: list[str]
     body: bool
+    title_only: bool
 
 
 class NotificationOut(BaseModel):

@@ -29,21 +29,25 @@ class APost:
 
 def entries(random_: random.Random) -> Iterator[SubscriptionEntry]:
     for number in range(60):
-        wanted = random_.choice([None, *WORDS, " ".join(random_.sample(WORDS, 2))])
+        wanted = random_.choice(
+            [None, *WORDS, " ".join(random_.sample(WORDS, 2)), " | ".join(random_.sample(WORDS, 2))]
+        )
+        place = random_.choice(["", "", "match_body", "title_only"])
         site = random_.choice([None, *SITES]) if wanted else random_.choice(SITES)
         yield SubscriptionEntry(
             user=f"user-{number % 25}",
             keyword=keyword(wanted) if wanted else None,
             site=site,
             exclude=frozenset(keyword(w) for w in random_.sample(WORDS, random_.choice((0, 0, 1, 2)))),
-            match_body=random_.random() < 0.4,
+            match_body=place == "match_body",
+            title_only=place == "title_only",
         )
 
 
 def gets_it(entry: SubscriptionEntry, post: APost, *, site_looks_in_body: bool) -> bool:
     if entry.site not in (None, post.site):
         return False
-    body = post.body if site_looks_in_body or entry.match_body else ""
+    body = post.body if (site_looks_in_body or entry.match_body) and not entry.title_only else ""
 
     def occurs(phrase: subscriptions.KeywordText) -> bool:
         return matches(phrase.text, phrase.kind, normalise(post.title), normalise(body))

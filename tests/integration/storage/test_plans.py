@@ -1,6 +1,7 @@
 """That every query of the product that meets large tables goes by an index: PostgreSQL's own plans say so."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -131,6 +132,9 @@ QUERIES: dict[str, Callable[[Session], object]] = {
     "targets": lambda s: claims.targets(s, range(1, 30)),
     "due": lambda s: notifications.due(s, now=NOW, lost_before=NOW, limit=100),
     "slice": lambda s: notifications.create_slice(s, 5, HIT, after=100, size=200, now=NOW),
+    "slice where bodies count": lambda s: notifications.create_slice(
+        s, 6, replace(HIT, match_body=True), after=100, size=200, now=NOW
+    ),
     "window": lambda s: matching.window_end(s, HIT, after=100, size=10),
     "store posts": lambda s: posts.store(
         s, site_id=1, run_id=1, found=[posts.FoundPost(external_id="id-50", url="", title="")], now=NOW

@@ -69,6 +69,27 @@ def test_the_body_counts_when_the_subscription_or_the_site_says_so(database: Dat
     assert who(database, "안내", "장학", match_body=True) == ["title-only", "body-too"]
 
 
+def test_who_wants_the_title_only_gets_no_post_for_its_body_wherever_the_site_looks(database: Database) -> None:
+    with database.writing() as session:
+        add_site(session)
+        subscribe(session, add_user(session, "strict"), "장학", exclude=[keyword("마감")], title_only=True)
+        add_user(session, "usual", "장학")
+        with pytest.raises(subscriptions.SubscriptionError, match="choose one"):
+            subscribe(session, add_user(session, "both"), "장학", match_body=True, title_only=True)
+    assert who(database, "안내", "장학", match_body=True) == ["usual"]
+    assert who(database, "장학", "마감", match_body=True) == ["strict", "usual"]
+    assert who(database, "장학 마감", match_body=True) == ["usual"]
+
+
+def test_one_row_is_a_subscription_to_any_of_several_phrases(database: Database) -> None:
+    with database.writing() as session:
+        add_site(session)
+        subscribe(session, add_user(session, "minji"), "알바 | 단기 인턴", exclude=[keyword("마감 | 취소")])
+        assert len(session.scalars(select(Subscription)).all()) == 1
+    assert who(database, "주말 알바, 단기 인턴") == who(database, "인턴 (단기)") == ["minji"]
+    assert who(database, "인턴") == who(database, "알바 마감") == who(database, "알바 취소") == []
+
+
 def test_an_excluded_phrase_in_the_body_counts_only_where_the_body_does(database: Database) -> None:
     with database.writing() as session:
         add_site(session)

@@ -88,6 +88,16 @@ def test_subscribing_twice_makes_one_subscription(api: Api, minji: str) -> None:
     assert (first.json()["phrase"], first.json()["exclude"]) == ("장학금", ["마감"])
 
 
+def test_one_subscription_is_to_any_of_several_phrases(api: Api, minji: str) -> None:
+    listed = {"phrases": ["internship", "인턴 모집"], "title_only": True}
+    first = api.call("POST", "/v1/me/subscriptions", minji, json=listed)
+    again = api.call("POST", "/v1/me/subscriptions", minji, json={"phrase": "모집 인턴|INTERNSHIP", "title_only": True})
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    assert first.json()["phrase"] == "internship | 모집 인턴"
+    assert (first.json()["phrases"], first.json()["title_only"]) == (["internship", "모집 인턴"], True)
+
+
 def test_a_subscription_is_changed_and_ended(api: Api, minji: str) -> None:
     number = api.call("POST", "/v1/me/subscriptions", minji, json={"phrase": "internship"}).json()["id"]
     changed = api.call("PATCH", f"/v1/me/subscriptions/{number}", minji, json={"body": True, "exclude": ["unpaid"]})
@@ -101,6 +111,10 @@ def test_a_subscription_is_changed_and_ended(api: Api, minji: str) -> None:
     [
         ({"phrase": "a"}, "only single characters"),
         ({}, "neither a phrase nor a site"),
+        ({"phrase": "장학금", "phrases": ["알바"]}, "give phrase or phrases, not both"),
+        ({"phrases": []}, "neither a phrase nor a site"),
+        ({"phrases": ["알바", "책"]}, "single character"),
+        ({"phrase": "알바", "body": True, "title_only": True}, "choose one of the two"),
         ({"site": "nowhere"}, "there is no site named 'nowhere'"),
         ({"phrase": "장학금", "colour": "red"}, "colour: extra inputs are not permitted"),
         ({"phrase": "nul\x00"}, "must not hold NUL"),

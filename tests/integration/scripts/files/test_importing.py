@@ -77,6 +77,7 @@ def test_an_export_is_an_import(run: Run, database_url: str, kind: str) -> None:
     wanted = lines(
         {"user": "민지", "phrase": '"국가 장학금" 신청', "exclude": ["마감", "취소, 연기"], "body": True},
         {"user": "7", "phrase": "node.js", "kind": "substring"},
+        {"user": "7", "phrase": "알바|아르바이트", "title_only": True},
     )
     assert run("subscriptions", "import", "-", "--format", "jsonl", stdin=wanted).exit_code == 0
     before = {}

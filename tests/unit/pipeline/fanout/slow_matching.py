@@ -66,7 +66,21 @@ def joined(outside: str, inside: str, *, strict: bool) -> bool:
 
 def matches(text: str, kind: str, *parts: str) -> bool:
     """Whether the phrase (canonical text) is in the parts of a post (normalised)."""
-    return all(term_stands(term, exact, text, kind, *parts) for term, exact in terms_of(text))
+    return any(
+        all(term_stands(term, exact, text, kind, *parts) for term, exact in alternative)
+        for alternative in alternatives_of(text)
+        if alternative
+    )
+
+
+def alternatives_of(text: str) -> list[list[tuple[str, bool]]]:
+    alternatives: list[list[tuple[str, bool]]] = [[]]
+    for term in terms_of(text):
+        if term == ("|", False):
+            alternatives.append([])
+        else:
+            alternatives[-1].append(term)
+    return alternatives
 
 
 def term_stands(term: str, exact: bool, text: str, kind: str, *parts: str) -> bool:

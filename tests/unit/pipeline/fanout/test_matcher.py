@@ -73,6 +73,10 @@ def test_normalising_twice_changes_nothing(text):
         ('"Art"', "art", "word"),
         ("“data science”", '"data science"', "word"),
         ("C 언어", "c 언어", "word"),
+        ("알바|단기  아르바이트 ｜알바", "단기 아르바이트 | 알바", "substring"),
+        ("| internship | 인턴 |", "internship | 인턴", "word"),
+        ('"a | b" | c1', '"a | b" | c1', "word"),
+        ('"C|EH" 시험', '"c|eh" 시험', "word"),
     ],
 )
 def test_a_phrase_has_one_canonical_form(raw, text, kind):
@@ -103,6 +107,13 @@ def test_a_phrase_has_one_canonical_form(raw, text, kind):
         ("x" * 1_000_000, None, "longer than 100 characters"),
         (" ".join(f"word{n}" for n in range(11)), None, "more than 10 words"),
         ("art", "regex", "unknown kind 'regex'"),
+        ("| |", None, "is empty"),
+        ("art | b", None, "only single characters"),
+        ("art | 책", None, "has '책', which is a single character"),
+        ("알바 | 책", None, "has '책', which is a single character"),
+        (" | ".join(f"word{n}" for n in range(11)), None, "more than 10 alternatives"),
+        (" | ".join("x" * 40 + str(n) for n in range(9)), None, "longer than 255 characters"),
+        (f"art | {'x' * 101}", None, "longer than 100 characters"),
     ],
 )
 def test_a_phrase_that_means_nothing_is_refused_with_the_reason(raw, kind, reason):
@@ -177,6 +188,15 @@ def test_one_syllable_is_accepted_as_a_whole_word():
         ('"data engineer"', "data engineers", False),
         ('"국가 장학"', "국가 장학금", True),
         ('"국가 장학"', "국가장학금", False),
+        # Alternatives: any of them.
+        ("알바 | 단기 인턴", "주말 알바", True),
+        ("알바 | 단기 인턴", "인턴 (단기)", True),
+        ("알바 | 단기 인턴", "인턴", False),
+        # One in Latin letters is a whole word, and the others are where they are without it.
+        ("art | 장학", "start", False),
+        ("art | 장학", "국가장학금", True),
+        ('"art | 장학"', "art", False),
+        ('"art | 장학"', "art | 장학", True),
     ],
 )
 def test_a_term_is_looked_for_as_its_writing_wants(raw, title, expected):
@@ -212,6 +232,11 @@ def test_ids_come_in_the_order_of_the_post_and_the_longer_phrase_first():
         [(1, "장학", "substring"), (2, "국가장학금", "substring"), (3, "국가", "substring"), (4, "lg", "word")]
     )
     assert matcher.find("LG 국가장학금", "lg") == Hits(title_ids=(4, 2, 3, 1), all_ids=(4, 2, 3, 1))
+
+
+def test_a_phrase_of_which_several_alternatives_are_there_is_told_once_where_the_first_stands():
+    matcher = Matcher([(1, "art | music | 장학", "word"), (2, "new", "word")])
+    assert matcher.find("music, new art", "장학") == Hits(title_ids=(1, 2), all_ids=(1, 2))
 
 
 def test_without_a_body_both_answers_are_the_titles():
@@ -332,7 +357,7 @@ def test_a_phrase_that_an_older_version_stored_is_still_found():
 
 
 ALPHABET = (
-    "abAB1 2 .+#-_'\"“ 가각국장학금 ㅋ\u1100\u1161\u11a8 かガｶﾞー 求人々 ไทย "
+    "abAB1 2 .+#-_|'\"“ 가각국장학금 ㅋ\u1100\u1161\u11a8 かガｶﾞー 求人々 ไทย "
     "🎉❤\ufe0f👨\u200d👩 e\u0301\u030c ß ﬁ İıI Ａｂ　\u200b\u00ad Жя ΣΣς ½ ㈜"
 )
 words = st.text(alphabet=ALPHABET, min_size=1, max_size=6)
