@@ -14,6 +14,8 @@ from itertools import count
 from pathlib import Path
 from statistics import median
 
+from sqlalchemy import update
+
 from pipeline.crawling.child import (
     CrawlOrder,
     CrawlReport,
@@ -24,10 +26,11 @@ from pipeline.crawling.child import (
 )
 from scripts.bench.errors import BenchmarkError
 from scripts.bench.rounds import by_turns
-from scripts.bench.web import Board, LongBoard, serving
+from scripts.bench.web import Board, LongBoard, MovingBoard, serving
 from scripts.testbed.usage import usage
 from storage import sites
 from storage.migrate import upgrade
+from storage.models import Post
 from storage.session import Database
 
 MEMORY_RUNS = 3
@@ -39,6 +42,7 @@ def measure_crawl(runs: int = 7) -> dict[str, float]:
     child_cpu_s: CPU seconds of a child, with what the forkserver and the waiting thread spend on it.
     scrapy_cpu_s: CPU seconds of `scrapy crawl` with the same settings. ratio: the one to the other.
     child_wall_s, scrapy_wall_s: from the start to the end. private_mb: memory that the child shares with nobody (USS).
+    post_...: see measure_post_page.
     forkserver_start_s, forkserver_mb: what the forkserver costs, once: seconds until it is ready, resident memory.
     """
     with tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder, serving(Board) as origin:
@@ -71,6 +75,38 @@ def measure_crawl(runs: int = 7) -> dict[str, float]:
         "private_mb": round(median(mb or 0.0 for mb in private), 2),
         "forkserver_start_s": round(start_s, 3),
         "forkserver_mb": round(resident, 1),
+        **measure_post_page(runs),
+    }
+
+
+def measure_post_page(runs: int = 7) -> dict[str, float]:
+    """Crawl a board with one new post each time, and that post's own page; medians of so many runs of each kind.
+
+    post_child_cpu_s: CPU seconds of a child that reads both and stores the text. post_scrapy_cpu_s: of `scrapy crawl`
+    of two such pages. post_ratio: the one to the other.
+    """
+    with tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder, serving(MovingBoard) as origin:
+        order = _order(f"{origin}/board", f"sqlite:///{folder}/bench.db", baseline_done=True)
+        order = replace(order, params={"url": f"{origin}/board", "row": "tr.row", "title": "a"})
+        order = replace(order, robots=_crawled(order).robots)
+        with closing(Database(order.database_url)) as database, database.writing() as session:
+            # The pages of those that are there already are owed to nobody.
+            session.execute(update(Post).values(fanout="done"))
+        own = replace(order, params={**order.params, "post_body": "div.text"})
+        start_forkserver()
+        try:
+            forking = _cpu_s(forkserver_pid())
+            children = [_measured(lambda: _child(own, post_pages=1)).cpu_s for _ in range(runs)]
+            forking_s = (_cpu_s(forkserver_pid()) - forking) / runs
+        finally:
+            stop_forkserver()
+        paging = {**order.params, "page_template": f"{origin}/post/{{page}}", "max_pages": 2}
+        whole = [_measured(lambda: _scrapy_crawl(replace(order, params=paging))).cpu_s for _ in range(runs)]
+    child_cpu_s, scrapy_cpu_s = median(children) + forking_s, median(whole)
+    return {
+        "post_child_cpu_s": round(child_cpu_s, 4),
+        "post_scrapy_cpu_s": round(scrapy_cpu_s, 4),
+        "post_ratio": round(child_cpu_s / scrapy_cpu_s, 4),
     }
 
 
@@ -109,16 +145,17 @@ def _measured(crawl: Callable[[], float]) -> _Cost:
     return _Cost(cpu_s=cpu_s, wall_s=time.perf_counter() - began)
 
 
-def _crawled(order: CrawlOrder, posts: int = Board.rows) -> CrawlReport:
+def _crawled(order: CrawlOrder, posts: int = Board.rows, post_pages: int = 0) -> CrawlReport:
     report = run_child(order, stop=threading.Event())
-    if not report.ok or report.items_seen != posts:
-        raise BenchmarkError(f"the measured crawl failed: {report.finish_reason}: {report.first_error}")
+    if not report.ok or (report.items_seen, report.post_pages) != (posts, post_pages):
+        why = report.first_error or report.page_problem
+        raise BenchmarkError(f"the measured crawl failed: {report.finish_reason}: {why}")
     return report
 
 
-def _child(order: CrawlOrder, posts: int = Board.rows) -> float:
+def _child(order: CrawlOrder, posts: int = Board.rows, post_pages: int = 0) -> float:
     began = time.thread_time()
-    report = _crawled(order, posts)
+    report = _crawled(order, posts, post_pages)
     return (report.cpu_s or 0.0) + time.thread_time() - began
 
 
@@ -152,19 +189,19 @@ def scrapy_command(spider: str, arguments: Mapping[str, object], settings: Mappi
     ]
 
 
-def site_with_run(database_url: str) -> tuple[int, int]:
+def site_with_run(database_url: str, *, baseline_done: bool = False) -> tuple[int, int]:
     """A site and a queued run of it, in a database that is made; their ids."""
     upgrade(database_url)
     now = datetime.now(UTC)
     with closing(Database(database_url)) as database, database.writing() as session:
-        site = sites.add(session, name="bench", spider="listing", now=now)
+        site = sites.add(session, name="bench", spider="listing", now=now, baseline_done=baseline_done)
         run_id = sites.queue_run(session, site.id, trigger="manual", now=now)
         assert run_id is not None
         return site.id, run_id
 
 
-def _order(url: str, database_url: str) -> CrawlOrder:
-    site_id, run_id = site_with_run(database_url)
+def _order(url: str, database_url: str, *, baseline_done: bool = False) -> CrawlOrder:
+    site_id, run_id = site_with_run(database_url, baseline_done=baseline_done)
     return CrawlOrder(
         run_id=run_id,
         site_id=site_id,

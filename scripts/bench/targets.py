@@ -81,6 +81,12 @@ def _notify(benchmark: str, on: str) -> tuple[Target, ...]:
 
 TARGETS = (
     Target("crawl", "ratio", "CPU of a one-page crawl, stored, beside `scrapy crawl`", most=0.1),
+    Target(
+        "crawl",
+        "post_ratio",
+        "CPU of a crawl that reads one new post's page too, beside `scrapy crawl` of both",
+        most=0.1,
+    ),
     Target("crawl", "private_mb", "private memory of a running child", most=25, unit=" MB"),
     Target("store", "cost", "storing what a crawl found", most=0.1, unit=" of the crawl"),
     Target("neighbour", "ratio", "a web process's 95th percentile beside the pipeline", most=1.5, unit=" times"),

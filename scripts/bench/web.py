@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 
 ROUNDS = 8_000
 """Of the password hash: about four milliseconds on a machine of today."""
@@ -66,6 +67,25 @@ class LongBoard(Board):
     """A page costs about what a crawl's start does, so the two can be told apart."""
 
     rows = 100
+
+
+class MovingBoard(Board):
+    """A board that has one more post at each look, and posts with pages of their own, some 8 kB each."""
+
+    looks = count(1)
+
+    def body(self) -> bytes:
+        """The page."""
+        if self.path == "/robots.txt":
+            return super().body()
+        if self.path.startswith("/post/"):
+            text = "<p>신청 기간은 금요일까지입니다. Ask at the desk of the student office.</p>" * 60
+            menu = "".join(f"<li><a href='/menu/{n}'>Menu {n}</a>" for n in range(40))
+            return f"<!doctype html><meta charset=utf-8><ul>{menu}</ul><div class=text>{text}</div>".encode()
+        last = self.rows + next(self.looks)
+        numbers = range(last, last - self.rows, -1)
+        rows = "".join(f'<tr class="row"><td><a href="/post/{n}">Notice {n} 공지</a>' for n in numbers)
+        return f"<!doctype html><meta charset=utf-8><table>{rows}</table>".encode()
 
 
 @contextmanager

@@ -50,17 +50,49 @@ class Proposal:
     notes: list[str]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What a definition finds."""
+
+    posts: Sequence[Post]
+    # The first of them whose own page was asked for, if the definition wants those, and why some were not read.
+    asked: Sequence[Post] = ()
+    page_problem: str | None = None
+
+
+AGES_S = 100 * 365 * 86_400
+PAGES = 3
+"""So many posts' own pages are read in a trial."""
+
+
 def found_posts(definition: Definition, settings: Settings) -> Sequence[Post]:
-    """The posts that a definition finds now. Raises TrialError when it finds none, or takes different ones for one."""
+    """The posts that a definition finds now.
+
+    Raises TrialError when it finds none, takes different ones for one, or finds nothing on any of the posts' own pages.
+    """
+    found = tried(definition, settings)
+    if found.asked and all(post.attachments is None for post in found.asked):
+        raise TrialError(
+            f"{len(found.posts)} posts were found, but none of their own pages is read: {found.page_problem}"
+        )
+    return found.posts
+
+
+def tried(definition: Definition, settings: Settings) -> Trial:
+    """The same with some of the posts' own pages, whatever these are. Raises TrialError when no posts are found."""
     with tempfile.TemporaryDirectory(prefix="crawlpush-trial-") as folder:
         url = f"sqlite:///{folder}/trial.db"
         migrate.upgrade(url)
         database = Database(url)
         try:
             with database.writing() as session:
-                site = sites.add(session, name="trial", spider=definition.spider, now=now())
+                # The pages of posts are read where these are pushed: after the baseline, whatever their age.
+                site = sites.add(
+                    session, name="trial", spider=definition.spider, now=now(), baseline_done=True, max_age_s=AGES_S
+                )
                 run_id = sites.queue_run(session, site.id, trigger="trial", now=now()) or 0
                 order = replace(_order(definition, settings), database_url=url, site_id=site.id, run_id=run_id)
+                order = replace(order, params={**order.params, "max_posts": PAGES})
             report = _crawl(order)
             with database.reading() as session:
                 found = posts.of_run(session, run_id, limit=1000)
@@ -68,7 +100,8 @@ def found_posts(definition: Definition, settings: Settings) -> Sequence[Post]:
             database.close()
     if not report.ok or report.is_ambiguous or not found:
         raise TrialError(failure(definition, report))
-    return found
+    asked = [post for post in found if post.page_tries is not None or post.attachments is not None][:PAGES]
+    return Trial(posts=found, asked=asked, page_problem=report.page_problem)
 
 
 def proposal(definition: Definition, settings: Settings) -> Proposal:

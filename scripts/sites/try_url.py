@@ -1,8 +1,9 @@
 """`crawlpush sites try`."""
 
 import shlex
+import textwrap
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import click
@@ -13,7 +14,11 @@ from scripts.output import show_record, show_rows, table_options
 from scripts.sites import trial
 from scripts.sites.options import PARAM_OPTIONS, changed, definition_options, trial_of
 from spiders.definitions import SiteDefinition, dump_definitions
+from spiders.params import PostPageParams
+from storage.models import Post
 
+TEXT_SHOWN = 600
+"""Characters of a post's text that are shown."""
 _NO_PARAMS = {"pairs": (), **{f"param_{name}": None for name in PARAM_OPTIONS}}
 
 
@@ -32,7 +37,9 @@ def try_url(url: str, spider: str | None, *, as_json: bool, **options: Any) -> N
     if spider:
         _try_definition(url, spider, options, settings, as_json=as_json)
         return
+    own = _own_pages(options)
     proposed = _first_answer(url, options, settings)
+    proposed = replace(proposed, params={**proposed.params, **own} if proposed.spider else proposed.params)
     if as_json:
         show_record(proposed.__dict__, as_json=True)
         return
@@ -43,15 +50,50 @@ def try_url(url: str, spider: str | None, *, as_json: bool, **options: Any) -> N
         raise click.ClickException(f"nothing is proposed for {masked(url)}: {last}")
     rows = [{"title": p["title"], "published": p["published_at"], "url": p["url"]} for p in proposed.posts]
     show_rows(rows, as_json=False, empty="no posts")
+    if own:
+        definition = changed(_definition(proposed, options), {})
+        _show_pages(trial.tried(trial_of(definition), settings))
     click.echo(f"\n{len(rows)} posts. To watch it:\n  {_command(proposed, options)}")
     click.echo(f"\nor, in a file for `crawlpush sites import`:\n\n{_toml(proposed, options)}", nl=False)
 
 
 def _try_definition(url: str, spider: str, options: dict[str, Any], settings: Settings, *, as_json: bool) -> None:
     definition = changed(SiteDefinition(name="trial", spider=spider, params={"url": addresses(url)[0]}), options)
-    found = trial.found_posts(trial_of(definition), settings)
-    rows = [{"title": p.title, "published": p.published_at, "author": p.author, "url": p.url} for p in found]
+    found = trial.tried(trial_of(definition), settings)
+    rows = [
+        {
+            "title": post.title,
+            "published": post.published_at,
+            "author": post.author,
+            "url": post.url,
+            **({"page": _page(post)} if as_json and found.asked else {}),
+        }
+        for post in found.posts
+    ]
     show_rows(rows, as_json=as_json, empty="")
+    if not as_json:
+        _show_pages(found)
+
+
+def _show_pages(found: trial.Trial) -> None:
+    """What the first posts' own pages hold, or why they do not."""
+    if found.page_problem:
+        click.echo(f"\nnote: {found.page_problem}")
+    for post in found.asked:
+        click.echo(f"\n{post.title}")
+        for name, value in (_page(post) or {"page": "not read"}).items():
+            click.echo(f"  {name}: {value}")
+
+
+def _page(post: Post) -> dict[str, Any] | None:
+    if post.attachments is None:
+        return None
+    page = {
+        "text": textwrap.shorten(post.body, TEXT_SHOWN, placeholder=" …"),
+        "files": [f"{each['name']} {each['url']}".rstrip() for each in post.attachments],
+        "picture": post.image,
+    }
+    return {name: value for name, value in page.items() if value}
 
 
 def _first_answer(url: str, options: dict[str, Any], settings: Settings) -> trial.Proposal:
@@ -92,14 +134,23 @@ def _arguments(proposed: trial.Proposal, options: dict[str, Any]) -> Iterator[st
             yield f"--{key} {shlex.quote(str(line))}" if key in PARAM_OPTIONS else f"-p {shlex.quote(f'{key}={line}')}"
 
 
+def _own_pages(options: dict[str, Any]) -> dict[str, Any]:
+    """The given parameters that are about posts' own pages, which no proposal has by itself."""
+    given = changed(SiteDefinition(name="trial", spider="propose"), {"pairs": options["pairs"]}).params
+    return {each.name: given[each.name] for each in fields(PostPageParams) if each.name in given}
+
+
 def _toml(proposed: trial.Proposal, options: dict[str, Any]) -> str:
+    return dump_definitions([replace(_definition(proposed, options), name="NAME")])
+
+
+def _definition(proposed: trial.Proposal, options: dict[str, Any]) -> SiteDefinition:
     params = dict(proposed.params)
-    definition = SiteDefinition(
-        name="NAME",
+    return SiteDefinition(
+        name="trial",
         spider=proposed.spider,
         timezone=params.pop("timezone", SiteDefinition.timezone),
         allow_private=bool(options["allow_private"]),
         robots_exempt_reason=options["robots_exempt"] or "",
         params=params,
     )
-    return dump_definitions([definition])

@@ -17,11 +17,12 @@ from w3lib.html import get_meta_refresh
 from pipeline.crawling.order import CrawlOrder
 from spiders.child import run
 from spiders.child.parent_link import Channel
-from spiders.params import FeedParams, JSONParams, ListingParams
+from spiders.params import FeedParams, JSONParams, ListingParams, PostPageParams
 from spiders.pipelines import found_post
 from spiders.reading.feed_document import parse_feed
 from spiders.reading.json_page import parse_json
 from spiders.reading.listing_page import parse_listing
+from spiders.reading.post_page import read_post_page
 from storage import sites
 from storage.models import metadata
 from storage.posts import store
@@ -124,6 +125,7 @@ def warm_up() -> None:
     parse_feed(feed, base, FeedParams.from_mapping({"url": base}), now, "")
     answer = JSONParams.from_mapping({"url": base, "rows": "@", "title": "title", "id": "id", "date": "at"})
     parse_json('[{"id": 1, "title": "First 첫 글", "at": "2026-01-02"}]', base, answer, now)
+    read_post_page(board, base, PostPageParams(post_page=True), content_type="text/html; charset=utf-8")
     get_meta_refresh(board.decode(), base)
     Protego.parse(PAGES["/robots.txt"][1]).can_fetch(base, "crawlpush")
     _greet_over_tls()

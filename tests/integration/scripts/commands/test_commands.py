@@ -222,6 +222,21 @@ def test_a_fresh_crawl_asks_without_a_condition(run: Run, board: BoardProcess, d
         assert sites.validators(session, site_id, since=now() - timedelta(days=1)) == {}
 
 
+def test_trying_posts_pages_shows_what_three_of_them_hold_and_a_definition_that_reads_none_is_refused(
+    run: Run, board: BoardProcess
+) -> None:
+    output = run("sites", "try", board.url, "--allow-private", "-p", "post_page=true").output
+    assert output.count("  text: ") == 3, output
+    assert "-p post_page=true" in output
+    definition = ("--spider", "feed", "--allow-private", "-p", "post_body=#nothing")
+    feed = f"{board.url.rpartition('/')[0]}/feed.xml"
+    shown = run("sites", "try", feed, *definition).output
+    assert "note: post_body, '#nothing', matches nothing on it" in shown
+    assert shown.count("page: not read") == 3
+    arguments = ("sites", "add", "x", "--url", feed, *definition)
+    assert "none of their own pages is read: post_body, '#nothing'" in refused(run, *arguments)
+
+
 def test_trying_a_page_proposes_a_definition_and_stores_nothing(
     run: Run, board: BoardProcess, database: Database
 ) -> None:
