@@ -3,13 +3,16 @@
 To add a command: write it with click in scripts/commands/NAME.py, under that name, and put it into HELP.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any
 
 import click
 
+from scripts import json_answers
 from scripts.failures import sentence_of
 from scripts.groups import Lazy, LazyGroup
 
@@ -75,17 +78,24 @@ class Commands(LazyGroup):
                 stream.reconfigure(errors="replace")
         return super().main(args, *rest, **options)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See click."""
+        json_answers.note(ctx, args)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an error that has a sentence is told by it, anything else is a defect with its traceback."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except click.ClickException as error:
+            raise json_answers.told(error) from None
+        except (click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
             sentence = sentence_of(error)
             if sentence is None:
                 raise
-            raise click.ClickException(sentence) from None
+            raise json_answers.told(click.ClickException(sentence)) from None
 
 
 def _show_version(ctx: click.Context, _option: click.Parameter, is_asked: bool) -> None:
@@ -102,7 +112,28 @@ def _show_version(ctx: click.Context, _option: click.Parameter, is_asked: bool) 
     ctx.exit()
 
 
+def _verbose(_ctx: click.Context, _option: click.Parameter, is_wanted: bool) -> None:
+    if is_wanted:
+        # Read with the settings, by this process and by those that it starts.
+        os.environ["LOG_LEVEL"] = "DEBUG"
+
+
+def _quiet(_ctx: click.Context, _option: click.Parameter, is_wanted: bool) -> None:
+    if is_wanted:
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
+
+
+def _color(ctx: click.Context, _option: click.Parameter, when: str) -> None:
+    # None: where the output is a terminal. https://no-color.org: any value that is not empty.
+    automatic = False if os.environ.get("NO_COLOR") else None
+    ctx.color = {"always": True, "never": False}.get(when, automatic)
+
+
 @click.group(cls=Commands, sections=SECTIONS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-q", "--quiet", is_flag=True, expose_value=False, callback=_quiet, help="Print errors alone.")
+@click.option("-v", "--verbose", is_flag=True, expose_value=False, callback=_verbose, help="Log everything.")
+@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", expose_value=False,
+              callback=_color, help="auto: on a terminal, unless NO_COLOR is set.")  # fmt: skip
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_show_version,
               help="Show the version and exit.")  # fmt: skip
 def main() -> None:

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 import click
 from click.shell_completion import CompletionItem
 
+from scripts.completing import add_names
 from scripts.examples import add_examples
+from scripts.json_answers import add_json
 
 UNCUT = 1000
 """Characters of a line of help: a line that is cut hides what it says."""
@@ -45,12 +47,13 @@ class LazyGroup(click.Group):
         return [*self.lazy, *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command."""
+        """Import a command, and give it what every command has."""
         lazy = self.lazy.get(cmd_name)
         if lazy is None:
             return super().get_command(ctx, cmd_name)
-        command = lazy.load()
-        add_examples(self.path_of(cmd_name), command)
+        command, path = lazy.load(), self.path_of(cmd_name)
+        for give in (add_examples, add_json, add_names):
+            give(path, command)
         return command
 
     def path_of(self, name: str) -> str:

@@ -16,6 +16,7 @@ from pipeline.basics.durations import exact_duration
 from pipeline.basics.text import printable
 from pipeline.resources import now
 from pipeline.settings import get_settings
+from scripts import json_answers
 from scripts.errors import CommandError
 from storage.overview import Amount, Precision
 from storage.session import Database
@@ -57,6 +58,8 @@ def ask(question: str, *, yes: bool) -> None:
     """Go on only if the answer is yes. Raises CommandError otherwise, as where nobody can be asked."""
     if yes:
         return
+    if json_answers.is_wanted():
+        raise CommandError(f"{question} Nobody is asked where --json is given: --yes does it")
     try:
         is_wanted = click.confirm(question)
     except click.Abort:

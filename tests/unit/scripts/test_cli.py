@@ -1,11 +1,12 @@
 """The command as a whole: what it loads before it knows what is asked, how it says what went wrong, how it helps."""
 
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import click
 import pytest
@@ -18,6 +19,7 @@ from scripts.cli import main
 from scripts.examples import EXAMPLES
 from scripts.failures import sentence_of
 from scripts.groups import UNCUT, LazyGroup
+from scripts.json_answers import UNTIL_STOPPED, add_json
 
 LIBRARIES = {
     "aiohttp",
@@ -204,3 +206,66 @@ def test_each_page_has_an_example_that_the_command_understands() -> None:
             # A file that only the reader has.
             if not re.search("No such file|does not exist", error.message):
                 raise
+
+
+def test_every_command_that_ends_speaks_json() -> None:
+    for path, command in leaves(main):
+        has_json = any("--json" in parameter.opts for parameter in command.params)
+        assert has_json == (path not in UNTIL_STOPPED), path
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "answer"),
+    [
+        (["qqqq", "--json"], 2, {"ok": False, "reason": "there is no command 'qqqq': `crawlpush --help` lists them"}),
+        (["users", "add", "--json"], 2, {"ok": False, "reason": "Missing argument 'USER'."}),
+        (["posts", "show", "0", "--json"], 2, {"ok": False}),
+        (["users", "list", "--json"], 1, {"ok": False}),
+    ],
+)
+def test_what_goes_wrong_is_told_in_json_with_the_same_exit_code(
+    typed: list[str], code: int, answer: dict[str, object]
+) -> None:
+    result = CliRunner().invoke(main, typed, prog_name="crawlpush")
+    assert (result.exit_code, result.stderr) == (code, "")
+    assert json.loads(result.stdout).items() >= answer.items()
+
+
+@pytest.mark.parametrize(
+    ("run", "code", "answer"),
+    [
+        (lambda: click.echo("장학금\nmore"), 0, {"ok": True, "said": ["장학금", "more"]}),
+        (lambda: click.get_current_context().exit(1), 1, {"ok": False, "said": []}),
+        (lambda: sys.exit(3), 3, {"ok": False, "said": []}),
+    ],
+)
+def test_a_command_without_json_of_its_own_says_how_it_went(
+    run: Callable[[], None], code: int, answer: dict[str, object]
+) -> None:
+    command = click.Command("say", callback=run)
+    add_json("say", command)
+    result = CliRunner().invoke(command, ["--json"])
+    assert (result.exit_code, json.loads(result.output)) == (code, answer)
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "is_coloured"),
+    [
+        (["--color", "always"], {}, True),
+        (["--color", "always"], {"NO_COLOR": "1"}, True),
+        (["--color", "never"], {}, False),
+        ([], {"NO_COLOR": "1"}, False),
+    ],
+)
+def test_colour_is_as_asked_for(words: list[str], environment: dict[str, str], is_coloured: bool) -> None:
+    runner = CliRunner(env=environment)
+    result = runner.invoke(main, [*words, "doctor", "push", "--no-clock"], color=True)
+    assert ("\x1b[" in result.output) == is_coloured
+
+
+def test_quiet_prints_errors_alone() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "scripts.cli", "-q", "posts", "show", "0"], capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "Error" in run.stderr

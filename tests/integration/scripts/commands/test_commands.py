@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 from rich.cells import cell_len
 from sqlalchemy import func, select
@@ -380,3 +381,29 @@ def test_a_user_is_erased_after_a_question_that_names_what_goes(run: Run) -> Non
     run("users", "show", "minji")
     run("users", "remove", "minji", "--yes")
     assert "no user 'minji'" in refused(run, "users", "show", "minji")
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (["users", "show", "mi"], ["mina", "minji"]),
+        (["sites", "show", "no"], ["notices"]),
+        (["crawl", ""], ["notices"]),
+        (["posts", "list", "--site", "n"], ["notices"]),
+        (["users", "show", "%"], []),
+        (["users", "add", "mi"], []),
+    ],
+)
+def test_a_shell_completes_the_names_of_sites_and_users(run: Run, typed: list[str], offered: list[str]) -> None:
+    run("users", "add", "minji")
+    run("users", "add", "mina")
+    with resources.database().writing() as session:
+        sites.add(session, name="notices", spider="feed", now=now())
+    asked = ShellComplete(main, {}, "crawlpush", "_X").get_completions(typed[:-1], typed[-1])
+    assert [item.value for item in asked if item.type == "plain"] == offered
+
+
+def test_a_shell_is_offered_no_name_where_there_is_no_database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/none/x.db")
+    get_settings.cache_clear()
+    assert ShellComplete(main, {}, "crawlpush", "_X").get_completions(["users", "show"], "m") == []
