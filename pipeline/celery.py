@@ -201,6 +201,7 @@ def create_app(settings: Settings) -> Celery:
             "crawl_site": {"queue": CRAWL_QUEUE, **BY_NAME},
             "fan_out_post": {"queue": FANOUT_QUEUE, "priority": _priority(settings, FANOUT_PRIORITY), **BY_NAME},
             "notify_user": {"queue": NOTIFY_QUEUE, **BY_NAME},
+            "send_digest": {"queue": NOTIFY_QUEUE, **BY_NAME},
             "*": {"queue": FANOUT_QUEUE, "priority": _priority(settings, UPKEEP_PRIORITY), **BY_NAME},
         },
         # JSON and nothing else: whoever can write to Redis must not be able to make a worker run their code.

@@ -186,6 +186,7 @@ class Settings(BaseModel):
         le=3600,
         description="Seconds over which digests of one time of day go out, each person's at a moment of its own.",
     )
+    inbox_link: str = Field("", description="Where a tap on a digest leads: the address of your app's inbox.")
     retention_runs_days: int = Field(30, ge=1, description="Days after which finished crawl runs are removed.")
     retention_notifications_days: int = Field(
         90, ge=1, description="Days after which notifications that are over are removed, with their deliveries."

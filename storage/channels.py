@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from storage.deferring import FORM_AGAIN
 from storage.dialect import insert
 from storage.models import ChannelState, Delivery, Device, Notification
 from storage.waiting import fault_of, is_woken_by, words
@@ -85,6 +86,8 @@ def restore(session: Session, name: str, *, code: str, since: datetime, due: dat
                 enqueued_at=None,
                 waits_for=fault_of(name),
                 reason=words(fault_of(name), code),
+                # What no device was there for is told anew; what one device was told stays what it was.
+                **(FORM_AGAIN if which is nobody else {}),
             )
             .execution_options(synchronize_session=False)
         )

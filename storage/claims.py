@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, and_, any_, case, false, func, or_, select, t
 from sqlalchemy.orm import Session, aliased
 
 from storage.clock import TOLERANCE
+from storage.deferring import Person
 from storage.dialect import is_sqlite
 from storage.json_table import given, given_values
 from storage.models import Delivery, Device, Keyword, Notification, Post, Site, User
@@ -29,6 +30,9 @@ class Claimed:
     badge: int
     # Whether an earlier attempt reached one of the user's devices.
     reached: bool
+    person: Person = field(default_factory=Person)
+    # The digest that it is told in.
+    digest_id: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +55,7 @@ class PostText:
     push: Mapping[str, Any] = field(default_factory=dict)
     # An operator paused the pushes of its site.
     held: bool = False
+    urgent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +77,8 @@ class Target:
     refused_since: datetime | None = None
     # APNs only: the app's bundle id, where it is not the channel's topic.
     app: str | None = None
+    # What its owner reads, a BCP 47 tag such as ko-KR.
+    locale: str | None = None
 
 
 def claim(
@@ -80,8 +87,8 @@ def claim(
     """Claim those of the given notifications that are due and free, in one statement.
 
     What is sent, failed, skipped, not yet due, or in somebody else's hands is not in the answer: its message was a
-    repeat. The rows are locked in the order of their ids and locked ones are passed over, so that two batches never
-    wait for each other.
+    repeat. Nor is what waits for its user's time: a digest is made of that first (storage.digests). The rows are
+    locked in the order of their ids and locked ones are passed over, so that two batches never wait for each other.
     """
     wanted = given(
         session,
@@ -96,7 +103,10 @@ def claim(
             # A CASE, so that no partial index fits. Statistics that were taken while nothing waited say that those are
             # empty; read by them, all that waits would be compared with all that is wanted.
             case(
-                (Notification.status == "pending", Notification.next_attempt_at <= now + TOLERANCE),
+                (
+                    Notification.status == "pending",
+                    and_(Notification.next_attempt_at <= now + TOLERANCE, Notification.deferred.is_(None)),
+                ),
                 (Notification.status == "sending", Notification.lease_until < now),
                 else_=false(),
             ),
@@ -147,6 +157,11 @@ def claim(
             Keyword.text.label("phrase"),
             unread.label("unread"),
             reached.is_not(None).label("reached"),
+            Notification.digest_id,
+            User.preferences,
+            User.timezone,
+            User.snooze_until,
+            User.paused,
         )
         .join(User, User.id == Notification.user_id)
         .outerjoin(Keyword, Keyword.id == Notification.keyword_id)
@@ -164,6 +179,13 @@ def claim(
             phrase=row.phrase,
             badge=row.unread + 1,
             reached=row.reached,
+            digest_id=row.digest_id,
+            person=Person(
+                preferences=row.preferences,
+                timezone=row.timezone,
+                snooze_until=row.snooze_until,
+                paused=row.paused,
+            ),
         )
         for row in rows
     ]
@@ -185,6 +207,7 @@ def post_texts(session: Session, post_ids: Collection[int]) -> dict[int, PostTex
             Site.push,
             Site.push_paused_at,
             Site.params,
+            Site.urgent,
         )
         .join(Site, Site.id == Post.site_id)
         .where(Post.id.in_(post_ids))
@@ -203,8 +226,23 @@ def post_texts(session: Session, post_ids: Collection[int]) -> dict[int, PostTex
             push=push,
             held=paused_at is not None,
             site_url=_address(params.get("url")),
+            urgent=urgent,
         )
-        for post_id, site, url, title, body, author, image, ttl_s, first_seen_at, push, paused_at, params in rows
+        for (
+            post_id,
+            site,
+            url,
+            title,
+            body,
+            author,
+            image,
+            ttl_s,
+            first_seen_at,
+            push,
+            paused_at,
+            params,
+            urgent,
+        ) in rows
     }
 
 
@@ -222,6 +260,7 @@ def targets(session: Session, notification_ids: Collection[int]) -> list[Target]
             Device.token,
             Device.environment,
             Device.app,
+            Device.locale,
             Device.last_seen_at,
             func.coalesce(Delivery.attempts, 0),
             Delivery.next_attempt_at,
@@ -246,6 +285,7 @@ def targets(session: Session, notification_ids: Collection[int]) -> list[Target]
             token=token,
             environment=environment,
             app=app,
+            locale=locale,
             last_seen_at=last_seen_at,
             attempts=attempts,
             not_before=max(filter(None, (retry_at, busy_until)), default=None),
@@ -259,6 +299,7 @@ def targets(session: Session, notification_ids: Collection[int]) -> list[Target]
             token,
             environment,
             app,
+            locale,
             last_seen_at,
             attempts,
             retry_at,

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     exists,
     func,
     literal,
@@ -28,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from storage.deferring import PACE_RANK
 from storage.dialect import is_sqlite
 from storage.json_table import Types, table_of
 from storage.models import Subscription, SubscriptionExclusion, User
@@ -60,10 +62,11 @@ def window_end(session: Session, hit: Hit, *, after: int, size: int) -> int | No
 
 def matching_users(
     session: Session, hit: Hit, *, after: int, upto: int = EVERYBODY, limit: int = EVERYBODY
-) -> Sequence[Row[int, int | None]]:
-    """(user_id, keyword_id) of the users a post matches, in the order of their ids, one row per user.
+) -> Sequence[Row[int, int | None, int]]:
+    """(user_id, keyword_id, timing) of the users a post matches, in the order of their ids, one row per user.
 
     `keyword_id` is the phrase that stands first in the post, NULL when only a subscription to the whole site hit.
+    `timing` is twice the rank of the liveliest pace (storage.deferring), and one more for a user who wants anything.
     Only index ranges of subscriptions that match are read, from `after` (exclusive) to `upto` (inclusive).
     """
     statement = _matching_users(sqlite=is_sqlite(session), match_body=hit.match_body)
@@ -79,7 +82,7 @@ def count_matching(session: Session, hit: Hit) -> int:
 
 def sample_matching(session: Session, hit: Hit, *, limit: int) -> list[str]:
     """The external ids of the first users that a post matches."""
-    matched = [user_id for user_id, _ in matching_users(session, hit, after=0, limit=limit)]
+    matched = [row.user_id for row in matching_users(session, hit, after=0, limit=limit)]
     return list(session.scalars(select(User.external_id).where(User.id.in_(matched)).order_by(User.id)))
 
 
@@ -117,12 +120,12 @@ def _window_end(*, sqlite: bool) -> Select[int | None]:
 
 
 @lru_cache
-def _matching_users(*, sqlite: bool, match_body: bool) -> Select[int, int | None]:
+def _matching_users(*, sqlite: bool, match_body: bool) -> Select[int, int | None, int]:
     hits = table_of("hits", _HITS, sqlite=sqlite)
     parts = []
     for part in _ranges(hits):
         rank = literal(_AFTER_ALL) if part.phrases is None else hits.c.rank
-        query = select(Subscription.user_id.label("user_id"), rank.label("rank")).where(*part.conditions)
+        query = select(Subscription.user_id.label("user_id"), rank.label("rank"), _TIMING).where(*part.conditions)
         if part.phrases is not None:
             query = query.select_from(Subscription, hits).where(part.phrases)
             if match_body:
@@ -130,7 +133,7 @@ def _matching_users(*, sqlite: bool, match_body: bool) -> Select[int, int | None
         parts.append(_wanted(query, hits, match_body=match_body))
     matched = union_all(*parts).subquery("matched")
     first = (
-        select(matched.c.user_id, func.min(matched.c.rank).label("rank"))
+        select(matched.c.user_id, func.min(matched.c.rank).label("rank"), func.min(matched.c.timing).label("timing"))
         .group_by(matched.c.user_id)
         .order_by(matched.c.user_id)
         .limit(bindparam("limit", type_=BigInteger))
@@ -138,12 +141,16 @@ def _matching_users(*, sqlite: bool, match_body: bool) -> Select[int, int | None
     )
     named = hits.alias("named")
     return (
-        select(first.c.user_id, named.c.keyword_id)
+        select(first.c.user_id, named.c.keyword_id, first.c.timing)
         .select_from(first)
         .outerjoin(named, named.c.rank == first.c.rank)
         .order_by(first.c.user_id)
     )
 
+
+_TIMING = (
+    2 * PACE_RANK + case((or_(User.preferences.is_not(None), User.snooze_until.is_not(None)), 1), else_=0)
+).label("timing")
 
 _AFTER_ALL = 2**31 - 1
 """The rank of a subscription to every post of a site: any phrase says more."""
@@ -171,7 +178,7 @@ def _ranges(hits: CTE) -> list[_Range]:
     return ranges
 
 
-def _wanted(query: Select[int, int], hits: CTE, *, match_body: bool) -> Select[int, int]:
+def _wanted(query: Select[int, int, int], hits: CTE, *, match_body: bool) -> Select[int, int, int]:
     """Without the users who are paused, and the subscriptions that a phrase of the post silences."""
     silenced = (
         exists()

@@ -1,6 +1,6 @@
 """Notifications: creating them slice by slice, finding those that are owed, and showing them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, and_, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from storage.deferring import FORM_AGAIN, Wait, asked_about, insert_waiting
 from storage.errors import StorageError
 from storage.json_table import given, given_values, insert_from
 from storage.matching import EVERYBODY, Hit, matching_users, window_end
@@ -34,8 +35,25 @@ class Slice:
     more: bool
 
 
-def create_slice(session: Session, post_id: int, hit: Hit, *, after: int, size: int, now: datetime) -> Slice:
+Ask = Callable[[Session, Mapping[int, str | None]], Mapping[int, Wait]]
+"""Says which of some users have to wait: they are given with the pace of what matched, by id."""
+
+
+def create_slice(
+    session: Session,
+    post_id: int,
+    hit: Hit,
+    *,
+    after: int,
+    size: int,
+    now: datetime,
+    ask: Ask = lambda _session, _paces: {},
+    everybody: bool = False,
+) -> Slice:
     """Insert the notification rows of the next `size` matching users after user id `after`.
+
+    ask: about the users who said when and how often they want to hear; with `everybody`, about all. Those who have to
+    wait get a row that says until when and why, and are sent for when that is over.
 
     Repeating a slice, because its fan-out died before the messages were out, inserts nothing and returns the users
     whose notification is still waiting, so that nobody is left out and nobody who was served is sent for again.
@@ -50,7 +68,13 @@ def create_slice(session: Session, post_id: int, hit: Hit, *, after: int, size: 
     if not count:
         return Slice(users=(), cursor=cursor, matched=0, more=more)
     # They are given to the next statement, not looked for again: a slice fits in memory, and matching costs more.
-    rows = [{"user_id": user_id, "keyword_id": keyword_id} for user_id, keyword_id in matched]
+    paces = asked_about(matched, everybody=everybody)
+    waits = ask(session, paces) if paces else {}
+    if waits:
+        insert_waiting(session, post_id, [row for row in matched if row.user_id in waits], waits, now=now)
+    rows = [
+        {"user_id": user_id, "keyword_id": keyword_id} for user_id, keyword_id, _ in matched if user_id not in waits
+    ]
     users = given(session, "users", rows, {"user_id": BigInteger(), "keyword_id": BigInteger()})
     statement = insert_from(
         session, Notification, users, post_id=post_id, created_at=now, enqueued_at=now, next_attempt_at=now
@@ -62,6 +86,7 @@ def create_slice(session: Session, post_id: int, hit: Hit, *, after: int, size: 
             where=and_(
                 Notification.status == "pending",
                 Notification.next_attempt_at <= statement.excluded.next_attempt_at,
+                Notification.deferred.is_(None),
             ),
         ).returning(Notification.user_id)
     )
@@ -81,6 +106,7 @@ def due(session: Session, *, now: datetime, lost_before: datetime, limit: int) -
                 and_(
                     Notification.status == "pending",
                     Notification.next_attempt_at <= now,
+                    Notification.deferred.is_(None),
                     or_(Notification.enqueued_at.is_(None), Notification.enqueued_at < lost_before),
                 ),
                 and_(
@@ -112,12 +138,19 @@ def bring_back(session: Session, *, now: datetime, lease: timedelta) -> int:
     """Mend the times that a clock wrote which was ahead and is right again; returns how many notifications had one.
 
     An attempt further ahead than any wait is due now, a claim that would last longer than a lease lasts one lease from
-    now, and a message from the future is lost. What an operator holds may lie as far ahead as it lives.
+    now, and a message from the future is lost. What an operator holds, or what waits for its user's time, may lie as
+    far ahead as it lives.
     """
     status, due, sent = Notification.status, Notification.next_attempt_at, Notification.enqueued_at
     mends: Sequence[tuple[ColumnElement[bool], dict[str, Any]]] = (
         (
-            and_(status == "pending", due > now + FARTHEST_WAIT, ~is_held()),
+            and_(
+                status == "pending",
+                due > now + FARTHEST_WAIT,
+                ~is_held(),
+                Notification.deferred.is_(None),
+                Notification.digest_id.is_(None),
+            ),
             {"next_attempt_at": now, "enqueued_at": None},
         ),
         (and_(status == "sending", Notification.lease_until > now + 2 * lease), {"lease_until": now + lease}),
@@ -349,7 +382,15 @@ def redrive(session: Session, *, now: datetime) -> int:
     again = session.scalars(
         update(Notification)
         .where(Notification.status == "failed")
-        .values(status="pending", attempts=0, next_attempt_at=now, enqueued_at=None, reason=None, waits_for=None)
+        .values(
+            status="pending",
+            attempts=0,
+            next_attempt_at=now,
+            enqueued_at=None,
+            reason=None,
+            waits_for=None,
+            **FORM_AGAIN,
+        )
         .returning(Notification.id)
         .execution_options(synchronize_session=False)
     ).all()
@@ -362,7 +403,7 @@ def drop_pending(session: Session) -> int:
     dropped = session.scalars(
         update(Notification)
         .where(Notification.status == "pending")
-        .values(status="skipped", reason="dropped by an operator", waits_for=None)
+        .values(status="skipped", reason="dropped by an operator", waits_for=None, deferred=None)
         .returning(Notification.id)
         .execution_options(synchronize_session=False)
     )

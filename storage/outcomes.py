@@ -41,6 +41,8 @@ class NotificationRecord:
     reason: str | None = None
     # Status pending: what it waits for besides its time (storage.waiting).
     waits_for: str | None = None
+    # Status pending: why it waits for its user's time, until a digest is made of it.
+    deferred: str | None = None
     # A wait for a paused channel is not counted as an attempt.
     counts: bool = True
 
@@ -89,6 +91,7 @@ def _record_final(session: Session, ours: Sequence[NotificationRecord], now: dat
                 status=status,
                 reason=reason,
                 waits_for=None,
+                deferred=None,
                 sent_at=now if status == "sent" else None,
                 enqueued_at=now,
                 lease_token=None,
@@ -111,6 +114,7 @@ def _record_pending(session: Session, ours: Sequence[NotificationRecord]) -> Non
             enqueued_at=None,
             reason=bindparam("why"),
             waits_for=bindparam("what"),
+            deferred=bindparam("its_time"),
             attempts=Notification.attempts - bindparam("uncounted"),
             lease_token=None,
             lease_until=None,
@@ -121,6 +125,7 @@ def _record_pending(session: Session, ours: Sequence[NotificationRecord]) -> Non
                 "due": n.next_attempt_at,
                 "why": n.reason,
                 "what": n.waits_for,
+                "its_time": n.deferred,
                 "uncounted": 0 if n.counts else 1,
             }
             for n in sorted(ours, key=lambda n: n.id)

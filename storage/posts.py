@@ -162,6 +162,8 @@ class FanOut:
     site: str
     match_body: bool
     cursor: int
+    ttl_s: int
+    urgent: bool
 
 
 def claim_fan_out(session: Session, post_id: int, *, token: str, now: datetime, lease_until: datetime) -> FanOut | None:
@@ -180,7 +182,14 @@ def claim_fan_out(session: Session, post_id: int, *, token: str, now: datetime, 
         return None
     post = session.get_one(Post, post_id)
     site = session.get_one(Site, post.site_id)
-    return FanOut(post=post, site=site.name, match_body=site.match_body, cursor=post.fanout_cursor)
+    return FanOut(
+        post=post,
+        site=site.name,
+        match_body=site.match_body,
+        cursor=post.fanout_cursor,
+        ttl_s=site.ttl_s,
+        urgent=site.urgent,
+    )
 
 
 def advance_fan_out(session: Session, post_id: int, *, token: str, cursor: int, users: int, now: datetime) -> bool:

@@ -37,6 +37,8 @@ def _candidates(name: str, *conditions: ColumnElement[bool]) -> Any:
         .where(
             is_woken_by(fault_of(name)),
             Device.platform == name,
+            # What waits for its user's time is no probe.
+            Notification.deferred.is_(None),
             Device.disabled_at.is_(None),
             or_(Delivery.id.is_(None), Delivery.status == "retry"),
             *conditions,

@@ -76,7 +76,7 @@ def forget_if_there(session: Session, external_id: str) -> None:
 
 
 def set_paused(session: Session, external_id: str, *, paused: bool) -> None:
-    """Stop or resume matching for a user; what was already owed to them is still sent."""
+    """Stop or resume matching for a user; while they are paused, what was owed already is in their inbox only."""
     user = by_external_id(session, external_id)
     session.execute(update(User).where(User.id == user.id).values(paused=paused))
 

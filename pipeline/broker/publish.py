@@ -19,6 +19,8 @@ FURTHER = 25
 """So many times further is looked where nothing at the old end of a queue is a message of ours."""
 ARGUMENTS = {"notify_user": 2}
 """How many ids a task takes, where it is not one."""
+BESIDE = {"notify_user": "send_digest"}
+"""What else stands in a task's queue and is done in turn with it."""
 BATCH = 1000
 """Messages per round trip to Redis."""
 
@@ -149,7 +151,7 @@ def oldest_ids(app: Celery, task: str, *, limit: int = 1) -> list[tuple[int, ...
 
 
 def _known_ids(channel: Any, task: str, waiting: Sequence[bytes]) -> list[tuple[int, ...]]:
-    """The ids in those of the messages that are for a task, the oldest first."""
+    """The ids in those of the messages that are for a task, or done in turn with it, the oldest first."""
     return [ids for raw in reversed(waiting) if (ids := _ids(channel, task, raw)) is not None]
 
 
@@ -163,9 +165,10 @@ def _ids(channel: Any, task: str, raw: bytes) -> tuple[int, ...] | None:
         arguments, keywords, _ = message.decode()
     except Exception:
         return None
-    if message.headers.get("task") != task or keywords or not isinstance(arguments, list):
+    found = message.headers.get("task")
+    if found not in {task, BESIDE.get(task)} or keywords or not isinstance(arguments, list):
         return None
-    return tuple(arguments) if len(arguments) == ARGUMENTS.get(task, 1) and are_ids(*arguments) else None
+    return tuple(arguments) if len(arguments) == ARGUMENTS.get(found, 1) and are_ids(*arguments) else None
 
 
 def shows_messages(app: Celery) -> bool:

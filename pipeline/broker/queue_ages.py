@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from pipeline.resources import now
 from storage import notifications
-from storage.models import CrawlRun, Post
+from storage.models import CrawlRun, Digest, Post
 
 KEY = "crawlpush:queue_empty"
 """A hash: task name -> seconds since 1970 at which none of its messages waited."""
@@ -56,5 +56,8 @@ def _sent_at(session: Session, task: str, ids: Sequence[int]) -> datetime | None
         case "fan_out_post":
             post = session.get(Post, ids[0])
             return post.fanout_enqueued_at if post else None
+        case _ if len(ids) == 1:
+            digest = session.get(Digest, ids[0])
+            return digest.created_at if digest else None
         case _:
             return notifications.enqueued_at(session, (ids[0], ids[1]))

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from pipeline.delivery import decisions as judging
+from pipeline.delivery.asking import Timing
 from pipeline.delivery.channel_faults import (
     Answer,
     Refusal,
@@ -21,6 +22,7 @@ from pipeline.delivery.channel_faults import (
     without_blame,
 )
 from pipeline.delivery.compose import compose
+from pipeline.delivery.digest_text import compose_digest
 from pipeline.delivery.health import Health
 from pipeline.delivery.lease import Lease
 from pipeline.delivery.quota import Quota
@@ -29,8 +31,8 @@ from pipeline.push.channel import Channel
 from pipeline.push.message import Message, Platform
 from pipeline.push.outcome import CHANNEL_WAIT_S, Outcome, OutcomeKind
 from pipeline.resources import now
-from storage import channel_health, channels, claims, pauses, probes
-from storage.claims import Target
+from storage import channel_health, channels, claims, digests, pauses, probes
+from storage.claims import Claimed, PostText, Target
 from storage.clock import TOLERANCE
 from storage.models import ChannelState
 from storage.notifications import FARTHEST_WAIT, Key
@@ -63,10 +65,14 @@ class Deliveries:
         *,
         lease_s: float,
         quotas: Mapping[Platform, Quota] | None = None,
+        timing: Timing | None = None,
+        inbox_link: str = "",
         rand: Callable[[], float] = random.random,
         on_recorded: Callable[[Tally, datetime], None] = lambda _tally, _at: None,
     ) -> None:
         """lease_s: how long a claimed batch is ours; requests are cancelled at half of it.
+
+        timing: whom to ask when people want to be rung. inbox_link: where a tap on a digest leads; "": nowhere.
 
         on_recorded: told once per recorded part of a batch what was recorded, and when.
         """
@@ -74,6 +80,8 @@ class Deliveries:
         self._channels: Mapping[str, Channel] = {str(name): channel for name, channel in push.items()}
         self._lease_s = lease_s
         self._quotas: Mapping[str, Quota] = {str(name): quota for name, quota in (quotas or {}).items()}
+        self._timing = timing or Timing()
+        self._inbox_link = inbox_link
         self._rand = rand
         self._health = Health()
         self._recorder = Recorder(database, self._health, on_recorded)
@@ -98,19 +106,25 @@ class Deliveries:
             claimed = claims.claim(
                 session, keys, token=token, now=at, lease_until=at + timedelta(seconds=self._lease_s)
             )
+            pushed = self._timing.pushes(session, claimed, token=token, now=at)
         if not claimed:
             return {}
         with self._database.reading() as session:
+            leads = [n.digest_id for n in claimed if n.digest_id is not None]
+            contents = digests.contents(session, leads) if leads else {}
+            posts = {n.post_id for n in claimed}.union(m.post_id for c in contents.values() for m in c.members)
             closed = pauses.closed(session)
             batch = Batch(
                 lease=lease,
                 notifications={n.id: n for n in claimed},
-                posts=claims.post_texts(session, {n.post_id for n in claimed}),
+                posts=claims.post_texts(session, posts),
+                digests=contents,
                 paused=closed.faulty,
                 held=closed.held,
                 troubled=closed.troubled,
             )
-            targets = claims.targets(session, [n.id for n in claimed])
+            batch.put_off = self._timing.put_off(batch, pushed, at)
+            targets = claims.targets(session, [n.id for n in claimed if n.id not in batch.put_off])
         sending = self._send_all(batch, targets, at)
         return self._collect(batch, sending)
 
@@ -145,7 +159,7 @@ class Deliveries:
         for target in targets:
             notification, post = batch.of(target)
             try:
-                messages.append(compose(post, notification, target))
+                messages.append(self._compose(batch, notification, post, target))
             except Exception:
                 logger.exception("a message cannot be composed", extra={"fields": {"post": post.id}})
                 times = batch.age_and_ttl(target, now())
@@ -153,6 +167,14 @@ class Deliveries:
             else:
                 composed.append(target)
         return name, composed, self._threads[name].submit(self._answers, name, messages, batch.lease)
+
+    def _compose(self, batch: Batch, notification: Claimed, post: PostText, target: Target) -> Message:
+        told = batch.told(notification, now())
+        content = batch.digests.get(notification.id)
+        if content is not None and len(told) > 1:
+            return compose_digest(content.id, told, notification, target, link=self._inbox_link)
+        # Alone it is itself.
+        return compose(told[0][1] if told else post, notification, target)
 
     def _answers(self, name: str, messages: Sequence[Message], lease: Lease) -> list[Outcome]:
         """One outcome for each message, whatever the channel does."""

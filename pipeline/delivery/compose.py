@@ -58,6 +58,8 @@ def compose(post: PostText, notification: Claimed, target: Target) -> Message:
         image=post.image or template.image or None,
         created_at=notification.created_at,
         ttl_s=post.ttl_s,
+        interruption="time-sensitive" if post.urgent else None,
+        category="urgent" if post.urgent else None,
     )
 
 

@@ -8,6 +8,7 @@ from pipeline.push.answers import DEVICE_RATE_CODES
 from pipeline.push.outcome import CHANNEL_WAIT_S, Action, Decision, Outcome, OutcomeKind, decide
 from storage.channels import NO_DEVICE
 from storage.claims import Claimed, Target
+from storage.deferring import Wait
 from storage.outcomes import DeliveryRecord, NotificationRecord
 from storage.waiting import OPERATOR, fault_of, pause_of, together, words
 
@@ -122,6 +123,24 @@ def delivery(attempt: Attempt, *, now: datetime) -> DeliveryRecord | None:
         code=(outcome.code if outcome else decision.reason) or None,
         detail=(outcome.detail if outcome else None) or None,
         next_attempt_at=now + timedelta(seconds=decision.delay_s) if again else None,
+    )
+
+
+def put_off(notification: Claimed, wait: Wait) -> NotificationRecord:
+    """What becomes of a notification that is not to be sent now.
+
+    It waits for a digest to be made of what waits; one that is a digest's lead already waits as such.
+    """
+    if wait.inbox_only:
+        return NotificationRecord(id=notification.id, status="skipped", reason=wait.reason)
+    return NotificationRecord(
+        id=notification.id,
+        status="pending",
+        next_attempt_at=wait.at,
+        reason=wait.reason,
+        deferred=None if notification.digest_id else wait.reason,
+        # One that was shown on a device is never told in a digest: an attempt says so.
+        counts=notification.reached,
     )
 
 

@@ -14,13 +14,15 @@ from sqlalchemy.orm import Session
 from pipeline.delivery import decisions as judging
 from pipeline.delivery.channel_faults import Fault
 from pipeline.delivery.decisions import Attempt
+from pipeline.delivery.digest_text import expiry
 from pipeline.delivery.health import Health, Trouble
 from pipeline.delivery.lease import Lease
 from pipeline.push.outcome import Action
 from pipeline.resources import now
-from storage import channel_health, channels, outcomes, pauses
+from storage import channel_health, channels, deferring, digests, outcomes, pauses
 from storage.claims import Claimed, PostText, Target
 from storage.clock import elapsed
+from storage.digests import Content, Member
 from storage.models import ChannelState
 from storage.notifications import Key
 from storage.outcomes import NotificationRecord
@@ -59,6 +61,10 @@ class Batch:
     troubles: dict[str, Trouble] = field(default_factory=dict)
     # Channels that took a message.
     accepted: set[str] = field(default_factory=set)
+    # What is not to be sent now, because of what its user wants.
+    put_off: Mapping[int, NotificationRecord] = field(default_factory=dict)
+    # What is sent as a digest, by the notification that leads it.
+    digests: Mapping[int, Content] = field(default_factory=dict)
     # Devices that were removed while their message was under way: nothing can be kept of them.
     gone: frozenset[int] = frozenset()
 
@@ -67,19 +73,36 @@ class Batch:
         notification = self.notifications[target.notification_id]
         return notification, self.posts[notification.post_id]
 
+    def told(self, notification: Claimed, at: datetime) -> list[tuple[Member, PostText]]:
+        """What a digest tells of: the posts that are not too old."""
+        content = self.digests.get(notification.id)
+        posts = [(member, self.posts[member.post_id]) for member in content.members] if content else []
+        return [(member, post) for member, post in posts if at < expiry(member, post)]
+
+    def life(self, notification: Claimed) -> tuple[datetime, float]:
+        """When it came into being, and its time to live in seconds; of a digest's posts the one that lives longest."""
+        content = self.digests.get(notification.id)
+        if content is None:
+            return notification.created_at, self.posts[notification.post_id].ttl_s
+        lives = [(member, self.posts[member.post_id]) for member in content.members]
+        member, post = max(lives, key=lambda each: expiry(*each))
+        return member.created_at, post.ttl_s
+
     def hold(self, target: Target) -> str | None:
         """The operator's pause that a target waits for, if any."""
         if self.held:
             for name in ("push", target.platform):
                 if name in self.held:
                     return name
-        _, post = self.of(target)
-        return pauses.site_hold(post.site) if post.held else None
+        notification, post = self.of(target)
+        content = self.digests.get(notification.id)
+        posts = [self.posts[member.post_id] for member in content.members] if content else [post]
+        return next((pauses.site_hold(post.site) for post in posts if post.held), None)
 
     def age_and_ttl(self, target: Target, at: datetime) -> dict[str, float]:
         """Both in seconds, as the decisions take them."""
-        notification, post = self.of(target)
-        return {"age_s": (at - notification.created_at).total_seconds(), "ttl_s": post.ttl_s}
+        created_at, ttl_s = self.life(self.notifications[target.notification_id])
+        return {"age_s": (at - created_at).total_seconds(), "ttl_s": ttl_s}
 
     def keep(self, ids: Collection[int]) -> None:
         """Forget the notifications that are not among these: they are somebody else's now."""
@@ -175,7 +198,10 @@ class Recorder:
         by_notification: dict[int, list[Attempt]] = defaultdict(list)
         for attempt in batch.attempts:
             by_notification[attempt.target.notification_id].append(attempt)
-        records = {n.id: judging.summary(n, by_notification[n.id], now=at) for n in batch.notifications.values()}
+        records = {
+            n.id: batch.put_off.get(n.id) or judging.summary(n, by_notification[n.id], now=at)
+            for n in batch.notifications.values()
+        }
         kept = [] if bare else [a for a in batch.attempts if a.target.device_id not in batch.gone]
         rows = [judging.delivery(attempt, now=at) for attempt in kept]
         news = judging.device_news(kept, now=at)
@@ -183,6 +209,7 @@ class Recorder:
             records = {number: replace(record, reason=None) for number, record in records.items()}
         with self._database.writing() as session:
             records |= _freed(session, batch, records, at)
+            records |= _changed(session, batch, at)
             held = outcomes.record(
                 session,
                 token=batch.lease.token,
@@ -190,6 +217,7 @@ class Recorder:
                 deliveries=[row for row in rows if row is not None],
                 now=at,
             )
+            _close_digests(session, batch, [records[number] for number in held], at)
             _record_devices(session, news, at)
             said = _record_channels(session, batch, self._health.to_say(batch.accepted, now=at), at)
         for level, sentence, fields in said:
@@ -215,6 +243,38 @@ def _freed(
     lifted = pauses.lifted(session, holds) if holds else set()
     freed = {attempt.target.notification_id for attempt in batch.attempts if attempt.hold in lifted}
     return {number: replace(records[number], next_attempt_at=at) for number in freed}
+
+
+def _changed(session: Session, batch: Batch, at: datetime) -> dict[int, NotificationRecord]:
+    """Records for those that were put off for people who want something else by now: they are asked again."""
+    put_off = [batch.notifications[number] for number in batch.put_off if number in batch.notifications]
+    people = deferring.persons(session, {n.user_id for n in put_off}) if put_off else {}
+    return {
+        n.id: NotificationRecord(id=n.id, status="pending", next_attempt_at=at, counts=n.reached)
+        for n in put_off
+        if people.get(n.user_id, n.person) != n.person
+    }
+
+
+def _close_digests(session: Session, batch: Batch, records: Sequence[NotificationRecord], at: datetime) -> None:
+    """What was told together ends together."""
+    ended = [
+        digests.Outcome(
+            digest_id=content.id,
+            status=record.status,
+            reason=record.reason,
+            expired=_untold(batch, content, record, at),
+        )
+        for record in records
+        if (content := batch.digests.get(record.id)) is not None and record.status != "pending"
+    ]
+    if ended:
+        digests.close(session, ended, now=at)
+
+
+def _untold(batch: Batch, content: Content, record: NotificationRecord, at: datetime) -> list[int]:
+    told = {member.id for member, _ in batch.told(batch.notifications[record.id], at)}
+    return [member.id for member in content.members if member.id not in told] if record.status == "sent" else []
 
 
 Line = tuple[int, str, dict[str, object]]

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from sqlalchemy.orm import Session
 
+from pipeline.delivery.asking import Timing
 from pipeline.fanout.matcher import Matcher
 from pipeline.fanout.synonyms import NONE, Synonyms
 from pipeline.resources import now
@@ -94,13 +95,18 @@ class FanOuts:
         publish: Callable[[Sequence[tuple[int, int]]], object],
         on_matched: Callable[[int], None] = lambda _: None,
         synonyms: Callable[[], Synonyms] = lambda: NONE,
+        timing: Timing | None = None,
     ) -> None:
-        """on_matched: told how many users each slice matched, once its messages are out. synonyms: those of now."""
+        """on_matched: told how many users each slice matched, once its messages are out. synonyms: those of now.
+
+        timing: whom to ask when people want to be rung.
+        """
         self._database = database
         self._settings = settings
         self._queue_length = queue_length
         self._publish = publish
         self._on_matched = on_matched
+        self._timing = timing or Timing()
         self._matchers = MatcherCache(synonyms)
 
     def next_slice(self, post_id: int) -> SliceEnd:
@@ -133,7 +139,17 @@ class FanOuts:
         with self._database.reading() as session:
             hit = find(self._matchers.current(session), fan_out)
         with self._database.writing() as session:
-            part = notifications.create_slice(session, post.id, hit, after=fan_out.cursor, size=size, now=now())
+            at = now()
+            part = notifications.create_slice(
+                session,
+                post.id,
+                hit,
+                after=fan_out.cursor,
+                size=size,
+                now=at,
+                ask=self._timing.asker(ttl_s=fan_out.ttl_s, urgent=fan_out.urgent, now=at),
+                everybody=self._timing.for_everybody,
+            )
         self._publish([(post.id, user_id) for user_id in part.users])
         self._on_matched(part.matched)
         with self._database.writing() as session:

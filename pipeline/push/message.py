@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Literal
 
 from pipeline.errors import PipelineError
 
@@ -63,6 +64,10 @@ class Message:
     """iOS groups notifications of one thread."""
     image: str | None = None
     """https URL of a picture."""
+    interruption: Literal["passive", "time-sensitive"] | None = None
+    """How far it may disturb: seen when the person looks, or in spite of their focus; None: as any other."""
+    category: str | None = None
+    """Which actions the app shows under it: APNs' category, and a value of the data for the others."""
     created_at: datetime
     """When the notification came into being, aware, UTC: its age and expiry count from here."""
     ttl_s: int = 259_200
@@ -83,6 +88,11 @@ class Message:
 def tag_for_post(post_id: int) -> str:
     """Return the tag that stands for a post on every phone."""
     return f"post-{post_id}"
+
+
+def tag_for_digest(digest_id: int) -> str:
+    """Return the tag that stands for a digest on every phone."""
+    return f"digest-{digest_id}"
 
 
 # Bidirectional embeddings, overrides and isolates can turn the rest of a notification around; a lone surrogate

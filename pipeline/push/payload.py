@@ -10,6 +10,8 @@ from pipeline.push.message import Message
 MAX_FCM_TTL_S = 2_419_200
 """FCM, android.ttl: four weeks at most."""
 
+_ANDROID_PRIORITY = {"passive": "PRIORITY_LOW", "time-sensitive": "PRIORITY_MAX"}
+"""FCM, AndroidNotification.notification_priority: of phones before Android 8; later the channel's importance counts."""
 _RESERVED = frozenset({"from", "message_type", "collapse_key", "notification"})
 _NAMESPACE = uuid.UUID("5b5f3c0e-6d0b-5d5e-9a53-7c1c0a6f9d11")
 
@@ -26,6 +28,8 @@ def message_data(message: Message) -> dict[str, str]:
         del data[key]
     if message.url:
         data.setdefault("url", message.url)
+    if message.category:
+        data.setdefault("category", message.category)
     return data
 
 
@@ -51,11 +55,14 @@ def fcm_payload(message: Message, now: datetime | None = None) -> dict[str, Any]
         shown["sound"] = message.sound
     if message.badge is not None:
         shown["notification_count"] = message.badge
+    if message.interruption:
+        shown["notification_priority"] = _ANDROID_PRIORITY[message.interruption]
     payload: dict[str, Any] = {
         "token": message.token,
         "notification": notification,
         "android": {
-            "priority": "high",
+            # Normal: it wakes no phone that sleeps ("Set and manage Android message priority").
+            "priority": "normal" if message.interruption == "passive" else "high",
             "ttl": f"{min(max(int(left), 0), MAX_FCM_TTL_S)}s",
             "notification": shown,
         },
@@ -77,7 +84,10 @@ def _webpush(message: Message, ttl_s: int) -> dict[str, Any]:
     """The same for a browser with an FCM token: its tag replaces a shown one, a tap opens the link (https alone)."""
     block: dict[str, Any] = {
         # RFC 8030: for so many seconds the push service keeps it for a browser that is not there, and how urgent it is.
-        "headers": {"TTL": str(min(ttl_s, MAX_FCM_TTL_S)), "Urgency": "high"},
+        "headers": {
+            "TTL": str(min(ttl_s, MAX_FCM_TTL_S)),
+            "Urgency": "low" if message.interruption == "passive" else "high",
+        },
         "notification": {"tag": message.tag},
     }
     if message.url and message.url.startswith("https://"):
@@ -108,7 +118,8 @@ def apns_headers(message: Message, topic: str) -> dict[str, str]:
 
 def _delivery_headers(message: Message) -> dict[str, str]:
     return {
-        "apns-priority": "10",
+        # 5: when it suits the phone's power ("Sending notification requests to APNs").
+        "apns-priority": "5" if message.interruption == "passive" else "10",
         # A moment, not a span; 0 would mean "try once", and an offline phone would never get it.
         "apns-expiration": str(max(int(message.expires_at.timestamp()), 1)),
         "apns-collapse-id": message.tag,
@@ -123,6 +134,10 @@ def _aps(message: Message) -> dict[str, Any]:
         aps["sound"] = message.sound
     if message.thread_id:
         aps["thread-id"] = message.thread_id
+    if message.interruption:
+        aps["interruption-level"] = message.interruption
+    if message.category:
+        aps["category"] = message.category
     if message.image:
         aps["mutable-content"] = 1  # the app's notification service extension fetches the picture
     return aps

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pipeline import resources
 from pipeline.broker.publish import publish_many, queue_length
 from pipeline.celery import FANOUT_LEASE_S, NOTIFY_QUEUE, app
+from pipeline.delivery.asking import timing_of
 from pipeline.fanout.slices import FanOuts, FanOutSettings, SliceEnd
 from pipeline.fanout.synonyms import SynonymsFile
 from pipeline.metrics import recording
@@ -26,6 +27,7 @@ def _fan_outs() -> FanOuts:
         queue_length=lambda: queue_length(app, NOTIFY_QUEUE),
         publish=lambda keys: publish_many(app, "notify_user", keys),
         on_matched=recording.matched,
+        timing=timing_of(settings),
         synonyms=SynonymsFile(settings.synonyms_file).current,
     )
 

@@ -4,6 +4,7 @@ Safe to run at any time, twice at once, and with a broker that forgot everything
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pipeline.broker.queue_ages import oldest_sent_at
 from pipeline.crawling.closing import close_run, decide_late_posts
 from pipeline.resources import now
-from storage import channels, crawl_runs, notifications, posts, probes
+from storage import channels, crawl_runs, digests, notifications, posts, probes
+from storage.clock import elapsed
 from storage.run_figures import RunFigures
 from storage.session import Database
 
@@ -28,6 +30,10 @@ in its hands is sent for again too, once a minute and only into a queue that is 
 NOTIFY_LEASE = timedelta(seconds=60)
 """At least as long as a sender's claim (pipeline.celery.NOTIFY_LEASE_S)."""
 SLICE = 1000
+DIGESTS_S = 4.5
+"""How long one tick of five seconds goes on making digests while there are more."""
+ROOM_S = 0.1
+"""How often it looks whether there is room for them."""
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -52,10 +58,12 @@ class Swept:
     dead_runs: int
     runs: int
     fan_outs: int
+    # Whose lead was gone.
+    digests: int
     notifications: int
 
     def __bool__(self) -> bool:
-        return any((self.dead_runs, self.runs, self.fan_outs, self.notifications))
+        return any((self.dead_runs, self.runs, self.fan_outs, self.digests, self.notifications))
 
 
 def sweep(database: Database, broker: Broker) -> Swept:
@@ -70,6 +78,7 @@ def sweep(database: Database, broker: Broker) -> Swept:
         dead_runs=dead,
         runs=len(runs),
         fan_outs=len(stranded),
+        digests=_mend_digests(database),
         notifications=send_due(database, broker, lost_before=_lost_before(database, broker, "notify_user")),
     )
     if swept:
@@ -101,6 +110,31 @@ def send_due(database: Database, broker: Broker, *, lost_before: datetime = LONG
         if len(keys) < SLICE:
             break
     return count
+
+
+def send_digests(database: Database, broker: Broker) -> int:
+    """Make digests of what waited and is due, and send their messages, for as long as a tick lasts; returns how many.
+
+    They fill the notify queue by half: whatever is new to other people finds room in it, and is sent within a second
+    or two, however many digests there are.
+    """
+    end, count = elapsed() + DIGESTS_S, 0
+    while elapsed() < end:
+        if broker.length("notify_user") > broker.notify_queue_max // 2:
+            time.sleep(ROOM_S)
+            continue
+        with database.writing() as session:
+            formed = digests.form(session, now=now(), limit=SLICE)
+        broker.publish("send_digest", [(digest_id,) for digest_id in formed.digests])
+        count += len(formed.digests)
+        if formed.notifications < SLICE:
+            break
+    return count
+
+
+def _mend_digests(database: Database) -> int:
+    with database.writing() as session:
+        return digests.mend(session, now=now())
 
 
 def _send_probes(database: Database, broker: Broker) -> int:

@@ -4,9 +4,11 @@ from typing import Any
 
 import click
 
+from pipeline.delivery.asking import timing_of
 from pipeline.people import entries
 from pipeline.people.importing import user_importer
 from pipeline.resources import now
+from pipeline.settings import get_settings
 from scripts.files.importing import export_options, import_options, run_export, run_import
 from scripts.output import (
     ask,
@@ -113,6 +115,7 @@ def pause(user: str) -> None:
     """Match no more posts for a user until `users resume`."""
     with open_database().writing() as session:
         stored.set_paused(session, user, paused=True)
+        timing_of(get_settings()).change(session, stored.by_external_id(session, user).id, now=now())
     click.echo(f"user {user} is paused")
 
 

@@ -114,7 +114,7 @@ def test_a_user_with_several_hits_is_one_row_with_the_phrase_that_stands_first(d
         ids = {text: number for number, text in session.execute(select(Keyword.id, Keyword.text))}
         hit = Hit(site_id=site.id, title_ids=[ids["신청"], ids["장학"]], all_ids=list(ids.values()), match_body=True)
         rows = matching_users(session, hit, after=0)
-    assert [keyword_id for _, keyword_id in rows] == [ids["신청"]]
+    assert [row.keyword_id for row in rows] == [ids["신청"]]
 
 
 def test_slices_follow_each_other_without_gap_or_repeat(database: Database) -> None:
@@ -126,7 +126,7 @@ def test_slices_follow_each_other_without_gap_or_repeat(database: Database) -> N
         hit = Hit(site_id=site.id, title_ids=ids, all_ids=ids, match_body=False)
         seen: list[int] = []
         while rows := matching_users(session, hit, after=seen[-1] if seen else 0, limit=4):
-            seen += [user_id for user_id, _ in rows]
+            seen += [row.user_id for row in rows]
         assert seen == sorted(session.scalars(select(User.id)))
 
 
@@ -140,7 +140,7 @@ def test_a_post_that_hits_very_many_phrases_still_reaches_everybody(database: Da
         session.add(Subscription(user_id=user.id, keyword_id=last, created_at=NOW))
         session.flush()
         hit = Hit(site_id=site.id, title_ids=sorted(ids.values()), all_ids=sorted(ids.values()), match_body=False)
-        assert matching_users(session, hit, after=0) == [(user.id, last)]
+        assert [row[:2] for row in matching_users(session, hit, after=0)] == [(user.id, last)]
 
 
 def test_subscribing_twice_is_one_subscription_with_the_latest_exclusions(database: Database) -> None:
