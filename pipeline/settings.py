@@ -197,6 +197,7 @@ class Settings(BaseModel):
     synonyms_file: File | None = Field(
         None, description="Words that mean one thing, for matching (TOML, see deploy/synonyms.toml)."
     )
+    suggestions_stop: str = Field("", description="Words that no suggested phrase may hold, separated by commas.")
     subscriptions_per_user: int = Field(100, ge=1, description="Limit of subscriptions a user may have.")
 
     web_host: str = Field("127.0.0.1", description="Address that the HTTP API listens on; 0.0.0.0: all of them.")

@@ -30,6 +30,7 @@ HELP = {
         "users": "The people who are notified, by the ids that the app knows them by.",
         "devices": "The phones that pushes go to.",
         "subscriptions": "What the users want to hear of.",
+        "phrases": "A look at phrases before somebody subscribes to them.",
     },
     "Operating": {
         "doctor": "Check this installation.",

@@ -31,6 +31,8 @@ EXAMPLES: Final = {
     "devices list": "--user minji",
     "devices remove": "3",
     "devices replace": "OLD NEW --platform fcm",
+    "phrases suggestions": "",
+    "phrases try": "국가장학금 --exclude 마감",
     "subscriptions add": "minji 장학 --site notices --exclude 마감",
     "subscriptions export": "subscriptions.csv",
     "subscriptions import": "subscriptions.csv --dry-run",

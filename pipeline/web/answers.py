@@ -1,8 +1,10 @@
 """From rows to answers: the one place where a row's columns get the names that they have over the wire. Pure."""
 
 from pipeline.fanout.phrases import alternatives
+from pipeline.fanout.preview import Preview
 from pipeline.web.schemas.basics import PostBrief
 from pipeline.web.schemas.people import DeviceOut, NotificationOut, SubscriptionOut, UserOut
+from pipeline.web.schemas.phrases import FoundOut, NearOut, PreviewOut
 from pipeline.web.schemas.sites import PostOut, RunOut
 from storage.models import CrawlRun, Device, Post, User
 from storage.notifications import NotificationRow
@@ -59,6 +61,32 @@ def notification_out(row: NotificationRow) -> NotificationOut:
         read_at=row.read_at,
         opened_at=row.opened_at,
         dismissed_at=row.dismissed_at,
+    )
+
+
+def preview_out(preview: Preview) -> PreviewOut:
+    """What a phrase would have found."""
+    return PreviewOut(
+        phrase=preview.phrase.text,
+        kind=preview.phrase.kind,
+        sentence=preview.sentence,
+        posts=preview.posts,
+        days=preview.days,
+        hits=preview.hits,
+        per_day=round(preview.per_day, 2),
+        newest=[
+            FoundOut(
+                id=found.post.id,
+                site=found.post.site,
+                title=found.post.title,
+                url=found.post.url,
+                first_seen_at=found.post.first_seen_at,
+                through=list(found.through),
+            )
+            for found in preview.newest
+        ],
+        sites=preview.sites,
+        near=[NearOut(phrase=text, hits=hits) for text, hits in preview.near],
     )
 
 

@@ -18,11 +18,12 @@ from starlette.exceptions import HTTPException
 
 from pipeline.celery import create_app as create_broker
 from pipeline.locks import open_redis
+from pipeline.people.previews import Previews
 from pipeline.settings import Settings
 from pipeline.web import problems
 from pipeline.web.context import Context
 from pipeline.web.limits import BodyLimit, Limiter
-from pipeline.web.routes import health, installations, person, posts, sites, users
+from pipeline.web.routes import health, installations, person, phrases, posts, sites, users
 from pipeline.web.schemas.basics import Problem
 from storage.session import Database
 
@@ -44,13 +45,14 @@ _ERRORS = {
 
 def open_context(settings: Settings) -> Context:
     """The services of this process."""
-    redis = open_redis(settings)
+    redis, database = open_redis(settings), Database(settings.database, pool_size=THREADS)
     return Context(
         settings=settings,
-        database=Database(settings.database, pool_size=THREADS),
+        database=database,
         redis=redis,
         limiter=Limiter(redis),
         broker=create_broker(settings),
+        previews=Previews(database=database, settings=settings),
     )
 
 
@@ -85,6 +87,7 @@ def create_app(context: Context) -> FastAPI:
         users.router,
         person.by_name(),
         posts.for_servers(),
+        phrases.router,
         sites.router,
     ):
         app.include_router(router)

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from redis import Redis
 
 from pipeline.broker.publish import publish_many
+from pipeline.people.previews import Previews
 from pipeline.resources import now
 from pipeline.settings import Settings
 from pipeline.web.limits import Limiter
@@ -25,6 +26,7 @@ class Context:
     redis: Redis
     limiter: Limiter
     broker: Celery
+    previews: Previews
     clock: Callable[[], datetime] = now
 
     def publish(self, task: str, ids: list[int]) -> None:

@@ -187,8 +187,7 @@ def _subscriptions(router: APIRouter, read: Named, write: Named) -> None:
     def subscribe(
         name: Annotated[str, Depends(write)], body: SubscriptionIn, services: Services, response: Response
     ) -> SubscriptionOut:
-        phrase = entries.any_of(body.phrases, body.kind) if body.phrases else body.phrase
-        entry = entries.subscription_entry({"user": name, **body.model_dump(exclude={"phrases"}), "phrase": phrase})
+        entry = body.entry(name)
         with services.database.writing() as session:
             user = _ensure(session, name, services)
             subscription, new = subscriptions.add(

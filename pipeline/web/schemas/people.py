@@ -6,7 +6,9 @@ from typing import Literal
 from pydantic import BaseModel, Field, model_validator
 
 from pipeline.fanout.phrases import MAX_ALTERNATIVES
+from pipeline.people import entries
 from pipeline.web.schemas.basics import Id, In, PageIn, PostBrief, Text
+from storage.bulk import SubscriptionEntry
 
 
 class UserOut(BaseModel):
@@ -77,6 +79,11 @@ class SubscriptionIn(In):
         if self.phrase is not None and self.phrases is not None:
             raise ValueError("give phrase or phrases, not both")
         return self
+
+    def entry(self, user: str) -> SubscriptionEntry:
+        """The same as a subscription of a user. Raises a ValueError with the reason for one that cannot be."""
+        phrase = entries.any_of(self.phrases, self.kind) if self.phrases else self.phrase
+        return entries.subscription_entry({"user": user, **self.model_dump(exclude={"phrases"}), "phrase": phrase})
 
 
 class SubscriptionChange(In):

@@ -41,6 +41,8 @@ def allowed(method: str, path: str) -> set[str]:
         return {"user"}
     if path == "/v1/installations":
         return {"install"}
+    if path.startswith("/v1/phrases"):
+        return {"user", "app", "read"}
     if path.startswith("/v1/users"):
         return {"app", "read"} if method == "GET" else {"app"}
     if path.endswith("/trace"):

@@ -11,7 +11,7 @@ import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 from rich.cells import cell_len
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from pipeline import resources
 from pipeline.celery import app
@@ -23,8 +23,9 @@ from scripts.cli import main
 from scripts.local.embedded_redis import free_port
 from scripts.output import local_time
 from storage import sites
-from storage.models import Base, CrawlRun, Site
+from storage.models import Base, CrawlRun, Post, Site
 from storage.session import Database
+from tests.support.builders import add_site, found, stored_posts
 
 Run = Callable[..., Result]
 
@@ -272,6 +273,19 @@ def test_match_says_through_which_synonym(run: Run, tmp_path: Path, monkeypatch:
         "through": ["알바 through the synonym 아르바이트"],
         "sample": ["minji"],
     }
+
+
+def test_a_phrase_is_tried_before_somebody_subscribes(run: Run, database: Database) -> None:
+    with database.writing() as session:
+        stored_posts(session, add_site(session), [found(1, "국가 장학금 신청"), found(2, "식단")])
+        session.execute(update(Post).values(first_seen_at=now()))
+    said = run("phrases", "try", "국가장학금").output
+    assert "1 of the last 2 posts" in said
+    assert "국가 장학금 신청, board" in said
+    answer = json.loads(run("phrases", "try", "급식", "--json").output)
+    assert (answer["result"], answer["hits"], answer["newest"]) == ("0 in 1 day", 0, [])
+    assert "single character" in refused(run, "phrases", "try", "책")
+    assert json.loads(run("phrases", "suggestions", "--json").output) == []
 
 
 def test_every_command_explains_itself(run: Run) -> None:
