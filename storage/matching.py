@@ -56,7 +56,7 @@ def window_end(session: Session, hit: Hit, *, after: int, size: int) -> int | No
     costs what it finds, however many users come after it.
     """
     values = {**_values(hit), "after": after, "skipped": size - 1}
-    end: int | None = session.scalar(_window_end(sqlite=is_sqlite(session)), values)
+    end: int | None = session.scalar(_window_end(sqlite=is_sqlite(session), match_body=hit.match_body), values)
     return end
 
 
@@ -86,7 +86,7 @@ def sample_matching(session: Session, hit: Hit, *, limit: int) -> list[str]:
     return list(session.scalars(select(User.external_id).where(User.id.in_(matched)).order_by(User.id)))
 
 
-_HITS: Types = {"keyword_id": BigInteger(), "in_title": Boolean(), "for_all": Boolean(), "rank": Integer()}
+_HITS: Types = {"keyword_id": BigInteger(), "in_title": Boolean(), "rank": Integer()}
 """The phrases of a post as a table; the rank is where they stand in it."""
 
 
@@ -94,17 +94,17 @@ def _values(hit: Hit, **bounds: int) -> dict[str, Any]:
     """The parameters of the statements."""
     title = set(hit.title_ids)
     hits = [
-        {"keyword_id": key, "in_title": key in title, "for_all": key in title or hit.match_body, "rank": rank}
+        {"keyword_id": key, "in_title": key in title, "rank": rank}
         for rank, key in enumerate(dict.fromkeys([*hit.title_ids, *hit.all_ids]))
     ]
     return {"hits": json.dumps(hits), "site_id": hit.site_id, **bounds}
 
 
 @lru_cache
-def _window_end(*, sqlite: bool) -> Select[int | None]:
+def _window_end(*, sqlite: bool, match_body: bool) -> Select[int | None]:
     hits = table_of("hits", _HITS, sqlite=sqlite)
     ends = []
-    for part in _ranges(hits):
+    for part in _ranges(hits, match_body=match_body):
         nth = (
             select(Subscription.user_id)
             .where(*part.conditions, Subscription.user_id > bindparam("after", type_=BigInteger))
@@ -123,13 +123,11 @@ def _window_end(*, sqlite: bool) -> Select[int | None]:
 def _matching_users(*, sqlite: bool, match_body: bool) -> Select[int, int | None, int]:
     hits = table_of("hits", _HITS, sqlite=sqlite)
     parts = []
-    for part in _ranges(hits):
+    for part in _ranges(hits, match_body=match_body):
         rank = literal(_AFTER_ALL) if part.phrases is None else hits.c.rank
         query = select(Subscription.user_id.label("user_id"), rank.label("rank"), _TIMING).where(*part.conditions)
         if part.phrases is not None:
             query = query.select_from(Subscription, hits).where(part.phrases)
-            if match_body:
-                query = query.where(or_(hits.c.in_title, ~Subscription.title_only))
         parts.append(_wanted(query, hits, match_body=match_body))
     matched = union_all(*parts).subquery("matched")
     first = (
@@ -165,15 +163,16 @@ class _Range:
     conditions: tuple[ColumnElement[bool], ...]
 
 
-def _ranges(hits: CTE) -> list[_Range]:
+def _ranges(hits: CTE, *, match_body: bool) -> list[_Range]:
     same = Subscription.keyword_id == hits.c.keyword_id
     any_site, this_site = Subscription.site_id.is_(None), Subscription.site_id == bindparam("site_id", type_=Integer)
+    in_body = ~Subscription.title_only if match_body else and_(Subscription.match_body)
     ranges = [_Range(phrases=None, conditions=(Subscription.keyword_id.is_(None), this_site))]
     for site in (any_site, this_site):
         ranges += [
-            _Range(phrases=hits.c.for_all, conditions=(same, site)),
+            _Range(phrases=hits.c.in_title, conditions=(same, site)),
             # A phrase that is only in the body is for those who look there.
-            _Range(phrases=~hits.c.for_all, conditions=(same, site, and_(Subscription.match_body))),
+            _Range(phrases=~hits.c.in_title, conditions=(same, site, in_body)),
         ]
     return ranges
 
