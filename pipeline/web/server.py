@@ -20,9 +20,9 @@ class PortError(PipelineError):
 
 def run(settings: Settings) -> None:
     """Serve until a signal comes. Raises NotReadyError and PortError."""
-    startup.check_database(settings)
-    listening = listen(settings.web_host, settings.port)
     logs.configure(settings)
+    startup.wait_for(settings, {"database": startup.check_database})
+    listening = listen(settings.web_host, settings.port)
     sentry.start(settings)
     host, port = listening.getsockname()[:2]
     sys.stderr.write(f"the HTTP API listens on http://{host}:{port}\n")

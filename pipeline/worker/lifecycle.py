@@ -123,7 +123,7 @@ def _prepare_worker(sender: Any, **_: object) -> None:
     settings = get_settings()
     try:
         kind = process_type_for(sender.app.amqp.queues.consume_from, settings)
-        startup.check_services(settings)
+        startup.wait_for(settings)
         # The web process that shares these cores goes first: nobody waits for a crawl, somebody for a login.
         os.nice(settings.worker_nice)
         _set_transport(sender.app.conf, kind, settings)

@@ -1,21 +1,26 @@
 """Drills: what may go away goes away in the middle of a fan-out, and everybody gets the post once all the same."""
 
+import os
 import re
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import redis
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.engine import make_url
 
+from pipeline.celery import NOTIFY_LEASE_S
 from scripts.local.embedded_postgres import PostgresServer, find_postgres
 from scripts.local.proxy import Proxy
 from storage.migrate import upgrade
 from storage.models import CrawlRun, Notification, Post
+from storage.postgres import LOCK_S
 from tests.acceptance.installation import Installation, installed
 from tests.support.builders import add_user
 from tests.support.services import require
@@ -26,6 +31,8 @@ from tests.support.services import require
 pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
 
 PATIENCE_S = 180
+IDLE_MOST = timedelta(seconds=2)
+WORKERS = ("crawler", "dispatcher", "notifier")
 
 READERS = 300
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -132,19 +139,119 @@ def test_redis_is_stopped_and_started(sqlite_installation: Installation) -> None
     assert installation.ended() == []
 
 
-def test_the_database_is_away_for_ten_seconds(tmp_path: Path) -> None:
+@contextmanager
+def on_postgres(folder: Path) -> Iterator[tuple[Installation, PostgresServer]]:
+    """An installation with a PostgreSQL of its own, which may be halted."""
     programs = find_postgres()
     require(programs is not None, "PostgreSQL")
     assert programs is not None
     with PostgresServer(programs, ()) as server:
         url = server.url.render_as_string(hide_password=False)
         upgrade(url)
-        with installed(tmp_path, url, posts=[f"처음부터 있던 {PHRASE}"]) as installation:
+        with installed(folder, url, posts=[f"처음부터 있던 {PHRASE}"]) as installation:
             prepare(installation, slice_users=50, latency_ms=50)
-            installation.start()
-            wait_for_first_pushes(installation)
-            server.halt(at_once=True)
-            time.sleep(10)
-            server.resume()
-            a_minute_passes(installation)
-            expect_everybody_served_once(installation)
+            yield installation, server
+
+
+def test_the_database_is_away_for_ten_seconds(tmp_path: Path) -> None:
+    with on_postgres(tmp_path) as (installation, server):
+        installation.start()
+        wait_for_first_pushes(installation)
+        server.halt(at_once=True)
+        time.sleep(10)
+        server.resume()
+        a_minute_passes(installation)
+        expect_everybody_served_once(installation)
+
+
+def test_processes_that_start_while_their_servers_are_away_wait_for_them(tmp_path: Path) -> None:
+    with on_postgres(tmp_path) as (installation, server):
+        server.halt(at_once=True)
+        installation.redis.stop()
+        installation.start()
+
+        def waiting(what: str) -> bool:
+            return all(installation.logged(name, f"{what} away or refusing") == 1 for name in WORKERS)
+
+        installation.wait_until(lambda: waiting("database"), "each to wait for the database", seconds=PATIENCE_S)
+        server.resume()
+        installation.wait_until(lambda: waiting("redis"), "each to wait for Redis", seconds=PATIENCE_S)
+        installation.redis.start()
+        expect_everybody_served_once(installation)
+        assert installation.ended() == []
+
+
+def test_somebody_locks_the_devices(tmp_path: Path) -> None:
+    with on_postgres(tmp_path) as (installation, _):
+        installation.start()
+        wait_for_first_pushes(installation)
+        with installation.database.writing() as session:
+            session.execute(text("LOCK TABLE devices IN ACCESS EXCLUSIVE MODE"))
+            # Longer than anybody waits for a lock.
+            time.sleep(LOCK_S + 5)
+        a_minute_passes(installation)
+        expect_everybody_served_once(installation)
+        assert installation.ended() == []
+
+
+def busy_sessions(installation: Installation) -> int:
+    """How many have a transaction, whose locks a process that stands still would keep."""
+    others = text("SELECT count(*) FROM pg_stat_activity WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid()")
+    with installation.database.reading() as session:
+        return int(session.scalar(others) or 0)
+
+
+def test_a_notifier_that_stood_still_sends_nothing_of_what_others_have_taken_over(tmp_path: Path) -> None:
+    with on_postgres(tmp_path) as (installation, _):
+        installation.start()
+        wait_for_first_pushes(installation)
+        # Given a notifier that is stopped in the middle of a batch, until it is longer ago than it may send
+        stopped = installation.pid("notifier")
+
+        def stop() -> bool:
+            os.kill(stopped, signal.SIGSTOP)
+            if count(installation, status="sending") and not busy_sessions(installation):
+                return True
+            os.kill(stopped, signal.SIGCONT)
+            return False
+
+        installation.wait_until(stop, "a moment at which it waits for the vendor", seconds=PATIENCE_S)
+        until = time.monotonic() + NOTIFY_LEASE_S / 2
+        held = count(installation, status="sending")
+        a_minute_passes(installation)
+        # When another one has served everybody
+        installation.start("notifier-2")
+        expect_everybody_served_once(installation)
+        assert installation.sends() <= READERS + held
+        time.sleep(max(until - time.monotonic(), 0))
+        sends = installation.sends()
+        # Then the first one sends nothing any more, and goes on working
+        os.kill(stopped, signal.SIGCONT)
+        installation.terminate("notifier-2")
+        installation.wait_until_ready_on("notify_tasks")
+        assert installation.sends() == sends
+        assert sorted(installation.shown().values()) == [1] * READERS
+
+
+@pytest.fixture
+def host_of_six(sqlite_installation: Installation) -> Installation:
+    for number in range(6):
+        sqlite_installation.add_board(f"board-{number}", "--schedule", "1h")
+    return sqlite_installation
+
+
+def test_boards_of_one_host_are_crawled_in_turn_and_the_host_never_idles(host_of_six: Installation) -> None:
+    host_of_six.start("crawler", "dispatcher", "beat")
+
+    def runs() -> list[CrawlRun]:
+        with host_of_six.database.reading() as session:
+            finished = select(CrawlRun).where(CrawlRun.finished_at.is_not(None)).order_by(CrawlRun.started_at)
+            return list(session.scalars(finished))
+
+    host_of_six.wait_until(lambda: len(runs()) == 6, "a crawl of each", seconds=PATIENCE_S)
+    # First come, first served
+    assert [run.id for run in runs()] == sorted(run.id for run in runs())
+    for before, after in pairwise(runs()):
+        assert before.finished_at is not None
+        assert after.started_at is not None
+        assert timedelta(0) <= after.started_at - before.finished_at < IDLE_MOST
