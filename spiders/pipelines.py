@@ -14,7 +14,8 @@ from scrapy.exceptions import NotConfigured
 
 from spiders.items import PostItem
 from storage.posts import WAITING_MOST, FoundPost, Stored, store_batch
-from storage.session import Database
+from storage.run_figures import STORE_FAILED, UNSTORABLE
+from storage.session import PASSING_ERRORS, Database
 from storage.showings import SHOWN_MOST
 
 logger = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 SEEN: Final = "crawlpush/items_seen"
 NEW: Final = "crawlpush/new_posts"
 FAILED: Final = "crawlpush/store_failed"
+"""Stat with the reason for which posts could not be stored."""
 SHOWN: Final = "crawlpush/shown"
 """Stat with the rows of the posts that the crawl saw, up to showings.SHOWN_MOST."""
 
@@ -101,10 +103,12 @@ class StorePostPipeline:
                     now=datetime.now(UTC),
                     room=self._room,
                 )
-        except Exception:
+        except Exception as error:
             logger.exception("the posts could not be stored")
-            self._crawler.stats.set_value(FAILED, True)
-            self._closing = asyncio.ensure_future(self._crawler.engine.close_spider_async(reason="store_failed"))
+            # What passes by itself is our trouble; what the database will always refuse is the page's.
+            reason = STORE_FAILED if isinstance(error, PASSING_ERRORS) else UNSTORABLE
+            self._crawler.stats.set_value(FAILED, reason)
+            self._closing = asyncio.ensure_future(self._crawler.engine.close_spider_async(reason=reason))
         else:
             self._note(stored)
 

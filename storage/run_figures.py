@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 NO_PROCESS = "no_process"
-NOT_THE_SITES = frozenset({"lost", NO_PROCESS})
-"""Finish reasons that say nothing of the site: its worker died, or had no process for the crawl."""
+STORE_FAILED, UNSTORABLE = "store_failed", "unstorable"
+NOT_THE_SITES = frozenset({"lost", NO_PROCESS, STORE_FAILED})
+"""Finish reasons that say nothing of the site: its worker died, had no process for the crawl, or no
+database to store in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,8 +18,8 @@ class RunFigures:
     # limit of time), `stopped` (the worker ends), `memory` (its limit), `killed` (by somebody else, the kernel
     # perhaps), `crashed` (a signal or an exit of its own), `robots` (robots.txt forbids the start page),
     # `robots_unreachable` (the server does not give out its robots.txt), `retry_after` (the server asked to come back
-    # later), `store_failed` (the database refused the posts), `unstorable` (it refused the report), `lost` (its
-    # worker died), `no_process` (this machine had none to spare for it).
+    # later), `store_failed` (the database was away, locked or read-only), `unstorable` (it refused the posts or the
+    # report), `lost` (its worker died), `no_process` (this machine had none to spare for it).
     finish_reason: str
     # Whether it went well: it ended by itself and saw a page, or was told that nothing changed, and what went wrong
     # on the way, if anything, still left some items.

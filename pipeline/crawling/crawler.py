@@ -21,7 +21,7 @@ from pipeline.resources import now
 from pipeline.settings import Settings
 from storage import crawl_runs, sites
 from storage.models import CrawlRun, Site
-from storage.run_figures import NO_PROCESS
+from storage.run_figures import NO_PROCESS, UNSTORABLE
 from storage.session import PASSING_ERRORS, Database
 from storage.sites import host_of
 
@@ -140,7 +140,7 @@ class Crawler:
             # Whatever the database takes offence at, the run must not stay open: its site would never be crawled again.
             logger.exception("the crawl's report could not be stored", extra={"fields": {"site": order.site_name}})
             words = "what the crawl reported could not be stored: the log of the crawler has the reason"
-            unstorable = CrawlReport(finish_reason="unstorable", ok=False, errors=1, first_error=words)
+            unstorable = CrawlReport(finish_reason=UNSTORABLE, ok=False, errors=1, first_error=words)
             return _until_written(lambda: self._close(order.run_id, owner, order.site_name, unstorable), stop)
 
     def _order(self, session: Session, run: CrawlRun, site: Site) -> CrawlOrder:

@@ -277,8 +277,8 @@ class Run:
         """Scrapy's reason, unless something that it does not look at says more."""
         if self._errors.out_of_memory:
             return "memory"
-        if stats.get(pipelines.FAILED):
-            return "store_failed"
+        if failed := stats.get(pipelines.FAILED):
+            return str(failed)
         if reason == "finished" and not pages and stats.get("robotstxt/forbidden"):
             return "robots_unreachable" if stats.get(robots.UNREACHABLE) else "robots"
         return reason

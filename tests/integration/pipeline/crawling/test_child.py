@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from pipeline.crawling.child import CrawlOrder, CrawlProgress, CrawlReport, forkserver_pid, run_child
+from storage.run_figures import NOT_THE_SITES
 from storage.session import Database
 from tests.support.builders import add_site, running_run
 from tests.support.faulty_site import FaultySite, faulty_site, wait_until
@@ -99,11 +100,21 @@ def test_the_database_refuses_the_posts(site: FaultySite, order_for: OrderFor, s
     # There is no such run.
     report = crawl(order_for(spider="listing", params=listing(site.url("/tagged")), run_id=999))
 
-    assert (report.finish_reason, report.ok, report.items_seen, report.new_posts) == ("store_failed", False, 3, 0)
+    assert (report.finish_reason, report.ok, report.items_seen, report.new_posts) == ("unstorable", False, 3, 0)
     assert report.first_error is not None
     assert "FOREIGN KEY constraint failed" in report.first_error
     assert report.validators == {}
     assert stored() == 0
+
+
+def test_a_database_that_can_only_be_read_is_not_the_sites_failure(
+    site: FaultySite, order_for: OrderFor, postgres_url: str
+) -> None:
+    read_only = f"{postgres_url}{'&' if '?' in postgres_url else '?'}options=-cdefault_transaction_read_only%3Don"
+    report = crawl(order_for(spider="listing", params=listing(site.url("/board")), database_url=read_only))
+
+    assert (report.finish_reason, report.ok) == ("store_failed", False)
+    assert report.finish_reason in NOT_THE_SITES
 
 
 def test_nothing_changed(site: FaultySite, order_for: OrderFor) -> None:
