@@ -21,7 +21,8 @@ from pipeline.push.config import configured
 from pipeline.resources import now
 from pipeline.scheduling import heartbeat
 from pipeline.settings import Settings
-from pipeline.upkeep import failed_tasks
+from pipeline.upkeep import brought_back, failed_tasks
+from pipeline.upkeep.brought_back import BroughtBack
 from pipeline.upkeep.failed_tasks import FailedTask
 from storage import channel_health, channels, overview, pauses
 from storage.models import ChannelHealth, ChannelState
@@ -108,6 +109,8 @@ class RedisNews:
     heartbeat: datetime | None
     beat_problem: str | None
     dispatcher_problem: str | None = None
+    # What a wrong clock left behind, where that was mended lately.
+    brought_back: BroughtBack | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,6 +223,7 @@ class Reporter:
             failed_tasks=failed_tasks.recent(self._redis),
             heartbeat=beats[0].at if beats else None,
             beat_problem=heartbeat.problem(beats, now()),
+            brought_back=brought_back.lately(self._redis),
             dispatcher_problem=heartbeat.dispatcher_problem(beats, heartbeat.last_tick(self._redis), now()),
         )
         return replace(report, redis=news)

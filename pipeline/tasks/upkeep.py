@@ -15,7 +15,7 @@ from pipeline.resources import now
 from pipeline.scheduling import due
 from pipeline.settings import get_settings
 from pipeline.tasks.retries import TRANSIENT_ERRORS
-from pipeline.upkeep import housekeeping, retention, sweeping
+from pipeline.upkeep import brought_back, housekeeping, retention, sweeping
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,9 @@ def broker() -> sweeping.Broker:
 @app.task(name="sweep", autoretry_for=TRANSIENT_ERRORS, max_retries=1, default_retry_delay=5)
 def sweep() -> None:
     """Enqueue again what is owed and nobody works on."""
-    recording.swept(sweeping.sweep(resources.database(), broker()))
+    swept = sweeping.sweep(resources.database(), broker())
+    recording.swept(swept)
+    brought_back.record(resources.redis(), swept.brought_back)
 
 
 # The next tick comes in five seconds, so a retry would be a repeat.
@@ -50,7 +52,8 @@ def send_due() -> None:
 def correct_schedules() -> None:
     """Bring back the sites that are due later than their schedules say."""
     with resources.database().writing() as session:
-        due.correct_schedules(session)
+        corrected = due.correct_schedules(session)
+    brought_back.record(resources.redis(), corrected)
 
 
 @app.task(name="upkeep", throws=TRANSIENT_ERRORS)

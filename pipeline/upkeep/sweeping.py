@@ -61,6 +61,8 @@ class Swept:
     # Whose lead was gone.
     digests: int
     notifications: int
+    # Times that a wrong clock wrote; to mend them asks for nothing again.
+    brought_back: int = 0
 
     def __bool__(self) -> bool:
         return any((self.dead_runs, self.runs, self.fan_outs, self.digests, self.notifications))
@@ -68,7 +70,7 @@ class Swept:
 
 def sweep(database: Database, broker: Broker) -> Swept:
     """Close dead runs, and enqueue again the runs, fan-outs and notifications whose message is gone."""
-    _bring_back(database)
+    moved = _bring_back(database)
     dead, ready = _close_dead_runs(database)
     runs = _stranded_runs(database, broker)
     broker.publish("crawl_site", [(run_id,) for run_id in runs])
@@ -80,19 +82,21 @@ def sweep(database: Database, broker: Broker) -> Swept:
         fan_outs=len(stranded),
         digests=_mend_digests(database),
         notifications=send_due(database, broker, lost_before=_lost_before(database, broker, "notify_user")),
+        brought_back=moved,
     )
     if swept:
         logger.warning("sweep found owed work", extra={"fields": swept.__dict__})
     return swept
 
 
-def _bring_back(database: Database) -> None:
+def _bring_back(database: Database) -> int:
     """Mend what a clock wrote that was ahead: it would wait for a day, and nobody would know why."""
     with database.writing() as session:
         moved = notifications.bring_back(session, now=now(), lease=NOTIFY_LEASE)
         moved += channels.bring_back(session, now=now(), farthest=notifications.FARTHEST_WAIT)
     if moved:
         logger.warning("times too far ahead were brought back: a clock was wrong", extra={"fields": {"rows": moved}})
+    return moved
 
 
 def send_due(database: Database, broker: Broker, *, lost_before: datetime = LONG_AGO) -> int:

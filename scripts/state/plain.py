@@ -41,6 +41,7 @@ def _of_redis(news: RedisNews) -> dict[str, Any]:
         "heartbeat": news.heartbeat,
         "beat_problem": news.beat_problem,
         "dispatcher_problem": news.dispatcher_problem,
+        "brought_back": news.brought_back and vars(news.brought_back),
     }
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from pipeline.basics.durations import rounded_duration
 from pipeline.basics.text import printable
 from pipeline.state.report import TROUBLED, Activity, ChannelNews, DatabaseNews, QueueNews, Report, SiteNews
+from pipeline.upkeep.brought_back import BroughtBack
 from pipeline.upkeep.failed_tasks import FailedTask
 from scripts.output import in_words, local_time
 from scripts.state.pauses import still_paused
@@ -34,6 +35,7 @@ def lines(report: Report, *, when: When = local_time) -> list[str]:
     if report.redis:
         said.append(report.redis.beat_problem or f"beat: last heartbeat {when(report.redis.heartbeat)}")
         said += [report.redis.dispatcher_problem] if report.redis.dispatcher_problem else []
+        said += _brought_back(report.redis.brought_back, when)
         said += _failed_tasks(report.redis.failed_tasks, when)
     return [printable(line) for line in said]
 
@@ -140,6 +142,14 @@ def _failed_tasks(failed: Sequence[FailedTask], when: When) -> Iterator[str]:
         )
     if len(failed) > TASKS_LISTED:
         yield f"and {len(failed) - TASKS_LISTED} more reasons why tasks failed: `crawlpush status --json`"
+
+
+def _brought_back(mended: BroughtBack | None, when: When) -> Iterator[str]:
+    if mended:
+        yield (
+            f"times too far ahead were brought back, {mended.count:,} of them, last {when(mended.at)}: a machine's "
+            "clock was wrong"
+        )
 
 
 def _or_never(at: datetime | None, when: When) -> str:

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 import pytest
+from redis import Redis
 from sqlalchemy import update
 
 from pipeline.broker.queue_ages import LOOKED_AT
 from pipeline.resources import now
-from pipeline.upkeep import sweeping
+from pipeline.upkeep import brought_back, sweeping
 from pipeline.upkeep.sweeping import GRACE_S, Broker
 from storage import sites
 from storage.models import CrawlRun, Notification, Post
@@ -220,3 +221,20 @@ def test_a_dead_run_is_closed_and_what_it_found_is_fanned_out(database: Database
     with database.reading() as session:
         assert session.get_one(CrawlRun, run).status == "failed"
     assert not sweeping.sweep(database, queues.broker())
+
+
+def test_times_of_a_clock_that_was_ahead_are_brought_back_and_counted_for_a_day(
+    database: Database, queues: Queues, redis_url: str
+) -> None:
+    owed(database, *[{"next_attempt_at": now() + timedelta(days=1), "enqueued_at": None}] * 3)
+    with Redis.from_url(redis_url) as redis:
+        assert brought_back.lately(redis) is None
+        for expected in (3, 0):
+            swept = sweeping.sweep(database, queues.broker())
+            assert swept.brought_back == expected
+            brought_back.record(redis, swept.brought_back)
+        mended = brought_back.lately(redis)
+        assert mended is not None
+        assert mended.count == 3
+        assert abs(mended.at - now()) < timedelta(minutes=1)
+        assert 0 < redis.ttl(brought_back.KEY) <= 86_400  # type: ignore[operator]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.state.report import Activity, ChannelNews, Counts, DatabaseNews, QueueNews, RedisNews, Report, SiteNews
+from pipeline.upkeep.brought_back import BroughtBack
 from scripts.output import in_words
 from scripts.state.plain import plain
 from scripts.state.screen import SITES_LISTED, lines
@@ -200,6 +201,7 @@ def test_the_report_as_json_is_one_flat_object() -> None:
         "heartbeat": str(AT),
         "beat_problem": None,
         "dispatcher_problem": None,
+        "brought_back": None,
         "queues": {"crawl_tasks": {"length": 1, "oldest_s": 2.5, "late": False}},
         "problems": [],
         "needs_a_person": True,
@@ -243,3 +245,10 @@ def test_an_escape_sequence_in_a_reason_does_not_reach_the_terminal() -> None:
 )
 def test_a_number_that_is_not_exact_says_so(value: Amount, words: str) -> None:
     assert in_words(value) == words
+
+
+def test_what_a_wrong_clock_left_behind_is_said() -> None:
+    mended = BroughtBack(count=1200, at=AT)
+    said = replace(report(), redis=RedisNews(failed_tasks=[], heartbeat=AT, beat_problem=None, brought_back=mended))
+    assert f"times too far ahead were brought back, 1,200 of them, last {when(AT)}" in "\n".join(lines(said, when=when))
+    assert plain(said)["brought_back"] == {"count": 1200, "at": AT}
