@@ -33,8 +33,8 @@ ASK_S = 1.0
 PATIENCE_S = 400.0
 """After so long without any progress, what is still owed counts as lost: leases and visibility timeouts of a minute or
 three, and the waits of a delivery that failed often, are by design."""
-LATE_S = 30.0
-"""A fault whose victim does not appear for so long is left out."""
+LATE_S, LATE_PART = 30.0, 0.25
+"""A fault whose victim does not appear for so long, or for such a part of the drill, is left out."""
 UNREAD_MOST = 12
 """No more posts than this stand on the boards unread: more at once would be a flood, which is held for approval."""
 SETTINGS = {
@@ -195,7 +195,7 @@ class _Drill:
                     self._say(str(fault))
                     if self._faults.lasts(fault):
                         heapq.heappush(end, (self._at() + fault.seconds, next(order), fault))
-                elif at > fault.at_s + LATE_S:
+                elif at > fault.at_s + min(LATE_S, LATE_PART * self._plan.seconds):
                     begin.remove(fault)
                     self._say(f"left out: {fault}")
             self._publish()

@@ -6,8 +6,9 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import func, select, text
+from sqlalchemy import and_, func, select, text
 
+from pipeline.delivery.channel_faults import ONE_OR_ALL
 from pipeline.fanout.matcher import parse_phrase
 from pipeline.resources import now
 from pipeline.web.keys import make_server_key
@@ -100,7 +101,7 @@ class Progress:
     # Posts of the drill that were stored, and those of them that are not fanned out completely.
     stored: int
     open_posts: int
-    # Notifications that are neither sent nor given up.
+    # Notifications that are neither sent nor given up, nor wait because their phone alone is refused.
     owed: int
 
     def is_settled(self, posts: int) -> bool:
@@ -114,7 +115,12 @@ def progress(database: Database) -> Progress:
         fates = session.execute(
             select(Post.fanout, func.count()).where(Post.fanout != "silent").group_by(Post.fanout)
         ).all()
-        owed = session.scalar(select(func.count()).where(Notification.status.in_(("pending", "sending"))))
+        owed = session.scalar(
+            select(func.count()).where(
+                Notification.status.in_(("pending", "sending")),
+                ~and_(func.coalesce(Notification.reason, "").in_(ONE_OR_ALL), Notification.waits_for.is_(None)),
+            )
+        )
     return Progress(
         stored=sum(count for _, count in fates),
         open_posts=sum(count for fate, count in fates if fate != "done"),

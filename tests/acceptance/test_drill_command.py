@@ -46,7 +46,7 @@ def test_what_can_go_wrong_is_listed() -> None:
 
 @pytest.mark.timeout(300)
 def test_a_short_drill_loses_nothing_and_shows_nothing_twice() -> None:
-    found = drill("--seed", "1", "--minutes", "0.15", "--users", "100", "--posts", "6")
+    found = drill("--seed", "1", "--minutes", "0.1", "--users", "100", "--posts", "6")
     assert found["notifications"] > 100
     assert found["faults"]["kill"] >= 3
     assert found["answers"]["right"] > 10
