@@ -240,6 +240,7 @@ def _beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
             "options": {"expires": settings.tick_s},
         },
         "send-due": {"task": "send_due", "schedule": 5.0, "options": {"expires": 5.0}},
+        "look-at-edits": {"task": "look_at_edits", "schedule": 5.0, "options": {"expires": 5.0}},
         "correct-schedules": {"task": "correct_schedules", "schedule": 300.0, "options": {"expires": 300.0}},
         # At a minute of the clock: an interval would begin anew with each restart of beat.
         "upkeep": {"task": "upkeep", "schedule": crontab(minute="7"), "options": {"expires": 3000.0}},

@@ -32,7 +32,6 @@ logger = logging.getLogger(__name__)
 
 READ: Final = "crawlpush/post_pages"
 PROBLEM: Final = "crawlpush/page_problem"
-REOPENED: Final = "crawlpush/reopened"
 
 PROBLEM_LENGTH: Final = 2_000
 
@@ -125,18 +124,14 @@ class PostPages:
 
     def _keep(self, post: OwedPage, page: PostPage) -> None:
         with self._pipeline.database().writing() as session:
-            reopened = post_pages.keep(
+            post_pages.keep(
                 session,
                 post.post_id,
                 text=page.text,
                 attachments=[{"name": each.name, "url": each.url} for each in page.attachments],
                 image=page.image,
-                now=datetime.now(UTC),
             )
-        stats = self._crawler.stats
-        stats.inc_value(READ)
-        if reopened:
-            stats.set_value(REOPENED, [*stats.get_value(REOPENED, ()), post.post_id])
+        self._crawler.stats.inc_value(READ)
 
     def _failed(self, failure: Failure) -> None:
         error, url = failure.value, failure.request.url  # type: ignore[attr-defined]

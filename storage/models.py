@@ -6,7 +6,15 @@ constraint is a promise (see docs/architecture.md): code may try anything twice,
 
 from storage.tables.access import API_SCOPES, ApiKey, Installation
 from storage.tables.channels import ChannelHealth, ChannelState, Pause
-from storage.tables.crawling import EXTERNAL_ID_LENGTH, FANOUT_STATES, RUN_STATUSES, RUN_UNFINISHED, CrawlRun, Post
+from storage.tables.crawling import (
+    EXTERNAL_ID_LENGTH,
+    FANOUT_STATES,
+    RUN_STATUSES,
+    RUN_UNFINISHED,
+    CrawlRun,
+    Post,
+    PostEdit,
+)
 from storage.tables.delivery import DELIVERY_STATUSES, NOTIFICATION_STATUSES, Delivery, Digest, Notification
 from storage.tables.people import (
     KEYWORD_KINDS,
@@ -45,6 +53,7 @@ __all__ = [
     "PageValidator",
     "Pause",
     "Post",
+    "PostEdit",
     "RobotsFile",
     "Showing",
     "Site",

@@ -49,11 +49,13 @@ def create_slice(
     now: datetime,
     ask: Ask = lambda _session, _paces: {},
     everybody: bool = False,
+    unless: Hit | None = None,
 ) -> Slice:
     """Insert the notification rows of the next `size` matching users after user id `after`.
 
     ask: about the users who said when and how often they want to hear; with `everybody`, about all. Those who have to
     wait get a row that says until when and why, and are sent for when that is over.
+    Without those among them whom `unless` matches, which is what was found in the post before it was edited.
 
     Repeating a slice, because its fan-out died before the messages were out, inserts nothing and returns the users
     whose notification is still waiting, so that nobody is left out and nobody who was served is sent for again.
@@ -65,7 +67,10 @@ def create_slice(
     last = matched[-1].user_id if matched else after
     cursor = last if count == size or end is None else end
     more = count == size or end is not None
-    if not count:
+    if unless is not None:
+        before = {row.user_id for row in matching_users(session, unless, after=after, upto=last)}
+        matched = [row for row in matched if row.user_id not in before]
+    if not matched:
         return Slice(users=(), cursor=cursor, matched=0, more=more)
     # They are given to the next statement, not looked for again: a slice fits in memory, and matching costs more.
     paces = asked_about(matched, everybody=everybody)
@@ -90,7 +95,7 @@ def create_slice(
             ),
         ).returning(Notification.user_id)
     )
-    return Slice(users=sorted(waiting), cursor=cursor, matched=count, more=more)
+    return Slice(users=sorted(waiting), cursor=cursor, matched=len(matched), more=more)
 
 
 def due(session: Session, *, now: datetime, lost_before: datetime, limit: int) -> list[Key]:

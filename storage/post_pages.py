@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
+from storage import edits
 from storage.models import Post, Site
-from storage.posts import reopen_fan_out
 
 TRIES = 3
 """Crawls that may try to read one post's page."""
@@ -79,22 +79,18 @@ def keep(
     text: str,
     attachments: Sequence[Mapping[str, str]],
     image: str,
-    now: datetime,
-) -> bool:
+) -> None:
     """Store what a post's page held; without a text the one from the list stays.
 
-    The files' names stand at the body's end, so that they are matched like the text. Returns whether the post was
-    fanned out already, or is being: then it is fanned out anew, for those whose phrases match only now.
+    The files' names stand at the body's end, so that they are matched like the text. Those whose phrases match only now
+    get the post too, if it was fanned out already.
     """
     post = session.get(Post, post_id, with_for_update=True)
     if post is None:
-        return False
-    post.body = " ".join(filter(None, (text or post.body, *(f"[{each['name']}]" for each in attachments))))
+        return
+    body = " ".join(filter(None, (text or post.body, *(f"[{each['name']}]" for each in attachments))))
+    edits.note_page(session, post_id, body=body)
+    post.body = body
     post.attachments = [dict(each) for each in attachments]
     post.image = image or None
     post.page_tries = None
-    if post.fanout not in {"ready", "done"}:
-        return False
-    session.flush()
-    reopen_fan_out(session, post_id, now=now)
-    return True

@@ -9,9 +9,11 @@ from typing import Any
 from sqlalchemy import bindparam, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from storage import edits
 from storage.dialect import insert
+from storage.edits import Text
 from storage.errors import StorageError
-from storage.models import CrawlRun, Post, Site
+from storage.models import CrawlRun, Post, PostEdit, Site
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +68,9 @@ def store_batch(
 ) -> Stored:
     """Store a batch of posts; `room` is what the run's batch before left, None at the first.
 
-    Known ones keep their identity and their fan-out state: an edit updates the text and pushes nobody. Within the
-    batch the first post of an external id counts. Two crawls may store the same posts at once: the unique
-    constraint decides which of them the post is new to.
+    Known ones keep their identity and their fan-out state: an edit updates the text, and is noted for those whom the
+    new text concerns (storage.edits). Within the batch the first post of an external id counts. Two crawls may store
+    the same posts at once: the unique constraint decides which of them the post is new to.
     """
     # Sorted, because two batches that lock the same rows in different orders would wait for each other.
     batch = {post.external_id: post for post in reversed(found)}
@@ -83,6 +85,7 @@ def store_batch(
     }
     edited = [p for key, p in batch.items() if key in known and known[key].content_hash != p.content_hash]
     if edited:
+        edits.note(session, {known[post.external_id].id: (post.title, post.body) for post in edited})
         session.connection().execute(
             update(Post)
             .where(Post.site_id == site_id, Post.external_id == bindparam("key"))
@@ -164,6 +167,10 @@ class FanOut:
     cursor: int
     ttl_s: int
     urgent: bool
+    # By which readers are found. A post that is edited meanwhile is matched to its end as it began.
+    text: Text
+    # It is for those alone whom this text does not concern; None: for everybody.
+    unless: Text | None = None
 
 
 def claim_fan_out(session: Session, post_id: int, *, token: str, now: datetime, lease_until: datetime) -> FanOut | None:
@@ -180,8 +187,14 @@ def claim_fan_out(session: Session, post_id: int, *, token: str, now: datetime, 
     )
     if claimed is None:
         return None
-    post = session.get_one(Post, post_id)
-    site = session.get_one(Site, post.site_id)
+    post, site, edit = session.execute(
+        select(Post, Site, PostEdit)
+        .join(Site, Site.id == Post.site_id)
+        .outerjoin(PostEdit, PostEdit.post_id == Post.id)
+        .where(Post.id == post_id)
+        .execution_options(populate_existing=True)
+    ).one()
+    again = edit is not None and edit.fanning
     return FanOut(
         post=post,
         site=site.name,
@@ -189,6 +202,8 @@ def claim_fan_out(session: Session, post_id: int, *, token: str, now: datetime, 
         cursor=post.fanout_cursor,
         ttl_s=site.ttl_s,
         urgent=site.urgent,
+        text=edits.text_of(edit if edit is not None and edit.changed and not again else post),
+        unless=edits.text_of(edit) if again else None,
     )
 
 
@@ -204,9 +219,14 @@ def advance_fan_out(session: Session, post_id: int, *, token: str, cursor: int, 
     )
 
 
-def finish_fan_out(session: Session, post_id: int, *, token: str, users: int, now: datetime) -> bool:
-    """Close a fan-out whose last slice is out; False when it was not ours."""
-    return _end_slice(
+def finish_fan_out(
+    session: Session, post_id: int, *, token: str, users: int, now: datetime, again: bool = False
+) -> bool:
+    """Close a fan-out whose last slice is out; False when it was not ours.
+
+    `again` says that it was for those alone whom an edit concerns.
+    """
+    ours = _end_slice(
         session,
         post_id,
         token=token,
@@ -214,6 +234,9 @@ def finish_fan_out(session: Session, post_id: int, *, token: str, users: int, no
         fanout_at=now,
         matched_users=Post.matched_users + users,
     )
+    if ours and again:
+        edits.end(session, post_id)
+    return ours
 
 
 def hand_back_fan_out(session: Session, post_id: int, *, token: str, now: datetime) -> None:
@@ -260,15 +283,26 @@ def runs_with_undecided_posts(session: Session) -> list[int]:
 
 
 def settle(session: Session, site_id: int, *, now: datetime, release: bool) -> list[int]:
-    """Release a site's held posts to their readers, or drop them; returns the ids of the posts."""
-    return list(
+    """Release a site's held posts to their readers, or drop them; returns the ids of the posts.
+
+    What was held for its edit alone had its readers before: when that is dropped, it is as it was.
+    """
+    is_edit = select(PostEdit.post_id).where(PostEdit.fanning)
+    settled = list(
         session.scalars(
             update(Post)
             .where(Post.site_id == site_id, Post.fanout == "held")
-            .values(fanout="ready" if release else "dropped", fanout_enqueued_at=now)
+            .values(
+                fanout="ready" if release else case((Post.id.in_(is_edit), "done"), else_="dropped"),
+                fanout_enqueued_at=now,
+            )
             .returning(Post.id)
+            .execution_options(synchronize_session=False)
         )
     )
+    if not release:
+        edits.drop(session, settled)
+    return settled
 
 
 SEARCHED = 20_000
@@ -311,6 +345,8 @@ def by_id(session: Session, post_id: int) -> tuple[Post, str]:
 def reopen_fan_out(session: Session, post_id: int, *, now: datetime) -> None:
     """Make a post's fan-out begin anew. Raises UnknownPostError."""
     post, _ = by_id(session, post_id)
+    session.refresh(post, with_for_update=True)
+    edits.drop(session, [post_id])
     post.fanout, post.fanout_cursor, post.matched_users = "ready", 0, 0
     post.fanout_token = post.fanout_lease_until = None
     post.fanout_enqueued_at = now

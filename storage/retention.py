@@ -75,8 +75,8 @@ def remove_notifications(session: Session, *, after: int, before: datetime, limi
     ).all()
     old = [row for row in rows if row.created_at < before]
     over = [row.id for row in old if row.status in NOTIFICATIONS_OVER]
-    # Those of a fan-out that is not over stay, however old: it would make them anew.
-    under_way = select(Post.id).where(Post.fanout == "ready")
+    # Those of a fan-out that is not over, or begins when it is approved, stay however old: it would make them anew.
+    under_way = select(Post.id).where(Post.fanout.in_(("ready", "held")))
     # Locked, because an operator may be sending failed ones once more at this moment.
     gone = session.scalars(
         select(Notification.id)

@@ -47,7 +47,5 @@ class RunFigures:
     # Posts' own pages that were read, and in words what became of those that were not.
     post_pages: int = 0
     page_problem: str | None = None
-    # Posts whose page was read after their fan-out, so that it begins anew.
-    reopened: Sequence[int] = ()
     # What the spider says is wrong, when it found no posts, or rows that it could not tell apart.
     problem: str | None = None

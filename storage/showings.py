@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from storage import edits
 from storage.dialect import insert
 from storage.models import Post, Showing
 
@@ -67,6 +68,7 @@ def carry_over(session: Session, pairs: Sequence[tuple[Post, Post]]) -> None:
     a site whose ids change at every crawl does not grow.
     """
     taken = [(old, {name: getattr(new, name) for name in _TAKEN}) for new, old in pairs]
+    edits.note(session, {old.id: (values["title"], values["body"]) for old, values in taken})
     session.execute(delete(Post).where(Post.id.in_([new.id for new, _ in pairs])))
     for old, values in taken:
         values["published_at"] = old.published_at or values["published_at"]

@@ -59,7 +59,7 @@ def close_run(session: Session, run: CrawlRun, figures: RunFigures, *, retry_aft
     ready = crawl_runs.close(session, run, figures, judged, new=new, carried=len(pairs), now=at)
     due.adapt(session, site, at)
     _announce(session, health.alert(history.trouble, judged.trouble), site, figures)
-    return Closed(new=new, fanout=judged.fanout, ready=(*ready, *figures.reopened))
+    return Closed(new=new, fanout=judged.fanout, ready=tuple(ready))
 
 
 def decide_late_posts(session: Session, run_id: int) -> list[int]:

@@ -84,8 +84,7 @@ def report_of(plain: Mapping[str, Any]) -> CrawlReport:
     """
     plain = _storable(plain)
     validators = {url: (etag, modified) for url, (etag, modified) in plain["validators"].items()}
-    lists = {name: tuple(plain[name]) for name in ("shown", "reopened")}
-    return CrawlReport(**{**plain, "validators": validators, **lists})
+    return CrawlReport(**{**plain, "validators": validators, "shown": tuple(plain["shown"])})
 
 
 def _storable(value: Any) -> Any:

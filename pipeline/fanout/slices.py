@@ -15,6 +15,7 @@ from pipeline.fanout.matcher import Matcher
 from pipeline.fanout.synonyms import NONE, Synonyms
 from pipeline.resources import now
 from storage import notifications, posts, subscriptions
+from storage.edits import Text
 from storage.matching import Hit
 from storage.posts import FanOut
 from storage.session import Database
@@ -107,7 +108,7 @@ class FanOuts:
         self._publish = publish
         self._on_matched = on_matched
         self._timing = timing or Timing()
-        self._matchers = MatcherCache(synonyms)
+        self.matchers = MatcherCache(synonyms)
 
     def next_slice(self, post_id: int) -> SliceEnd:
         """Serve the next users of a post.
@@ -137,7 +138,7 @@ class FanOuts:
                 posts.hand_back_fan_out(session, post.id, token=token, now=now())
             return SliceEnd.WAIT
         with self._database.reading() as session:
-            hit = find(self._matchers.current(session), fan_out)
+            hit, unless = find(self.matchers.current(session), fan_out)
         with self._database.writing() as session:
             at = now()
             part = notifications.create_slice(
@@ -149,6 +150,7 @@ class FanOuts:
                 now=at,
                 ask=self._timing.asker(ttl_s=fan_out.ttl_s, urgent=fan_out.urgent, now=at),
                 everybody=self._timing.for_everybody,
+                unless=unless,
             )
         self._publish([(post.id, user_id) for user_id in part.users])
         self._on_matched(part.matched)
@@ -156,7 +158,9 @@ class FanOuts:
             if part.more:
                 posts.advance_fan_out(session, post.id, token=token, cursor=part.cursor, users=part.matched, now=now())
             else:
-                posts.finish_fan_out(session, post.id, token=token, users=part.matched, now=now())
+                posts.finish_fan_out(
+                    session, post.id, token=token, users=part.matched, now=now(), again=unless is not None
+                )
         if part.more:
             return SliceEnd.MORE
         users = post.matched_users + part.matched
@@ -165,10 +169,13 @@ class FanOuts:
         return SliceEnd.DONE
 
 
-def find(matcher: Matcher, fan_out: FanOut) -> Hit:
-    """What the matcher finds in a post."""
-    post = fan_out.post
-    return find_in(matcher, post.title, post.body, site_id=post.site_id, match_body=fan_out.match_body)
+def find(matcher: Matcher, fan_out: FanOut) -> tuple[Hit, Hit | None]:
+    """What the matcher finds in a post, and in the text whose readers are left out, if there is one."""
+
+    def found(text: Text) -> Hit:
+        return find_in(matcher, *text, site_id=fan_out.post.site_id, match_body=fan_out.match_body)
+
+    return found(fan_out.text), None if fan_out.unless is None else found(fan_out.unless)
 
 
 def find_in(matcher: Matcher, title: str, body: str, *, site_id: int, match_body: bool) -> Hit:

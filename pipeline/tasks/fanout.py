@@ -7,12 +7,13 @@ from pipeline import resources
 from pipeline.broker.publish import publish_many, queue_length
 from pipeline.celery import FANOUT_LEASE_S, NOTIFY_QUEUE, app
 from pipeline.delivery.asking import timing_of
+from pipeline.fanout import edits
 from pipeline.fanout.slices import FanOuts, FanOutSettings, SliceEnd
 from pipeline.fanout.synonyms import SynonymsFile
 from pipeline.metrics import recording
 from pipeline.settings import get_settings
 from pipeline.tasks.arguments import require_ids
-from pipeline.tasks.retries import RETRIES
+from pipeline.tasks.retries import RETRIES, TRANSIENT_ERRORS
 
 WAIT_S = 1
 """How long a fan-out waits when the notify queue is full."""
@@ -43,6 +44,12 @@ def fan_out_post(post_id: int) -> None:
             fan_out_post.apply_async((post_id,), countdown=WAIT_S)
         case SliceEnd.DONE | SliceEnd.NOTHING:
             return
+
+
+@app.task(name="look_at_edits", throws=TRANSIENT_ERRORS)
+def look_at_edits() -> None:
+    """Enqueue the fan-outs of posts that were edited and concern somebody new."""
+    enqueue_fan_outs(edits.look_at_edits(resources.database(), _fan_outs().matchers))
 
 
 def enqueue_fan_outs(post_ids: Sequence[int]) -> None:

@@ -264,7 +264,6 @@ class Run:
             shown=stats.get(pipelines.SHOWN, ()),
             post_pages=stats.get(post_pages.READ, 0),
             page_problem=stats.get(post_pages.PROBLEM),
-            reopened=stats.get(post_pages.REOPENED, ()),
             is_empty=bool(stats.get(EMPTY)),
             is_ambiguous=bool(stats.get(AMBIGUOUS)),
             retry_after_s=stats.get(middlewares.RETRY_AFTER),

@@ -101,3 +101,23 @@ class Post(Base):
     page_tries: Mapped[int | None]
     attachments: Mapped[list[dict[str, str]] | None]
     image: Mapped[str | None]
+
+
+class PostEdit(Base):
+    """A post whose text changed since its readers were found (storage.edits). Written under the lock of its post."""
+
+    __tablename__ = "post_edits"
+    __table_args__ = (partial_index("ix_post_edits_changed", "post_id", where="changed"),)
+
+    post_id: Mapped[int] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True)
+    # The text by which the readers were found; empty when there is nothing to do.
+    title: Mapped[str]
+    body: Mapped[str]
+    # The post's text is another one by now, and nobody has looked yet whom it concerns.
+    changed: Mapped[bool]
+    # The fan-out that is due or under way is for those alone whom the text above does not concern.
+    fanning: Mapped[bool] = mapped_column(server_default=text("false"))
+    # Every change was one to be expected: a part of the text that came later than the rest.
+    expected: Mapped[bool]
+    # Digests of what was found in the texts for which the post was fanned out, the latest last.
+    seen: Mapped[list[int]] = mapped_column(server_default=text("'[]'"), default=list)

@@ -5,7 +5,7 @@ the machine goes on until nothing is owed; then everybody must have what is thei
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -15,8 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import select
 
 from pipeline.delivery import decisions as judging
+from pipeline.fanout.edits import look_at_edits
 from pipeline.fanout.matcher import Matcher
-from pipeline.fanout.slices import find
+from pipeline.fanout.slices import MatcherCache, find
 from pipeline.push.outcome import Action, Outcome, OutcomeKind
 from storage import claims, notifications, outcomes, posts, retention, subscriptions, users
 from storage.models import Device, Notification, Post, Site, User
@@ -56,6 +57,8 @@ class Slice:
 
     fan_out: posts.FanOut
     token: str
+    # Whom it is for.
+    readers: set[int]
     part: notifications.Slice | None = None
 
 
@@ -72,7 +75,16 @@ class World:
     """What ought to be, by what was done."""
 
     ids: dict[str, int] = field(default_factory=dict)
+    # Whom any text of a post concerned, the first alone, and the last alone.
     readers: dict[int, set[int]] = field(default_factory=dict)
+    first: dict[int, set[int]] = field(default_factory=dict)
+    last: dict[int, set[int]] = field(default_factory=dict)
+    first_seen: dict[int, datetime] = field(default_factory=dict)
+    # Posts the first text of which was for its readers, and posts the edit of which was given up.
+    told: set[int] = field(default_factory=set)
+    dropped: set[int] = field(default_factory=set)
+    # Posts that are fanned out, or held, for their edits.
+    edited: set[int] = field(default_factory=set)
     # Posts that are for their readers, how far their fan-outs came, and those that are over.
     ready: set[int] = field(default_factory=set)
     cursors: Counter[int] = field(default_factory=Counter)
@@ -100,7 +112,7 @@ class Processes(RuleBasedStateMachine):
     @initialize()
     def people_subscribe(self) -> None:
         with self.database.writing() as session:
-            self.site_id = add_site(session).id
+            self.site_id = add_site(session, max_age_s=int(OLD.total_seconds())).id
             for name, phrases in READERS.items():
                 user = users.add(session, name, timezone="UTC", now=NOW)
                 for number in range(DEVICES[name]):
@@ -110,7 +122,7 @@ class Processes(RuleBasedStateMachine):
             self.users = dict(session.execute(select(User.external_id, User.id)).all())
             self.devices = dict(session.execute(select(Device.id, Device.user_id)).all())
             self.tokens = dict(session.execute(select(Device.id, Device.token)).all())
-            self.matcher = Matcher(subscriptions.keywords(session))
+            self.matcher, self.matchers = Matcher(subscriptions.keywords(session)), MatcherCache()
 
     def _register(self, session, user_id: int, token: str) -> None:  # type: ignore[no-untyped-def]
         users.register_device(session, user_id, platform="fcm", token=token, environment=None, now=self.now)
@@ -120,12 +132,14 @@ class Processes(RuleBasedStateMachine):
     @rule(
         numbers=st.lists(st.integers(1, 6), min_size=1, max_size=3, unique=True),
         fanout=st.sampled_from(("ready", "ready", "held", "silent")),
+        edit=st.sampled_from((0, 0, 1, 2)),
     )
-    def crawl(self, numbers: list[int], fanout: str) -> None:
-        """A post is new once; a known one that was edited keeps its id, and nobody hears of the edit."""
+    def crawl(self, numbers: list[int], fanout: str, edit: int) -> None:
+        """A post is new once; a known one that was edited keeps its id, and is for those whom its text concerns now."""
         new = [number for number in numbers if f"id-{number}" not in self.world.ids]
+        fates = self._fates()
         with self.database.writing() as session:
-            seen = [found(number, picked(TITLES, number), body=f"as of {self.now}") for number in numbers]
+            seen = [found(number, picked(TITLES, number + edit), body=f"as of {self.now}") for number in numbers]
             ready = closed_run(
                 session, session.get_one(Site, self.site_id), seen, fanout=fanout, new=len(new), now=self.now
             )
@@ -134,19 +148,53 @@ class Processes(RuleBasedStateMachine):
         fresh = {ids[f"id-{number}"] for number in new}
         assert set(ready) == (fresh if fanout == "ready" else set())
         self.world.ids = ids
-        for number in new:
-            title = picked(TITLES, number)
-            self.world.readers[ids[f"id-{number}"]] = {
-                self.users[name] for name, wanted in READERS.items() if any(phrase in title for phrase in wanted)
-            }
+        for number in numbers:
+            post_id, readers = ids[f"id-{number}"], self._concerned(picked(TITLES, number + edit))
+            if post_id in fresh:
+                self.world.first_seen[post_id] = self.now
+            if post_id in fresh or (fates[post_id] == "held" and post_id not in self.world.ready):
+                self.world.readers[post_id], self.world.first[post_id] = set(readers), readers
+            self.world.readers[post_id] |= readers
+            self.world.last[post_id] = readers
         self.world.ready.update(ready)
+        self.world.told.update(ready)
+
+    def _concerned(self, title: str) -> set[int]:
+        return {self.users[name] for name, wanted in READERS.items() if any(phrase in title for phrase in wanted)}
+
+    def _fates(self) -> dict[int, str]:
+        with self.database.reading() as session:
+            return dict(session.execute(select(Post.id, Post.fanout)).all())
 
     @rule(release=st.booleans())
     def settle_held_posts(self, *, release: bool) -> None:
         with self.database.writing() as session:
             settled = posts.settle(session, self.site_id, now=self.now, release=release)
-        assert not self.world.ready.intersection(settled)
-        self.world.ready.update(settled if release else ())
+        edited = self.world.edited.intersection(settled)
+        assert not (self.world.ready - self.world.fanned_out).intersection(settled)
+        if release:
+            self._open(settled)
+            self.world.told.update(set(settled) - edited)
+        else:
+            self.world.dropped.update(settled)
+
+    @rule()
+    def look_at_edits(self) -> None:
+        """Posts are fanned out again that were over, and no others."""
+        before = self._fates()
+        ready = look_at_edits(self.database, self.matchers, at=self.now)
+        fates = self._fates()
+        changed = {post for post in fates if fates[post] != before[post]}
+        assert {before[post] for post in changed} <= {"done", "silent"}
+        assert set(ready) == {post for post in changed if fates[post] == "ready"}
+        self.world.edited.update(changed)
+        self._open(ready)
+
+    def _open(self, post_ids: Iterable[int]) -> None:
+        for post_id in post_ids:
+            self.world.ready.add(post_id)
+            self.world.fanned_out.discard(post_id)
+            self.world.cursors[post_id] = 0
 
     # Fan-outs
 
@@ -165,7 +213,10 @@ class Processes(RuleBasedStateMachine):
         if fan_out is not None:
             assert fan_out.cursor == self.world.cursors[post_id]
             self.world.slices[post_id] = lease
-            self.slices.append(Slice(fan_out=fan_out, token=lease.token))
+            readers = self._concerned(fan_out.text.title)
+            if fan_out.unless:
+                readers -= self._concerned(fan_out.unless.title)
+            self.slices.append(Slice(fan_out=fan_out, token=lease.token, readers=readers))
 
     def _free(self, lease: Lease | None) -> bool:
         return lease is None or lease.until < self.now
@@ -176,12 +227,12 @@ class Processes(RuleBasedStateMachine):
         """Its messages go to readers, and to none who was served."""
         held = picked(self.slices, pick)
         with self.database.writing() as session:
-            hit = find(self.matcher, held.fan_out)
+            hit, unless = find(self.matcher, held.fan_out)
             held.part = notifications.create_slice(
-                session, held.fan_out.post.id, hit, after=held.fan_out.cursor, size=size, now=self.now
+                session, held.fan_out.post.id, hit, after=held.fan_out.cursor, size=size, now=self.now, unless=unless
             )
         messages = {(held.fan_out.post.id, user_id) for user_id in held.part.users}
-        assert set(held.part.users) <= self.world.readers[held.fan_out.post.id]
+        assert set(held.part.users) <= held.readers
         assert not messages & self.world.over
 
     @precondition(lambda self: any(held.part for held in self.slices))
@@ -193,7 +244,7 @@ class Processes(RuleBasedStateMachine):
         post_id, part = held.fan_out.post.id, held.part
         assert part is not None
         end = posts.advance_fan_out if part.more else posts.finish_fan_out
-        options = {"cursor": part.cursor} if part.more else {}
+        options = {"cursor": part.cursor} if part.more else {"again": held.fan_out.unless is not None}
         with self.database.writing() as session:
             ended = end(session, post_id, token=held.token, users=part.matched, now=self.now, **options)  # type: ignore[operator]
         lease = self.world.slices.get(post_id)
@@ -206,7 +257,7 @@ class Processes(RuleBasedStateMachine):
             self.world.cursors[post_id] = part.cursor
         else:
             self.world.fanned_out.add(post_id)
-        served = {(post_id, user) for user in self.world.readers[post_id] if not part.more or user <= part.cursor}
+        served = {(post_id, user) for user in held.readers if not part.more or user <= part.cursor}
         assert served <= self._statuses().keys() | self.world.pruned
 
     # Senders
@@ -349,6 +400,7 @@ class Processes(RuleBasedStateMachine):
         self.all_processes_die()
         for _ in range(50):
             self.now += timedelta(hours=2)
+            self.look_at_edits()
             with self.database.writing() as session:
                 lost = posts.stranded(session, enqueued_before=self.now, now=self.now)
             for post_id in lost:
@@ -365,13 +417,19 @@ class Processes(RuleBasedStateMachine):
         self._everybody_has_what_is_theirs_once()
 
     def _everybody_has_what_is_theirs_once(self) -> None:
-        owed = {(post, user) for post in self.world.ready for user in self.world.readers[post]}
-        statuses = self._statuses()
-        assert statuses.keys() | self.world.pruned == owed == self.world.over
+        world, fates = self.world, self._fates()
+        owed = {(post, user) for post in world.told for user in world.first[post]}
+        for post in fates.keys() - world.dropped:
+            # An edit that was seen a moment before the post was too old may have been looked at too late.
+            if fates[post] != "held" and self.now - world.first_seen[post] < OLD:
+                owed |= {(post, user) for user in world.last[post] - world.first[post]}
+        has = self._statuses().keys() | world.pruned
+        assert owed <= has
+        assert has == world.over
         for device_id, user_id in self.devices.items():
             # One that was dead for a while may have missed what was sent meanwhile.
             if device_id not in self.world.ever_dead:
-                for post in {post for post, user in owed if user == user_id}:
+                for post in {post for post, user in has if user == user_id}:
                     times = self.world.delivered[post, device_id]
                     assert times == 1 or (post, device_id) in self.world.given_up
 

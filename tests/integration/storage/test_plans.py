@@ -15,6 +15,7 @@ from storage import (
     crawl_runs,
     deferring,
     digests,
+    edits,
     matching,
     notifications,
     outcomes,
@@ -122,6 +123,11 @@ def claim(session: Session) -> None:
 PAUSE = pauses.Scope(activity="push", site="site-3")
 
 
+def claim_fan_out(session: Session) -> None:
+    session.execute(text("UPDATE posts SET fanout = 'ready' WHERE id = 5"))
+    assert posts.claim_fan_out(session, 5, token="t", now=NOW, lease_until=LATER)
+
+
 def open_channel(session: Session) -> None:
     channels.pause(session, "fcm", code="UNAUTHENTICATED", reason="a wrong key", now=NOW, until=NOW)
     assert channels.resume(session, "fcm", now=NOW) is not None
@@ -144,6 +150,10 @@ QUERIES: dict[str, Callable[[Session], object]] = {
     "slice where bodies count": lambda s: notifications.create_slice(
         s, 6, replace(HIT, match_body=True), after=100, size=200, now=NOW
     ),
+    "slice for an edit": lambda s: notifications.create_slice(s, 5, HIT, after=100, size=200, now=NOW, unless=HIT),
+    "claim a fan-out": claim_fan_out,
+    "note edits": lambda s: edits.note(s, dict.fromkeys(range(1, 100), ("edited", ""))),
+    "edited posts": lambda s: edits.waiting(s, now=NOW, limit=200),
     "window": lambda s: matching.window_end(s, HIT, after=100, size=10),
     "store posts": lambda s: posts.store(
         s, site_id=1, run_id=1, found=[posts.FoundPost(external_id="id-50", url="", title="")], now=NOW
@@ -187,7 +197,7 @@ SELDOM = {"open a channel": {"devices"}}
 
 
 HOT: dict[str, Callable[[Session], object]] = {
-    **{name: QUERIES[name] for name in ("claim", "targets", "slice", "window", "store posts")},
+    **{name: QUERIES[name] for name in ("claim", "targets", "slice", "window", "store posts", "claim a fan-out")},
     "record": lambda s: outcomes.record(
         s,
         token="t",

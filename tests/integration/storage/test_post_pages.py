@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from storage import post_pages, posts, retention
-from storage.models import Post, Site
+from storage.models import Post, PostEdit, Site
 from storage.session import Database
 from tests.support.builders import NOW, add_site, found, running_run
 
@@ -48,29 +48,29 @@ def test_nothing_is_owed_where_nobody_is_pushed(
 
 
 @pytest.mark.parametrize(
-    ("fanout", "after", "reopened"),
-    [("undecided", "undecided", False), ("held", "held", False), ("done", "ready", True)],
+    ("fanout", "noted"),
+    [("undecided", []), ("held", []), ("ready", [1]), ("done", [1])],
 )
-def test_what_a_page_held_is_kept_and_a_fan_out_that_is_over_begins_anew(
-    database: Database, run: tuple[int, int], fanout: str, after: str, *, reopened: bool
+def test_what_a_page_held_is_kept_and_after_the_fan_out_noted(
+    database: Database, run: tuple[int, int], fanout: str, noted: list[int]
 ) -> None:
     take(database, *run)
     files = [{"name": "신청서.hwp", "url": ""}]
     with database.writing() as session:
         session.get_one(Post, 1).fanout = fanout
         session.flush()
-        kept = post_pages.keep(session, 1, text="", attachments=files, image="https://a.example/b.png", now=NOW)
-        assert kept is reopened
-        assert not post_pages.keep(session, 99, text="", attachments=[], image="", now=NOW)
+        for post_id in (1, 99):
+            post_pages.keep(session, post_id, text="", attachments=files, image="https://a.example/b.png")
     assert take(database, *run) == [2]
     with database.reading() as session:
         post = session.scalars(select(Post).where(Post.id == 1)).one()
-        assert (post.fanout, post.attachments, post.image) == (after, files, "https://a.example/b.png")
+        assert (post.fanout, post.attachments, post.image) == (fanout, files, "https://a.example/b.png")
+        assert session.scalars(select(PostEdit.post_id)).all() == noted
 
 
 def test_retention_takes_the_files_with_the_text(database: Database, run: tuple[int, int]) -> None:
     with database.writing() as session:
-        post_pages.keep(session, 1, text="text", attachments=[{"name": "a.pdf", "url": ""}], image="", now=NOW)
+        post_pages.keep(session, 1, text="text", attachments=[{"name": "a.pdf", "url": ""}], image="")
         session.get_one(Post, 1).fanout = "done"
         session.flush()
         assert retention.empty_posts(session, before=NOW + timedelta(days=1), limit=10) == 1

@@ -59,6 +59,7 @@ def test_an_unknown_queue_is_refused_by_name() -> None:
         ("crawl_sites", FANOUT_QUEUE),
         ("sweep", FANOUT_QUEUE),
         ("send_due", FANOUT_QUEUE),
+        ("look_at_edits", FANOUT_QUEUE),
     ],
 )
 def test_each_task_has_its_queue(task: str, queue: str) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from pipeline.crawling.child import CrawlOrder, CrawlReport, run_child
 from pipeline.crawling.closing import Closed, close_run
 from pipeline.resources import now
-from storage.models import CrawlRun, Post, Site
+from storage.models import CrawlRun, Post, PostEdit, Site
 from storage.session import Database
 from tests.support.builders import running_run
 from tests.support.faulty_site import FaultySite, response
@@ -147,7 +147,7 @@ def test_a_server_that_asks_to_slow_down_is_asked_for_no_further_page_and_the_ru
     assert "so 2 more posts' pages were not asked for" in (report.page_problem or "")
 
 
-def test_a_page_is_tried_in_two_later_crawls_and_what_it_says_is_fanned_out_anew(
+def test_a_page_is_tried_in_two_later_crawls_and_what_it_says_is_looked_at(
     site: FaultySite, crawl: Crawl, database: Database
 ) -> None:
     board(site, 1, 2)
@@ -157,17 +157,18 @@ def test_a_page_is_tried_in_two_later_crawls_and_what_it_says_is_fanned_out_anew
     with database.writing() as session:
         session.execute(update(Post).values(fanout="done", fanout_cursor=7))
 
-    # The second try of one is good: its fan-out begins anew. The other fails for good.
+    # The second try of one is good: whom it concerns is to be looked at. The other fails for good.
     post(site, 1)
     report = crawl()
-    assert (report.reopened, report.post_pages) == ((1,), 1)
-    assert close(database, report).ready == (1,)
+    assert (report.post_pages, close(database, report).ready) == (1, ())
+    with database.reading() as session:
+        assert [(e.post_id, e.expected) for e in session.scalars(select(PostEdit))] == [(1, True)]
     for _ in range(2):
         close(database, crawl())
 
     assert [fetched(site).count(f"/post/{number}") for number in (1, 2)] == [2, 3]
     first, second = posts(database)
-    assert (first.fanout, first.fanout_cursor, first.body, first.page_tries) == ("ready", 0, TEXT, None)
+    assert (first.fanout, first.body, first.page_tries) == ("done", TEXT, None)
     assert (second.fanout, second.body, second.page_tries) == ("done", "", None)
 
 
