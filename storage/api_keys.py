@@ -1,13 +1,17 @@
 """The keys of the HTTP API: adding, finding, showing and revoking them. What a key may do is pipeline.web's affair."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, String, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage.errors import StorageError
 from storage.models import ApiKey
+from storage.types import UTCDateTime
 
 VALID_AT_ONCE = 2
 """Keys of one name that may be valid together: the old one and the one that replaces it."""
@@ -56,9 +60,29 @@ def listing(session: Session) -> Sequence[ApiKey]:
     return session.scalars(select(ApiKey).order_by(ApiKey.id)).all()
 
 
-def valid_key(session: Session, prefix: str, *, now: datetime) -> ApiKey | None:
+@dataclass(frozen=True, kw_only=True)
+class ValidKey:
+    """What a request's credential is checked with."""
+
+    id: int
+    scope: str
+    hash: str | None = field(repr=False)
+    algorithm: str | None
+    verification_key: str | None = field(repr=False)
+    last_used_at: datetime | None
+
+
+def valid_key(session: Session, prefix: str, *, now: datetime) -> ValidKey | None:
     """The key with this prefix, unless it expired or was revoked."""
-    return session.scalar(select(ApiKey).where(ApiKey.prefix == prefix, *_valid(now)))
+    row = session.execute(_valid_key(), {"prefix": prefix, "now": now}).one_or_none()
+    return ValidKey(**row._mapping) if row else None
+
+
+@lru_cache
+def _valid_key() -> Select[*tuple[Any, ...]]:
+    columns = [getattr(ApiKey, each.name) for each in fields(ValidKey)]
+    valid = _valid(bindparam("now", type_=UTCDateTime))
+    return select(*columns).where(ApiKey.prefix == bindparam("prefix", type_=String), *valid)
 
 
 def named(session: Session, name: str, scope: str, *, now: datetime) -> ApiKey | None:
@@ -86,5 +110,5 @@ def revoke(session: Session, name_or_prefix: str, *, now: datetime) -> Sequence[
     return keys
 
 
-def _valid(now: datetime) -> tuple[ColumnElement[bool], ...]:
+def _valid(now: datetime | ColumnElement[datetime]) -> tuple[ColumnElement[bool], ...]:
     return (ApiKey.revoked_at.is_(None), or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now))

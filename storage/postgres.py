@@ -4,12 +4,15 @@ A failover or an address translation leaves connections that swallow what is sen
 for as long as a person likes. Whoever meets one of these gets an error that passes, and tries again.
 """
 
+from math import inf
+from time import monotonic
 from typing import Any
 
 import psycopg
 from psycopg.errors import _WaitTimeout
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DisconnectionError
 
 STATEMENT_S = 30
 """The server gives up a statement that takes longer; ours take milliseconds."""
@@ -53,6 +56,28 @@ def set_deadlines(engine: Engine) -> None:
     """Give every statement and every wait for a lock its deadline, on the server and here."""
     event.listen(engine, "do_connect", lambda _dialect, _record, args, options: Connection.connect(*args, **options))
     event.listen(engine, "connect", _limit)
+
+
+RESTED_S = 1.0
+"""A connection that lay in the pool for longer is tested before use: the server may have gone meanwhile."""
+
+
+def test_what_rested(engine: Engine) -> None:
+    """Replace a connection that the server dropped while it lay in the pool, at no cost for those in use."""
+
+    def lay_down(_connection: Any, record: Any) -> None:
+        record.info["rests_since"] = monotonic()
+
+    def take(connection: Any, record: Any, _proxy: object) -> None:
+        if monotonic() - record.info.get("rests_since", inf) < RESTED_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except psycopg.Error as error:
+            raise DisconnectionError("the connection was dropped while nobody used it") from error
+
+    event.listen(engine, "checkin", lay_down)
+    event.listen(engine, "checkout", take)
 
 
 def _limit(connection: Any, _record: object) -> None:

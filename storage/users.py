@@ -3,14 +3,15 @@
 import contextlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Select, String, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from storage.device_tokens import DeviceError, in_one_form
 from storage.dialect import insert
 from storage.errors import StorageError
-from storage.models import Device, Subscription, User
+from storage.models import Device, Notification, Subscription, User
 
 
 class UnknownUserError(StorageError, LookupError):
@@ -50,6 +51,23 @@ def by_external_id(session: Session, external_id: str) -> User:
     if user is None:
         raise UnknownUserError(external_id)
     return user
+
+
+def badge(session: Session, external_id: str) -> int:
+    """How many notifications of a user were sent and not read. Raises UnknownUserError."""
+    found: int | None = session.scalar(_badge(), {"user": external_id})
+    if found is None:
+        raise UnknownUserError(external_id)
+    return found
+
+
+@lru_cache
+def _badge() -> Select[int]:
+    """Made once: phones ask for it at each start."""
+    unread = select(func.count()).where(
+        Notification.user_id == User.id, Notification.status == "sent", Notification.read_at.is_(None)
+    )
+    return select(unread.correlate(User).scalar_subquery()).where(User.external_id == bindparam("user", type_=String))
 
 
 def listing(session: Session, *, limit: int | None) -> Sequence[tuple[User, int, int]]:

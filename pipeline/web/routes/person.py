@@ -243,15 +243,16 @@ def _inbox(router: APIRouter, read: Named, write: Named) -> None:
         name: Annotated[str, Depends(read)], query: Annotated[InboxIn, Query()], services: Services, request: Request
     ) -> Response:
         with services.database.reading() as session:
-            user = users.by_external_id(session, name)
             rows = notifications.listing(
                 session,
-                user_id=user.id,
+                user=name,
                 unread=query.unread,
                 before=query.cursor,
                 limit=query.limit + 1,
                 with_devices=False,
             )
+            if not rows:
+                users.by_external_id(session, name)
         page = rows[: query.limit]
         cursor = page[-1].id if len(rows) > query.limit else None
         return _with_etag(request, InboxOut(items=[notification_out(row) for row in page], next_cursor=cursor))
@@ -278,8 +279,7 @@ def _inbox(router: APIRouter, read: Named, write: Named) -> None:
     @router.get("/badge", summary="The number on the app's icon")
     def badge(name: Annotated[str, Depends(read)], services: Services) -> BadgeOut:
         with services.database.reading() as session:
-            user = users.by_external_id(session, name)
-            return BadgeOut(badge=notifications.unread(session, user.id))
+            return BadgeOut(badge=users.badge(session, name))
 
 
 def _with_etag(request: Request, answer: InboxOut) -> Response:

@@ -55,6 +55,29 @@ def test_a_statement_and_a_lock_have_an_end(postgres_url: str, monkeypatch: pyte
             session.execute(text(waits))
 
 
+def test_a_connection_that_was_dropped_while_it_lay_in_the_pool_is_replaced_before_use(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "RESTED_S", 0)
+    database, killer = Database(postgres_url, for_requests=True), Database(postgres_url)
+    # Given connections of readers and writers that lie in the pool
+    with database.reading() as first, database.writing() as second:
+        pids = [session.scalar(text("SELECT pg_backend_pid()")) for session in (first, second)]
+    # When the server drops them
+    with killer.reading() as session:
+        assert all(session.scalar(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid}) for pid in pids)
+    # Then whoever asks next does not notice, and a writer's transaction is one
+    with database.reading() as session:
+        assert session.scalar(text("SELECT pg_backend_pid()")) not in pids
+    with database.writing() as session:
+        session.execute(text("CREATE TABLE half (id int)"))
+        session.rollback()
+    with database.reading() as session:
+        assert session.scalar(text("SELECT to_regclass('half')")) is None
+    database.close()
+    killer.close()
+
+
 def test_a_database_that_is_read_only_for_a_while_is_an_error_that_passes(postgres_url: str) -> None:
     with closing(Database(postgres_url)) as database, database.writing() as session:
         session.execute(text("SET TRANSACTION READ ONLY"))

@@ -1,9 +1,10 @@
 """A person's calls over HTTP, for a phone and for a back end."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from storage import notifications, sites, users
 from storage.models import Keyword, Notification, Post
@@ -78,6 +79,24 @@ def test_a_token_that_another_row_holds_already_moves_to_the_installation(api: A
     moved = api.call("PUT", "/v1/me/devices/phone-1", minji, json={**PHONE, "token": "token-of-the-tablet"})
     assert moved.status_code == 200
     assert [d["installation"] for d in api.call("GET", "/v1/me/devices", minji).json()] == ["phone-1"]
+
+
+def test_inbox_and_badge_cost_two_statements_and_no_transaction(api: Api, minji: str) -> None:
+    """The credential's and their own. On SQLite there is no server to spare trips to."""
+    owe(api, "minji", ["one", "two"])
+    sent: list[tuple[str, bool]] = []
+
+    def note(connection: Any, _cursor: object, statement: str, *_: object) -> None:
+        sent.append((statement[:6], getattr(connection.connection.dbapi_connection, "autocommit", True) is not False))
+
+    event.listen(api.context.database.engine, "before_cursor_execute", note)
+    for path in ("/v1/me/badge", "/v1/me/notifications"):
+        sent.clear()
+        assert api.call("GET", path, minji).status_code == 200
+        assert [each for each in sent if each[0] != "BEGIN "] == [("SELECT", True)] * 2
+    event.remove(api.context.database.engine, "before_cursor_execute", note)
+    for path in ("badge", "notifications"):
+        assert api.call("GET", f"/v1/users/nobody/{path}", "app").status_code == 404
 
 
 def test_subscribing_twice_makes_one_subscription(api: Api, minji: str) -> None:
