@@ -44,6 +44,9 @@ def _place(text: str, phrase: str) -> int:
     places = []
     for quoted, plain in _TERM.findall(phrase):
         term = quoted or plain
+        # Between alternatives.
+        if plain == "|":
+            continue
         # Korean compounds are found across blanks.
         pattern = r"\s?".join(term) if plain and _HANGUL.fullmatch(term) else re.escape(term)
         before, after = (r"(?<![^\W_])" if _is_spaced(term[0]) else ""), (r"(?![^\W_])" if _is_spaced(term[-1]) else "")

@@ -265,15 +265,15 @@ class _Index:
                     yield min(first[other] for other in terms), -length, keyword_id
 
 
-def through_synonyms(phrase: Phrase, synonyms: Synonyms, title: str, body: str = "") -> tuple[str, ...]:
-    """The synonyms by which alone terms of a phrase are found in a post."""
-    terms = [term for terms in read_alternatives(normalise(phrase.text)) for term in terms]
+def through_synonyms(text: str, kind: str, synonyms: Synonyms, title: str, body: str = "") -> tuple[str, ...]:
+    """The synonyms by which alone terms of a phrase, as it is stored, are found in a post."""
+    terms = [term for terms in read_alternatives(normalise(text)) for term in terms]
     spaced = has_spaced_script(term for term, _ in terms)
     through = []
     for term in terms:
         # As in the whole phrase, where Latin letters free the rest of the whole words that they ask for.
-        kind = "substring" if spaced and not has_spaced_script([term[0]]) else phrase.kind
-        if not Matcher([(0, write_terms([term]), kind)]).find(title, body).all_ids:
+        its = "substring" if spaced and not has_spaced_script([term[0]]) else kind
+        if not Matcher([(0, write_terms([term]), its)]).find(title, body).all_ids:
             members = synonyms.of(term[0])
             rows = [(at, write_terms([(m.term, " " in m.term)]), m.kind) for at, m in enumerate(members)]
             through += [members[at].term for at in Matcher(rows).find(title, body).all_ids]

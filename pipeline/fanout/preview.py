@@ -91,7 +91,10 @@ def preview(wish: SubscriptionEntry, posts: Sequence[RecentPost], synonyms: Syno
         posts=len(posts),
         days=min(days, DAYS),
         hits=len(hits),
-        newest=[FoundPost(post=p, through=through_synonyms(phrase, synonyms, *text(p))) for p in hits[:SHOWN]],
+        newest=[
+            FoundPost(post=p, through=through_synonyms(phrase.text, phrase.kind, synonyms, *text(p)))
+            for p in hits[:SHOWN]
+        ],
         sites=dict(Counter(post.site for post in hits).most_common()),
         per_day=sum(post.is_news for post in hits) / _days([post for post in posts if post.is_news], now),
         near=() if hits or not posts else _near(phrase, [text(post) for post in posts], synonyms),

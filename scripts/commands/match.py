@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import click
 
-from pipeline.fanout.matcher import Matcher, parse_phrase, through_synonyms
+from pipeline.fanout.matcher import Matcher, through_synonyms
 from pipeline.fanout.slices import find_in
 from pipeline.fanout.synonyms import Synonyms, SynonymsFile
 from pipeline.settings import get_settings
@@ -38,5 +38,5 @@ def match(title: str, body: str, site: str | None, *, as_json: bool) -> None:
 def _through(phrases: Iterable[KeywordText], synonyms: Synonyms, title: str, body: str) -> Iterator[str]:
     """What was found under another name than the one that is subscribed to."""
     for phrase in phrases:
-        for synonym in through_synonyms(parse_phrase(phrase.text, phrase.kind), synonyms, title, body):
+        for synonym in through_synonyms(phrase.text, phrase.kind, synonyms, title, body):
             yield f"{phrase.text} through the synonym {synonym}"

@@ -23,6 +23,7 @@ ENGLISH = (
         (ENGLISH, "scholarship", "A Scholarship for"),
         (ENGLISH, '"exchange students"', "exchange students starts."),
         (ENGLISH, "students absent", "exchange students"),
+        (f"Menu | map. {ENGLISH}", "absent | students", "exchange students"),
         (ENGLISH.replace("Scholarship", "Ｓｃｈｏｌａｒｓｈｉｐ"), "scholarship", "Ｓｃｈｏｌａｒｓｈｉｐ for"),
         ("artists start early. " * 20 + "It is art. " + "more words here " * 20, "art", "It is art."),
         ("奨学金の申請" * 60 + "留学生向けの案内" + "詳しくは窓口へ" * 60, "留学生", "留学生向けの案内"),

@@ -59,9 +59,11 @@ def test_the_phrase_is_where_its_synonym_stands():
 
 
 def test_it_is_told_through_which_synonym_a_phrase_was_found():
-    phrase = parse_phrase("카페 알바")
-    assert through_synonyms(phrase, SHOP, "카페", "아르바이트 part-time") == ("아르바이트", "part-time")
-    assert through_synonyms(phrase, SHOP, "카페 알바", "아르바이트") == ()
+    phrase = ("알바 카페", "substring")
+    assert through_synonyms(*phrase, SHOP, "카페", "아르바이트 part-time") == ("아르바이트", "part-time")
+    assert through_synonyms(*phrase, SHOP, "카페 알바", "아르바이트") == ()
+    # Stored before a line meant "or", and no phrase any more.
+    assert through_synonyms("a | 알바", "word", SHOP, "아르바이트") == ("아르바이트",)
 
 
 words = st.sampled_from(["알바", "아르바이트", "part-time", "part time", "카페", "art", "바이", "time", "구인", "채용"])
