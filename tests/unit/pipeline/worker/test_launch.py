@@ -1,0 +1,54 @@
+"""What the processes of the Procfile have in memory when they start, and what they have not."""
+
+import subprocess
+import sys
+
+import pytest
+
+LOADED = """
+import sys
+from pipeline.worker import launch
+launch.commands()
+launch.app.loader.import_default_modules()
+import celery.apps.beat, celery.apps.worker
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+NOBODY = {
+    "aiosqlite",
+    "alembic",
+    "click_repl",
+    "flower",
+    "lxml",
+    "mako",
+    "prompt_toolkit",
+    "pygments",
+    "scrapy",
+    "tornado",
+}
+NOTIFIER = {"apns2", "hyper", "pyfcm", "requests"}
+
+
+def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_a_worker_and_beat_load_nothing_that_they_do_not_use() -> None:
+    loaded = set(run("-c", LOADED).stdout.split())
+    assert "pipeline" in loaded
+    assert not loaded & (NOBODY | NOTIFIER)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["worker", "--help"], "--prefetch-multiplier"),
+        (["beat", "--help"], "--max-interval"),
+        (["worker", "-Q", "nonsense"], "crawlpush cannot start: there is no queue nonsense"),
+        (["wroker"], "No such command 'wroker'"),
+    ],
+)
+def test_it_takes_celery_s_options(arguments: list[str], said: str) -> None:
+    done = run("-m", "pipeline.worker.launch", *arguments)
+    assert said in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert (done.returncode == 0) == ("--help" in arguments)
