@@ -132,6 +132,7 @@ class Settings(BaseModel):
         default=False, description="Accept a rediss:// server's self-signed certificate, as Heroku's Redis has."
     )
 
+    site_timezone: TimeZone = Field("UTC", description="Time zone of a new site that is added without one.")
     display_timezone: TimeZone = Field(
         "", description="Time zone of the times that are shown and logged; default: the machine's."
     )

@@ -11,7 +11,7 @@ GROUPS = {
     "Where things are": ("data_dir", "database_url", "redis_url", "broker_url", "redis_tls_insecure"),
     "What people see": ("display_timezone", "log_level", "log_format"),
     "Telling the operators": tuple(n for n in Settings.model_fields if n.startswith(("alert_", "sentry_"))),
-    "Crawling": tuple(name for name in Settings.model_fields if name.startswith("crawl_")),
+    "Crawling": tuple(name for name in Settings.model_fields if name.startswith(("crawl_", "site_"))),
     "Push": tuple(name for name in Settings.model_fields if name.startswith(("fcm_", "apns_", "push_"))),
 }
 

@@ -129,8 +129,11 @@ _TEXTS: Final = ("schedule", "timezone", "active_hours", "max_age", "ttl", "robo
 _FLAGS: Final = ("enabled", "match_body", "allow_private")
 
 
-def parse_definitions(text: str, source: str = "sites.toml") -> dict[str, SiteDefinition]:
-    """The definitions in a TOML text, by name. `source` is the file's name, for the errors (DefinitionError)."""
+def parse_definitions(text: str, source: str = "sites.toml", *, timezone: str = "UTC") -> dict[str, SiteDefinition]:
+    """The definitions in a TOML text, by name. Raises DefinitionError.
+
+    source: the file's name, for the errors. timezone: of a site that names none.
+    """
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -142,10 +145,10 @@ def parse_definitions(text: str, source: str = "sites.toml") -> dict[str, SiteDe
         raise DefinitionError(f"{source}: unknown table or key {next(iter(document))!r}; sites are [sites.NAME]")
     if not isinstance(sites, dict):
         raise DefinitionError(f"{source}: sites must be tables named [sites.NAME]")
-    return {name: _definition(name, table, source) for name, table in sites.items()}
+    return {name: _definition(name, table, source, timezone) for name, table in sites.items()}
 
 
-def _definition(name: str, table: Any, source: str) -> SiteDefinition:
+def _definition(name: str, table: Any, source: str, timezone: str) -> SiteDefinition:
     where = f"{source}: site {name!r}"
     check_name(name, where)
     if not isinstance(table, dict):
@@ -158,7 +161,7 @@ def _definition(name: str, table: Any, source: str) -> SiteDefinition:
     spider = table.get("spider")
     if not isinstance(spider, str) or not spider:
         raise DefinitionError(f"{where}: the key spider is missing: listing, feed, json, or a spider of your own")
-    values = _values(table, where)
+    values = {"timezone": timezone, **_values(table, where)}
     definition = SiteDefinition(name=name, spider=spider, params=_params(table, where), **values)
     check_params(definition, where)
     return definition
@@ -243,7 +246,10 @@ def with_passwords(definition: SiteDefinition, before: Mapping[str, Any]) -> Sit
 
 
 def dump_definitions(definitions: Iterable[SiteDefinition], *, passwords: bool = False) -> str:
-    """The definitions as TOML, by name; what has its default is left out, and passwords are masked unless wanted."""
+    """The definitions as TOML, by name; passwords are masked unless wanted.
+
+    What has its default is left out, but for the time zone, whose default another installation may have set otherwise.
+    """
     return "\n".join(
         _dumped(each if passwords else replace(each, params=masked_params(each.params)))
         for each in sorted(definitions, key=lambda each: each.name)
@@ -256,7 +262,8 @@ def _dumped(definition: SiteDefinition) -> str:
     if "url" in params:
         own["url"] = params.pop("url")
     for each in fields(definition):
-        if each.name in (*_TEXTS, *_FLAGS) and getattr(definition, each.name) != each.default:
+        is_default = getattr(definition, each.name) == each.default
+        if each.name in (*_TEXTS, *_FLAGS) and (not is_default or each.name == "timezone"):
             own[each.name] = getattr(definition, each.name)
     text = toml_table(("sites", definition.name), own)
     return text + ("\n" + toml_table(("sites", definition.name, "params"), params) if params else "")

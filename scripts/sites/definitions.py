@@ -56,7 +56,8 @@ def add(name: str | None, *, ready: str | None, no_check: bool, notify_existing:
     with database.writing() as session:
         _insert(session, definition, baseline_done=notify_existing)
     first = "the first crawl pushes what it finds" if notify_existing else "the first crawl is a silent baseline"
-    click.echo(f"site {definition.name} added{seen}; {describe(parse_schedule(definition.schedule))}, and {first}")
+    rhythm = f"{describe(parse_schedule(definition.schedule))} in {definition.timezone}"
+    click.echo(f"site {definition.name} added{seen}; {rhythm}, and {first}")
 
 
 def _beginning(name: str | None, ready: str | None) -> SiteDefinition:
@@ -64,7 +65,7 @@ def _beginning(name: str | None, ready: str | None) -> SiteDefinition:
         if name is None:
             raise click.UsageError("give the site a NAME, or --from one that is ready-made")
         check_name(name)
-        return SiteDefinition(name=name, spider="listing")
+        return SiteDefinition(name=name, spider="listing", timezone=get_settings().site_timezone)
     known = ready_made()
     if ready not in known:
         raise click.ClickException(f"there is no ready-made site {ready!r}: there are {', '.join(known)}")
@@ -196,7 +197,8 @@ def import_sites(file: TextIO, *, check: bool) -> None:
 
     Importing a file twice changes nothing the second time. All of it is done, or, if one line is wrong, nothing.
     """
-    definitions = list(parse_definitions(_text(file), file.name).values())
+    timezone = get_settings().site_timezone
+    definitions = list(parse_definitions(_text(file), file.name, timezone=timezone).values())
     for definition in definitions:
         try:
             check_schedule(definition)

@@ -50,7 +50,7 @@ def definition_options(command: Any) -> Any:
         default=None,
         help="Whether the site is on this machine or in a private network; default: no.",
     )(command)
-    command = click.option("--timezone", help="The site's IANA time zone; default: UTC.")(command)
+    command = click.option("--timezone", help="The site's IANA time zone; default: SITE_TIMEZONE.")(command)
     command = click.option(
         "-p", "--param", "pairs", multiple=True, metavar="NAME=VALUE", help="Any other parameter; twice for a list."
     )(command)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "CONTRIBUTING.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")))
+TRANSLATED = {"README.ko.md": "README.md", "docs/ko/tutorial.md": "docs/tutorial.md"}
+"""A page in Korean -> the page in English that it says the same as."""
 
 NOT_COMMANDS = {"sql", "python", "toml", "kotlin", "swift"}
 """Blocks that other tests read: of these pages, by what they are marked with."""
@@ -23,6 +25,7 @@ RUNS = re.compile(r"crawlpush |celery |\.venv/bin/celery |cd /opt/crawlpush && \
 BY_HAND = {
     r"scripts/start\b": "runs until it is stopped: test_start.py starts it",
     r"scripts/test\b": "is what runs this test",
+    r"\. \.venv/bin/activate": "is for the reader's own shell",
     r"scripts/(lock|audit)\b": "asks the package index",
     r"crawlpush bench ": "takes minutes, and measures nothing while tests run",
     r"crawlpush drill\b": "takes minutes: test_drill_command.py runs a short one",

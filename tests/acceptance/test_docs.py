@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ import pytest
 
 from scripts.cli import main
 from scripts.local.embedded_redis import find_server
-from tests.acceptance.documented import NOT_COMMANDS, PAGES, ROOT, RUNS, Command, blocks, calls, commands
+from tests.acceptance.documented import NOT_COMMANDS, PAGES, ROOT, RUNS, TRANSLATED, Command, blocks, calls, commands
 from tests.acceptance.installation import Installation, installed, token_of
 from tests.support.services import require
 
@@ -54,6 +55,21 @@ def test_crawlpush_knows_the_commands_and_options_of_a_page(page: str) -> None:
                 continue
 
 
+@pytest.mark.parametrize("page", TRANSLATED)
+def test_a_translation_has_the_commands_of_the_page_that_it_is_of(page: str) -> None:
+    def said(name: str) -> list[str]:
+        found = blocks((ROOT / name).read_text(encoding="utf-8"))
+        return [re.sub(r"\s+#.*", "", line) for _, kind, block in found if kind in {"sh", "toml"} for line in block]
+
+    assert said(page) == said(TRANSLATED[page])
+
+
+def test_every_link_of_the_pages_leads_somewhere() -> None:
+    for page in (*PAGES, *TRANSLATED):
+        for link in re.findall(r"\]\(((?!https?:)[^)#]+)", (ROOT / page).read_text(encoding="utf-8")):
+            assert ((ROOT / page).parent / link).exists(), f"{page}: {link}"
+
+
 @pytest.mark.full
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", PAGES_THAT_RUN)
@@ -86,6 +102,12 @@ def ran(command: Command, installation: Installation, values: Mapping[str, str])
     return None if done.returncode in command.exits and "Traceback" not in done.stderr else said
 
 
+def recipes() -> str:
+    """What the tutorial has for the usual boards: a reader saves one of them as sites.toml."""
+    page = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    return "\n".join(line for _, kind, block in blocks(page) if kind == "toml" for line in block)
+
+
 def environment(installation: Installation) -> dict[str, str]:
     """Of a shell in which somebody activated the virtual environment."""
     path = os.pathsep.join([str(Path(sys.executable).parent), installation.environment["PATH"]])
@@ -101,6 +123,7 @@ def prepared(installation: Installation) -> dict[str, str]:
     (folder / "users.csv").write_text("user,timezone\nsora,Asia/Seoul\n")
     (folder / "devices.jsonl").write_text(json.dumps({"user": "sora", "platform": "fcm", "token": token}) + "\n")
     (folder / "subscriptions.jsonl").write_text(json.dumps({"user": "james", "phrase": "node.js"}) + "\n")
+    (folder / "sites.toml").write_text(recipes(), encoding="utf-8")
     # Apart from the folder that a page calls /var/lib, where the database may have the name of its backup.
     (folder / "backups").mkdir()
     # What restores a database wants it for itself.

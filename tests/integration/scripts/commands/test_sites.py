@@ -295,3 +295,20 @@ def test_another_password_is_no_reason_for_a_new_baseline(run: Run, site: Callab
     assert site().baseline_done
     run("set", "board", "--url", "https://reader:***@board.test/other", "--no-check")
     assert site().params["url"] == "https://reader:another-pw@board.test/other"
+
+
+def test_a_site_without_a_zone_has_that_of_the_installation_and_an_export_tells_it(
+    run: Run, site: Callable[..., Site], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("add", "older", *LISTING)
+    monkeypatch.setenv("SITE_TIMEZONE", "Asia/Seoul")
+    get_settings.cache_clear()
+    said = run("add", "board", *LISTING, "--schedule", "0 9 * * *").output
+    assert "at 09:00 every day in Asia/Seoul" in said
+    file = tmp_path / "sites.toml"
+    file.write_text('[sites.other]\nspider = "feed"\nurl = "https://board.test/feed"\n')
+    run("import", str(file))
+    assert [site(name).timezone for name in ("older", "board", "other")] == ["UTC", "Asia/Seoul", "Asia/Seoul"]
+    # Where another zone is the usual one, all three are as they were here.
+    run("export", str(file))
+    assert file.read_text().count("timezone = ") == 3
