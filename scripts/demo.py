@@ -126,7 +126,7 @@ def register(session: Session, params: dict[str, str], *, now: datetime) -> None
     known = {site.name: site for site in sites.all_sites(session)}.get(SITE)
     if known is not None and known.params.get("url") != params["url"]:
         # On another port every post would have another address, and be new.
-        sites.remove(session, SITE)
+        sites.remove(session, SITE, now=now)
         known = None
     site = known or sites.add(session, name=SITE, spider="listing", now=now)
     site.params = {name: value for name, value in params.items() if name != "timezone"}

@@ -12,6 +12,7 @@ EXAMPLES: Final = {
     "posts list": "--site notices --limit 10",
     "posts refan": "17",
     "posts show": "17",
+    "posts split": "17",
     "match": '--title "국가장학금 신청 안내" --site notices',
     "notifications drop": "--yes",
     "notifications list": "--user minji --status failed",

@@ -71,6 +71,10 @@ class SiteDefinition:
     enabled: bool = True
     # Whether keywords are also looked for in a post's body.
     match_body: bool = False
+    # Sites of one group that say the same tell a person once; "" is in none.
+    group: str = ""
+    # What the site puts into brackets around titles, comma-separated: no part of what its posts say.
+    labels: str = ""
     # Whether the site may be on a loopback or private address.
     allow_private: bool = False
     # Why robots.txt is not obeyed; "" obeys it.
@@ -102,6 +106,8 @@ class SiteDefinition:
             "max_age_s": seconds(self.max_age),
             "ttl_s": seconds(self.ttl),
             "match_body": self.match_body,
+            "group": self.group or None,
+            "labels": self.labels or None,
             "allow_private": self.allow_private,
             "robots_exempt_reason": self.robots_exempt_reason or None,
         }
@@ -120,12 +126,14 @@ class SiteDefinition:
             ttl=f"{row.ttl_s}s",
             enabled=row.enabled,
             match_body=row.match_body,
+            group=row.group or "",
+            labels=row.labels or "",
             allow_private=row.allow_private,
             robots_exempt_reason=row.robots_exempt_reason or "",
         )
 
 
-_TEXTS: Final = ("schedule", "timezone", "active_hours", "max_age", "ttl", "robots_exempt_reason")
+_TEXTS: Final = ("schedule", "timezone", "active_hours", "max_age", "ttl", "group", "labels", "robots_exempt_reason")
 _FLAGS: Final = ("enabled", "match_body", "allow_private")
 
 
@@ -175,6 +183,15 @@ def check_name(name: str, where: str = "") -> None:
         )
 
 
+def check_group(group: str, where: str = "") -> None:
+    """Raise DefinitionError for what cannot be a group's name."""
+    if group and not _NAME.fullmatch(group):
+        raise DefinitionError(
+            f"{where + ': ' if where else ''}group {group!r}: a group's name is at most 64 small letters, digits, "
+            "dots, dashes and underscores"
+        )
+
+
 def _values(table: Mapping[str, Any], where: str) -> dict[str, Any]:
     """The keys that are given besides the spider and its parameters, checked."""
     values: dict[str, Any] = {}
@@ -185,6 +202,7 @@ def _values(table: Mapping[str, Any], where: str) -> dict[str, Any]:
                 raise DefinitionError(f"{where}: {key} is {table[key]!r}; it must be {_KINDS[kind]}")
             values[key] = table[key]
     _check_timezone(values.get("timezone", "UTC"), where)
+    check_group(values.get("group", ""), where)
     for key in ("max_age", "ttl"):
         try:
             seconds(values.get(key, "1d"))

@@ -64,12 +64,13 @@ def insert_waiting(
     waits: Mapping[int, Wait],
     *,
     now: datetime,
+    **same: Any,
 ) -> None:
     """Insert the notifications of users who have to wait; those that are there already stay as they are."""
     values = [{"user_id": row.user_id, "keyword_id": row.keyword_id, **_columns(waits[row.user_id])} for row in rows]
     types = {name: Notification.__table__.c[name].type for name in values[0]}
     statement = insert_from(
-        session, Notification, given(session, "waiting", values, types), post_id=post_id, created_at=now
+        session, Notification, given(session, "waiting", values, types), post_id=post_id, created_at=now, **same
     )
     session.execute(statement.on_conflict_do_nothing(index_elements=[Notification.post_id, Notification.user_id]))
 

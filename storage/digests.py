@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, Row, and_, exists, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
+from storage import stories
 from storage.json_table import Types, given, given_values, insert_from
 from storage.models import Digest, Notification, Subscription
 from storage.types import UTCDateTime
@@ -236,6 +237,8 @@ def _finish(
         )
         .execution_options(synchronize_session=False)
     )
+    if status != "sent":
+        stories.hand_on(session, column.in_(given_values(session, "ended", ids, BigInteger())), now=now)
 
 
 GRACE = timedelta(minutes=5)

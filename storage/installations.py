@@ -7,6 +7,7 @@ from uuid import uuid4
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session, aliased
 
+from storage import stories
 from storage.errors import StorageError
 from storage.models import Delivery, Device, Installation, Notification, Subscription, User
 
@@ -117,6 +118,7 @@ def _move_notifications(session: Session, old: int, new: int) -> int:
     # Both were owed the post: what the phone showed already counts for the notification that stays.
     for mine, kept in both:
         session.execute(update(Delivery).where(Delivery.notification_id == mine).values(notification_id=kept))
+    stories.merge_into(session, old, new)
     moved = session.scalars(
         update(Notification)
         .where(Notification.user_id == old, Notification.id.not_in([mine for mine, _ in both]))

@@ -14,6 +14,7 @@ from storage.tables.crawling import (
     CrawlRun,
     Post,
     PostEdit,
+    Story,
 )
 from storage.tables.delivery import DELIVERY_STATUSES, NOTIFICATION_STATUSES, Delivery, Digest, Notification
 from storage.tables.people import (
@@ -57,6 +58,7 @@ __all__ = [
     "RobotsFile",
     "Showing",
     "Site",
+    "Story",
     "Subscription",
     "SubscriptionExclusion",
     "User",

@@ -1,6 +1,6 @@
 """Notifications: creating them slice by slice, finding those that are owed, and showing them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,11 +8,14 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, and_, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from storage.deferring import FORM_AGAIN, Wait, asked_about, insert_waiting
+from storage import stories
+from storage.deferring import FORM_AGAIN
 from storage.errors import StorageError
-from storage.json_table import given, given_values, insert_from
+from storage.json_table import given_values
 from storage.matching import EVERYBODY, Hit, matching_users, window_end
 from storage.models import Delivery, Keyword, Notification, Post, Site, User
+from storage.serving import Ask, Served, serve, serve_story
+from storage.stories import DROPPED, Elsewhere
 from storage.waiting import is_held
 
 
@@ -35,10 +38,6 @@ class Slice:
     more: bool
 
 
-Ask = Callable[[Session, Mapping[int, str | None]], Mapping[int, Wait]]
-"""Says which of some users have to wait: they are given with the pace of what matched, by id."""
-
-
 def create_slice(
     session: Session,
     post_id: int,
@@ -50,12 +49,14 @@ def create_slice(
     ask: Ask = lambda _session, _paces: {},
     everybody: bool = False,
     unless: Hit | None = None,
+    in_story: bool = False,
 ) -> Slice:
     """Insert the notification rows of the next `size` matching users after user id `after`.
 
     ask: about the users who said when and how often they want to hear; with `everybody`, about all. Those who have to
     wait get a row that says until when and why, and are sent for when that is over.
-    Without those among them whom `unless` matches, which is what was found in the post before it was edited.
+    Without those among them whom `unless` matches, which is what was found in the post before it was edited. Of a post
+    that is a part of a story (`in_story`), those who have the story already get a row that is merged.
 
     Repeating a slice, because its fan-out died before the messages were out, inserts nothing and returns the users
     whose notification is still waiting, so that nobody is left out and nobody who was served is sent for again.
@@ -72,29 +73,8 @@ def create_slice(
         matched = [row for row in matched if row.user_id not in before]
     if not matched:
         return Slice(users=(), cursor=cursor, matched=0, more=more)
-    # They are given to the next statement, not looked for again: a slice fits in memory, and matching costs more.
-    paces = asked_about(matched, everybody=everybody)
-    waits = ask(session, paces) if paces else {}
-    if waits:
-        insert_waiting(session, post_id, [row for row in matched if row.user_id in waits], waits, now=now)
-    rows = [
-        {"user_id": user_id, "keyword_id": keyword_id} for user_id, keyword_id, _ in matched if user_id not in waits
-    ]
-    users = given(session, "users", rows, {"user_id": BigInteger(), "keyword_id": BigInteger()})
-    statement = insert_from(
-        session, Notification, users, post_id=post_id, created_at=now, enqueued_at=now, next_attempt_at=now
-    )
-    waiting = session.scalars(
-        statement.on_conflict_do_update(
-            index_elements=[Notification.post_id, Notification.user_id],
-            set_={"enqueued_at": statement.excluded.enqueued_at},
-            where=and_(
-                Notification.status == "pending",
-                Notification.next_attempt_at <= statement.excluded.next_attempt_at,
-                Notification.deferred.is_(None),
-            ),
-        ).returning(Notification.user_id)
-    )
+    slice_ = Served(post_id=post_id, now=now, ask=ask, everybody=everybody)
+    waiting = serve_story(session, matched, slice_) if in_story else serve(session, matched, slice_)
     return Slice(users=sorted(waiting), cursor=cursor, matched=len(matched), more=more)
 
 
@@ -196,8 +176,11 @@ class NotificationRow:
     read_at: datetime | None
     opened_at: datetime | None
     dismissed_at: datetime | None
+    story_id: int | None
     # "fcm delivered", "apns failed BadDeviceToken": one entry per device.
     devices: tuple[str, ...]
+    # Where the same story stands too.
+    also_on: tuple[Elsewhere, ...]
 
 
 def listing(
@@ -209,14 +192,15 @@ def listing(
     notification_id: int | None = None,
     status: str | None = None,
     unread: bool = False,
+    merged: bool = True,
     before: int | None = None,
     limit: int | None,
     with_devices: bool = True,
 ) -> list[NotificationRow]:
     """The newest notifications, with the outcome on each device unless nobody wants to know.
 
-    `user` is the app's id of a person. `before` is the id of the last one of the page before: pages stay what they are
-    while new notifications come.
+    Without `merged`, each story once. `user` is the app's id of a person. `before` is the id of the last one of the
+    page before: pages stay what they are while new notifications come.
     """
     # Columns, not objects: an inbox has fifty rows, and most of its time went into making objects of them.
     columns = (
@@ -235,6 +219,7 @@ def listing(
         Notification.read_at,
         Notification.opened_at,
         Notification.dismissed_at,
+        Notification.story_id,
     )
     query = (
         select(*columns)
@@ -260,11 +245,21 @@ def listing(
         query = query.where(Notification.status == status)
     if unread:
         query = query.where(Notification.read_at.is_(None))
+    if not merged:
+        query = query.where(Notification.status != "merged")
     if before is not None:
         query = query.where(Notification.id < before)
     rows = session.execute(query).all()
     outcomes = _outcomes(session, [row.id for row in rows]) if with_devices else {}
-    return [NotificationRow(**row._mapping, devices=tuple(outcomes.get(row.id, ()))) for row in rows]
+    told = stories.elsewhere(session, {row.story_id for row in rows if row.story_id is not None})
+    return [
+        NotificationRow(
+            **row._mapping,
+            devices=tuple(outcomes.get(row.id, ())),
+            also_on=tuple(each for each in told.get(row.story_id, ()) if each.post_id != row.post_id),
+        )
+        for row in rows
+    ]
 
 
 def _outcomes(session: Session, ids: Sequence[int]) -> dict[int, list[str]]:
@@ -415,7 +410,7 @@ def drop_pending(session: Session) -> int:
     dropped = session.scalars(
         update(Notification)
         .where(Notification.status == "pending")
-        .values(status="skipped", reason="dropped by an operator", waits_for=None, deferred=None)
+        .values(status="skipped", reason=DROPPED, waits_for=None, deferred=None)
         .returning(Notification.id)
         .execution_options(synchronize_session=False)
     )

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Select, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from storage import stories
 from storage.json_table import given, given_values, insert_from
 from storage.models import Delivery, Device, Notification
 
@@ -75,6 +76,8 @@ def record(
         _record_deliveries(session, rows, now)
     _record_final(session, [n for n in notifications if n.id in ours and n.status != "pending"], now)
     _record_pending(session, [n for n in notifications if n.id in ours and n.status == "pending"])
+    if over := [n.id for n in notifications if n.id in ours and n.status in {"failed", "skipped"}]:
+        stories.hand_on(session, Notification.id.in_(_ids(session, over)), now=now)
     return ours
 
 

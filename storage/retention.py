@@ -22,7 +22,7 @@ from storage.models import (
     SubscriptionExclusion,
 )
 
-NOTIFICATIONS_OVER = ("sent", "failed", "skipped")
+NOTIFICATIONS_OVER = ("sent", "failed", "skipped", "merged")
 _FANOUT_OVER = ("done", "silent", "dropped")
 
 

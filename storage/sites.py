@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import case, delete, func, or_, select
 from sqlalchemy.orm import Session
 
+from storage import stories
 from storage.dialect import insert
 from storage.errors import StorageError
 from storage.models import CrawlRun, PageValidator, Post, RobotsFile, Site
@@ -58,9 +59,10 @@ def all_sites(session: Session) -> Sequence[Site]:
     return session.scalars(select(Site).order_by(Site.name)).all()
 
 
-def remove(session: Session, name: str) -> int:
+def remove(session: Session, name: str, *, now: datetime) -> int:
     """Delete a site with its runs, posts and notifications; returns the number of posts that went with it."""
     site = by_name(session, name)
+    stories.leave(session, site.id, now=now)
     posts = session.scalar(select(func.count()).select_from(Post).where(Post.site_id == site.id)) or 0
     session.execute(delete(Site).where(Site.id == site.id))
     return posts

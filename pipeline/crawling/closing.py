@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from pipeline.crawling import health, mending, same_posts, verdict
 from pipeline.crawling.same_posts import Known, Pair
+from pipeline.crawling.story_key import story_key
 from pipeline.resources import now
 from pipeline.scheduling import due
-from storage import crawl_runs, showings
+from storage import crawl_runs, showings, stories
 from storage.models import CrawlRun, Post, Site
 from storage.run_figures import RunFigures
 
@@ -57,6 +58,7 @@ def close_run(session: Session, run: CrawlRun, figures: RunFigures, *, retry_aft
         old_ids = {pair.new.id: pair.old.id for pair in pairs}
         showings.keep(session, site.id, [old_ids.get(each, each) for each in figures.shown])
     ready = crawl_runs.close(session, run, figures, judged, new=new, carried=len(pairs), now=at)
+    _tell_stories(session, site, run.id, at)
     due.adapt(session, site, at)
     _announce(session, health.alert(history.trouble, judged.trouble), site, figures)
     return Closed(new=new, fanout=judged.fanout, ready=tuple(ready))
@@ -68,7 +70,18 @@ def decide_late_posts(session: Session, run_id: int) -> list[int]:
     site = session.get_one(Site, run.site_id)
     late = len(showings.found_by(session, run_id))
     _carry_over(session, site, run_id, late, RunFigures(finish_reason="lost", ok=False), now())
-    return crawl_runs.decide_late_posts(session, run_id, now=now())
+    ready = crawl_runs.decide_late_posts(session, run_id, now=now())
+    _tell_stories(session, site, run_id, now())
+    return ready
+
+
+def _tell_stories(session: Session, site: Site, run_id: int, at: datetime) -> None:
+    """Find out which of the posts that a run brought are stories that other sites of the group have too."""
+    if site.group is None:
+        return
+    labels = (site.labels or "").split(",")
+    found = {post.id: story_key(post.title, labels) for post in stories.open_posts(session, run_id)}
+    stories.assign(session, site, {post_id: key for post_id, key in found.items() if key}, now=at)
 
 
 def _carry_over(session: Session, site: Site, run_id: int, new: int, figures: RunFigures, at: datetime) -> list[Pair]:

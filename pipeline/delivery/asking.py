@@ -19,8 +19,8 @@ from pipeline.settings import Settings
 from storage import deferring
 from storage.claims import Claimed
 from storage.deferring import Person, Wait
-from storage.notifications import Ask
 from storage.outcomes import NotificationRecord
+from storage.serving import Ask
 
 
 class Timing:

@@ -151,6 +151,7 @@ class FanOuts:
                 ask=self._timing.asker(ttl_s=fan_out.ttl_s, urgent=fan_out.urgent, now=at),
                 everybody=self._timing.for_everybody,
                 unless=unless,
+                in_story=post.story_id is not None,
             )
         self._publish([(post.id, user_id) for user_id in part.users])
         self._on_matched(part.matched)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pipeline.broker.queue_ages import oldest_sent_at
 from pipeline.crawling.closing import close_run, decide_late_posts
 from pipeline.resources import now
-from storage import channels, crawl_runs, digests, notifications, posts, probes
+from storage import channels, crawl_runs, digests, notifications, posts, probes, stories
 from storage.clock import elapsed
 from storage.run_figures import RunFigures
 from storage.session import Database
@@ -71,6 +71,8 @@ class Swept:
 def sweep(database: Database, broker: Broker) -> Swept:
     """Close dead runs, and enqueue again the runs, fan-outs and notifications whose message is gone."""
     moved = _bring_back(database)
+    with database.writing() as session:
+        stories.heal(session, now=now(), since=now() - timedelta(seconds=10 * GRACE_S))
     dead, ready = _close_dead_runs(database)
     runs = _stranded_runs(database, broker)
     broker.publish("crawl_site", [(run_id,) for run_id in runs])

@@ -3,7 +3,7 @@
 from pipeline.fanout.phrases import alternatives
 from pipeline.fanout.preview import Preview
 from pipeline.web.schemas.basics import PostBrief
-from pipeline.web.schemas.people import DeviceOut, NotificationOut, SubscriptionOut, UserOut
+from pipeline.web.schemas.people import DeviceOut, ElsewhereOut, NotificationOut, SubscriptionOut, UserOut
 from pipeline.web.schemas.phrases import FoundOut, NearOut, PreviewOut
 from pipeline.web.schemas.sites import PostOut, RunOut
 from storage.models import CrawlRun, Device, Post, User
@@ -61,6 +61,7 @@ def notification_out(row: NotificationRow) -> NotificationOut:
         read_at=row.read_at,
         opened_at=row.opened_at,
         dismissed_at=row.dismissed_at,
+        also_on=[ElsewhereOut(post=each.post_id, site=each.site, url=each.url) for each in row.also_on],
     )
 
 

@@ -15,7 +15,7 @@ from scripts.output import (
     show_rows,
     table_options,
 )
-from storage import notifications, overview, sites
+from storage import notifications, overview, sites, stories
 from storage import posts as stored
 from storage.models import CrawlRun, Post
 
@@ -67,6 +67,7 @@ def show(post: int, limit: int, *, as_json: bool) -> None:
         run = session.get(CrawlRun, found.run_id) if found.run_id else None
         trace = notifications.trace(session, post)
         users = notifications.listing(session, post_id=post, limit=limit) if limit else []
+        told = stories.elsewhere(session, [found.story_id] if found.story_id else []).get(found.story_id or 0, [])
     record = {
         "post": found.id,
         "site": site,
@@ -78,6 +79,7 @@ def show(post: int, limit: int, *, as_json: bool) -> None:
         "author": found.author,
         "published": found.published_at,
         "first_seen": found.first_seen_at,
+        "also_on": [f"{each.site} (post {each.post_id})" for each in told if each.post_id != post] or None,
         "crawl_run": found.run_id,
         "crawl": f"{run.trigger}, {run.status} ({run.finish_reason})" if run else "removed by retention",
         "fanout": found.fanout,
@@ -88,6 +90,16 @@ def show(post: int, limit: int, *, as_json: bool) -> None:
         "newest": [f"{row.user}: {row.status}; {', '.join(row.devices) or 'no device tried'}" for row in users],
     }
     show_record(record, as_json=as_json)
+
+
+@posts.command()
+@click.argument("post", type=ID)
+def split(post: int) -> None:
+    """Make a post a story of its own, for good: people for whom it was merged with another one get it after all."""
+    with open_database().writing() as session:
+        stored.by_id(session, post)
+        owed = stories.split(session, post, now=now())
+    click.echo(f"post {post} is a story of its own; {owed} people are owed what was merged")
 
 
 @posts.command()

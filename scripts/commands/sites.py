@@ -104,6 +104,7 @@ def show(name: str, *, as_json: bool) -> None:
         "active_hours": site.active_hours,
         "enabled": site.enabled,
         "baseline_done": site.baseline_done,
+        "group": site.group,
         "max_age_s": site.max_age_s,
         "ttl_s": site.ttl_s,
         "posts": state.posts,
@@ -198,7 +199,7 @@ def remove(name: str, *, yes: bool) -> None:
         found = overview.how_many(session, Post, site_id=stored.by_name(session, name).id)
     ask(f"Remove {name} with {in_words(found)} posts, and their notifications?", yes=yes)
     with open_database().writing() as session:
-        count = stored.remove(session, name)
+        count = stored.remove(session, name, now=now())
     click.echo(f"site {name} is gone, with {count} posts")
 
 

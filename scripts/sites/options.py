@@ -12,7 +12,7 @@ from pipeline.scheduling.due import check_kept
 from pipeline.scheduling.schedule import next_runs, parse_schedule
 from pipeline.settings import get_settings
 from scripts.sites.trial import Definition
-from spiders.definitions import SiteDefinition, check_params, seconds, with_passwords
+from spiders.definitions import SiteDefinition, check_group, check_params, seconds, with_passwords
 
 PARAM_OPTIONS = {
     "url": "The page or feed to watch.",
@@ -66,6 +66,8 @@ def rhythm_options(command: Any) -> Any:
         click.option(
             "--match-body/--no-match-body", default=None, help="Look for phrases in the body too; default: no."
         ),
+        click.option("--labels", help="What the site puts in brackets around titles, comma-separated; for its group."),
+        click.option("--group", help="Sites of one group that say the same tell a person once; default: none."),
         click.option("--ttl", type=Duration(), help="How long a notice is worth sending; default: 3d."),
         click.option("--max-age", type=Duration(), help="Older posts are pushed to nobody; default: 7d."),
         click.option("--active-hours", help='Crawl only then, such as "08:00-22:00", in the site\'s time zone.'),
@@ -78,7 +80,18 @@ def rhythm_options(command: Any) -> Any:
     return command
 
 
-_KEYS = ("spider", "schedule", "timezone", "active_hours", "max_age", "ttl", "match_body", "allow_private")
+_KEYS = (
+    "spider",
+    "schedule",
+    "timezone",
+    "active_hours",
+    "max_age",
+    "ttl",
+    "match_body",
+    "group",
+    "labels",
+    "allow_private",
+)
 
 
 def changed(definition: SiteDefinition, options: Mapping[str, Any]) -> SiteDefinition:
@@ -96,6 +109,7 @@ def changed(definition: SiteDefinition, options: Mapping[str, Any]) -> SiteDefin
     found = with_passwords(replace(definition, params=params, **values), definition.params)
     if find_zone(found.timezone) is None:
         raise click.ClickException(f"{found.timezone!r} is not an IANA time zone such as Asia/Seoul or UTC")
+    check_group(found.group)
     check_params(found)
     check_schedule(found)
     return found

@@ -67,6 +67,8 @@ class Post(Base):
         one_of("fanout", FANOUT_STATES),
         Index("ix_posts_run_id", "run_id"),
         Index("ix_posts_first_seen_at", "first_seen_at"),
+        # A story holds one post of each site.
+        partial_index("uq_posts_story_id", "story_id", "site_id", where="story_id IS NOT NULL", unique=True),
         Index("ix_posts_site_id_id", "site_id", "id"),
         # Retention empties old texts, and must not read those again that it has emptied.
         partial_index("ix_posts_with_body", "first_seen_at", where="body <> ''"),
@@ -101,6 +103,24 @@ class Post(Base):
     page_tries: Mapped[int | None]
     attachments: Mapped[list[dict[str, str]] | None]
     image: Mapped[str | None]
+    # The story that it is a part of (storage.stories), unless an operator split it off for good.
+    story_id: Mapped[int | None] = mapped_column(ForeignKey("stories.id"))
+    is_split: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class Story(Base):
+    """What several sites of a group say. The unique key is why two that find it at once make one of it."""
+
+    __tablename__ = "stories"
+    __table_args__ = (UniqueConstraint("story_group", "key", "number"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    group: Mapped[str] = mapped_column("story_group", String(64))
+    # Of the titles (pipeline.crawling.story_key).
+    key: Mapped[str] = mapped_column(String(512))
+    # The how many-th of this key.
+    number: Mapped[int]
+    begun_at: Mapped[datetime]
 
 
 class PostEdit(Base):

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from storage.types import Base, BigId, one_of, partial_index
 
-NOTIFICATION_STATUSES = ("pending", "sending", "sent", "failed", "skipped")
+NOTIFICATION_STATUSES = ("pending", "sending", "sent", "failed", "skipped", "merged")
 DELIVERY_STATUSES = ("retry", "delivered", "failed")
 
 
@@ -21,6 +21,16 @@ class Notification(Base):
         Index("ix_notifications_user_id_id", "user_id", "id"),
         partial_index("ix_notifications_pending", "next_attempt_at", where="status = 'pending'"),
         partial_index("ix_notifications_sending", "lease_until", where="status = 'sending'"),
+        # A story is told a person by one of its notifications; the others are merged into that.
+        partial_index(
+            "uq_notifications_story",
+            "story_id",
+            "user_id",
+            where="story_id IS NOT NULL AND status <> 'merged'",
+            unique=True,
+        ),
+        partial_index("ix_notifications_story_id", "story_id", "user_id", where="story_id IS NOT NULL"),
+        partial_index("ix_notifications_merged", "created_at", where="status = 'merged'"),
         partial_index("ix_notifications_failed", "id", where="status = 'failed'"),
         # The badge: how many of a user's notifications are unread.
         partial_index("ix_notifications_unread", "user_id", where="status = 'sent' AND read_at IS NULL"),
@@ -47,6 +57,8 @@ class Notification(Base):
     opened_at: Mapped[datetime | None]
     dismissed_at: Mapped[datetime | None]
     reason: Mapped[str | None]
+    # Its post's, unless the post was split off.
+    story_id: Mapped[int | None] = mapped_column(BigInteger)
     # Status pending: the fault or the pause whose end makes it due (storage.waiting).
     waits_for: Mapped[str | None] = mapped_column(String(80))
     # Status pending: why it waits for its user's time ("quiet hours", pipeline.delivery.timing); nobody may send it

@@ -44,6 +44,10 @@ class Site(Base):
     # Posts published longer ago than this are stored and never pushed; notices older than ttl are not sent any more.
     max_age_s: Mapped[int] = mapped_column(server_default=str(7 * 86_400))
     ttl_s: Mapped[int] = mapped_column(server_default=str(3 * 86_400))
+    # Sites of one group that say the same tell a person once (storage.stories); what this one puts into brackets around
+    # its titles, comma-separated, is no part of what they say.
+    group: Mapped[str | None] = mapped_column("story_group", String(64))
+    labels: Mapped[str | None]
     match_body: Mapped[bool] = mapped_column(server_default=text("false"))
     # What differs from the usual message: templates, sound, Android channel and so on (pipeline.delivery.template).
     push: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"), default=dict)

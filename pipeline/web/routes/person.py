@@ -247,6 +247,7 @@ def _inbox(router: APIRouter, read: Named, write: Named) -> None:
                 session,
                 user=name,
                 unread=query.unread,
+                merged=False,
                 before=query.cursor,
                 limit=query.limit + 1,
                 with_devices=False,

@@ -107,6 +107,14 @@ class SubscriptionOut(BaseModel):
     title_only: bool
 
 
+class ElsewhereOut(BaseModel):
+    """Another site that has the same story."""
+
+    post: int
+    site: str
+    url: str
+
+
 class NotificationOut(BaseModel):
     """A post that a person was owed, and what became of it."""
 
@@ -120,6 +128,7 @@ class NotificationOut(BaseModel):
     read_at: datetime | None
     opened_at: datetime | None
     dismissed_at: datetime | None
+    also_on: list[ElsewhereOut] = Field(description="Where the same story stands too: no push came of these.")
 
 
 class InboxIn(PageIn):

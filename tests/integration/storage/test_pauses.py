@@ -116,7 +116,7 @@ def test_a_pause_is_made_once_and_ended_once(database: Database, boards: dict[st
 def test_the_pauses_of_a_site_go_with_it(database: Database, boards: dict[str, int]) -> None:
     begin(database, BOARD)
     with database.writing() as session:
-        sites.remove(session, "board")
+        sites.remove(session, "board", now=NOW)
         add_site(session, "board")
         assert pauses.in_force(session) == []
         assert session.scalars(select(Site.name).where(pauses.crawls_paused())).all() == []

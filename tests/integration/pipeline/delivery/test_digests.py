@@ -298,7 +298,7 @@ def test_a_digest_whose_lead_goes_with_its_site_is_led_by_another(house: Callabl
     minji.says(snooze_until=None)
     with minji.database.writing() as session:
         digests.form(session, now=now(), limit=100)
-        sites.remove(session, "other")
+        sites.remove(session, "other", now=now())
     with minji.database.writing() as session:
         assert digests.mend(session, now=now() + LATER) == 1
     assert minji.deliver(minji.due()) == ["sent"]
