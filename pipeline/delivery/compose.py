@@ -7,6 +7,8 @@ from typing import Any
 
 from pipeline.delivery.excerpt import excerpt
 from pipeline.delivery.template import PushTemplate, TemplateError, fill, fill_link
+from pipeline.fanout.matcher import Matcher
+from pipeline.fanout.phrases import OR, alternatives, has_spaced_script
 from pipeline.push.message import MAX_PAYLOAD_BYTES, Message, Platform, clean_text, tag_for_post
 from storage.claims import Claimed, PostText, Target
 
@@ -17,9 +19,10 @@ def compose(post: PostText, notification: Claimed, target: Target) -> Message:
     One message however many phrases hit: it names the one that stands first in the post.
     """
     template = template_of(post.push)
-    body, phrase = _clean(post.body), _clean(notification.phrase or "")
+    title, body = _clean(post.title), _clean(post.body)
+    phrase = _shown(_clean(notification.phrase or ""), title, body)
     values = {
-        "title": _clean(post.title),
+        "title": title,
         # More fits into no payload, and would be encoded again and again to find that out.
         "body": body[:MAX_PAYLOAD_BYTES],
         "excerpt": excerpt(body, phrase),
@@ -61,6 +64,20 @@ def compose(post: PostText, notification: Claimed, target: Target) -> Message:
         interruption="time-sensitive" if post.urgent else None,
         category="urgent" if post.urgent else None,
     )
+
+
+def _shown(phrase: str, title: str, body: str) -> str:
+    """The phrase; of any of several the one that stands first: a list would leave no room for the post."""
+    return _first_of(phrase, title, body) if OR in phrase else phrase
+
+
+@lru_cache(maxsize=1024)
+def _first_of(phrase: str, title: str, body: str) -> str:
+    texts = alternatives(phrase)
+    rows = [(at, text, "word" if has_spaced_script([text]) else "substring") for at, text in enumerate(texts)]
+    hits = Matcher(rows).find(title, body).all_ids
+    # Found by a synonym alone: any is as good.
+    return texts[hits[0] if hits else 0]
 
 
 def template_of(column: Mapping[str, Any]) -> PushTemplate:

@@ -31,7 +31,7 @@ def try_phrase(*, as_json: bool, exclude: tuple[str, ...], **values: Any) -> Non
             "site": each.post.site,
             "title": each.post.title,
             "url": each.post.url,
-            "first_seen_at": each.post.first_seen_at,
+            "first_seen_at": each.post.first_seen_at.isoformat(),
             "through": list(each.through),
         }
         for each in found.newest

@@ -282,6 +282,8 @@ def test_a_phrase_is_tried_before_somebody_subscribes(run: Run, database: Databa
     said = run("phrases", "try", "국가장학금").output
     assert "1 of the last 2 posts" in said
     assert "국가 장학금 신청, board" in said
+    (newest,) = json.loads(run("phrases", "try", "식단 | 급식", "--json").output)["newest"]
+    assert (newest["title"], datetime.fromisoformat(newest["first_seen_at"]).tzinfo) == ("식단", UTC)
     answer = json.loads(run("phrases", "try", "급식", "--json").output)
     assert (answer["result"], answer["hits"], answer["newest"]) == ("0 in 1 day", 0, [])
     assert "single character" in refused(run, "phrases", "try", "책")

@@ -63,6 +63,15 @@ def test_a_long_text_is_shown_around_its_phrase_with_the_posts_own_picture() -> 
     assert composed(body=text, push={"body": "{body}"}).body.startswith("일반 안내입니다. 일반")
 
 
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [("아르바이트생, 알바", "아르바이트"), ("art school", "art"), ("start, part-time", '"알바 | x"')],
+)
+def test_of_any_of_several_phrases_the_one_that_stands_first_is_named(title: str, shown: str) -> None:
+    several = '"알바 | x" | art | 아르바이트 | 알바'
+    assert composed(phrase=several, title=title, body="", push={"body": "{phrase}"}).body == shown
+
+
 def test_a_subscription_to_a_whole_site_names_no_phrase() -> None:
     assert composed(phrase=None, body="").body == "konkuk"
 
