@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import lru_cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -83,6 +84,22 @@ def _endpoint(url: str) -> str:
     if parts.scheme != "https" or not parts.hostname:
         raise ValueError("a URL of the form https://HOST[:PORT] is expected")
     return url.rstrip("/")
+
+
+def _web_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("a URL of the form https://HOST[:PORT] is expected")
+    return url.rstrip("/")
+
+
+def _networks(text: str) -> str:
+    try:
+        for each in text.split():
+            ip_network(each, strict=False)
+    except ValueError:
+        raise ValueError("IP addresses or networks such as 10.0.0.0/8, separated by blanks, are expected") from None
+    return text
 
 
 def _alert_urls(urls: str) -> str:
@@ -203,6 +220,15 @@ class Settings(BaseModel):
 
     web_host: str = Field("127.0.0.1", description="Address that the HTTP API listens on; 0.0.0.0: all of them.")
     port: int = Field(8000, ge=0, le=65_535, description="Port that the HTTP API listens on.")
+    web_url: Annotated[str, AfterValidator(_web_url)] = Field(
+        "", description="Address of the pages as operators reach them, such as https://push.example.org."
+    )
+    web_operator_header: str = Field(
+        "", description="Header in which your own proxy names who is signed in there, such as X-Forwarded-User."
+    )
+    web_operator_proxies: Annotated[str, AfterValidator(_networks)] = Field(
+        "", description="Addresses and networks of the proxies whose header is believed, separated by blanks."
+    )
     api_user_per_minute: int = Field(120, ge=1, description="Requests a minute that a user's token may make.")
     api_key_per_minute: int = Field(30_000, ge=1, description="Requests a minute that a server key may make.")
     api_installs_per_minute: float = Field(

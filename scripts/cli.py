@@ -35,7 +35,7 @@ HELP = {
     "Operating": {
         "doctor": "Check this installation.",
         "config": "The settings that are in force.",
-        "web": "Serve the HTTP API: docs/api.md says what an app can do with it.",
+        "web": "Serve the HTTP API and the pages of operators: docs/api.md and docs/pages.md tell of them.",
         "keys": "Keys of the HTTP API.",
         "push": "Try the road to a phone.",
         "channels": "The roads to the phones: FCM, APNs, console.",

@@ -60,6 +60,7 @@ EXAMPLES: Final = {
     "doctor push": "",
     "config show": "--changed",
     "web": "--port 8080",
+    "web link": "--name minji",
     "keys add": "backend --scope app",
     "keys list": "",
     "keys revoke": "backend",

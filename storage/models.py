@@ -4,7 +4,7 @@ Times are aware datetimes in UTC on the way in and on the way out, whatever the 
 constraint is a promise (see docs/architecture.md): code may try anything twice, the constraint decides.
 """
 
-from storage.tables.access import API_SCOPES, ApiKey, Installation
+from storage.tables.access import API_SCOPES, ApiKey, Change, Installation, OperatorSecret
 from storage.tables.channels import ChannelHealth, ChannelState, Pause
 from storage.tables.crawling import (
     EXTERNAL_ID_LENGTH,
@@ -42,6 +42,7 @@ __all__ = [
     "RUN_UNFINISHED",
     "TOKEN_LENGTH",
     "ApiKey",
+    "Change",
     "ChannelHealth",
     "ChannelState",
     "CrawlRun",
@@ -51,6 +52,7 @@ __all__ = [
     "Installation",
     "Keyword",
     "Notification",
+    "OperatorSecret",
     "PageValidator",
     "Pause",
     "Post",

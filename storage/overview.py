@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, func, literal, select, text
+from sqlalchemy import Select, case, func, literal, select, text
 from sqlalchemy.orm import Session
 
 from storage.models import (
@@ -62,8 +62,11 @@ class SiteState:
     posts: int
 
 
-def site_states(session: Session, *, name: str | None = None) -> list[SiteState]:
-    """Every site (or one) with its last run and the numbers of its posts, by name."""
+def site_states(session: Session, *, name: str | None = None, with_posts: bool = True) -> list[SiteState]:
+    """Every site (or one) with its last run and the numbers of its posts, by name.
+
+    with_posts: count them, which of all that is told here takes longest; else each site has 0.
+    """
     last = select(func.max(CrawlRun.id)).where(CrawlRun.site_id == Site.id).correlate(Site).scalar_subquery()
     # Held posts are few, and one walk over their index serves all sites.
     held = (
@@ -71,7 +74,7 @@ def site_states(session: Session, *, name: str | None = None) -> list[SiteState]
     )
     # Of each site only so many: the answer to "how many are there" must not cost more with every year.
     some = select(Post.id).where(Post.site_id == Site.id).correlate(Site).limit(POSTS_COUNTED).subquery()
-    posts = select(func.count()).select_from(some).scalar_subquery()
+    posts = select(func.count()).select_from(some).scalar_subquery() if with_posts else literal(0)
     query = (
         select(Site, CrawlRun, func.coalesce(held.c.held, 0), posts)
         .outerjoin(CrawlRun, CrawlRun.id == last)
@@ -147,6 +150,29 @@ def pushes_since(session: Session, since: datetime) -> Mapping[str, Amount]:
     all_seen = sum(count for _, _, count in rows) < PUSHES_COUNTED
     precision = Precision.EXACT if all_seen else Precision.AT_LEAST
     return {f"{platform} {status}": Amount(count=count, precision=precision) for platform, status, count in rows}
+
+
+def by_step(session: Session, edges: Sequence[datetime]) -> tuple[list[int], list[dict[str, int]]]:
+    """What happened between each moment and the next: how many posts were first seen, and pushes by outcome."""
+
+    def step(column: Any) -> Any:
+        return case(*((column < edge, place) for place, edge in enumerate(edges[1:])), else_=len(edges) - 1)
+
+    posts, pushes = [0] * (len(edges) - 1), [dict[str, int]() for _ in edges[1:]]
+    seen = select(step(Post.first_seen_at).label("step")).where(
+        Post.first_seen_at >= edges[0], Post.first_seen_at < edges[-1]
+    )
+    some = seen.limit(COUNTED).subquery()
+    for place, count in session.execute(select(some.c.step, func.count()).group_by(some.c.step)):
+        posts[place] = count
+    sent = select(step(Delivery.at).label("step"), Delivery.status).where(
+        Delivery.at >= edges[0], Delivery.at < edges[-1]
+    )
+    some = sent.limit(PUSHES_COUNTED).subquery()
+    rows = session.execute(select(some.c.step, some.c.status, func.count()).group_by(some.c.step, some.c.status))
+    for place, status, count in rows:
+        pushes[place][status] = count
+    return posts, pushes
 
 
 @dataclass(frozen=True, kw_only=True)

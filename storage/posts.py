@@ -305,6 +305,12 @@ def settle(session: Session, site_id: int, *, now: datetime, release: bool) -> l
     return settled
 
 
+def held(session: Session, site_id: int, *, limit: int) -> Sequence[Post]:
+    """A site's posts that wait for an operator's word, oldest first."""
+    query = select(Post).where(Post.fanout == "held", Post.site_id == site_id)
+    return session.scalars(query.order_by(Post.id).limit(limit)).all()
+
+
 SEARCHED = 20_000
 """A search in titles looks at so many of the newest posts, so that one that finds nothing ends soon too."""
 

@@ -23,6 +23,7 @@ from pipeline.settings import Settings
 from pipeline.web import problems
 from pipeline.web.context import Context
 from pipeline.web.limits import BodyLimit, Limiter
+from pipeline.web.pages.mount import ROOT, Pages
 from pipeline.web.routes import health, installations, person, phrases, posts, sites, users
 from pipeline.web.schemas.basics import Problem
 from storage.session import Database
@@ -91,6 +92,7 @@ def create_app(context: Context) -> FastAPI:
         sites.router,
     ):
         app.include_router(router)
+    app.mount(ROOT, Pages(context))
     app.add_middleware(BodyLimit)
     for ours in problems.OURS:
         app.add_exception_handler(ours, problems.of_ours)

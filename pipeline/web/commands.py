@@ -1,4 +1,4 @@
-"""Commands of crawlpush, run for the API as processes of their own: what reads pages loads Scrapy, and this must not.
+"""Commands of crawlpush, run for the API and the pages as processes of their own: what reads a board loads Scrapy.
 
 The module is found by name, as the crawls' forkserver is. So a definition is tried, checked and stored by the very
 command that an operator types.
@@ -26,7 +26,7 @@ def run_command(words: Sequence[str]) -> str:
     """What a command prints. Raises ProblemError with its own sentence when it fails."""
     if not _AT_ONCE.acquire(blocking=False):
         wait = {"Retry-After": str(RETRY_AFTER_S)}
-        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "two definitions are being tried already: ask again", wait)
+        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "two commands are running already: ask again", wait)
     try:
         done = subprocess.run(
             [sys.executable, "-m", "scripts.from_stdin"],

@@ -9,6 +9,7 @@ from pipeline import logs, sentry, startup
 from pipeline.errors import PipelineError
 from pipeline.settings import Settings, get_settings
 from pipeline.web.app import create_app, open_context
+from pipeline.web.peer import Peer
 
 STOP_S = 10
 """How long a stop waits for the requests under way."""
@@ -27,7 +28,9 @@ def run(settings: Settings) -> None:
     host, port = listening.getsockname()[:2]
     sys.stderr.write(f"the HTTP API listens on http://{host}:{port}\n")
     config = uvicorn.Config(
-        create_app(open_context(settings)),
+        Peer(create_app(open_context(settings))),
+        # Peer does it.
+        proxy_headers=False,
         http="httptools",
         log_config=None,
         log_level="warning",

@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
@@ -13,8 +14,9 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from pipeline.basics.text import first_line
-from pipeline.settings import IS_CHECKOUT, SettingsError, load, unknown_names
+from pipeline.settings import IS_CHECKOUT, Settings, SettingsError, load, unknown_names
 from scripts import demo
+from scripts.commands.web import base_address, user_name
 from scripts.local.embedded_env import remove_embedded_env, write_embedded_env
 from scripts.local.embedded_redis import (
     BUILDING,
@@ -122,15 +124,26 @@ def run(signals: StopSignals, *, demo_wanted: bool, web_wanted: bool) -> Exit | 
         else:
             with closing(Database(settings.database)) as database:
                 demo.hide(database)
+        if web_wanted:
+            if "port" not in settings.model_fields_set:
+                # Nobody asked for a port, so one that somebody else has must not keep the pipeline from starting.
+                embedded["PORT"] = str(_usable_port(settings.web_host, settings.port))
+            say(_link(settings, int(embedded.get("PORT", settings.port))))
         write_embedded_env(data_dir, embedded)
         commands = procfile_commands((*PROCESSES, *([WEB] if web_wanted else [])))
         environment = program_environment(os.environ)
-        if web_wanted and "port" not in settings.model_fields_set:
-            # Nobody asked for a port, so one that somebody else has must not keep the pipeline from starting.
-            environment["PORT"] = str(_usable_port(settings.web_host, settings.port))
         # From here on nothing is interrupted: the processes end first, then the servers that they use.
         signals.only_note()
         return run_together(commands, environment, stop_wanted=lambda: signals.wanted, others=others)
+
+
+def _link(settings: Settings, port: int) -> str:
+    from pipeline.web.pages.links import new_link_address
+
+    base = base_address(settings.model_copy(update={"port": port}))
+    with closing(Database(settings.database)) as database:
+        address = new_link_address(database, base, user_name(), now=datetime.now(UTC))
+    return f"Look and steer, once within ten minutes (then `{demo.COMMAND} web link`): {address}"
 
 
 def _usable_port(host: str, wanted: int) -> int:

@@ -1,4 +1,4 @@
-"""Who may use the HTTP API."""
+"""Who may use the HTTP API, who operates by the pages, and what they changed."""
 
 from datetime import datetime
 
@@ -49,3 +49,35 @@ class Installation(Base):
 
     def __repr__(self) -> str:
         return f"Installation(id={self.id}, user_id={self.user_id})"
+
+
+class OperatorSecret(Base):
+    """A link that signs an operator in once, or a session of one; of its secret the hash alone is kept."""
+
+    __tablename__ = "operator_secrets"
+    __table_args__ = (one_of("kind", ("link", "session")),)
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    operator: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+    def __repr__(self) -> str:
+        return f"OperatorSecret(kind={self.kind!r}, operator={self.operator!r})"
+
+
+class Change(Base):
+    """What an operator changed by the pages: who, what and when, as the command that does the same."""
+
+    __tablename__ = "changes"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    at: Mapped[datetime]
+    operator: Mapped[str] = mapped_column(String(255))
+    # The subcommand and what it is about, such as "crawl board".
+    what: Mapped[str]
+    # With every word that may hold a secret masked.
+    command: Mapped[str]
+    # What it said. None: it was begun, and nobody knows how it ended.
+    outcome: Mapped[str | None]

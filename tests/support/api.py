@@ -14,6 +14,7 @@ from pipeline.settings import Settings
 from pipeline.web.app import create_app, open_context
 from pipeline.web.context import Context
 from pipeline.web.keys import SERVER_SCOPES, make_server_key
+from pipeline.web.peer import Peer
 from pipeline.web.server import listen
 from storage import api_keys
 from tests.support.broker import wait_until
@@ -56,7 +57,9 @@ def running_api(settings: Settings) -> Iterator[Api]:
     """Serve the API in a thread of this process, as the `web` process does."""
     context = open_context(settings)
     listening = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(create_app(context), http="httptools", log_config=None, access_log=False))
+    app = Peer(create_app(context))
+    config = uvicorn.Config(app, proxy_headers=False, http="httptools", log_config=None, access_log=False)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:

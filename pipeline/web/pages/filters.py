@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from pipeline.basics.text import last_line
+
 
 def clock(at: datetime | None) -> str:
     """A moment of today, to the minute."""
@@ -15,4 +17,4 @@ def number(value: float) -> str:
     return f"{value:,}"
 
 
-FILTERS: Final[Mapping[str, Callable[..., Any]]] = {"clock": clock, "number": number}
+FILTERS: Final[Mapping[str, Callable[..., Any]]] = {"clock": clock, "last_line": last_line, "number": number}

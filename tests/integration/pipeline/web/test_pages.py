@@ -1,0 +1,272 @@
+"""The pages of operators over HTTP: who gets in, what a form needs, what is on record, what hostile texts become."""
+
+import html
+import re
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import lxml.html
+import pytest
+import requests
+
+from pipeline.resources import now
+from pipeline.settings import load
+from pipeline.web.pages.app import ROUTES
+from pipeline.web.pages.links import new_link_address
+from storage import operators, sites
+from storage.models import Post
+from tests.support.api import TIMEOUT_S, Api, running_api
+from tests.support.broker import wait_until
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7*7}}\u202e"
+
+
+@pytest.fixture
+def api(sqlite_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    # The changes are commands, which read their settings from the environment.
+    monkeypatch.setenv("DATABASE_URL", sqlite_url)
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setenv("WEB_OPERATOR_HEADER", "X-Forwarded-User")
+    with running_api(load()) as running:
+        yield running
+
+
+class Reader:
+    """A browser without scripts."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+        self.session = requests.Session()
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        return self.session.get(f"{self.api.url}/ops{path}", timeout=TIMEOUT_S, **options)
+
+    def post(self, path: str, **form: str) -> requests.Response:
+        return self.session.post(f"{self.api.url}/ops{path}", data=form, timeout=TIMEOUT_S)
+
+    def sign_in(self, name: str = "minji") -> "Reader":
+        address = new_link_address(self.api.context.database, self.api.url, name, now=now())
+        assert "Sign in" in self.session.get(address, timeout=TIMEOUT_S).text
+        assert self.post("/sign-in", key=address.rpartition("=")[2]).status_code == 200
+        return self
+
+    def token(self) -> str:
+        """What a form of this session carries."""
+        found = re.search(r'name="token" value="([0-9a-f]{64})"', self.get("/changes").text)
+        assert found
+        return found[1]
+
+
+@pytest.fixture
+def reader(api: Api) -> Reader:
+    return Reader(api).sign_in()
+
+
+def add_site(api: Api, name: str = "board", *, held: int = 0) -> None:
+    with api.context.database.writing() as session:
+        site = sites.add(session, name=name, spider="listing", now=now())
+        site.params = {"url": "https://me:secret@www.example.org/board"}
+        site.baseline_done = True
+        session.flush()
+        for number in range(held):
+            post = {"external_id": str(number), "url": "https://x", "title": HOSTILE, "content_hash": "x"}
+            session.add(Post(site_id=site.id, first_seen_at=now(), fanout="held", **post))
+
+
+PATHS = [(page.method, page.path.replace("{site}", "board")) for page in ROUTES if not page.is_public]
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/"), *PATHS])
+def test_nobody_sees_or_changes_anything_without_a_session(api: Api, method: str, path: str) -> None:
+    add_site(api, held=1)
+    with requests.Session() as session:
+        session.cookies.set("crawlpush", "guessed")
+        answer = session.request(
+            method, f"{api.url}/ops{path}", data={"change": "drop", "count": "1"}, timeout=TIMEOUT_S
+        )
+    assert (answer.status_code, "crawlpush web link" in answer.text, "board" in answer.text) == (401, True, False)
+    with api.context.database.reading() as session:
+        assert session.query(Post).filter_by(fanout="held").count() == 1
+        assert operators.changes(session, limit=9) == []
+
+
+@pytest.mark.parametrize("path", [path for method, path in PATHS if method == "POST"])
+@pytest.mark.parametrize("lacks", ["token", "own token", "origin"])
+def test_each_form_needs_its_sessions_token_and_our_origin(api: Api, reader: Reader, path: str, lacks: str) -> None:
+    add_site(api, held=1)
+    form = {"change": "drop", "count": "1", "token": reader.token()}
+    match lacks:
+        case "token":
+            del form["token"]
+        case "own token":
+            form["token"] = Reader(api).sign_in("mallory").token()
+        case _:
+            reader.session.headers["Origin"] = "https://evil.example"
+    answer = reader.post(path, **form)
+    assert (answer.status_code, "nothing was changed" in answer.text) == (403, True)
+    with api.context.database.reading() as session:
+        assert session.query(Post).filter_by(fanout="held").count() == 1
+    reader.session.headers.pop("Origin", None)
+    assert reader.get("/changes").status_code == 200
+
+
+def test_a_link_signs_in_once_even_when_many_use_it_at_once(api: Api) -> None:
+    address = new_link_address(api.context.database, api.url, "minji", now=now())
+    for _ in range(2):
+        # As a chat's preview does.
+        assert requests.get(address, timeout=TIMEOUT_S).status_code == 200
+    readers = [Reader(api) for _ in range(6)]
+    threads = [
+        threading.Thread(target=r.post, args=("/sign-in",), kwargs={"key": address.rpartition("=")[2]}) for r in readers
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(r.get("/").status_code == 200 for r in readers) == 1
+
+
+def test_an_old_link_and_an_old_session_are_nothing(api: Api, reader: Reader) -> None:
+    old = new_link_address(api.context.database, api.url, "minji", now=now() - timedelta(minutes=11))
+    answer = Reader(api).post("/sign-in", key=old.rpartition("=")[2])
+    assert (answer.status_code, "older than ten minutes" in answer.text) == (403, True)
+    with api.context.database.writing() as session:
+        session.query(operators.OperatorSecret).update({"expires_at": now() - timedelta(seconds=1)})
+    assert reader.get("/").status_code == 401
+
+
+def test_signing_out_ends_the_session_for_whoever_has_its_cookie(api: Api, reader: Reader) -> None:
+    kept = reader.session.cookies["crawlpush"]
+    assert reader.post("/sign-out", token=reader.token()).status_code == 401
+    reader.session.cookies.set("crawlpush", kept)
+    assert reader.get("/").status_code == 401
+
+
+def test_the_cookie_is_for_this_site_alone_and_no_script(api: Api) -> None:
+    address = new_link_address(api.context.database, api.url, "minji", now=now())
+    form = {"key": address.rpartition("=")[2]}
+    there = {"allow_redirects": False, "timeout": TIMEOUT_S}
+    plain = requests.post(f"{api.url}/ops/sign-in", data=form, headers={"Host": "push.example.org"}, **there)
+    assert (plain.status_code, "https" in plain.text) == (403, True)
+    # From a proxy on this machine, which says that the browser came over TLS.
+    behind = {"Host": "push.example.org", "X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}
+    secure = requests.post(f"{api.url}/ops/sign-in", data=form, headers=behind, **there)
+    cookie = secure.headers["Set-Cookie"].lower()
+    assert cookie.startswith("__host-crawlpush=")
+    assert all(part in cookie for part in ("; secure", "; httponly", "; samesite=strict", "; path=/"))
+    assert "domain=" not in cookie
+
+
+@pytest.mark.parametrize(
+    ("proxies", "headers", "status"),
+    [
+        ("127.0.0.1", {"X-Forwarded-User": "sora"}, 200),
+        ("127.0.0.0/8", {"X-Forwarded-User": "sora", "X-Forwarded-For": "203.0.113.9"}, 200),
+        ("127.0.0.1", {}, 401),
+        ("10.0.0.1", {"X-Forwarded-User": "sora"}, 401),
+        # Who comes through a proxy that is not named, but believed as to addresses, does not become the one that is.
+        ("10.0.0.1", {"X-Forwarded-User": "sora", "X-Forwarded-For": "10.0.0.1"}, 401),
+        ("", {"X-Forwarded-User": "sora"}, 401),
+    ],
+)
+def test_a_name_from_a_proxy_counts_from_its_own_address_alone(
+    sqlite_url: str, redis_url: str, proxies: str, headers: dict[str, str], status: int
+) -> None:
+    settings = load().model_copy(
+        update={
+            "database_url": sqlite_url,
+            "redis_url": redis_url,
+            "web_operator_header": "X-Forwarded-User",
+            "web_operator_proxies": proxies,
+        }
+    )
+    with running_api(settings) as api:
+        reader = Reader(api)
+        reader.session.headers.update(headers)
+        answer = reader.get("/changes")
+        assert answer.status_code == status
+        if status == 200:
+            assert "sora" in answer.text
+            assert reader.post("/sign-out", token=reader.token()).history
+
+
+def test_a_change_is_the_command_and_is_on_record(api: Api, reader: Reader) -> None:
+    add_site(api)
+    answer = reader.post("/sites/board", token=reader.token(), change="pause-crawls")
+    assert (answer.status_code, "crawls of board are paused" in answer.text) == (200, True)
+    refused = reader.post("/sites/board", token=reader.token(), change="schedule", schedule="--help me")
+    assert (refused.status_code, "crawlpush sites schedule" in html.unescape(refused.text)) == (422, True)
+    with api.context.database.reading() as session:
+        assert sites.by_name(session, "board").crawl_paused_at is not None
+        newest, oldest = operators.changes(session, limit=9)
+    assert (oldest.operator, oldest.what, oldest.command) == (
+        "minji",
+        "pause crawl",
+        "crawlpush pause crawl --site=board",
+    )
+    assert oldest.outcome == "crawls of board are paused"
+    assert "--help me" in (newest.outcome or "")
+    page = html.unescape(reader.get("/changes").text)
+    assert all(text in page for text in ("minji", oldest.command, newest.command))
+
+
+def test_a_flood_is_released_with_its_number_typed(api: Api, reader: Reader) -> None:
+    add_site(api, held=3)
+    for wrong in ("", "2", "three"):
+        answer = reader.post("/sites/board", token=reader.token(), change="drop", count=wrong)
+        assert (answer.status_code, "3 posts of board are held" in answer.text) == (409, True)
+    assert reader.post("/sites/board", token=reader.token(), change="release", count="3").status_code == 200
+    with api.context.database.reading() as session:
+        assert {post.fanout for post in session.query(Post)} == {"ready"}
+
+
+@pytest.mark.parametrize("path", ["/", "/sites", "/sites/{name}", "/held", "/changes"])
+def test_hostile_texts_are_texts(api: Api, reader: Reader, path: str) -> None:
+    name = HOSTILE.replace("/", "_")[:64]
+    add_site(api, name, held=2)
+    with api.context.database.writing() as session:
+        site = sites.by_name(session, name)
+        site.advice, site.trouble, site.failures = HOSTILE, "broken", 3
+        operators.begin_change(session, operator=HOSTILE, what=HOSTILE, command=HOSTILE, now=now())
+    address = path.format(name=requests.utils.quote(name, safe=""))
+    # Signing in has taken the first picture of how things stand, which is shown for some seconds.
+    wait_until(lambda: "alert(1)" in html.unescape(reader.get(address).text), "the page shows what was added")
+    answer = reader.get(address)
+    assert answer.status_code == 200
+    page = lxml.html.fromstring(answer.content)
+    assert [each.get("src", "").partition("?")[0] for each in page.iter("script")] == ["/ops/static/htmx.min.js"]
+    assert not [each.tag for each in page.iter("img", "iframe", "object", "style")]
+    assert not [name for each in page.iter() for name in each.attrib if name.startswith("on") or name == "style"]
+    assert "alert(1)" in page.text_content()
+    assert "secret" not in answer.text
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/sites/nobody", 404),
+        ("/nowhere", 404),
+        ("/static/..%2frendering.py", 404),
+        ("/changes?before=x", 200),
+        ("/changes?before=99999999999999999999999", 200),
+        ("/sites?health=%00&q=%ff", 200),
+    ],
+)
+def test_odd_addresses_get_a_page(reader: Reader, path: str, status: int) -> None:
+    answer = reader.get(path)
+    assert answer.status_code == status
+    assert "Traceback" not in answer.text
+
+
+def test_the_api_loads_no_page_until_one_is_asked_for(api: Api) -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, pipeline.web.app; sys.exit('jinja2' in sys.modules or 'pipeline.web.pages.app' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
