@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pipeline.web.context import Context
-from pipeline.web.pages import sites
+from pipeline.web.pages import sites, tracing, trying
 from pipeline.web.pages.call import Call, Handler, go_to, id_of
 from pipeline.web.pages.mount import ROOT
 from pipeline.web.pages.now import NowPage
@@ -89,6 +89,12 @@ ROUTES: Final = (
     Page(path="/sites/{site}", handler=sites.site_page),
     Page(path="/sites/{site}", handler=sites.change_site, method="POST"),
     Page(path="/held", handler=sites.held_page),
+    Page(path="/try", handler=trying.try_page),
+    Page(path="/try", handler=trying.try_it, method="POST"),
+    Page(path="/posts", handler=tracing.posts_page),
+    Page(path="/posts/{post}", handler=tracing.post_page),
+    Page(path="/people", handler=tracing.find_person),
+    Page(path="/people/{user:path}", handler=tracing.person_page),
     Page(path="/changes", handler=changes_page),
     Page(path="/sign-in", handler=sign_in_page, is_public=True),
     Page(path="/sign-in", handler=sign_in, method="POST", is_public=True),
@@ -150,7 +156,17 @@ def _answer(context: Context, page: Page, request: Request, body: bytes) -> Resp
 def _guarded(call: Call, page: Page) -> Response:
     """The page's answer; or why there is none, as a page."""
     try:
-        return _for_whom_it_may(call, page)
+        if page.method == "POST" and call.asked.is_from_elsewhere:
+            raise ProblemError(HTTPStatus.FORBIDDEN, "the form came from another site, so nothing was changed")
+        if page.is_public:
+            return page.handler(call)
+        proxies = call.services.settings.web_operator_proxies
+        operator = signed_in(call.services.database, call.asked, proxies=proxies, now=call.at)
+        if operator is None:
+            return sign_in_page(replace(call, query={}))
+        # From here on what goes wrong is told with the way back to the other pages.
+        call = replace(call, operator=operator)
+        return _for_operator(call, page, operator)
     except OURS as error:
         status = error.status if isinstance(error, ProblemError) else status_of(error)
         return _told(call, status, str(error))
@@ -165,19 +181,9 @@ def _guarded(call: Call, page: Page) -> Response:
         return _told(call, HTTPStatus.INTERNAL_SERVER_ERROR, "something went wrong here; it was logged")
 
 
-def _for_whom_it_may(call: Call, page: Page) -> Response:
-    is_form = page.method == "POST"
-    if is_form and call.asked.is_from_elsewhere:
-        raise ProblemError(HTTPStatus.FORBIDDEN, "the form came from another site, so nothing was changed")
-    if page.is_public:
-        return page.handler(call)
-    operator = signed_in(
-        call.services.database, call.asked, proxies=call.services.settings.web_operator_proxies, now=call.at
-    )
-    if operator is None:
-        return sign_in_page(replace(call, query={}))
-    call = replace(call, operator=operator)
-    if is_form and not compare_digest(call.form.get("token", "").encode(), operator.token.encode()):
+def _for_operator(call: Call, page: Page, operator: Operator) -> Response:
+    token = call.form.get("token", "")
+    if page.method == "POST" and not compare_digest(token.encode(), operator.token.encode()):
         raise ProblemError(HTTPStatus.FORBIDDEN, "the form is of another session, so nothing was changed")
     answer = page.handler(call)
     return _remember(answer, call.asked, operator) if operator.is_new else answer

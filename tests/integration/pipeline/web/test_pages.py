@@ -2,9 +2,11 @@
 
 import html
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import reduce
 from typing import Any
 
 import lxml.html
@@ -15,7 +17,7 @@ from pipeline.resources import now
 from pipeline.settings import load
 from pipeline.web.pages.app import ROUTES
 from pipeline.web.pages.links import new_link_address
-from storage import operators, sites
+from storage import operators, sites, users
 from storage.models import Post
 from tests.support.api import TIMEOUT_S, Api, running_api
 from tests.support.broker import wait_until
@@ -75,7 +77,14 @@ def add_site(api: Api, name: str = "board", *, held: int = 0) -> None:
             session.add(Post(site_id=site.id, first_seen_at=now(), fanout="held", **post))
 
 
-PATHS = [(page.method, page.path.replace("{site}", "board")) for page in ROUTES if not page.is_public]
+FILLED = {"{site}": "board", "{post}": "1", "{user:path}": "minji"}
+
+
+def filled(path: str) -> str:
+    return reduce(lambda text, name: text.replace(name, FILLED[name]), FILLED, path)
+
+
+PATHS = [(page.method, filled(page.path)) for page in ROUTES if not page.is_public]
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/"), *PATHS])
@@ -222,13 +231,16 @@ def test_a_flood_is_released_with_its_number_typed(api: Api, reader: Reader) -> 
         assert {post.fanout for post in session.query(Post)} == {"ready"}
 
 
-@pytest.mark.parametrize("path", ["/", "/sites", "/sites/{name}", "/held", "/changes"])
+@pytest.mark.parametrize(
+    "path", ["/", "/sites", "/sites/{name}", "/held", "/changes", "/posts", "/posts/1", "/people/{name}?post=1"]
+)
 def test_hostile_texts_are_texts(api: Api, reader: Reader, path: str) -> None:
     name = HOSTILE.replace("/", "_")[:64]
     add_site(api, name, held=2)
     with api.context.database.writing() as session:
         site = sites.by_name(session, name)
         site.advice, site.trouble, site.failures = HOSTILE, "broken", 3
+        users.add(session, name, timezone="UTC", now=now())
         operators.begin_change(session, operator=HOSTILE, what=HOSTILE, command=HOSTILE, now=now())
     address = path.format(name=requests.utils.quote(name, safe=""))
     # Signing in has taken the first picture of how things stand, which is shown for some seconds.
@@ -252,6 +264,14 @@ def test_hostile_texts_are_texts(api: Api, reader: Reader, path: str) -> None:
     [
         ("/sites/nobody", 404),
         ("/nowhere", 404),
+        ("/posts/0", 404),
+        ("/posts/99999999999999999999", 404),
+        ("/posts/x", 404),
+        ("/posts?site=nobody", 404),
+        ("/posts?before=x&q=%25_", 200),
+        ("/people/nobody", 404),
+        ("/people?user=a%2Fb", 404),
+        ("/people?user=%00", 404),
         ("/static/..%2frendering.py", 404),
         ("/changes?before=x", 200),
         ("/changes?before=99999999999999999999999", 200),
@@ -270,3 +290,34 @@ def test_the_api_loads_no_page_until_one_is_asked_for(api: Api) -> None:
 
     code = "import sys, pipeline.web.app; sys.exit('jinja2' in sys.modules or 'pipeline.web.pages.app' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"url": "http://127.0.0.1:{port}/board"},
+        {"url": "http://localhost:{port}/board", "spider": "listing", "step": "again", "param-row": "tr"},
+        {"url": "http://[::ffff:127.0.0.1]:{port}/board"},
+        {"url": "http://0x7f.1:{port}/board", "step": "save", "name": "x", "spider": "listing", "param-row": "tr"},
+        {"url": "file:///etc/passwd"},
+        {"url": "--allow-private"},
+        {"url": "http://127.0.0.1:{port}/board", "timezone": "UTC --allow-private"},
+        {"url": "http://127.0.0.1:{port}/board", "step": "again", "spider": "listing --allow-private"},
+        {"url": "http://127.0.0.1:{port}/x", "step": "again", "spider": "feed", "param-allow_private": "yes"},
+        {"url": "http://127.0.0.1:{port}/x", "step": "save", "name": "--allow-private", "spider": "feed"},
+    ],
+)
+def test_no_field_reaches_a_private_address_unless_it_is_said_to_be_one(
+    api: Api, reader: Reader, form: dict[str, str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0)
+        port = server.getsockname()[1]
+        sent = {name: value.format(port=port) for name, value in form.items()}
+        answer = reader.post("/try", token=reader.token(), **sent)
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    assert answer.status_code in (422, 504)
+    assert 'role="alert"' in answer.text
+    with api.context.database.reading() as session:
+        assert sites.all_sites(session) == []
