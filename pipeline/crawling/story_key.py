@@ -17,7 +17,7 @@ BADGES = frozenset(
     ("공지", "공지사항", "알림", "필독", "중요", "긴급", "새글", "n", "new", "hot", "notice", "important", "urgent")
 )
 """What boards put into brackets around a title, and what says nothing of the post."""
-_LABEL = re.compile(r"[\[(<{【〔「『〈《](?P<first>[^\])>}】〕」』〉》]*)[\])>}】〕」』〉》]")
+_LABEL = re.compile(r"[\[(<{【〔「『〈《](?P<first>[^\[(<{【〔「『〈《\])>}】〕」』〉》]*)[\])>}】〕」』〉》]")
 _REPLY = re.compile(r"[\[(]?\s*(?:re|fwd?|답변|답글|회신)\s*[\])]?\s*[:\]]|^[\[(](?:re|답변|답글)[\])]|^ㄴ")
 _COMMON = re.compile(
     "안내(?:문|드립니다|말씀|입니다)?|공지(?:사항)?|알림|알려드립니다|게시판|학과|학부|전체|"
