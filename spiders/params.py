@@ -129,7 +129,7 @@ class SiteParams(PostPageParams):
         return ZoneInfo(self.timezone)
 
     def _check(self) -> None:
-        _check_url(self.url)
+        check_url(self.url)
         self.check_post_page()
         try:
             tls_rules(self.tls)
@@ -152,7 +152,8 @@ class SiteParams(PostPageParams):
                     raise ParamsError(f"{name}: {sentence if shown in sentence else f'{shown} {sentence}'}") from error
 
 
-def _check_url(url: str) -> None:
+def check_url(url: str) -> None:
+    """Raise ParamsError unless it is an address that can be asked for."""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0

@@ -14,7 +14,7 @@ from scripts.output import show_record, show_rows, table_options
 from scripts.sites import trial
 from scripts.sites.options import PARAM_OPTIONS, changed, definition_options, trial_of
 from spiders.definitions import SiteDefinition, dump_definitions
-from spiders.params import PostPageParams
+from spiders.params import PostPageParams, check_url
 from storage.models import Post
 
 TEXT_SHOWN = 600
@@ -111,9 +111,11 @@ def _first_answer(url: str, options: dict[str, Any], settings: Settings) -> tria
 
 
 def addresses(url: str) -> tuple[str, ...]:
-    """What a person may mean by an address: itself, or, without a scheme, https and then http."""
+    """What a person may mean by an address: itself, or, without a scheme, https and then http. Raises ParamsError."""
     url = url.strip()
-    return (url,) if "://" in url else tuple(f"{scheme}://{url.removeprefix('//')}" for scheme in ("https", "http"))
+    found = (url,) if "://" in url else tuple(f"{scheme}://{url.removeprefix('//')}" for scheme in ("https", "http"))
+    check_url(found[0])
+    return found
 
 
 def _command(proposed: trial.Proposal, options: dict[str, Any]) -> str:

@@ -1,0 +1,126 @@
+"""The walk of a new user: every command of `--help`, once rightly and wrongly in several ways, at 80 columns."""
+
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from rich.cells import cell_len
+
+from pipeline import resources
+from pipeline.celery import app
+from pipeline.settings import get_settings
+from scripts.cli import main
+from scripts.examples import EXAMPLES
+from scripts.json_answers import UNTIL_STOPPED
+from storage.models import Delivery, Device, Notification
+from storage.session import Database
+from tests.support.builders import NOW, add_site, add_user, found, stored_posts
+
+Run = Callable[[list[str]], Result]
+HEAVY = ("bench", "drill")
+"""They measure, and need minutes."""
+STRANGE = ("99999999999999999999", "없는 사람", "--nosuch", "-1", "\x1b[31m", "")
+"""What people mistype: a number too long, a name that is not there, an option, terminal codes, nothing."""
+TITLE = "2026학년도 2학기 국가장학금 2차 신청 안내 및 근로장학생 모집 (학부·대학원 공통, 기한 엄수)"
+
+
+def leaves(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from leaves(command, (*path, name))
+        else:
+            yield " ".join((*path, name)), command
+
+
+COMMANDS = {path: command for path, command in leaves(main) if path not in UNTIL_STOPPED and not path.startswith(HEAVY)}
+
+
+@pytest.fixture
+def run(sqlite_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run `crawlpush` on an 80 columns wide screen, where Korean people, posts and pushes are stored."""
+    for name, value in {"DATABASE_URL": sqlite_url, "REDIS_URL": redis_url, "COLUMNS": "80"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    for cached in (get_settings, resources.database, resources.redis):
+        cached.cache_clear()
+    # The app of this process may have been made for another test's broker.
+    app.close()
+    app.conf.broker_url = redis_url
+    with closing(Database(sqlite_url)) as database, database.writing() as session:
+        # Nothing listens there.
+        site = add_site(session, "notices", params={"url": "http://127.0.0.1:9/공지", "row": "tr"}, allow_private=True)
+        user = add_user(session, "minji", "국가장학금", "근로장학", platform="fcm")
+        (post_id,) = stored_posts(session, site, [found(1, TITLE, author="학생지원팀")])
+        sent = Notification(post_id=post_id, user_id=user.id, status="failed", created_at=NOW, next_attempt_at=NOW)
+        session.add(sent)
+        session.flush()
+        device = session.query(Device).one()
+        session.add(
+            Delivery(
+                notification_id=sent.id,
+                device_id=device.id,
+                platform="fcm",
+                status="failed",
+                code="UNREGISTERED",
+                detail="기기가 없습니다 " * 20,
+                at=NOW,
+            )
+        )
+    for name, text in {
+        "users.csv": "user,timezone\n지우,Asia/Seoul\n",
+        "devices.csv": "user,platform,token\nminji,fcm," + "d" * 140 + "\n",
+        "subscriptions.csv": "user,phrase\nminji,기숙사\n",
+        "sites.toml": '[sites.other]\nspider = "feed"\nurl = "https://board.test/feed"\n',
+    }.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return lambda words: CliRunner().invoke(main, words)
+
+
+def assert_said_in_words(result: Result) -> None:
+    """An exit code of the table in docs/command-line.md, and no traceback."""
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
+    assert result.exit_code in {0, 1, 2}, result.output
+    assert "Traceback" not in result.output
+    assert not re.search(r"\b\w+(Error|Exception)\b(?!:? is)", result.output), result.output
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_the_example_of_each_command_is_answered_in_words(run: Run, path: str) -> None:
+    words = shlex.split(EXAMPLES.get(path, EXAMPLES["users remove"]))
+    # Of these the example runs until it is stopped, or waits for workers that are not there.
+    words = {"status": [], "doctor": ["--wait", "0.1", "--no-clock"]}.get(path, words)
+    result = run([*path.split(), *words])
+    assert_said_in_words(result)
+    assert run([*path.split(), "--help"]).exit_code == 0
+
+
+@pytest.mark.parametrize("path", [path for path in COMMANDS if path.split()[-1] in {"list", "runs"}])
+def test_no_line_of_a_list_is_wider_than_the_screen(run: Run, path: str) -> None:
+    result = run(path.split())
+    assert result.exit_code == 0, result.output
+    assert max(map(cell_len, result.output.splitlines())) <= 80
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("path", COMMANDS)
+def test_what_is_mistyped_is_answered_in_words(run: Run, path: str) -> None:
+    command = COMMANDS[path]
+    arguments = [each for each in command.params if isinstance(each, click.Argument)]
+    options = [each.opts[-1] for each in command.params if isinstance(each, click.Option) and not each.is_flag]
+    typed = [[value] * max(len(arguments), 1) for value in STRANGE]
+    # Those that fetch a page start a process each time.
+    typed += (
+        []
+        if path in {"sites try", "sites add", "crawl"}
+        else [[*(["1"] * len(arguments)), option, value] for option in options for value in STRANGE[:2]]
+    )
+    for words in typed:
+        assert_said_in_words(run([*path.split(), *words]))
