@@ -25,6 +25,7 @@ from pipeline.basics.durations import exact_duration, parse_duration
 from pipeline.basics.time_zones import find_zone
 from spiders.errors import SpiderError
 from spiders.params import FeedParams, JSONParams, ListingParams, ParamsError, PostPageParams, SiteParams
+from spiders.request_params import RequestParams
 from spiders.toml_text import toml_table
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
@@ -242,6 +243,7 @@ def check_params(definition: SiteDefinition, where: str = "") -> None:
     try:
         if params is None:
             PostPageParams.chosen(definition.params)
+            RequestParams.of(definition.params)
         else:
             params.from_mapping({"timezone": definition.timezone, **definition.params})
     except ParamsError as error:

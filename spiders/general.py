@@ -21,7 +21,8 @@ from spiders.reading.addresses import Scheme
 from spiders.reading.bounds import left_out
 from spiders.reading.date_doubts import without_doubtful_dates
 from spiders.reading.page_posts import ListingPage
-from spiders.reading.places import PLACE, Place
+from spiders.reading.places import Place
+from spiders.request_params import RequestParams
 
 Params = TypeVar("Params", bound=SiteParams)
 Rows = TypeVar("Rows", bound=RowParams)
@@ -34,10 +35,28 @@ def content_type_of(response: Response) -> str:
     return (response.headers.get("Content-Type") or b"").decode("latin-1")
 
 
+def asked(
+    params: RequestParams, url: str, place: Place, *, encoding: str = "", dont_filter: bool = False
+) -> scrapy.Request:
+    """The request for a page, as the parameters say it; secrets are not in it yet (spiders.child.outgoing)."""
+    encoding = encoding or "utf-8"
+    body, media_type = params.sent(place, encoding)
+    return scrapy.Request(
+        url,
+        method=params.verb,
+        body=body,
+        headers={"Content-Type": media_type} if body else {},
+        encoding=encoding,
+        dont_filter=dont_filter,
+    )
+
+
 class GeneralSpider(scrapy.Spider, Generic[Params]):
     """A spider whose arguments are parameters; `Kind` checks them."""
 
     Kind: ClassVar[type[SiteParams]]
+    # The media types to ask for, where not those that all spiders ask for.
+    accepts: str = ""
     params: Params
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -61,7 +80,15 @@ class GeneralSpider(scrapy.Spider, Generic[Params]):
 
     async def start(self) -> AsyncIterator[scrapy.Request]:
         """The first page."""
-        yield scrapy.Request(self.params.url, dont_filter=True)
+        yield self.asked(self.params.url, Place(), dont_filter=True)
+
+    def asked(self, url: str, place: Place, *, dont_filter: bool = False) -> scrapy.Request:
+        """The request for a page."""
+        encoding = self.params.encoding
+        request = asked(self.params, url, place, encoding=encoding, dont_filter=dont_filter)
+        if self.accepts:
+            request.headers["Accept"] = self.accepts
+        return request.replace(callback=self.parse)
 
     def count(self, rows: int, posts: int, skipped: tuple[tuple[str, int], ...]) -> None:
         """Note what a page held."""
@@ -98,21 +125,21 @@ class PagedSpider(GeneralSpider[Rows]):
         fresh = [post for post in posts if post.external_id not in self._seen]
         self._seen.update(post.external_id for post in fresh)
         yield from fresh
-        following = self.following(page)
-        if fresh and following and self._pages < self.params.max_pages:
-            yield response.follow(following, callback=self.parse)
+        if fresh and self._pages < self.params.max_pages and (following := self.following(page, response)):
+            yield following
 
     @abstractmethod
     def parse_page(self, response: Response, now: datetime) -> ListingPage:
         """What a page holds; a spider in spiders/sites/ may replace this."""
 
-    def following(self, page: ListingPage) -> str | None:
-        """The address of the next page, if there is one."""
-        if PLACE.search(self.params.page_template):
-            return Place(page=self._pages + 1, offset=self._rows, cursor=self.cursor(page)).in_address(
-                self.params.page_template
-            )
-        return page.next_url
+    def following(self, page: ListingPage, response: Response) -> scrapy.Request | None:
+        """The request for the next page, if there is one."""
+        place = Place(page=self._pages + 1, offset=self._rows, cursor=self.cursor(page))
+        if self.params.page_template:
+            return self.asked(response.urljoin(place.in_address(self.params.page_template)), place)
+        if self.params.has_place:
+            return self.asked(self.params.url, place)
+        return response.follow(page.next_url, callback=self.parse) if page.next_url else None
 
     def cursor(self, page: ListingPage) -> str:  # noqa: ARG002
         """What the page says of where the next one begins."""

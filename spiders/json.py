@@ -1,7 +1,6 @@
 """The spider for JSON: an API's answer, or what a page embeds for its own scripts."""
 
 import logging
-from collections.abc import AsyncIterator
 from datetime import datetime
 
 import spiders.without_http2  # noqa: F401 - before Scrapy
@@ -30,12 +29,10 @@ class JSONSpider(PagedSpider[JSONParams]):
     name = "json"
     Kind = JSONParams
 
-    async def start(self) -> AsyncIterator[scrapy.Request]:
-        """The first page, asked for as what it is: some servers show people another one."""
-        async for request in super().start():
-            if not self.params.embedded:
-                request.headers["Accept"] = "application/json, */*;q=0.5"
-            yield request
+    @property
+    def accepts(self) -> str:  # type: ignore[override]
+        """Some servers show people another answer."""
+        return "" if self.params.embedded else "application/json, */*;q=0.5"
 
     def parse_page(self, response: Response, now: datetime) -> JSONPage:
         """What a page holds. Raises NotJSONError or ExpressionError, which say what came instead; the crawl fails."""
@@ -51,11 +48,11 @@ class JSONSpider(PagedSpider[JSONParams]):
             self.note(problem="; ".join(page.notes))
         return page
 
-    def following(self, page: ListingPage) -> str | None:
+    def following(self, page: ListingPage, response: Response) -> scrapy.Request | None:
         """None too when the answer itself says that there is no further page, or names the same again."""
         if self.params.next and not is_true(page.following if isinstance(page, JSONPage) else None):
             return None
-        return super().following(page)
+        return super().following(page, response)
 
     def cursor(self, page: ListingPage) -> str:
         """The cursor that `next` found."""

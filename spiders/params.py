@@ -1,6 +1,5 @@
 """What a site says about its board or feed: parameters, checked once, with sentences for whoever typed them."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Final, Self
@@ -10,35 +9,24 @@ from zoneinfo import ZoneInfo
 from w3lib.encoding import resolve_encoding
 
 from pipeline.basics.access import ADDRESSES, masked, tls_rules
+from pipeline.basics.secrets import has_secret
 from pipeline.basics.time_zones import find_zone
-from spiders.errors import SpiderError
+from spiders import param_checks as checks
+from spiders.param_values import ParamsError, as_pattern, chosen, convert
 from spiders.reading.dates import DATE_ORDERS
-from spiders.reading.embedded import VARIABLE
-from spiders.reading.expressions import EXPRESSION_FIELD, ExpressionError, compile_expression
-from spiders.reading.places import PLACE
+from spiders.reading.expressions import ExpressionError
 from spiders.reading.selectors import SelectorError, compile_selector
+from spiders.request_params import RequestParams
+
+__all__ = ["FeedParams", "JSONParams", "ListingParams", "ParamsError", "PostPageParams", "RowParams", "SiteParams"]
 
 MAX_PAGES: Final = 50
 """More pages per crawl are a mirror, not a watch."""
 MAX_POSTS: Final = 100
 """The same for posts' own pages."""
 
-_FLAGS: Final = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
-
 FEED_IDS: Final = ("auto", "guid", "link", "comments")
 FEED_LINKS: Final = ("link", "comments")
-
-
-class ParamsError(SpiderError, ValueError):
-    """A parameter of a site is missing, unknown or wrong; the message names it, its value, and what is allowed."""
-
-
-def as_pattern(text: str) -> re.Pattern[str]:
-    """A regular expression; raises ParamsError with the reason when it is none."""
-    try:
-        return re.compile(text)
-    except re.error as error:
-        raise ParamsError(f"is not a valid regular expression: {error}") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +45,7 @@ class PostPageParams:
     @classmethod
     def chosen(cls, values: Mapping[str, Any]) -> "PostPageParams":
         """Those among a site's parameters, checked and converted. Raises ParamsError."""
-        names = {each.name: each.type for each in fields(PostPageParams)}
-        given = {
-            name: _convert(name, value, names[name])
-            for name, value in values.items()
-            if name in names and value not in (None, "")
-        }
-        params = PostPageParams(**given)
+        params = PostPageParams(**chosen(PostPageParams, values))
         params.check_post_page()
         return params
 
@@ -85,7 +67,7 @@ class PostPageParams:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SiteParams(PostPageParams):
+class SiteParams(PostPageParams, RequestParams):
     """What all general spiders know."""
 
     # The page or feed to crawl, http or https.
@@ -116,7 +98,7 @@ class SiteParams(PostPageParams):
                 raise ParamsError(f"there is no parameter {name!r}; the parameters are {', '.join(sorted(known))}")
             if value is None or value == "":
                 continue
-            given[name] = _convert(name, value, known[name].type)
+            given[name] = convert(name, value, known[name].type)
         if "url" not in given:
             raise ParamsError("the parameter url is missing: it is the address of the page or feed")
         params = cls(**given)
@@ -129,8 +111,9 @@ class SiteParams(PostPageParams):
         return ZoneInfo(self.timezone)
 
     def _check(self) -> None:
-        check_url(self.url)
+        _check_addresses(self)
         self.check_post_page()
+        self.check_request()
         try:
             tls_rules(self.tls)
         except ValueError as error:
@@ -152,6 +135,15 @@ class SiteParams(PostPageParams):
                     raise ParamsError(f"{name}: {sentence if shown in sentence else f'{shown} {sentence}'}") from error
 
 
+def _check_addresses(params: SiteParams) -> None:
+    check_url(params.url)
+    for name in (*ADDRESSES, "link_template"):
+        if has_secret(getattr(params, name, "")):
+            raise ParamsError(
+                f"{name}: a secret in an address would be logged: send it in headers, cookies, form or json"
+            )
+
+
 def check_url(url: str) -> None:
     """Raise ParamsError unless it is an address that can be asked for."""
     try:
@@ -161,108 +153,6 @@ def check_url(url: str) -> None:
         usable = False
     if not usable:
         raise ParamsError(f"url is {masked(url)!r}; it must be an absolute http or https address")
-
-
-def _convert(name: str, value: Any, kind: Any) -> Any:
-    if kind is int:
-        return _integer(name, value)
-    if kind is bool:
-        return _flag(name, value)
-    if kind is str:
-        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
-            return str(value).strip()
-        raise ParamsError(f"{name} is {value!r}; it must be a text")
-    if isinstance(value, str):
-        value = value.splitlines()
-    if not isinstance(value, (list, tuple)) or not all(isinstance(each, str) for each in value):
-        raise ParamsError(f"{name} is {value!r}; it must be a list of texts, or one text with a line for each")
-    return tuple(each.strip() for each in value if each.strip())
-
-
-def _flag(name: str, value: Any) -> bool:
-    found = value if isinstance(value, bool) else _FLAGS.get(str(value).strip().lower())
-    if found is None:
-        raise ParamsError(f"{name} is {value!r}; it must be true or false")
-    return found
-
-
-def _integer(name: str, value: Any) -> int:
-    try:
-        if isinstance(value, bool) or int(value) != float(value):
-            raise ValueError
-        return int(value)
-    except (TypeError, ValueError) as error:
-        raise ParamsError(f"{name} is {value!r}; it must be a whole number") from error
-
-
-def _page_selector(text: str) -> object:
-    return compile_selector(text)
-
-
-def _row_selector(text: str) -> object:
-    return compile_selector(text, in_row=True)
-
-
-def _pattern_of(text: str) -> str:
-    """The pattern of "re:...", "link:..." and "title:..."; "" for what selects."""
-    kind, _, rest = text.partition(":")
-    return rest if kind in {"re", "link", "title"} and not rest.startswith(":") else ""
-
-
-def _selector_or_pattern(text: str) -> object:
-    return as_pattern(pattern) if (pattern := _pattern_of(text)) else _row_selector(text)
-
-
-def _link_template(text: str) -> object:
-    if not re.search(r"\{[\w.-]+\}", text):
-        raise ParamsError("names no field; write for example view.do?id={data-id} or view.do?id={onclick.0}")
-    return text
-
-
-def _expression(text: str) -> object:
-    return compile_expression(text)
-
-
-def _expression_or_pattern(text: str) -> object:
-    return as_pattern(pattern) if (pattern := _pattern_of(text)) else _expression(text)
-
-
-def _pattern_alone(text: str) -> object:
-    if pattern := _pattern_of(text):
-        return as_pattern(pattern)
-    raise ParamsError('must be "re:" and a pattern')
-
-
-def _expression_template(text: str) -> object:
-    fields = EXPRESSION_FIELD.findall(text)
-    if not fields:
-        raise ParamsError("names no field; write for example https://board.example/view?no={id}")
-    return [_expression(field) for field in fields]
-
-
-def _embedded(text: str) -> object:
-    return VARIABLE.fullmatch(text) or _page_selector(text)
-
-
-def _page_template(text: str) -> object:
-    if not PLACE.search(text):
-        raise ParamsError("must hold {page} where the page's number goes ({page0} counts from 0), {offset} or {cursor}")
-    return text
-
-
-def _date_format(text: str) -> object:
-    if "%" not in text:
-        raise ParamsError("is no strptime format; write for example %d.%m.%Y %H:%M")
-    return text
-
-
-def _one_of(*allowed: str) -> Callable[[str], object]:
-    def check(text: str) -> object:
-        if text not in allowed:
-            raise ParamsError(f"must be one of {', '.join(allowed)}")
-        return text
-
-    return check
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -295,9 +185,9 @@ class RowParams(SiteParams):
     date_order: str = "auto"
 
     _row_checks: ClassVar[Mapping[str, Callable[[str], object]]] = {
-        "page_template": _page_template,
-        "date_format": _date_format,
-        "date_order": _one_of(*DATE_ORDERS),
+        "page_template": checks.page_template,
+        "date_format": checks.date_format,
+        "date_order": checks.one_of(*DATE_ORDERS),
     }
 
 
@@ -313,18 +203,18 @@ class ListingParams(RowParams):
     row: str = ""
 
     _checks: ClassVar[Mapping[str, Callable[[str], object]]] = {
-        "row": _page_selector,
-        "next": _page_selector,
-        "title": _row_selector,
-        "link": _row_selector,
-        "date": _row_selector,
-        "author": _row_selector,
-        "body": _row_selector,
-        "pinned": _row_selector,
-        "skip": _selector_or_pattern,
-        "strip": _selector_or_pattern,
-        "id": _selector_or_pattern,
-        "link_template": _link_template,
+        "row": checks.page_selector,
+        "next": checks.page_selector,
+        "title": checks.row_selector,
+        "link": checks.row_selector,
+        "date": checks.row_selector,
+        "author": checks.row_selector,
+        "body": checks.row_selector,
+        "pinned": checks.row_selector,
+        "skip": checks.selector_or_pattern,
+        "strip": checks.selector_or_pattern,
+        "id": checks.selector_or_pattern,
+        "link_template": checks.link_template,
         **RowParams._row_checks,
     }
 
@@ -345,19 +235,19 @@ class JSONParams(RowParams):
     embedded: str = ""
 
     _checks: ClassVar[Mapping[str, Callable[[str], object]]] = {
-        "rows": _expression,
-        "next": _expression,
-        "title": _expression,
-        "link": _expression,
-        "date": _expression,
-        "author": _expression,
-        "body": _expression,
-        "pinned": _expression,
-        "skip": _expression_or_pattern,
-        "strip": _pattern_alone,
-        "id": _expression_or_pattern,
-        "link_template": _expression_template,
-        "embedded": _embedded,
+        "rows": checks.expression,
+        "next": checks.expression,
+        "title": checks.expression,
+        "link": checks.expression,
+        "date": checks.expression,
+        "author": checks.expression,
+        "body": checks.expression,
+        "pinned": checks.expression,
+        "skip": checks.expression_or_pattern,
+        "strip": checks.pattern_alone,
+        "id": checks.expression_or_pattern,
+        "link_template": checks.expression_template,
+        "embedded": checks.embedded,
         **RowParams._row_checks,
     }
 
@@ -392,8 +282,8 @@ class FeedParams(SiteParams):
     strip: tuple[str, ...] = ()
 
     _checks: ClassVar[Mapping[str, Callable[[str], object]]] = {
-        "id": _one_of(*FEED_IDS),
-        "link": _one_of(*FEED_LINKS),
+        "id": checks.one_of(*FEED_IDS),
+        "link": checks.one_of(*FEED_LINKS),
         "id_pattern": as_pattern,
     }
 

@@ -11,27 +11,39 @@ import scrapy
 from scrapy.http import Response
 
 import spiders.without_http2  # noqa: F401 - before Scrapy
+from spiders.general import asked, content_type_of
 from spiders.guessing.propose import propose
+from spiders.reading.places import Place
+from spiders.request_params import RequestParams
 
 
 class ProposeSpider(scrapy.Spider):
-    """Arguments: url, output (the file that the proposal goes to, as JSON), timezone."""
+    """Arguments: url, output (the file that the proposal goes to, as JSON), timezone, and RequestParams'."""
 
     name = "propose"
 
     def __init__(self, url: str, output: str, timezone: str = "", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__()
+        self._asking = RequestParams.of(kwargs)
+        self._encoding = str(kwargs.get("encoding") or "")
         self._url = url
         self._output = Path(output)
         self._timezone = timezone
 
     async def start(self) -> AsyncIterator[scrapy.Request]:
         """The page."""
-        yield scrapy.Request(self._url, dont_filter=True)
+        yield asked(self._asking, self._url, Place(), encoding=self._encoding, dont_filter=True)
 
     def parse(self, response: Response) -> None:
         """Write the proposal."""
-        content_type = (response.headers.get("Content-Type") or b"").decode("latin-1")
-        proposal = propose(response.body, response.url, content_type, now=datetime.now(UTC), timezone=self._timezone)
+        content_type = content_type_of(response)
+        proposal = propose(
+            response.body,
+            response.url,
+            content_type,
+            now=datetime.now(UTC),
+            timezone=self._timezone,
+            encoding=self._encoding,
+        )
         document = dataclasses.asdict(dataclasses.replace(proposal, params=dict(proposal.params)))
         self._output.write_text(json.dumps(document, default=str, ensure_ascii=False), encoding="utf-8")

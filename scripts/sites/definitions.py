@@ -29,7 +29,7 @@ from storage.models import Site
 READING = {"spider", "params", "timezone"}
 """The parts of a definition that say how a page is read: when one changes, the page must be fetched anew."""
 RHYTHM = {"schedule", "timezone", "active_hours"}
-IDENTITY = ("url", "id", "id_pattern", "link", "link_template", "ignore_query")
+IDENTITY = ("url", "id", "id_pattern", "link", "link_template", "ignore_query", "form", "json", "rows")
 """The parameters that say what a post is: when one changes, every post on the page may look new."""
 
 

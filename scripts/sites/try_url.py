@@ -15,11 +15,13 @@ from scripts.sites import trial
 from scripts.sites.options import PARAM_OPTIONS, changed, definition_options, trial_of
 from spiders.definitions import SiteDefinition, dump_definitions
 from spiders.params import PostPageParams, check_url
+from spiders.request_params import RequestParams
 from storage.models import Post
 
 TEXT_SHOWN = 600
 """Characters of a post's text that are shown."""
-_NO_PARAMS = {"pairs": (), **{f"param_{name}": None for name in PARAM_OPTIONS}}
+_FETCHING = frozenset({"tls", "encoding", *(each.name for each in fields(RequestParams))})
+"""The parameters that say how a page is fetched, and not how it is read."""
 
 
 @click.command("try")
@@ -102,9 +104,12 @@ def _first_answer(url: str, options: dict[str, Any], settings: Settings) -> tria
     for address in addresses(url):
         definition = SiteDefinition(name="trial", spider="propose", params={"url": address})
         # What the page is read by is still to be found out; how it may be fetched is not.
-        asked = trial_of(changed(definition, {**options, **_NO_PARAMS}))
+        fetching = tuple(pair for pair in options["pairs"] if pair.partition("=")[0] in _FETCHING)
+        no_params = {f"param_{name}": None for name in PARAM_OPTIONS}
+        found = changed(definition, {**options, **no_params, "pairs": fetching})
         try:
-            return trial.proposal(replace(asked, timezone=options["timezone"] or ""), settings)
+            proposed = trial.proposal(replace(trial_of(found), timezone=options["timezone"] or ""), settings)
+            return replace(proposed, params={**found.params, **proposed.params})
         except trial.TrialError as error:
             failure = failure or error
     raise failure or trial.TrialError(f"{masked(url)} is no address")

@@ -22,6 +22,7 @@ from scrapy.utils.httpobj import urlparse_cached
 from pipeline.basics.access import tls_rules
 from spiders.child import failures
 from spiders.child.http1 import FAULT, Factory
+from spiders.child.outgoing import Outgoing
 from spiders.child.tls import TLSPolicy
 from spiders.errors import SpiderError
 
@@ -49,11 +50,12 @@ class WebDownloadHandler(HTTP11DownloadHandler):
         self._tls = TLSPolicy(settings["CRAWL_HOST"] or "", tls_rules(settings["CRAWL_TLS"] or ()))
         self._contextFactory = self._tls  # type: ignore[assignment] # zope's interfaces are no types
         self._pool._factory = Factory
+        self._outgoing: Outgoing | None = settings["CRAWL_OUTGOING"]
 
     async def download_request(self, request: Request) -> Response:
         """Download; a failure has words, where Scrapy's own handler often has none."""
         try:
-            response = await super().download_request(request)
+            response = await super().download_request(self._outgoing.complete(request) if self._outgoing else request)
         except DownloadCancelledError as error:
             raise DownloadCancelledError(str(error) or f"larger than {self._default_maxsize} bytes") from error
         except (CannotResolveHostError, DownloadConnectionRefusedError, DownloadFailedError) as error:

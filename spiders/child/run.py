@@ -35,11 +35,13 @@ from pipeline.crawling.order import CrawlOrder, CrawlReport
 from spiders import middlewares, pipelines, post_pages, robots
 from spiders.child import isolation
 from spiders.child.download import refuse_private_addresses
+from spiders.child.outgoing import Outgoing
 from spiders.child.parent_link import Channel, OrderLostError
 from spiders.child.project import load_project, log_errors_only
 from spiders.child.recorder import ErrorLog, Recorder, stats_of
 from spiders.errors import SpiderError
 from spiders.params import ParamsError, PostPageParams
+from spiders.request_params import RequestParams
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +124,7 @@ def _spider_params(order: CrawlOrder) -> dict[str, Any]:
     return {**params, "timezone": order.timezone}
 
 
-_NOT_THE_SPIDERS: Final = frozenset({"tls", *(each.name for each in fields(PostPageParams))})
+_NOT_THE_SPIDERS: Final = frozenset({"tls", "headers", "cookies", *(each.name for each in fields(PostPageParams))})
 
 
 def _override(settings: Settings, order: CrawlOrder) -> None:
@@ -143,6 +145,7 @@ def _override(settings: Settings, order: CrawlOrder) -> None:
         "CRAWL_HOST": urlsplit(url).hostname,
         "CRAWL_TLS": order.params.get("tls"),
         "CRAWL_LOGIN": without_login(url)[1],
+        "CRAWL_OUTGOING": Outgoing(RequestParams.of(order.params), url, os.environ),
         "CRAWL_URL": without_login(url)[0],
         "CRAWL_ENCODING": str(order.params.get("encoding") or ""),
         "CRAWL_POST_PAGES": pages if (pages := PostPageParams.chosen(order.params)).is_wanted else None,
@@ -258,12 +261,12 @@ class Run:
             status_counts=dict(self._recorder.statuses),
             errors=errors.count,
             # A run that found nothing has no error, but a reason that its owner wants to read.
-            first_error=errors.first or stats.get(PROBLEM) or _no_page(reason, ok=ok),
+            first_error=self._said(errors.first or stats.get(PROBLEM) or _no_page(reason, ok=ok)),
             not_modified=not_modified,
-            problem=stats.get(PROBLEM),
+            problem=self._said(stats.get(PROBLEM)),
             shown=stats.get(pipelines.SHOWN, ()),
             post_pages=stats.get(post_pages.READ, 0),
-            page_problem=stats.get(post_pages.PROBLEM),
+            page_problem=self._said(stats.get(post_pages.PROBLEM)),
             is_empty=bool(stats.get(EMPTY)),
             is_ambiguous=bool(stats.get(AMBIGUOUS)),
             retry_after_s=stats.get(middlewares.RETRY_AFTER),
@@ -271,6 +274,11 @@ class Run:
             robots=stats.get(robots.ROBOTS, {}),
             private_mb=isolation.private_mb() if self._order.measure_memory else None,
         )
+
+    def _said(self, text: str | None) -> str | None:
+        """A text of the report without what a server may have made of the secrets that it was shown."""
+        outgoing: Outgoing = self._crawler.settings["CRAWL_OUTGOING"]
+        return text and outgoing.without_secrets(text)
 
     def _final_reason(self, reason: str, stats: Mapping[str, Any], *, pages: int) -> str:
         """Scrapy's reason, unless something that it does not look at says more."""

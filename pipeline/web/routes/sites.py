@@ -4,13 +4,14 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from pipeline.basics.access import masked
+from pipeline.basics.access import masked, origin
+from pipeline.basics.secrets import names_secret
 from pipeline.broker.publish import BrokerError
 from pipeline.crawling.health import health_of
 from pipeline.push.message import Platform
@@ -71,6 +72,7 @@ def get_site(site: str, services: Services, _: Looks) -> SiteOut:
 @router.post("/sites", status_code=HTTPStatus.CREATED, summary="Watch a site, after fetching its page once")
 def add_site(body: SiteIn, services: Services, _: Steers) -> SiteOut:
     """The first crawl is a silent baseline, unless `notify_existing`."""
+    _refuse_secrets(body.params)
     words = ["sites", "add", body.name, *_options(body)]
     words += [] if body.check else ["--no-check"]
     words += ["--notify-existing"] if body.notify_existing else []
@@ -82,6 +84,8 @@ def add_site(body: SiteIn, services: Services, _: Steers) -> SiteOut:
 def change_site(site: str, body: SiteChange, services: Services, _: Steers) -> SiteOut:
     """What is left out stays; an empty text takes a parameter away."""
     before = get_site(site, services, _)
+    _refuse_secrets(body.params)
+    _refuse_to_send_elsewhere(_params_of(services, site), body)
     if options := _options(body):
         words = ["sites", "set", *options, *([] if body.check else ["--no-check"])]
         run_command([*words, *(["--notify-existing"] if body.notify_existing else []), "--", site])
@@ -94,12 +98,43 @@ def change_site(site: str, body: SiteChange, services: Services, _: Steers) -> S
 @router.post("/sites:try", summary="Fetch a page once and show the posts that it would give; stores nothing")
 def try_site(body: TryIn, _: Steers) -> TryOut:
     """Without a spider: find the feed, or guess the rows of a board."""
+    _refuse_secrets(body.params)
     words = ["sites", "try", "--json", *_given("timezone", body.timezone), *_params(body.params)]
     words += [*_given("spider", body.spider), *(["--allow-private"] if body.allow_private else []), "--", body.url]
     found = json.loads(run_command(words))
     if isinstance(found, list):
         found = {"spider": body.spider, "params": {**body.params, "url": body.url}, "posts": found}
     return TryOut(**{"feeds": [], "notes": [], **found})
+
+
+def _refuse_secrets(params: Mapping[str, Param]) -> None:
+    """A key of the API steers sites; what stands in the environment of the machine is not for it to send anywhere."""
+    if named := [name for name, value in params.items() if names_secret(value)]:
+        raise ProblemError(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            f"{named[0]} names a secret: only `crawlpush sites` on the machine itself may do that",
+        )
+
+
+def _refuse_to_send_elsewhere(before: Mapping[str, Any], body: Definition) -> None:
+    """Secrets that a site has stay with the server that they were given to."""
+    after = {**body.params, **({"url": body.url} if body.url else {})}
+    moved = [
+        name for name in _SERVERS if name in after and origin(str(after[name])) != origin(str(before.get(name, "")))
+    ]
+    if names_secret(before) and (moved or "tls" in after):
+        raise ProblemError(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            f"the site sends secrets: only `crawlpush sites set` on the machine may change {(*moved, 'tls')[0]}",
+        )
+
+
+def _params_of(services: Context, site: str) -> Mapping[str, Any]:
+    with services.database.reading() as session:
+        return sites.by_name(session, site).params
+
+
+_SERVERS = ("url", "login_url")
 
 
 def _options(body: Definition) -> list[str]:

@@ -3,6 +3,7 @@
 import http.server
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from pipeline.celery import CRAWL_QUEUE, FANOUT_QUEUE
 from pipeline.settings import load
 from storage import crawl_runs, sites
 from storage.models import Post
+from storage.session import Database
 from tests.integration.pipeline.web.test_person import NOW
 from tests.support.api import Api, running_api
 
@@ -18,7 +20,7 @@ PAGE = "<html lang='ko'><body><table>" + "".join(
     f"<tr><td class='subject'><a href='/view?no={n}'>장학금 신청 안내 {n}차 모집</a></td><td>2026.11.{n:02}</td></tr>"
     for n in range(10, 20)
 )
-LISTING = {"spider": "listing", "params": {"row": "tr", "title": ".subject a"}, "allow_private": True}
+LISTING: dict[str, Any] = {"spider": "listing", "params": {"row": "tr", "title": ".subject a"}, "allow_private": True}
 
 
 @pytest.fixture
@@ -158,3 +160,22 @@ def test_the_runs_of_a_site_are_its_own(api: Api) -> None:
             sites.queue_run(session, site.id, trigger="beat", now=NOW)
             assert len(crawl_runs.recent(session, site.id, limit=5)) == 1
     assert len(api.call("GET", "/v1/sites/two/runs", "read").json()) == 1
+
+
+def test_the_api_neither_names_secrets_nor_sends_them_elsewhere(api: Api, board: str, sqlite_url: str) -> None:
+    keyed = {"params": {**LISTING["params"], "headers": ["X-Key: secret:BOARD_KEY"]}}
+    for method, path, body in (
+        ("POST", "/v1/sites", {"name": "notices", "url": board, **LISTING, **keyed, "check": False}),
+        ("POST", "/v1/sites:try", {"url": board, **keyed}),
+    ):
+        answer = api.call(method, path, "sites", json=body)
+        assert (answer.status_code, "headers names a secret" in answer.json()["detail"]) == (422, True)
+
+    database = Database(sqlite_url)
+    with database.writing() as session:
+        sites.add(session, name="notices", spider="listing", now=NOW, params={"url": board, **keyed["params"]})
+    database.close()
+    for change in ({"url": "http://thief.example/board"}, {"params": {"tls": "expired"}}):
+        answer = api.call("PATCH", "/v1/sites/notices", "sites", json={**change, "check": False})
+        assert (answer.status_code, "the site sends secrets" in answer.json()["detail"]) == (422, True)
+    assert api.call("PATCH", "/v1/sites/notices", "sites", json={"schedule": "1h"}).status_code == 200

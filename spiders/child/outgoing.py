@@ -1,0 +1,103 @@
+"""What a site's own requests say besides their address: its headers and cookies, and its secrets, filled in at last.
+
+Everything before, Scrapy's queues, middlewares, logs and errors included, knows a secret's name alone.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+from urllib.parse import quote_plus
+
+import spiders.without_http2  # noqa: F401 - before Scrapy
+
+# isort: split
+
+from scrapy import Request
+
+from pipeline.basics.access import MASK, origin
+from pipeline.basics.secrets import MARK, has_secret, secret
+from spiders.errors import SpiderError
+from spiders.request_params import RequestParams, pairs
+from spiders.robots import robots_origin
+
+_SHORTEST: Final = 4
+"""A shorter value is not looked for in texts: it stands in too many by chance."""
+
+
+class Outgoing:
+    """Completes the requests of one site's crawl, those to the site's own origin."""
+
+    def __init__(self, params: RequestParams, url: str, environment: Mapping[str, str]) -> None:
+        self._origin = origin(url)
+        self._headers = pairs(params.headers, ":")
+        self._cookies = pairs(params.cookies)
+        self._environment = environment
+        self._used: set[str] = set()
+
+    def complete(self, request: Request) -> Request:
+        """The request as it goes out. Raises SpiderError where a secret is missing, or would go to another host."""
+        own = origin(request.url) == self._origin and robots_origin(request) is None
+        has_body = has_secret(request.body.decode("latin-1"))
+        if not own:
+            if has_body:
+                there = origin(request.url)
+                raise SpiderError(
+                    f"the request is sent on to {there}, and the site's secrets are for {self._origin} alone"
+                )
+            return request
+        if not (self._headers or self._cookies or has_body):
+            return request
+        try:
+            headers = request.headers.copy()
+            for name, value in self._headers:
+                headers[name] = self._filled(value)
+            if self._cookies:
+                headers["Cookie"] = self._with_cookies((headers.get("Cookie") or b"").decode("latin-1"))
+            return request.replace(headers=headers, body=self._body(request) if has_body else request.body)
+        except ValueError as error:
+            raise SpiderError(str(error)) from None
+
+    def _filled(self, text: str) -> str:
+        return MARK.sub(lambda found: self._value(found["name"]), text)
+
+    def _value(self, name: str) -> str:
+        value = secret(name, self._environment)
+        if not value.isprintable():
+            raise ValueError(f"the value of {name} in the environment has line breaks or signs that nobody sees")
+        self._used.add(value)
+        return value
+
+    def _with_cookies(self, before: str) -> str:
+        """The jar's cookies and the site's own, of which those go first that the server has set meanwhile."""
+        own = [f"{name}={self._filled(value)}" for name, value in self._cookies if name not in _names(before)]
+        return "; ".join(filter(None, (before, *own)))
+
+    def _body(self, request: Request) -> bytes:
+        is_json = b"json" in (request.headers.get("Content-Type") or b"")
+        encoding = request.encoding
+
+        def value(found: re.Match[str]) -> str:
+            text = self._value(found["name"])
+            return (
+                json.dumps(text)[1:-1] if is_json else quote_plus(text, encoding=encoding, errors="xmlcharrefreplace")
+            )
+
+        # Bytes beyond ASCII pass through as they are: a form has none, and JSON is escaped where a secret is put in.
+        return MARK.sub(value, request.body.decode("latin-1")).encode("latin-1")
+
+    def without_secrets(self, text: str) -> str:
+        """A text that a server may have had a part in, without the secrets that were sent to it."""
+        for value in self._used:
+            for form in {value, quote_plus(value), json.dumps(value)[1:-1]}:
+                if len(form) >= _SHORTEST:
+                    text = text.replace(form, MASK)
+        return text
+
+
+def _names(cookies: str) -> frozenset[str]:
+    try:
+        return frozenset(SimpleCookie(cookies))
+    except CookieError:
+        return frozenset()

@@ -1,0 +1,153 @@
+"""A loopback board whose pages want more than a plain GET: JSON, POST, a key, a session."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+PER_PAGE = 10
+
+
+@dataclass
+class Asked:
+    """A request that arrived."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: str
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        return {name: each.value for name, each in SimpleCookie(self.headers.get("cookie", "")).items()}
+
+    @property
+    def fields(self) -> dict[str, str]:
+        return {name: values[0] for name, values in parse_qs(self.body, keep_blank_values=True).items()}
+
+
+@dataclass
+class Answer:
+    """What is sent back."""
+
+    body: str | bytes
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def as_json(value: Any, **headers: str) -> Answer:
+    return Answer(json.dumps(value, ensure_ascii=False), headers={"Content-Type": "application/json", **headers})
+
+
+def moved(url: str, status: int = 302, **headers: str) -> Answer:
+    return Answer("", status, {"Location": url, **headers})
+
+
+def posts(first: int, count: int = PER_PAGE) -> list[dict[str, Any]]:
+    """Rows of a library's API, the newest first."""
+    return [{"id": 900 - n, "title": f"Notice {900 - n} 도서관", "dateCreated": "2026-01-02 03:04:05"}
+            for n in range(first, first + count)]  # fmt: skip
+
+
+@dataclass
+class ApiBoard:
+    """Answers by path; `asked` holds what came."""
+
+    origin: str = ""
+    key: str = "no-key"
+    total: int = 25
+    asked: list[Asked] = field(default_factory=list)
+    answers: dict[str, Answer] = field(default_factory=dict)
+
+    def url(self, path: str) -> str:
+        return self.origin + path
+
+    def paths(self) -> list[str]:
+        return [each.path for each in self.asked if each.path != "/robots.txt"]
+
+    def answer(self, asked: Asked) -> Answer:
+        self.asked.append(asked)
+        if asked.path in self.answers:
+            return self.answers[asked.path]
+        handler = getattr(self, "_" + asked.path.strip("/").replace("/", "_").replace(".", "_"), None)
+        found = handler(asked) if handler else Answer("there is no such page", 404)
+        assert isinstance(found, Answer)
+        return found
+
+    def _rows(self, first: int) -> list[dict[str, Any]]:
+        return posts(first, max(0, min(PER_PAGE, self.total - first)))
+
+    def _library(self, asked: Asked) -> Answer:
+        """GET, by offset, as libraries' systems have it."""
+        first = int(asked.query.get("offset", "0"))
+        data = {"totalCount": self.total, "offset": first, "list": self._rows(first)}
+        return as_json({"success": True, "code": "success.retrieved", "data": data}, ETag='"v1"')
+
+    def _cursor(self, asked: Asked) -> Answer:
+        """GET, by a cursor that only the page before gives out."""
+        first = int(asked.query.get("after", "c:0").removeprefix("c:"))
+        following = first + PER_PAGE
+        return as_json({"items": self._rows(first), "next": f"c:{following}" if following < self.total else None})
+
+    def _search(self, asked: Asked) -> Answer:
+        """POST alone, a form or JSON."""
+        if asked.method != "POST":
+            return Answer("method not allowed", 405)
+        sent = json.loads(asked.body) if "json" in asked.headers["content-type"] else asked.fields
+        if sent.get("board") != "공지":
+            return as_json({"rows": []})
+        return as_json({"rows": self._rows((int(sent["page"]) - 1) * PER_PAGE)}, ETag='"v1"')
+
+    def _keyed(self, asked: Asked) -> Answer:
+        """Shown to those who know the key, in a header and in a cookie; others are told what they sent."""
+        if asked.headers.get("x-api-key") != self.key or asked.cookies.get("tenant") != self.key:
+            return Answer(f"<h1>forbidden for {asked.headers.get('x-api-key')}</h1>", 403)
+        return as_json({"rows": self._rows(0)})
+
+    def _next(self, _: Asked) -> Answer:
+        """A page of Next.js, which holds its posts for its own scripts."""
+        data = json.dumps({"props": {"pageProps": {"posts": self._rows(0)}}})
+        page = f'<div id=__next></div><script id="__NEXT_DATA__" type="application/json">{data}</script>'
+        return Answer(page, headers={"Content-Type": "text/html; charset=utf-8"})
+
+
+@contextmanager
+def api_board(board: ApiBoard | None = None) -> Iterator[ApiBoard]:
+    """A board on a free port of loopback."""
+    board = board or ApiBoard()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            answer = board.answer(Asked(self.command, parts.path, query, headers, body))
+            data = answer.body.encode() if isinstance(answer.body, str) else answer.body
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_POST = do_GET  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        board.origin = f"http://127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield board
+        finally:
+            server.shutdown()
