@@ -159,6 +159,11 @@ class Settings(BaseModel):
     crawl_contact: str = Field(
         "", description="Mail or web address in the User-Agent, so that a board's owner can reach you."
     )
+    session_key: str = Field(
+        "",
+        repr=False,
+        description="Encrypts the cookies of sites with a login (a Fernet key); docs/sites.md makes one.",
+    )
     crawl_concurrency: int = Field(4, ge=1, le=64, description="Sites that one crawler crawls at once.")
     crawl_soft_limit_s: float = Field(
         120, gt=0, le=3600, description="Seconds after which a crawl is closed gracefully."

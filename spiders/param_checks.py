@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from spiders.param_values import ParamsError, as_pattern
 from spiders.reading.embedded import VARIABLE
-from spiders.reading.expressions import EXPRESSION_FIELD, compile_expression
+from spiders.reading.expressions import EXPRESSION_FIELD, ExpressionError, compile_expression
 from spiders.reading.places import PLACE
-from spiders.reading.selectors import compile_selector
+from spiders.reading.selectors import SelectorError, compile_selector
 
 
 def page_selector(text: str) -> object:
@@ -91,3 +91,14 @@ def one_of(*allowed: str) -> Callable[[str], object]:
         return text
 
     return check
+
+
+def mark_of_login(mark: str) -> object:
+    """A selector, or JMESPath."""
+    try:
+        return compile_selector(mark)
+    except SelectorError:
+        try:
+            return compile_expression(mark)
+        except ExpressionError as error:
+            raise ParamsError(f"{mark!r} is neither a selector nor JMESPath: {error}") from error

@@ -10,7 +10,7 @@ from spiders.errors import SpiderError
 
 _FLAGS: Final = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
 
-_PAIRS: Final = {"form": "=", "cookies": "=", "headers": ": "}
+_PAIRS: Final = {"form": "=", "login": "=", "cookies": "=", "headers": ": "}
 """Parameters that a file may write as a table, and what stands between name and value where they are lines."""
 
 

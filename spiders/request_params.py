@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from pipeline.basics.access import origin
 from pipeline.basics.secrets import check_secrets, has_secret
+from spiders.param_checks import mark_of_login
 from spiders.param_values import ParamsError, chosen
 from spiders.reading.places import PLACE, Place
 
@@ -43,6 +45,12 @@ class RequestParams:
     headers: tuple[str, ...] = ()
     # "name=value"; the same.
     cookies: tuple[str, ...] = ()
+    # The page with the login form, where the site wants a session; the form's own hidden fields are carried.
+    login_url: str = ""
+    # Fields to fill in, "name=value".
+    login: tuple[str, ...] = ()
+    # What a page shows to whoever is logged in alone: a selector, or JMESPath for JSON.
+    logged_in: str = ""
 
     @staticmethod
     def of(values: Mapping[str, Any]) -> "RequestParams":
@@ -83,10 +91,29 @@ class RequestParams:
                 json.loads(Place(cursor="x").in_json(self.json))
             except (ValueError, RecursionError) as error:
                 raise ParamsError(f"json: {shown(self.json)} is not valid JSON: {error}") from error
-        for name, values in (("form", self.form), ("json", (self.json,)), ("headers", self.headers),
-                             ("cookies", self.cookies)):  # fmt: skip
-            for each in values:
+        for name in ("form", "json", "headers", "cookies", "login", "login_url"):
+            value = getattr(self, name)
+            for each in (value,) if isinstance(value, str) else value:
                 _check(name, each)
+        self._check_login()
+
+    def _check_login(self) -> None:
+        missing = [name for name in ("login_url", "login", "logged_in") if not getattr(self, name)]
+        if len(missing) == 3:
+            return
+        if missing:
+            raise ParamsError(f"login_url, login and logged_in belong together, and {missing[0]} is missing")
+        if not origin(self.login_url).startswith(("http://", "https://")) or "@" in self.login_url:
+            raise ParamsError("login_url must be an absolute http or https address, without a name and password in it")
+        if not any(map(has_secret, self.login)):
+            raise ParamsError(
+                "login: the password would stand in the database and in exports: write it as secret:NAME, such as "
+                "password=secret:BOARD_PASSWORD"
+            )
+        try:
+            mark_of_login(self.logged_in)
+        except ParamsError as error:
+            raise ParamsError(f"logged_in: {error}") from error
 
 
 def _check(name: str, text: str) -> None:
@@ -128,7 +155,7 @@ def _cookie_problem(text: str) -> str:
     return "" if _COOKIE_VALUE.fullmatch(value.strip()) else "has signs that no cookie may have"
 
 
-_CHECKS: Final = {"form": _form_problem, "headers": _header_problem, "cookies": _cookie_problem}
+_CHECKS: Final = {"form": _form_problem, "login": _form_problem, "headers": _header_problem, "cookies": _cookie_problem}
 
 
 def pairs(entries: tuple[str, ...], separator: str = "=") -> list[tuple[str, str]]:

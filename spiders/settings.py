@@ -68,6 +68,8 @@ REACTOR_THREADPOOL_MAXSIZE = 4
 DOWNLOADER_MIDDLEWARES = {
     # Before RobotsTxtMiddleware: another host is not even asked for its robots.txt.
     "spiders.post_pages.SameHostMiddleware": 90,
+    # The same: where no login is tried nothing is asked for. It sees answers after everything else.
+    "spiders.sessions.SessionMiddleware": 95,
     "scrapy.downloadermiddlewares.httpauth.HttpAuthMiddleware": None,
     "scrapy.downloadermiddlewares.httpproxy.HttpProxyMiddleware": None,
     "scrapy.downloadermiddlewares.httpcache.HttpCacheMiddleware": None,

@@ -27,7 +27,7 @@ from storage.tables.people import (
     SubscriptionExclusion,
     User,
 )
-from storage.tables.sites import PageValidator, RobotsFile, Showing, Site
+from storage.tables.sites import PageValidator, RobotsFile, Showing, Site, SiteSession
 from storage.types import Base
 
 __all__ = [
@@ -60,6 +60,7 @@ __all__ = [
     "RobotsFile",
     "Showing",
     "Site",
+    "SiteSession",
     "Story",
     "Subscription",
     "SubscriptionExclusion",

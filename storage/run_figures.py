@@ -47,5 +47,7 @@ class RunFigures:
     # Posts' own pages that were read, and in words what became of those that were not.
     post_pages: int = 0
     page_problem: str | None = None
+    # Whether the site took a login and did not let us in.
+    login_refused: bool = False
     # What the spider says is wrong, when it found no posts, or rows that it could not tell apart.
     problem: str | None = None

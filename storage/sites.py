@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import case, delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from storage import stories
+from storage import site_sessions, stories
 from storage.dialect import insert
 from storage.errors import StorageError
 from storage.models import CrawlRun, PageValidator, Post, RobotsFile, Site
@@ -193,6 +193,7 @@ def set_enabled(session: Session, name: str, *, enabled: bool, now: datetime) ->
     site.enabled = enabled
     site.next_crawl_at = now if enabled else None
     site.suspended_until, site.failures, site.empty_runs = None, 0, 0
+    site_sessions.forget(session, site.id)
     forget_trouble(site)
 
 

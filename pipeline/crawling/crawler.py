@@ -19,7 +19,7 @@ from pipeline.crawling.run_lease import RUN_LEASE_S, Stop, kept, lease_end
 from pipeline.errors import PipelineError
 from pipeline.resources import now
 from pipeline.settings import Settings
-from storage import crawl_runs, sites
+from storage import crawl_runs, site_sessions, sites
 from storage.models import CrawlRun, Site
 from storage.run_figures import NO_PROCESS, UNSTORABLE
 from storage.session import PASSING_ERRORS, Database
@@ -146,6 +146,7 @@ class Crawler:
     def _order(self, session: Session, run: CrawlRun, site: Site) -> CrawlOrder:
         robots = sites.kept_robots(session, host_of(site), since=now() - ROBOTS_USABLE)
         fresh_since = now() - ROBOTS_LIFETIME
+        kept = site_sessions.kept(session, site.id)
         return order_for(
             self._settings,
             run_id=run.id,
@@ -162,6 +163,8 @@ class Crawler:
                 for url, found in sites.validators(session, site.id, since=now() - VALIDATORS_LIFETIME).items()
             },
             robots={origin: kept.body for origin, kept in robots.items() if kept.fetched_at > fresh_since},
+            session=kept.cookies,
+            logins_refused=kept.refused,
             old_robots={origin: kept.body for origin, kept in robots.items() if kept.fetched_at <= fresh_since},
         )
 
@@ -178,6 +181,7 @@ class Crawler:
                 found = {url: sites.Validator(etag=e, last_modified=m) for url, (e, m) in report.validators.items()}
                 sites.keep_validators(session, run.site_id, found, now=now())
             sites.keep_robots(session, report.robots, now=now())
+            site_sessions.note(session, run.site_id, cookies=report.session, refused=report.login_refused, now=now())
             closed = close_run(session, run, report, retry_after_s=report.retry_after_s)
         return CrawlEnd(
             run_id=run_id, site=site, report=report, new_posts=closed.new, fanout=closed.fanout, ready=closed.ready
@@ -194,6 +198,7 @@ def order_for(settings: Settings, **of_the_site: Any) -> CrawlOrder:
         download_max_bytes=settings.crawl_max_bytes,
         max_pages=settings.crawl_max_pages,
         download_delay_s=settings.crawl_delay_s,
+        session_key=settings.session_key,
         **of_the_site,
     )
 

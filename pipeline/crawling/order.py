@@ -48,6 +48,11 @@ class CrawlOrder:
     robots: Mapping[str, str] = field(default_factory=dict)
     # The same of those that are to be fetched anew, for when the server does not give them out.
     old_robots: Mapping[str, str] = field(default_factory=dict)
+    # For a site with a login: the key that its cookies are kept by, what is left of the last session, encrypted, and
+    # how often in a row its login was refused.
+    session_key: str = field(default="", repr=False)
+    session: str | None = field(default=None, repr=False)
+    logins_refused: int = 0
     # Whether the report tells the private memory; finding that out costs a twentieth of a small crawl.
     measure_memory: bool = False
 
@@ -73,6 +78,8 @@ class CrawlReport(RunFigures):
     validators: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
     # Origin -> body, of each robots.txt that this run fetched; to be kept however the run ended.
     robots: Mapping[str, str] = field(default_factory=dict)
+    # The session's cookies, encrypted, where it works.
+    session: str | None = field(default=None, repr=False)
     # Private memory (USS) at the end, in megabytes, if it was asked for and the kernel tells.
     private_mb: float | None = None
 

@@ -62,7 +62,7 @@ def judge(
 def _advice(figures: RunFigures, history: SiteHistory, trouble: str | None, ids_changed: str | None) -> str | None:
     if trouble is None:
         return None
-    problem = figures.problem if figures.ok and trouble == "suspect" else None
+    problem = figures.problem if (figures.ok and trouble == "suspect") or figures.login_refused else None
     return ids_changed or problem or history.advice
 
 

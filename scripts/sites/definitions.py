@@ -23,6 +23,7 @@ from spiders.definitions import (
     ready_made,
     with_passwords,
 )
+from storage import site_sessions
 from storage import sites as stored
 from storage.models import Site
 
@@ -143,6 +144,7 @@ def change(session: Session, site: Site, after: SiteDefinition, *, notify_existi
     new_baseline = _identity(before) != _identity(after) and not notify_existing
     if READING.intersection(found):
         stored.forget_validators(session, site.id)
+        site_sessions.forget(session, site.id)
         # Whoever corrects a definition wants to see at once whether it is right now.
         site.suspended_until = site.advice = None
         site.next_crawl_at = at if site.enabled else None

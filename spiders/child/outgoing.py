@@ -31,6 +31,8 @@ class Outgoing:
 
     def __init__(self, params: RequestParams, url: str, environment: Mapping[str, str]) -> None:
         self._origin = origin(url)
+        # What is filled into a form may go to the login's server too.
+        self._origins = {self._origin, origin(params.login_url)} - {""}
         self._headers = pairs(params.headers, ":")
         self._cookies = pairs(params.cookies)
         self._environment = environment
@@ -40,6 +42,8 @@ class Outgoing:
         """The request as it goes out. Raises SpiderError where a secret is missing, or would go to another host."""
         own = origin(request.url) == self._origin and robots_origin(request) is None
         has_body = has_secret(request.body.decode("latin-1"))
+        if has_body and origin(request.url) in self._origins:
+            return self._completed(request, own=own)
         if not own:
             if has_body:
                 there = origin(request.url)
@@ -47,15 +51,16 @@ class Outgoing:
                     f"the request is sent on to {there}, and the site's secrets are for {self._origin} alone"
                 )
             return request
-        if not (self._headers or self._cookies or has_body):
-            return request
+        return self._completed(request, own=True) if self._headers or self._cookies else request
+
+    def _completed(self, request: Request, *, own: bool) -> Request:
+        headers = request.headers.copy()
         try:
-            headers = request.headers.copy()
-            for name, value in self._headers:
+            for name, value in self._headers if own else ():
                 headers[name] = self._filled(value)
-            if self._cookies:
+            if self._cookies and own:
                 headers["Cookie"] = self._with_cookies((headers.get("Cookie") or b"").decode("latin-1"))
-            return request.replace(headers=headers, body=self._body(request) if has_body else request.body)
+            return request.replace(headers=headers, body=self._body(request))
         except ValueError as error:
             raise SpiderError(str(error)) from None
 

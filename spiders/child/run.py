@@ -32,7 +32,7 @@ from twisted.python.failure import Failure
 
 from pipeline.basics.access import ADDRESSES, without_login
 from pipeline.crawling.order import CrawlOrder, CrawlReport
-from spiders import middlewares, pipelines, post_pages, robots
+from spiders import middlewares, pipelines, post_pages, robots, sessions
 from spiders.child import isolation
 from spiders.child.download import refuse_private_addresses
 from spiders.child.outgoing import Outgoing
@@ -124,7 +124,10 @@ def _spider_params(order: CrawlOrder) -> dict[str, Any]:
     return {**params, "timezone": order.timezone}
 
 
-_NOT_THE_SPIDERS: Final = frozenset({"tls", "headers", "cookies", *(each.name for each in fields(PostPageParams))})
+_LOGIN: Final = ("login_url", "login", "logged_in")
+_NOT_THE_SPIDERS: Final = frozenset(
+    {"tls", "headers", "cookies", *_LOGIN, *(each.name for each in fields(PostPageParams))}
+)
 
 
 def _override(settings: Settings, order: CrawlOrder) -> None:
@@ -145,13 +148,29 @@ def _override(settings: Settings, order: CrawlOrder) -> None:
         "CRAWL_HOST": urlsplit(url).hostname,
         "CRAWL_TLS": order.params.get("tls"),
         "CRAWL_LOGIN": without_login(url)[1],
-        "CRAWL_OUTGOING": Outgoing(RequestParams.of(order.params), url, os.environ),
+        "CRAWL_OUTGOING": Outgoing(asking := RequestParams.of(order.params), url, os.environ),
+        "CRAWL_SESSION": _session(order, asking, without_login(url)[0]),
         "CRAWL_URL": without_login(url)[0],
         "CRAWL_ENCODING": str(order.params.get("encoding") or ""),
         "CRAWL_POST_PAGES": pages if (pages := PostPageParams.chosen(order.params)).is_wanted else None,
         "CRAWL_POST_PAGES_S": order.soft_limit_s * POST_PAGES_SHARE,
     }
     settings.setdict(own, priority="cmdline")
+
+
+def _session(order: CrawlOrder, params: RequestParams, url: str) -> sessions.SessionOrder | None:
+    if not params.login_url:
+        return None
+    try:
+        sessions.fernet(order.session_key)
+    except ValueError:
+        raise ParamsError(
+            "the site wants a login, and SESSION_KEY, by which its cookies are kept, is not set or is no key: make one "
+            "by `python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'`"
+        ) from None
+    return sessions.SessionOrder(
+        params=params, url=url, key=order.session_key, kept=order.session or "", refused=order.logins_refused
+    )
 
 
 def _no_page(reason: str, *, ok: bool) -> str | None:
@@ -272,6 +291,8 @@ class Run:
             retry_after_s=stats.get(middlewares.RETRY_AFTER),
             validators=stats.get(middlewares.VALIDATORS, {}) if ok and not errors.count else {},
             robots=stats.get(robots.ROBOTS, {}),
+            session=stats.get(sessions.KEPT),
+            login_refused=bool(stats.get(sessions.REFUSED)),
             private_mb=isolation.private_mb() if self._order.measure_memory else None,
         )
 

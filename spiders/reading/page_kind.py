@@ -205,13 +205,14 @@ def _login(page: _Page) -> str:
     says_so = bool(_LOGIN.search(path) or _LOGIN.search(page.title))
     if page.status == 401 or handed_on is not None or (password is not None and (says_so or page.is_shell)):
         return (
-            "the address answered with a login page: only what everybody may read can be watched, or, where the server "
-            "asks by HTTP Basic authentication, an address with a name and password (https://NAME:PASSWORD@host/...)"
+            "the address answered with a login page: give the site login_url, login and logged_in (docs/sites.md, "
+            '"Sessions"), or, where the server asks by HTTP Basic authentication, an address with a name and password '
+            "(https://NAME:PASSWORD@host/...)"
         )
     if page.is_shell and re.search(
         r"login (?:is )?required|로그인(?:이|을)? ?(?:필요|후|하)", page.text[:_LOOK_AT], re.I
     ):
-        return "the page says that one must log in to read it: only what everybody may read can be watched"
+        return "the page says that one must log in to read it: give the site login_url, login and logged_in"
     return ""
 
 

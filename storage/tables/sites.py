@@ -61,6 +61,19 @@ class Site(Base):
     urgent: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
+class SiteSession(Base):
+    """What is left of a site's last session with a login."""
+
+    __tablename__ = "site_sessions"
+
+    site_id: Mapped[int] = mapped_column(ForeignKey("sites.id", ondelete="CASCADE"), primary_key=True)
+    # Cookies, encrypted by SESSION_KEY; None where there are none that work.
+    cookies: Mapped[str | None]
+    # Logins that the site refused, in a row.
+    refused: Mapped[int] = mapped_column(server_default="0")
+    saved_at: Mapped[datetime]
+
+
 class PageValidator(Base):
     """What a conditional GET needs: the ETag and Last-Modified of a page, from the last finished run."""
 

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 PER_PAGE = 10
+HTML = {"Content-Type": "text/html; charset=utf-8"}
 
 
 @dataclass
@@ -62,6 +63,10 @@ class ApiBoard:
     origin: str = ""
     key: str = "no-key"
     total: int = 25
+    # Who may see what is behind the login.
+    password: str = "no-password"
+    sessions: set[str] = field(default_factory=set)
+    forms: set[str] = field(default_factory=set)
     asked: list[Asked] = field(default_factory=list)
     answers: dict[str, Answer] = field(default_factory=dict)
 
@@ -109,6 +114,43 @@ class ApiBoard:
         if asked.headers.get("x-api-key") != self.key or asked.cookies.get("tenant") != self.key:
             return Answer(f"<h1>forbidden for {asked.headers.get('x-api-key')}</h1>", 403)
         return as_json({"rows": self._rows(0)})
+
+    def _members(self, asked: Asked) -> Answer:
+        """A list for members; others are sent to the form, as most boards do."""
+        if asked.cookies.get("sid") not in self.sessions:
+            return moved("/login?back=/members")
+        rows = "".join(f"<li><a href=/view?no={row['id']}>{row['title']}</a>" for row in self._rows(0))
+        return Answer(f"<a class=logout href=/logout>logout</a><ul>{rows}</ul>", headers=HTML)
+
+    def _members_json(self, asked: Asked) -> Answer:
+        """The same as an API, which answers 401 to others; POST alone."""
+        if asked.method != "POST" or asked.cookies.get("sid") not in self.sessions:
+            return Answer('{"user": null}', 401, {"Content-Type": "application/json"})
+        return as_json({"user": {"name": "me"}, "rows": self._rows(0)})
+
+    def _login(self, asked: Asked) -> Answer:
+        """A form with a field against forgery, which is good once, for the cookie that came with it."""
+        if asked.method == "GET":
+            token = f"t{len(self.forms)}-{id(asked)}"
+            self.forms.add(token)
+            page = (
+                "<form action=/search><input name=q></form><form method=post action=/login>"
+                f"<input type=hidden name=_csrf value={token}><input type=hidden name=back value=/members>"
+                "<input name=user><input type=PASSWORD name=pw><button name=go value=1>Log in</button></form>"
+            )
+            return Answer(page, headers={**HTML, "Set-Cookie": f"form={token}; Path=/; HttpOnly"})
+        sent = asked.fields
+        token = sent.get("_csrf", "")
+        good = token in self.forms and asked.cookies.get("form") == token and sent.get("back") == "/members"
+        self.forms.discard(token)
+        if not good or (sent.get("user"), sent.get("pw")) != ("me", self.password):
+            return moved("/login?failed=1")
+        sid = f"s{len(self.sessions)}-{token}"
+        self.sessions.add(sid)
+        return moved("/home", 302, **{"Set-Cookie": f"sid={sid}; Path=/; HttpOnly"})
+
+    def _home(self, _: Asked) -> Answer:
+        return Answer("<h1>hello</h1>", headers=HTML)
 
     def _next(self, _: Asked) -> Answer:
         """A page of Next.js, which holds its posts for its own scripts."""

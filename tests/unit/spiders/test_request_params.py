@@ -8,6 +8,7 @@ from spiders.definitions import dump_definitions, parse_definitions
 from spiders.params import ListingParams, ParamsError
 from spiders.reading.places import Place
 
+LOGIN = {"login_url": "http://a.example/l", "login": "pw=secret:BOARD_PW", "logged_in": "a.logout"}
 BOARD = {"url": "http://a.example/", "row": "tr"}
 
 
@@ -33,6 +34,12 @@ BOARD = {"url": "http://a.example/", "row": "tr"}
         ({"cookies": "a=b; c=d"}, "signs that no cookie may have"),
         ({"url": "http://a.example/?k=secret:BOARD_KEY"}, "url: a secret in an address would be logged"),
         ({"link_template": "/{id}?k=secret:BOARD_KEY"}, "link_template: a secret in an address"),
+        ({"login_url": "http://a.example/l"}, "belong together, and login is missing"),
+        (LOGIN | {"login_url": "/l"}, "login_url must be an absolute http or https address"),
+        (LOGIN | {"login_url": "http://me:pw@a.example/l"}, "without a name and password in it"),
+        (LOGIN | {"login": "pw=abcdef"}, "login: the password would stand in the database"),
+        (LOGIN | {"login": "secret:BOARD_PW"}, "login: 'secret:...' is not of the form name=value"),
+        (LOGIN | {"logged_in": "a["}, "logged_in: 'a\\[' is neither a selector nor JMESPath"),
         ({"headers": 5}, "headers is 5; it must be a list"),
     ],
 )

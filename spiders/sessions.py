@@ -1,0 +1,179 @@
+"""Sessions of sites that want a login: kept between crawls, used until they fail, then begun anew within the crawl.
+
+Only the process of a crawl sees cookies in the clear; the database gets them encrypted (github.com/fernet/spec).
+"""
+
+import json
+import logging
+from dataclasses import dataclass, field
+from http.cookiejar import Cookie
+from typing import Any, Final, Self
+
+import spiders.without_http2  # noqa: F401 - before Scrapy
+
+# isort: split
+
+from scrapy import FormRequest, Request
+from scrapy.crawler import Crawler
+from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
+from scrapy.exceptions import IgnoreRequest, NotConfigured
+from scrapy.http import Response, TextResponse
+from scrapy.http.cookies import CookieJar
+
+from pipeline.basics.access import origin
+from spiders.middlewares import POST
+from spiders.reading.encoding import decode
+from spiders.reading.login_form import shows_login
+from spiders.request_params import RequestParams, pairs
+from spiders.robots import robots_origin
+
+logger = logging.getLogger(__name__)
+
+REFUSED: Final = "crawlpush/login_refused"
+"""Stat that says, in words, that the site took the login and did not let us in."""
+KEPT: Final = "crawlpush/session"
+"""Stat with the encrypted cookies of a session that works."""
+REFUSALS: Final = 3
+"""So often a login may be refused until somebody changes the site: more would lock the account."""
+JAR_LENGTH: Final = 64_000
+"""Characters of cookies that are kept; a browser keeps some 50 of 4,096 bytes for each site (RFC 6265, section 6.1)."""
+_OURS: Final = "crawlpush/login"
+_ASKED: Final = "crawlpush/asked"
+_FORM: Final = ".//form[.//input[translate(@type, 'PASWORD', 'pasword') = 'password']]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionOrder:
+    """How a site is logged into, and what is left of the last session."""
+
+    params: RequestParams
+    # Of the site's list.
+    url: str
+    # Fernet's key, and what it encrypted; "" where there is none.
+    key: str = field(repr=False)
+    kept: str = field(default="", repr=False)
+    # Logins refused in a row, before this crawl.
+    refused: int = 0
+
+
+def fernet(key: str) -> Any:
+    """What encrypts and decrypts. Raises ValueError for what is no key."""
+    # Only sites with a login need it.
+    from cryptography.fernet import Fernet
+
+    return Fernet(key)
+
+
+class SessionMiddleware:
+    """Looks whether each page of the site shows that one is logged in, and logs in once where it does not."""
+
+    def __init__(self, crawler: Crawler, order: SessionOrder) -> None:
+        self._crawler = crawler
+        self._order = order
+        self._jar: CookieJar | None = None
+        self._has_tried = False
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Scrapy's constructor; switched off where a site wants no login."""
+        order = crawler.settings["CRAWL_SESSION"]
+        if order is None:
+            raise NotConfigured
+        return cls(crawler, order)
+
+    def process_request(self, request: Request) -> None:
+        """Put the kept cookies into the jar, before the first request; ask for nothing where no login is tried."""
+        if self._order.refused >= REFUSALS:
+            sentence = (
+                f"the login at {self._order.params.login_url} was refused {self._order.refused} times, and is not "
+                "tried again until the site is changed (`crawlpush sites set`, or `sites enable`)"
+            )
+            self._crawler.stats.set_value("crawlpush/problem", sentence)
+            raise IgnoreRequest(sentence)
+        if self._jar is None:
+            self._jar = self._restored()
+        if not _is_page(request):
+            return
+        request.meta.setdefault(_ASKED, request)
+
+    async def process_response(self, request: Request, response: Response) -> Response | Request:
+        """Pass on a page that shows that one is logged in; else log in and ask for it again, once."""
+        if not _is_page(request) or response.status >= 500 or response.status == 429:
+            return response
+        if shows_login(_text(response), self._order.params.logged_in):
+            self._crawler.stats.set_value(KEPT, self._encrypted())
+            return response
+        if self._has_tried:
+            raise self._refused(response)
+        self._has_tried = True
+        await self._log_in()
+        asked: Request = request.meta[_ASKED]
+        return asked.replace(dont_filter=True, meta={**asked.meta, _ASKED: asked})
+
+    async def _log_in(self) -> None:
+        """Fill in the login form and send it. Raises IgnoreRequest where that cannot be done."""
+        params = self._order.params
+        page = await self._crawler.engine.download_async(
+            Request(params.login_url, dont_filter=True, meta={_OURS: True})
+        )
+        if page.status >= 400:
+            raise IgnoreRequest(f"the login page answered {page.status}: {params.login_url}")
+        if not isinstance(page, TextResponse) or not page.xpath(_FORM):
+            raise IgnoreRequest(f"login_url has no form with a field for a password: {page.url}")
+        form = FormRequest.from_response(
+            page, formxpath=_FORM, formdata=dict(pairs(params.login)), dont_filter=True, meta={_OURS: True}
+        )
+        if form.method != "POST":
+            raise IgnoreRequest("the login form is sent by GET, so that the password would stand in an address")
+        if origin(form.url) not in {origin(params.login_url), origin(self._order.url)}:
+            raise IgnoreRequest(
+                f"the login form is sent to {origin(form.url)}, which is neither the site nor where login_url is"
+            )
+        answer = await self._crawler.engine.download_async(form)
+        if answer.status >= 500 or answer.status == 429:
+            raise IgnoreRequest(f"the login was answered {answer.status}: {form.url}")
+
+    def _refused(self, response: Response) -> IgnoreRequest:
+        params = self._order.params
+        sentence = (
+            f"the login at {params.login_url} was refused: after it, {response.url} still does not show logged_in, "
+            f"{params.logged_in!r}"
+        )
+        self._crawler.stats.set_value(REFUSED, sentence)
+        self._crawler.stats.set_value("crawlpush/problem", sentence)
+        return IgnoreRequest(sentence)
+
+    def _restored(self) -> CookieJar:
+        middleware = self._crawler.get_downloader_middleware(CookiesMiddleware)
+        assert middleware is not None
+        jar: CookieJar = middleware.jars[None]
+        if self._order.kept:
+            from cryptography.fernet import InvalidToken
+
+            try:
+                cookies = json.loads(fernet(self._order.key).decrypt(self._order.kept.encode()))
+                for each in cookies:
+                    jar.set_cookie(Cookie(**each))
+            except (InvalidToken, TypeError, ValueError):
+                # Another key by now, or an older version's: there is a new login then.
+                jar.clear()
+        return jar
+
+    def _encrypted(self) -> str:
+        assert self._jar is not None
+        cookies = [{name.removeprefix("_"): value for name, value in vars(each).items()} for each in self._jar.jar]
+        text = json.dumps(cookies)
+        if len(text) > JAR_LENGTH:
+            return ""
+        encrypted: bytes = fernet(self._order.key).encrypt(text.encode())
+        return encrypted.decode()
+
+
+def _is_page(request: Request) -> bool:
+    """Whether a request is for a page of the list, and not for robots.txt, for a post, or a part of the login."""
+    return robots_origin(request) is None and not request.meta.get(_OURS) and POST not in request.meta
+
+
+def _text(response: Response) -> str:
+    content_type = (response.headers.get("Content-Type") or b"").decode("latin-1")
+    return decode(response.body, content_type=content_type).text
