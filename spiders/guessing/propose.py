@@ -10,6 +10,7 @@ from w3lib.html import get_base_url
 
 from spiders.guessing.addresses import id_from_address, ignored_parameters
 from spiders.guessing.confidence import FEWEST_DATED, doubts
+from spiders.guessing.json_proposal import JSONProposal, propose_answer, propose_embedded
 from spiders.guessing.page_facts import next_of, timezone_of
 from spiders.guessing.row_guess import RowGuess, guess_rows
 from spiders.items import PostItem
@@ -18,6 +19,8 @@ from spiders.reading.encoding import decode
 from spiders.reading.feed_document import BrokenFeedError, FeedDocument, parse_feed
 from spiders.reading.feed_links import announced_feeds
 from spiders.reading.feed_text import NotAFeedError
+from spiders.reading.json_page import JSONPage
+from spiders.reading.json_text import NotJSONError
 from spiders.reading.listing_page import ListingPage, parse_html, parse_listing
 from spiders.reading.page_kind import page_kind
 
@@ -28,7 +31,7 @@ _TOO_FEW = "hardly any of them is a post"
 class Proposal:
     """A site definition's beginnings, and what they would store."""
 
-    # "feed", "listing", or "" when the answer is neither, or not surely.
+    # "feed", "listing", "json", or "" when the answer is neither, or not surely.
     spider: str
     # The spider's parameters, as `crawlpush sites add` takes them.
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -77,7 +80,9 @@ def propose(
     page = _Page(
         body=body, url=url, content_type=content_type, now=now, text=text, root=parse_html(text), common=common
     )
-    found = _listing(page, reason)
+    found = _answer(page, reason) or _listing(page, reason)
+    if not found.spider:
+        found = _embedded(page) or found
     feeds = announced_feeds(page.root, get_base_url(text, url), url)
     announced = tuple(f"the page announces a feed: {feed}" for feed in feeds)
     return Proposal(
@@ -87,6 +92,36 @@ def propose(
         feeds=tuple(feeds),
         notes=(*announced, *found.notes),
     )
+
+
+def _answer(page: _Page, reason: str) -> Proposal | None:
+    """A proposal for what is JSON; None for what is none."""
+    if page.text.lstrip("\ufeff \t\r\n")[:1] in {"<", ""}:
+        return None
+    try:
+        found = propose_answer(page.text, page.url, page.common, page.now)
+    except NotJSONError:
+        return None
+    if found and found.page:
+        return _json(found, found.page)
+    notes = tuple(_refusal(page, None, (), reason))
+    return Proposal(spider="", notes=(*notes, found.refusal) if found else notes)
+
+
+def _embedded(page: _Page) -> Proposal | None:
+    """A proposal for the JSON that a page holds, where it surely is its posts."""
+    found = propose_embedded(page.text, page.root, page.url, page.common, page.now)
+    return _json(found, found.page) if found and found.page else None
+
+
+def _json(found: JSONProposal, read: JSONPage) -> Proposal:
+    zone = str(found.params.get("timezone") or "")
+    notes = (
+        _notes(read, found.params, zone)
+        if "id" not in found.params
+        else _notes(read, {**found.params, "id": "re:"}, zone)
+    )
+    return Proposal(spider="json", params=found.params, posts=read.posts, notes=(*notes, *read.notes))
 
 
 def _listing(page: _Page, reason: str) -> Proposal:

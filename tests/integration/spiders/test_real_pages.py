@@ -132,7 +132,6 @@ def test_what_else_is_proposed_for_a_real_listing(name: str, params: Mapping[str
     ("name", "words"),
     [
         ("chi-citycouncil-api", "JSON that is no JSON Feed"),
-        ("office-angels-jobs", "a place that a script fills"),
         ("konkuk-cse-empty", "the page announces a feed: https://cse.konkuk.ac.kr/bbs/cse/775/rssList.do"),
     ],
 )
