@@ -13,6 +13,7 @@ from spiders.guessing.confidence import FEWEST_DATED, doubts
 from spiders.guessing.json_proposal import JSONProposal, propose_answer, propose_embedded
 from spiders.guessing.page_facts import next_of, timezone_of
 from spiders.guessing.row_guess import RowGuess, guess_rows
+from spiders.guessing.software import Recognised, known_listing
 from spiders.items import PostItem
 from spiders.params import FeedParams, ListingParams
 from spiders.reading.encoding import decode
@@ -126,15 +127,19 @@ def _json(found: JSONProposal, read: JSONPage) -> Proposal:
 
 def _listing(page: _Page, reason: str) -> Proposal:
     base = get_base_url(page.text, page.url)
-    guess = guess_rows(page.root, base, page.now)
-    unsure = doubts(guess.facts) if guess else ()
-    if guess is None or unsure:
-        return Proposal(spider="", notes=tuple(_refusal(page, guess, unsure, reason)))
-    params = page.common | guess.params
+    known = known_listing(page.text, page.root, lambda params: page.read({**page.common, **params}))
+    found: Recognised | RowGuess | None = known
+    if known is None:
+        found = guess = guess_rows(page.root, base, page.now)
+        unsure = doubts(guess.facts) if guess else ()
+        if guess is None or unsure:
+            return Proposal(spider="", notes=tuple(_refusal(page, guess, unsure, reason)))
+    assert found is not None
+    params = {**page.common, **found.params}
     zone = "" if "timezone" in params else timezone_of(page.root, page.text, page.url)
     if zone:
         params["timezone"] = zone
-    if following := next_of(page.root, base, page.url):
+    if "next" not in params and "page_template" not in params and (following := next_of(page.root, base, page.url)):
         params["next"] = following
     read = page.read(params)
     if read.is_ambiguous or len(read.posts) < FEWEST_DATED:
@@ -142,7 +147,8 @@ def _listing(page: _Page, reason: str) -> Proposal:
     if more := _identity(read.posts, params, page.url):
         params |= more
         read = page.read(params)
-    return Proposal(spider="listing", params=params, posts=read.posts, notes=tuple(_notes(read, params, zone)))
+    notes = (*(known.notes if known else ()), *_notes(read, params, zone))
+    return Proposal(spider="listing", params=params, posts=read.posts, notes=notes)
 
 
 def _identity(posts: tuple[PostItem, ...], params: Mapping[str, Any], url: str) -> dict[str, Any]:
