@@ -109,16 +109,19 @@ LISTINGS: Final[tuple[Known, ...]] = (
         dates=("td._artclTdRdate", "td.td-date"),
         post_body=".artclView, .view-con",
     ),
-    Known(
-        software="eGovFrame",
-        mark=r"fn_egov_(?:inqire|select)_?\w*|selectArticleDetail\.do|selectBoardArticle\.do",
-        params={
-            "row": "table tbody tr",
-            "title": "input[type=submit]::attr(value), td a",
-            "link_template": "selectArticleDetail.do?bbsId={onclick.1}&nttId={onclick.0}",
-        },
-        dates=("td:nth-last-child(2)", "td:nth-last-child(1)", "td:nth-last-child(3)"),
-        post_body=".board_view_con, .view_cont",
+    *(
+        Known(
+            software="eGovFrame",
+            mark=re.escape(opened),
+            params={
+                "row": "table tbody tr",
+                "title": "input[type=submit]::attr(value), td a",
+                "link_template": f"{opened}?bbsId={{onclick.1}}&nttId={{onclick.0}}",
+            },
+            dates=("td:nth-last-child(2)", "td:nth-last-child(1)", "td:nth-last-child(3)"),
+            post_body=".board_view_con, .view_cont",
+        )
+        for opened in ("selectArticleDetail.do", "selectBoardArticle.do")
     ),
     Known(
         software="WordPress",

@@ -291,6 +291,20 @@ ANSWERS = {
 }
 
 
+ANSWERS["Workday"] = Answer(
+    url="https://acme.wd5.myworkdayjobs.com/en-US/Careers",
+    api="https://acme.wd5.myworkdayjobs.com/wday/cxs/acme/Careers/jobs",
+    answer={
+        "total": 5,
+        "jobPostings": [
+            {"title": t, "externalPath": f"/job/Seoul/x_R{n}", "postedOn": "Posted Today"}
+            for n, t in enumerate(TITLES, 1)
+        ],
+    },
+    link="https://acme.wd5.myworkdayjobs.com/Careers/job/Seoul/x_R{n}",
+)
+
+
 @pytest.mark.parametrize("name", ANSWERS)
 def test_what_a_software_gives_out_as_json_is_proposed_when_it_is_what_the_page_shows(name: str) -> None:
     case = ANSWERS[name]
@@ -304,6 +318,7 @@ def test_what_a_software_gives_out_as_json_is_proposed_when_it_is_what_the_page_
     assert [post.title for post in found.posts] == TITLES[:count]
     assert [post.url for post in found.posts] == [case.link.format(n=n) for n in range(1, count + 1)]
     assert ("date" in found.params) == all(post.published_at for post in found.posts)
+    assert ("json" in found.params) == (name == "Workday")
     # Another list than the page's is not proposed, nor what is no list.
     other = parse_html("<p>" + "quite other words " * 200)
     assert from_api(api, body, case.api, "application/json", shown=other, now=NOW) is None
