@@ -27,9 +27,10 @@ _FETCHING = frozenset({"tls", "encoding", *(each.name for each in fields(Request
 @click.command("try")
 @click.argument("url")
 @click.option("--spider", help="listing, feed or json, with its parameters; default: find out.")
+@click.option("--browser", is_flag=True, help="Open the page in a Chromium, to find the JSON that its scripts load.")
 @definition_options
 @table_options
-def try_url(url: str, spider: str | None, *, as_json: bool, **options: Any) -> None:
+def try_url(url: str, spider: str | None, *, browser: bool, as_json: bool, **options: Any) -> None:
     """Fetch a page once and show the posts it would give. Stores nothing.
 
     Without --spider, propose a definition: find the feed, or guess the rows of a board. Where that is not sure, it
@@ -40,7 +41,7 @@ def try_url(url: str, spider: str | None, *, as_json: bool, **options: Any) -> N
         _try_definition(url, spider, options, settings, as_json=as_json)
         return
     own = _own_pages(options)
-    proposed = _first_answer(url, options, settings)
+    proposed = (_seen_in_browser if browser else _first_answer)(url, options, settings)
     proposed = replace(proposed, params={**proposed.params, **own} if proposed.spider else proposed.params)
     if as_json:
         show_record(proposed.__dict__, as_json=True)
@@ -113,6 +114,24 @@ def _first_answer(url: str, options: dict[str, Any], settings: Settings) -> tria
         except trial.TrialError as error:
             failure = failure or error
     raise failure or trial.TrialError(f"{masked(url)} is no address")
+
+
+def _seen_in_browser(url: str, options: dict[str, Any], settings: Settings) -> trial.Proposal:
+    """A definition for the JSON that a page's scripts load, tried without the browser. Raises BrowserError."""
+    from scripts.sites import browser
+
+    seen = browser.look(addresses(url)[0], allow_private=bool(options["allow_private"]), user_agent=settings.user_agent)
+    no_params = {**{f"param_{name}": None for name in PARAM_OPTIONS}, "pairs": ()}
+    for params in browser.definitions(seen):
+        definition = changed(SiteDefinition(name="trial", spider="json", params=params), {**options, **no_params})
+        try:
+            found = trial.found_posts(trial_of(definition), settings)
+        except trial.TrialError:
+            continue
+        posts = [{"title": post.title, "published_at": post.published_at, "url": post.url} for post in found]
+        note = "a script on the page loads this; production asks for it without a browser"
+        return trial.Proposal(spider="json", params=params, posts=posts, feeds=[], notes=[note])
+    raise browser.BrowserError(browser.words(seen))
 
 
 def addresses(url: str) -> tuple[str, ...]:

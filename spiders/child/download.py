@@ -1,6 +1,5 @@
 """Downloading from the web, and from nowhere else: which addresses may be connected to, and why one failed."""
 
-import ipaddress
 from typing import Any, Final
 
 import spiders.without_http2  # noqa: F401 - before Scrapy
@@ -20,6 +19,7 @@ from scrapy.http import Response
 from scrapy.utils.httpobj import urlparse_cached
 
 from pipeline.basics.access import tls_rules
+from pipeline.basics.public_addresses import is_public
 from spiders.child import failures
 from spiders.child.http1 import FAULT, Factory
 from spiders.child.outgoing import Outgoing
@@ -66,27 +66,6 @@ class WebDownloadHandler(HTTP11DownloadHandler):
             return response
         sentence = f"the answer cannot be read to its end: {fault[0].decode()}" if fault else "the answer broke off"
         return response.replace(flags=[*response.flags, BROKEN_OFF + sentence])
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public internet, and not to this machine, a private network or a group."""
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:  # a name: nothing here connects to one, so it is not looked up either
-        return False
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or _nat64(ip)
-        if inner is not None:
-            return is_public(str(inner))
-        if ip.teredo is not None or ip.is_site_local:
-            return False
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved
-
-
-def _nat64(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    if ip not in ipaddress.IPv6Network("64:ff9b::/96"):
-        return None
-    return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
 
 
 def refuse_private_addresses(reactor: Any) -> None:
