@@ -49,7 +49,10 @@ class PostPages:
     def __init__(self, crawler: Crawler, params: PostPageParams) -> None:
         self._crawler = crawler
         self._params = params
-        self._end = time.monotonic() + crawler.settings.getfloat("CRAWL_POST_PAGES_S")
+        seconds = crawler.settings.getfloat("CRAWL_POST_PAGES_S")
+        self._end = time.monotonic() + seconds
+        # So that one that is begun at the last moment does not make the crawl too long either.
+        self._timeout_s = min(PAGE_TIMEOUT_S, seconds / 2)
         self._owed: list[OwedPage] | None = None
         self._problems: dict[str, list[str]] = {}
 
@@ -80,7 +83,7 @@ class PostPages:
                 callback=self._answered,
                 errback=self._failed,
                 dont_filter=True,
-                meta={POST: post, "dont_retry": True, "download_timeout": PAGE_TIMEOUT_S},
+                meta={POST: post, "dont_retry": True, "download_timeout": self._timeout_s},
             )
         )
         raise DontCloseSpider

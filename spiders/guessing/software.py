@@ -109,6 +109,19 @@ LISTINGS: Final[tuple[Known, ...]] = (
         dates=("td._artclTdRdate", "td.td-date"),
         post_body=".artclView, .view-con",
     ),
+    Known(
+        software="jwxe",
+        mark=r"b-title-box|board-list-content-title|[?&]articleNo=",
+        params={
+            "row": "table tbody tr:has(.b-title-box), .board-list-content-wrap",
+            "title": ".b-title-box a, .board-list-content-title a",
+            "author": ".b-writer",
+            "pinned": "tr.b-top-box, .board-list-content-top",
+            "strip": [".b-new", ".b-file", ".c-board-list-category"],
+        },
+        dates=(".b-date", ".board-list-content-info li:nth-child(3)", "td:nth-last-child(2)", "td:nth-last-child(1)"),
+        post_body=".b-content-box, .board-view-content-wrap",
+    ),
     *(
         Known(
             software="eGovFrame",

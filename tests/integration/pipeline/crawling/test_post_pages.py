@@ -198,6 +198,17 @@ def test_nothing_is_fetched_for_a_baseline_nor_for_what_is_too_old_to_be_pushed(
     assert fetched(site) == []
 
 
+def test_a_page_that_hangs_does_not_make_the_crawl_fail_and_leaves_the_others_owed(
+    site: FaultySite, crawl: Crawl, database: Database
+) -> None:
+    rows = "".join(f'<tr class="row"><td><a href="/hang?{n}">Post {n} 공지</a>' for n in range(9))
+    site.answers["/list"] = response("200 OK", f"<table>{rows}</table>".encode(), HTML)
+    report = crawl(soft_limit_s=4, hard_limit_s=9)
+    assert (report.ok, report.finish_reason, report.new_posts, report.errors) == (True, "finished", 9, 0), report
+    assert "no time was left for " in (report.page_problem or "")
+    assert [each.page_tries for each in posts(database)] == [1] * 9
+
+
 def test_robots_txt_holds_for_posts_pages_too(site: FaultySite, crawl: Crawl, database: Database) -> None:
     site.robots = "User-agent: *\nDisallow: /post/\n"
     board(site, 1)

@@ -110,6 +110,18 @@ SHAPES = [
         url="https://board.example/bbs/law/7/artclList.do",
     ),
     Shape(
+        software="jwxe",
+        around='<div class="bn-list-common01"><table class="board-table"><tbody>{}</tbody></table></div>',
+        row='<tr class="{first}"><td class="b-num-box">{n}</td><td class="b-td-left"><div class="b-title-box">'
+        '<a href="?mode=view&amp;articleNo=7{n}&amp;article.offset=0&amp;articleLimit=10" title="{title} 자세히 보기">'
+        '{title}</a><div class="b-m-con"><span class="b-date">{day}</span><span class="b-writer">학사팀</span></div>'
+        '</div></td><td class="b-no-right">학사팀</td><td>{day}</td><td>1{n}</td></tr>',
+        day="2026.11.{n:02}",
+        first="b-top-box",
+        link="https://board.example/community/notice?mode=view&articleNo=7{n}&article.offset=0&articleLimit=10",
+        date=".b-date",
+    ),
+    Shape(
         software="eGovFrame",
         around='<div class="board_list"><table><thead><tr><th>번호<th>제목<th>작성일<th>조회수</thead><tbody>'
         "{}</tbody></table></div>",
