@@ -318,7 +318,7 @@ def _discourse(source: str, url: str) -> API | None:
     )
 
 
-_GREENHOUSE: Final = re.compile(r"greenhouse\.io/embed/job_board(?:/js)?\?(?:[^\"']*[&;])?for=(\w+)")
+_GREENHOUSE: Final = re.compile(r"greenhouse\.io/embed/job_board(?:/js)?\?(?:[^\"']{0,200}[&;])?for=(\w+)")
 
 
 def _greenhouse(source: str, url: str) -> API | None:

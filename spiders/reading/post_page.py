@@ -31,6 +31,8 @@ _FILE: Final = re.compile(
     re.IGNORECASE,
 )
 """A file's name, as boards write it, perhaps with its size behind it."""
+_NAME_LOOKED_AT: Final = 400
+"""So much of a link's text may be a file's name; the pattern takes the square of it."""
 _TOO_SMALL: Final = 80
 """Pixels: a smaller picture is an icon or counts visitors."""
 _NO_PICTURE: Final = re.compile(r"icon|emoticon|emoji|smil|blank|spacer|pixel|btn_|button|loading|logo|avatar", re.I)
@@ -139,7 +141,7 @@ def _attachment(anchor: etree._Element, base: str, *, is_chosen: bool) -> Attach
     )
     path = unquote(urlsplit(address).path.rpartition("/")[2])
     shown = (element_text(anchor), clean(anchor.get("download") or ""), clean(anchor.get("title") or ""))
-    named = next((match[0] for each in (*shown, path) if (match := _FILE.search(each))), "")
+    named = next((match[0] for each in (*shown, path) if (match := _FILE.search(each[:_NAME_LOOKED_AT]))), "")
     name = named or (next(filter(None, (*shown, path)), "") if is_chosen else "")
     if not name:
         return None

@@ -23,7 +23,10 @@ KNOWN: Final = (
     ".wp-block-post-content",
     ".topic-body .cooked",
     ".postbody .content",
+    "[itemprop=text]",
     ".message-body .bbWrapper",
+    ".job__description",
+    "[data-qa=job-description]",
     ".se-main-container",
     ".fr-view",
     ".ql-editor",
@@ -38,8 +41,9 @@ KNOWN: Final = (
     ".bbs_content",
     ".bbs-view-content",
 )
-"""Containers of a post's text: Gnuboard, XpressEngine and Rhymix, K2Web, WordPress, Discourse, phpBB, XenForo, editors
-that many boards use (Naver's, Froala, Quill), and names that hundreds of themes share."""
+"""Containers of a post's text: Gnuboard, XpressEngine and Rhymix, K2Web, WordPress, Discourse, phpBB, XenForo,
+Greenhouse, Lever, editors that many boards use (Naver's, Froala, Quill), and names that
+hundreds of themes share."""
 
 _NAMED: Final = re.compile(
     r"(?:^|[\s_-])(?:bo_?v|view|read|board|bbs|article|artcl|post|entry|notice|news|detail|doc(?:ument)?)"

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from spiders.guessing.propose import propose
 from spiders.items import EXTERNAL_ID_LENGTH, PostItem
-from spiders.params import FeedParams, ListingParams
+from spiders.params import FeedParams, ListingParams, PostPageParams
 from spiders.reading.dates import parse_date
 from spiders.reading.encoding import decode
 from spiders.reading.feed_document import BrokenFeedError, NotAFeedError, parse_feed
 from spiders.reading.identity import canonical_link, resolve
 from spiders.reading.listing_page import parse_listing
+from spiders.reading.post_page import TEXT_LENGTH, read_post_page
 from spiders.reading.text import TITLE_LENGTH, clean, html_text, title_text
 
 PAGES = Path(__file__).parents[3] / "fixtures" / "pages"
@@ -110,6 +111,17 @@ def test_a_damaged_page_is_read(body: bytes, row: str, title: str) -> None:
     check(parse_listing(body, URL, params, NOW).posts)
 
 
+@BOUNDED
+@given(damaged(BODIES), st.sampled_from(["", "xpath://*", "p, a, td"]))
+def test_a_damaged_page_of_a_post_is_read_or_says_why_not(body: bytes, selector: str) -> None:
+    params = PostPageParams(post_page=True, post_body=selector, post_attachments=selector, post_image=selector)
+    page = read_post_page(body, URL, params, title="Notice")
+    assert bool(page.problem) is not bool(page.text or page.attachments or page.image)
+    assert len(page.text) <= TEXT_LENGTH
+    assert page.text == clean(page.text)
+    assert page.image == "" or page.image.startswith("https://")
+
+
 @settings(max_examples=30, deadline=3_000)
 @given(damaged(BODIES))
 def test_a_proposal_for_a_damaged_page_is_one_that_works(body: bytes) -> None:
@@ -185,4 +197,5 @@ def test_a_hostile_answer_takes_no_longer_than_its_length_justifies(kind: str) -
     check(parse_listing(body, URL, params, NOW).posts)
     with contextlib.suppress(BrokenFeedError, NotAFeedError):
         parse_feed(body, URL, FeedParams(url=URL), NOW)
+    read_post_page(body, URL, PostPageParams(post_page=True), title="a" * 500)
     assert time.process_time() - started < 10
