@@ -68,7 +68,7 @@ def test_a_request_is_what_the_parameters_say(params: dict[str, Any], sent: tupl
 
 def test_a_file_may_write_tables_and_is_written_again_as_it_was() -> None:
     text = (
-        '[sites.a]\nspider = "listing"\nurl = "https://a.example/"\n\n[sites.a.params]\nrow = "tr"\n'
+        '[sites.a]\nspider = "listing"\nurl = "https://a.example/"\ntimezone = "UTC"\n\n[sites.a.params]\nrow = "tr"\n'
         'form = {page = "{page}"}\nheaders = {X-Key = "secret:BOARD_KEY"}\n'
     )
     assert dump_definitions(parse_definitions(text).values()) == text
