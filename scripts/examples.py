@@ -18,6 +18,7 @@ EXAMPLES: Final = {
     "notifications list": "--user minji --status failed",
     "notifications read": "minji",
     "notifications retry": "",
+    "notifications show": "41",
     "users add": "minji --timezone Asia/Seoul",
     "users export": "users.csv",
     "users import": "users.csv --dry-run",

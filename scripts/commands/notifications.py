@@ -3,9 +3,21 @@
 import click
 
 from pipeline.resources import now
-from scripts.output import ID, ask, in_words, limit_option, open_database, show_rows, table_options, yes_option
+from scripts.errors import CommandError
+from scripts.output import (
+    ID,
+    ask,
+    in_words,
+    json_option,
+    limit_option,
+    open_database,
+    show_record,
+    show_rows,
+    table_options,
+    yes_option,
+)
+from storage import claims, overview, users
 from storage import notifications as stored
-from storage import overview, users
 from storage.models import NOTIFICATION_STATUSES, Notification
 
 
@@ -55,6 +67,72 @@ def list_notifications(
         empty="no notifications yet",
         narrow=("id", "user", "title", "status", "created"),
         total=total,
+    )
+
+
+@notifications.command()
+@click.argument("notification", type=ID)
+@json_option
+def show(notification: int, *, as_json: bool) -> None:
+    """Show a notification as a phone shows it, and what became of it on each device."""
+    # Here: it loads the matcher, which the other commands need not wait for.
+    from pipeline.delivery.compose import compose
+
+    with open_database().reading() as session:
+        found = stored.listing(session, notification_id=notification, limit=1)
+        if not found:
+            raise CommandError(f"there is no notification {notification}: `crawlpush notifications list` shows them")
+        (row,) = found
+        post = claims.post_texts(session, [row.post_id])[row.post_id]
+    message = compose(post, _claimed(row), _phone(row))
+    show_record(
+        {
+            "title": message.title,
+            "body": message.body,
+            "opens": message.url,
+            "picture": message.image,
+            "sound": message.sound,
+            "manner": message.interruption,
+            "replaces_what_has": message.tag,
+            "user": row.user,
+            "site": row.site,
+            "phrase": row.phrase,
+            "status": row.status,
+            "reason": row.reason,
+            "devices": row.devices,
+            "created": row.created_at,
+            "sent": row.sent_at,
+            "read": row.read_at,
+        },
+        as_json=as_json,
+    )
+
+
+def _claimed(row: stored.NotificationRow) -> claims.Claimed:
+    # What the number on the app's icon would be is known when it is sent.
+    return claims.Claimed(
+        id=row.id,
+        post_id=row.post_id,
+        user_id=0,
+        user=row.user,
+        attempts=row.attempts,
+        created_at=row.created_at,
+        phrase=row.phrase,
+        badge=0,
+        reached=False,
+    )
+
+
+def _phone(row: stored.NotificationRow) -> claims.Target:
+    """Some phone: a post says the same on each."""
+    return claims.Target(
+        notification_id=row.id,
+        device_id=0,
+        platform="console",
+        token="",
+        environment=None,
+        last_seen_at=row.created_at,
+        attempts=0,
     )
 
 

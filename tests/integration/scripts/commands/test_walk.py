@@ -124,3 +124,11 @@ def test_what_is_mistyped_is_answered_in_words(run: Run, path: str) -> None:
     )
     for words in typed:
         assert_said_in_words(run([*path.split(), *words]))
+
+
+def test_a_notification_is_shown_as_the_phone_shows_it(run: Run) -> None:
+    said = run(["notifications", "show", "1"]).output
+    assert f"title              {TITLE}" in said
+    assert "notices" in said
+    assert "fcm failed UNREGISTERED" in said
+    assert run(["notifications", "show", "99"]).exit_code == 1
