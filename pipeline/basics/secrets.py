@@ -12,7 +12,7 @@ MARK: Final = re.compile(r"(?<![\w-])secret(?::|%3[Aa])(?P<name>\w+)")
 """A secret's place in a text, or in a form's body."""
 _NAME: Final = re.compile(r"[A-Z][A-Z0-9_]{1,63}")
 _RESERVED: Final = re.compile(
-    # Our settings: a test compares.
+    # Our settings, those above all that are secrets themselves: a test compares.
     r"(?:CRAWL|ALERT|RETENTION|FANOUT|NOTIFY|FCM|APNS|SENTRY|SESSION|LOG|REDIS|BROKER|DATABASE|DATA|SWEEP|TICK|WORKER|"
     r"SYNONYMS|SUBSCRIPTIONS|DIGEST|BROWSER|DISPLAY|DEVICE|PUSH|WEB)_\w+|API_\w+_PER_MINUTE|API_JWT\w*|PORT|ENV_FILE|SITE_TIMEZONE|"
     r"INBOX_LINK|SUGGESTIONS_STOP|"

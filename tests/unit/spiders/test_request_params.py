@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from pipeline.basics.secrets import check_secrets, names_secret
-from pipeline.settings import Settings
+from pipeline.settings import SECRETS
 from spiders.definitions import dump_definitions, parse_definitions
 from spiders.params import ListingParams, ParamsError
 from spiders.reading.places import Place
@@ -74,8 +74,9 @@ def test_a_file_may_write_tables_and_is_written_again_as_it_was() -> None:
     assert dump_definitions(parse_definitions(text).values()) == text
 
 
-def test_no_setting_of_ours_may_be_named() -> None:
-    for name in (*Settings.model_fields, "env_file", "pgpassword", "path", "https_proxy", "python_path"):
+def test_nothing_that_the_installation_lives_on_may_be_named() -> None:
+    ours = [*SECRETS, *(f"{name}_file" for name in SECRETS), "crawl_contact", "data_dir", "port", "env_file"]
+    for name in (*ours, "aws_secret_access_key", "pgpassword", "path", "https_proxy", "python_path"):
         with pytest.raises(ValueError, match="belongs to the installation"):
             check_secrets(f"secret:{name.upper()}")
 
