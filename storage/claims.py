@@ -56,6 +56,8 @@ class PostText:
     # An operator paused the pushes of its site.
     held: bool = False
     urgent: bool = False
+    # It was taken off its page: nobody is told of it any more.
+    is_gone: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +210,7 @@ def post_texts(session: Session, post_ids: Collection[int]) -> dict[int, PostTex
             Site.push_paused_at,
             Site.params,
             Site.urgent,
+            Post.gone_at,
         )
         .join(Site, Site.id == Post.site_id)
         .where(Post.id.in_(post_ids))
@@ -221,7 +224,9 @@ def post_texts(session: Session, post_ids: Collection[int]) -> dict[int, PostTex
             body=body,
             author=author,
             image=image,
-            ttl_s=ttl_s,
+            # Nobody wants to see it any more.
+            ttl_s=ttl_s if gone_at is None else 0,
+            is_gone=gone_at is not None,
             first_seen_at=first_seen_at,
             push=push,
             held=paused_at is not None,
@@ -242,6 +247,7 @@ def post_texts(session: Session, post_ids: Collection[int]) -> dict[int, PostTex
             paused_at,
             params,
             urgent,
+            gone_at,
         ) in rows
     }
 

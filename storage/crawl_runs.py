@@ -300,4 +300,4 @@ def listing(
         query = query.where(CrawlRun.created_at >= since)
     if failed:
         query = query.where(CrawlRun.status == "failed")
-    return session.execute(query.order_by(CrawlRun.id.desc()).limit(limit)).tuples().all()
+    return session.execute(query.order_by(CrawlRun.id.desc()).limit(limit)).all()

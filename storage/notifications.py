@@ -167,6 +167,8 @@ class NotificationRow:
     site: str
     title: str
     url: str
+    # Since when its page shows it no more.
+    gone_at: datetime | None
     phrase: str | None
     status: str
     reason: str | None
@@ -210,6 +212,7 @@ def listing(
         Site.name.label("site"),
         Post.title,
         Post.url,
+        Post.gone_at,
         Keyword.text.label("phrase"),
         Notification.status,
         Notification.reason,

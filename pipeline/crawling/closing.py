@@ -10,11 +10,12 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from pipeline.crawling import health, mending, same_posts, verdict
+from pipeline.crawling.leaving import Standing, posts_missed
 from pipeline.crawling.same_posts import Known, Pair
 from pipeline.crawling.story_key import story_key
 from pipeline.resources import now
 from pipeline.scheduling import due
-from storage import crawl_runs, showings, stories
+from storage import crawl_runs, leaving, showings, stories
 from storage.models import CrawlRun, Post, Site
 from storage.run_figures import RunFigures
 
@@ -54,14 +55,29 @@ def close_run(session: Session, run: CrawlRun, figures: RunFigures, *, retry_aft
         rand=random.random(),  # noqa: S311
         ids_changed=_what_changed(site, pairs),
     )
-    if figures.ok and stored and figures.shown:
-        old_ids = {pair.new.id: pair.old.id for pair in pairs}
-        showings.keep(session, site.id, [old_ids.get(each, each) for each in figures.shown])
+    old_ids = {pair.new.id: pair.old.id for pair in pairs}
+    shown = [old_ids.get(each, each) for each in figures.shown]
+    _look_for_gone(session, site, figures, shown, at)
+    if figures.ok and stored and shown:
+        showings.keep(session, site.id, shown)
     ready = crawl_runs.close(session, run, figures, judged, new=new, carried=len(pairs), now=at)
     _tell_stories(session, site, run.id, at)
     due.adapt(session, site, at)
     _announce(session, health.alert(history.trouble, judged.trouble), site, figures)
     return Closed(new=new, fanout=judged.fanout, ready=tuple(ready))
+
+
+def _look_for_gone(session: Session, site: Site, figures: RunFigures, shown: Sequence[int], at: datetime) -> None:
+    """Count the posts that a good crawl missed, though it read the page to where older ones stand."""
+    is_whole = figures.ok and figures.finish_reason == "finished" and not (figures.errors or figures.is_ambiguous)
+    if not is_whole or figures.not_modified or not shown:
+        return
+    page = leaving.page(session, site.id, shown)
+    absent = [Standing(**row._mapping) for row in page.absent]
+    missed = posts_missed([Standing(**row._mapping) for row in page.shown], absent, page.places) if absent else []
+    gone = leaving.count(session, site.id, shown_ids=shown, missed=missed, now=at)
+    if gone:
+        logger.info("posts are gone from their page", extra={"fields": {"site": site.name, "posts": gone}})
 
 
 def decide_late_posts(session: Session, run_id: int) -> list[int]:

@@ -77,11 +77,13 @@ def paused_delay_s(until: datetime, now: datetime, rand: float) -> float:
     return max((until - now).total_seconds(), 1.0) + PAUSED_SPREAD_S * rand
 
 
-def summary(notification: Claimed, attempts: Sequence[Attempt], *, now: datetime) -> NotificationRecord:
+def summary(
+    notification: Claimed, attempts: Sequence[Attempt], *, now: datetime, expired: str = "too old"
+) -> NotificationRecord:
     """What the outcomes on a user's devices make of their notification.
 
     It is pending as long as one device may still be reached; sent when any device was; and otherwise failed, or
-    skipped when there was nothing to be done (no device, or too old).
+    skipped when there was nothing to be done (no device, or `expired`, which says why nobody wants it any more).
     """
     waiting = [a for a in attempts if a.decision.action in {Action.RETRY, Action.WAIT}]
     if waiting:
@@ -100,7 +102,7 @@ def summary(notification: Claimed, attempts: Sequence[Attempt], *, now: datetime
     if not attempts:
         return NotificationRecord(id=notification.id, status="skipped", reason=NO_DEVICE)
     if all(a.decision.action is Action.EXPIRED for a in attempts):
-        return NotificationRecord(id=notification.id, status="skipped", reason="too old")
+        return NotificationRecord(id=notification.id, status="skipped", reason=expired)
     reasons = [a.decision.reason for a in attempts if a.decision.action is not Action.EXPIRED]
     return NotificationRecord(id=notification.id, status="failed", reason=reasons[0])
 

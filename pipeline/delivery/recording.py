@@ -23,6 +23,7 @@ from storage import channel_health, channels, deferring, digests, outcomes, paus
 from storage.claims import Claimed, PostText, Target
 from storage.clock import elapsed
 from storage.digests import Content, Member
+from storage.leaving import GONE
 from storage.models import ChannelState
 from storage.notifications import Key
 from storage.outcomes import NotificationRecord
@@ -72,6 +73,10 @@ class Batch:
         """The notification that a target belongs to, and its post."""
         notification = self.notifications[target.notification_id]
         return notification, self.posts[notification.post_id]
+
+    def why_expired(self, notification: Claimed) -> str:
+        """Why nobody wants to see it, once that is so."""
+        return GONE if self.posts[notification.post_id].is_gone else "too old"
 
     def told(self, notification: Claimed, at: datetime) -> list[tuple[Member, PostText]]:
         """What a digest tells of: the posts that are not too old."""
@@ -199,7 +204,8 @@ class Recorder:
         for attempt in batch.attempts:
             by_notification[attempt.target.notification_id].append(attempt)
         records = {
-            n.id: batch.put_off.get(n.id) or judging.summary(n, by_notification[n.id], now=at)
+            n.id: batch.put_off.get(n.id)
+            or judging.summary(n, by_notification[n.id], now=at, expired=batch.why_expired(n))
             for n in batch.notifications.values()
         }
         kept = [] if bare else [a for a in batch.attempts if a.target.device_id not in batch.gone]

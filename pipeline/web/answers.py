@@ -52,7 +52,7 @@ def notification_out(row: NotificationRow) -> NotificationOut:
     """A notification."""
     return NotificationOut(
         id=row.id,
-        post=PostBrief(id=row.post_id, site=row.site, title=row.title, url=row.url),
+        post=PostBrief(id=row.post_id, site=row.site, title=row.title, url=row.url, gone_at=row.gone_at),
         phrase=row.phrase,
         status=row.status,
         reason=row.reason,
@@ -98,6 +98,7 @@ def post_out(post: Post, site: str) -> PostOut:
         site=site,
         title=post.title,
         url=post.url,
+        gone_at=post.gone_at,
         author=post.author,
         published_at=post.published_at,
         first_seen_at=post.first_seen_at,

@@ -50,6 +50,7 @@ def list_notifications(
                 "devices": row.devices,
                 "attempts": row.attempts,
                 "reason": row.reason,
+                "gone": row.gone_at,
                 "also_on": [each.site for each in row.also_on],
                 "created": row.created_at,
                 "sent": row.sent_at,

@@ -162,7 +162,7 @@ def remove_busy_device(database: Database, *, spared: Collection[str]) -> str | 
         .limit(FEW)
     )
     with database.writing() as session:
-        for device_id, token in session.execute(busy).tuples():
+        for device_id, token in session.execute(busy):
             if token not in spared:
                 users.remove_device(session, device_id)
                 return token

@@ -108,7 +108,7 @@ class Installation:
         """How many notifications there are of each status."""
         with self.database.reading() as session:
             rows = session.execute(select(Notification.status, func.count()).group_by(Notification.status))
-            return dict(rows.tuples().all())
+            return dict(rows.all())
 
     def queues(self) -> dict[str, int]:
         """How many messages wait in each queue, and how many are in the hands of workers."""

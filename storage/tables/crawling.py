@@ -67,6 +67,7 @@ class Post(Base):
         one_of("fanout", FANOUT_STATES),
         Index("ix_posts_run_id", "run_id"),
         Index("ix_posts_first_seen_at", "first_seen_at"),
+        partial_index("ix_posts_missing", "site_id", where="missing > 0"),
         # A story holds one post of each site.
         partial_index("uq_posts_story_id", "story_id", "site_id", where="story_id IS NOT NULL", unique=True),
         Index("ix_posts_site_id_id", "site_id", "id"),
@@ -103,6 +104,10 @@ class Post(Base):
     page_tries: Mapped[int | None]
     attachments: Mapped[list[dict[str, str]] | None]
     image: Mapped[str | None]
+    # Good crawls in a row that missed it though older posts still stand on its page (storage.leaving); since when it is
+    # gone.
+    missing: Mapped[int] = mapped_column(server_default="0")
+    gone_at: Mapped[datetime | None]
     # The story that it is a part of (storage.stories), unless an operator split it off for good.
     story_id: Mapped[int | None] = mapped_column(ForeignKey("stories.id"))
     is_split: Mapped[bool] = mapped_column(server_default=text("false"))

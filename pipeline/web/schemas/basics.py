@@ -3,6 +3,7 @@
 Requests refuse fields that they do not know. Texts never hold NUL, which PostgreSQL cannot store.
 """
 
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -52,3 +53,4 @@ class PostBrief(BaseModel):
     site: str
     title: str
     url: str
+    gone_at: datetime | None = Field(None, description="Since when its page shows it no more.")

@@ -1,6 +1,7 @@
 """Closing runs on real databases: what becomes of posts that come under new ids, and what is usual."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -180,3 +181,54 @@ def test_the_page_is_remembered_up_to_a_bound(database: Database, site_id: int) 
         for ids in ([1, 2], list(range(showings.SHOWN_MOST + 5))):
             showings.keep(session, site_id, ids)
         assert len(session.get_one(Showing, site_id).post_ids) == showings.SHOWN_MOST
+
+
+GOOD = {"finish_reason": "finished", "ok": True}
+
+
+def seen(database: Database, site_id: int, numbers: Sequence[int], **figures: Any) -> None:
+    """A run that saw these posts, from the page's top; the figures say how it was otherwise."""
+    found = [FoundPost(external_id=f"{n}", url=f"http://a.test/{n}", title=f"공고 {n}") for n in numbers]
+    with database.writing() as session:
+        run = running_run(session, session.get_one(Site, site_id), now=now())
+        ids = posts.store_batch(session, site_id=site_id, run_id=run.id, found=found, now=now()).ids
+        close_run(session, run, RunFigures(**{**GOOD, "items_seen": len(found), "shown": ids, **figures}))
+
+
+def gone(database: Database) -> list[str]:
+    return [post.external_id for post in stored_posts(database) if post.gone_at is not None]
+
+
+def test_a_post_is_gone_that_three_good_crawls_miss_where_older_ones_stand(database: Database, site_id: int) -> None:
+    seen(database, site_id, [3, 2, 1])
+    seen(database, site_id, [4, 3, 2, 1])
+    for _ in range(2):
+        seen(database, site_id, [4, 2, 1])
+    # Crawls that say nothing of the page count neither way, and one that sees it begins anew.
+    for figures in (
+        {"errors": 1},
+        {"ok": False, "finish_reason": "timeout"},
+        {"finish_reason": "closespider_pagecount"},
+        {"not_modified": True, "shown": ()},
+        {"is_ambiguous": True},
+        {"shown": ()},
+    ):
+        seen(database, site_id, [4, 2, 1], **figures)
+    assert gone(database) == []
+    seen(database, site_id, [4, 3, 2, 1])
+    for _ in range(2):
+        seen(database, site_id, [5, 4, 2, 1])
+    assert gone(database) == []
+    seen(database, site_id, [6, 5, 4, 2, 1])
+    assert gone(database) == ["3"]
+    # It comes back.
+    seen(database, site_id, [6, 5, 4, 3, 2, 1])
+    assert gone(database) == []
+
+
+def test_posts_that_newer_ones_push_off_a_short_page_are_not_gone(database: Database, site_id: int) -> None:
+    for number in range(20):
+        seen(database, site_id, range(number + 5, number, -1))
+    for _ in range(3):
+        seen(database, site_id, range(24, 22, -1))
+    assert gone(database) == []

@@ -9,7 +9,7 @@ from pipeline.push.message import Message, Platform
 from pipeline.push.outcome import Outcome, OutcomeKind
 from pipeline.resources import now
 from scripts.gateway.process import GatewayProcess
-from storage import claims, users
+from storage import claims, leaving, users
 from storage.models import Delivery, Device, Notification, Post
 from tests.integration.pipeline.delivery.story import Scripted, StoryFor, over, shown, token_of
 
@@ -137,6 +137,20 @@ def test_what_nobody_wants_any_more_is_skipped_and_not_sent(story: StoryFor, gat
     assert person.deliver() == ["skipped"]
     assert person.notification().reason == "too old"
     assert gateway.received() == []
+
+
+def test_of_a_post_that_is_gone_nothing_more_is_sent_until_it_is_back(story: StoryFor, gateway: GatewayProcess) -> None:
+    person = story({"minji": ["fcm"]})
+    post_id = person.keys[0][0]
+    with person.database.writing() as session:
+        session.execute(update(Post).values(missing=3, gone_at=now()))
+    assert person.deliver() == ["skipped"]
+    assert person.notification().reason == leaving.GONE
+    with person.database.writing() as session:
+        site_id = session.get_one(Post, post_id).site_id
+        leaving.count(session, site_id, shown_ids=[post_id], missed=[], now=now())
+    assert person.deliver() == ["sent"]
+    assert shown(gateway) == {token_of("minji", "fcm"): [1]}
 
 
 def test_a_retry_beyond_the_ttl_is_not_made(story: StoryFor, gateway: GatewayProcess) -> None:
