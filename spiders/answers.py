@@ -1,5 +1,6 @@
 """Answers made good as browsers do it: compressed in odd ways, broken off, or sent on by a refresh."""
 
+import html
 import logging
 import re
 from typing import Final
@@ -95,7 +96,22 @@ class RefreshMiddleware(MetaRefreshMiddleware):
     def process_response(  # type: ignore[override]
         self, request: Request, response: Response
     ) -> Response | Request:
-        """Follow, or let the page be read."""
+        """Follow, or let the page be read. A header says the same as the tag (HTML Standard, "Refresh")."""
+        if header := response.headers.get("Refresh"):
+            said = html.escape(header.decode("latin-1"))
+            tag = HtmlResponse(
+                response.url,
+                status=response.status,
+                headers=response.headers,
+                body=f'<meta http-equiv="refresh" content="{said}">'.encode(),
+                encoding="utf-8",
+            )
+            followed = self._followed(request, tag)
+            if isinstance(followed, Request):
+                return followed
+        return self._followed(request, response)
+
+    def _followed(self, request: Request, response: Response) -> Response | Request:
         if isinstance(response, HtmlResponse):
             _, url = get_meta_refresh(response, ignore_tags=self._ignore_tags)
             if url and _same_page(url, response.url):

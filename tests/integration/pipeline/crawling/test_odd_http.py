@@ -121,6 +121,9 @@ def refresh(delay: int, url: str, *headers: str) -> bytes:
         refresh(5, "#top", "Content-Type: text/html"),
         refresh(30, "/elsewhere", "Content-Type: text/html"),
         refresh(5, "/x", "Content-Type: text/html", "Set-Cookie: a=b"),
+        response("200 OK", PAGE, "Content-Type: text/html", "Refresh: 60"),
+        response("200 OK", PAGE, "Content-Type: text/html", "Refresh: 45; url=/elsewhere"),
+        response("200 OK", PAGE, "Content-Type: text/html", "Refresh: 5;URL='/x'"),
     ],
 )
 def test_a_page_that_reloads_itself_is_read(site: FaultySite, order_for: OrderFor, answer: bytes) -> None:
@@ -130,12 +133,16 @@ def test_a_page_that_reloads_itself_is_read(site: FaultySite, order_for: OrderFo
     assert set(site.paths()) == {"/x"}
 
 
-def test_a_refresh_that_leads_elsewhere_soon_is_followed(site: FaultySite, order_for: OrderFor) -> None:
-    report = crawl(
-        order_for,
-        site,
+@pytest.mark.parametrize(
+    "answer",
+    [
         response("200 OK", b"<meta http-equiv=refresh content='5;url=/board'>", "Content-Type: text/html"),
-    )
+        response("200 OK", b"<p>one moment", "Content-Type: text/html", "Refresh: 0; url=/board"),
+        response("200 OK", b"", "Refresh: 3;URL='/board'"),
+    ],
+)
+def test_a_refresh_that_leads_elsewhere_soon_is_followed(site: FaultySite, order_for: OrderFor, answer: bytes) -> None:
+    report = crawl(order_for, site, answer)
 
     assert (report.ok, report.items_seen) == (True, 3)
     assert site.paths() == ["/x", "/board"]
