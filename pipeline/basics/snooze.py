@@ -1,4 +1,4 @@
-"""Until when somebody wants no pushes, as people write it: "2h", "until 2026-12-01 09:00", "until 09:00", "off". Pure."""
+"""Until when somebody wants no pushes, as people write it: "2h", "until 09:00", "2026-12-01 09:00", "off". Pure."""
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo

@@ -2,52 +2,35 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from datetime import time
 from typing import Final
+
+from pipeline.basics.preferences import DAYS, EVERY_DAY, QuietHours
 
 NONE: Final = "none"
 """What people write for no hours, no times, no cap."""
-DAY_NAMES: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-EVERY_DAY: Final = frozenset(range(7))
 MOST_WINDOWS: Final = 14
 """Two for each day of the week: more is no rule that a person keeps in mind."""
 MOST_TIMES: Final = 24
 MOST_A_DAY: Final = 1_000
 """The largest cap of pushes: who takes more wants none."""
 _DAY: Final = 1_440
+_MIDNIGHT: Final = time()
 _GROUPS: Final = {
     "daily": EVERY_DAY,
     "weekdays": frozenset(range(5)),
     "weekends": frozenset({5, 6}),
-    **{name: frozenset({at}) for at, name in enumerate(DAY_NAMES)},
+    **{name: frozenset({at}) for at, name in enumerate(DAYS)},
 }
 _LONG: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_END: Final = "24:00"
 _TIME: Final = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
-_HOURS: Final = re.compile(rf"({_TIME.pattern})-({_TIME.pattern}|24:00)")
+_HOURS: Final = re.compile(rf"({_TIME.pattern})-({_TIME.pattern}|{_END})")
 _DASHES: Final = re.compile(r"\s*[-\u2013\u2014\u2212~\u301c\uff5e]\s*")
 _BETWEEN: Final = re.compile(r"[\s,]+(?:and[\s,]+)?")
 
 
-@dataclass(frozen=True, kw_only=True, order=True)
-class Window:
-    """Hours that begin on some days of the week, in minutes since midnight; the end is no part of them.
-
-    An end that is not after the start is on the next day.
-    """
-
-    start: int
-    # 1 to 1440.
-    end: int
-    # 0 is Monday.
-    days: frozenset[int] = EVERY_DAY
-
-    @property
-    def length(self) -> int:
-        """Minutes, on a day without a change of the clock."""
-        return (self.end - self.start - 1) % _DAY + 1
-
-
-def parse_windows(text: str) -> tuple[Window, ...]:
+def parse_windows(text: str) -> tuple[QuietHours, ...]:
     """Read "22:00-08:00", "fri,sat 23:00-09:00", several of them after semicolons or commas, or "none".
 
     Raises ValueError with a sentence for what is not understood, has no length, or leaves no minute of the week out.
@@ -64,7 +47,7 @@ def parse_windows(text: str) -> tuple[Window, ...]:
     return tuple(sorted(found, key=lambda window: (sorted(window.days), window.start, window.end)))
 
 
-def _windows(part: str) -> Iterator[Window]:
+def _windows(part: str) -> Iterator[QuietHours]:
     days: set[int] = set()
     had_days, hours = False, 0
     for word in _words(_DASHES.sub("-", part)):
@@ -85,9 +68,9 @@ def _days(word: str) -> frozenset[int] | None:
     first, dash, last = (_short(end) for end in word.partition("-"))
     if not dash:
         return _GROUPS.get(first)
-    if first not in DAY_NAMES or last not in DAY_NAMES:
+    if first not in DAYS or last not in DAYS:
         return None
-    begin, end = DAY_NAMES.index(first), DAY_NAMES.index(last)
+    begin, end = DAYS.index(first), DAYS.index(last)
     return frozenset((begin + step) % 7 for step in range((end - begin) % 7 + 1))
 
 
@@ -95,42 +78,46 @@ def _short(word: str) -> str:
     return word[:3] if word.removesuffix("s") in _LONG else word
 
 
-def _hours(word: str, days: frozenset[int]) -> Window:
+def _hours(word: str, days: frozenset[int]) -> QuietHours:
     matched = _HOURS.fullmatch(word)
     if matched is None:
         raise ValueError(
             f'{word!r} is not understood: hours look like "22:00-08:00", days like fri, mon-fri, weekdays, weekends'
         )
-    start, end = _minutes(matched[1]), _minutes(matched[4]) or _DAY
-    if start == end:
+    start, end = _clock(matched[1]), _clock(matched[4])
+    if start == end and matched[4] != _END:
         raise ValueError(f"{word} has no length: write 00:00-24:00 for a whole day, or none")
-    return Window(start=start, end=end, days=days)
+    return QuietHours(start=start, end=end, days=days)
 
 
-def _minutes(clock: str) -> int:
-    hours, minutes = clock.split(":")
-    return int(hours) * 60 + int(minutes)
+def _clock(text: str) -> time:
+    hours, minutes = map(int, text.split(":"))
+    return time(hours % 24, minutes)
 
 
-def _covers_week(windows: Iterable[Window]) -> bool:
+def _minutes(at: time) -> int:
+    return at.hour * 60 + at.minute
+
+
+def _covers_week(windows: Iterable[QuietHours]) -> bool:
     covered = {
-        (day * _DAY + window.start + minute) % (7 * _DAY)
+        (day * _DAY + _minutes(window.start) + minute) % (7 * _DAY)
         for window in windows
         for day in window.days
-        for minute in range(window.length)
+        for minute in range((_minutes(window.end) - _minutes(window.start) - 1) % _DAY + 1)
     }
     return len(covered) == 7 * _DAY
 
 
-def parse_times(text: str) -> tuple[int, ...]:
-    """Read times of day, "08:00,18:00", or "none": minutes since midnight, sorted. Raises ValueError with why not."""
+def parse_times(text: str) -> tuple[time, ...]:
+    """Read times of day, "08:00,18:00", or "none"; sorted. Raises ValueError with a sentence."""
     if _is_none(text):
         return ()
     times = set()
     for word in _words(text.replace(";", ",")):
         if not _TIME.fullmatch(word):
             raise ValueError(f"{word!r} is no time of day: write times like 08:00 or 08:00,18:00, or none")
-        times.add(_minutes(word))
+        times.add(_clock(word))
     if not times:
         raise ValueError("there is no time: write times like 08:00 or 08:00,18:00, or none")
     if len(times) > MOST_TIMES:
@@ -153,24 +140,19 @@ def parse_cap(text: str) -> int | None:
     return int(matched[1])
 
 
-def windows_text(windows: Sequence[Window]) -> str:
+def windows_text(windows: Sequence[QuietHours]) -> str:
     """Windows in the one form in which they are written, which `parse_windows` reads."""
     return "; ".join(_window_text(window) for window in windows) or NONE
 
 
-def _window_text(window: Window) -> str:
-    hours = f"{clock_text(window.start)}-{clock_text(window.end)}"
-    return hours if window.days == EVERY_DAY else f"{','.join(DAY_NAMES[day] for day in sorted(window.days))} {hours}"
+def _window_text(window: QuietHours) -> str:
+    hours = f"{window.start:%H:%M}-{_END if window.end == _MIDNIGHT else f'{window.end:%H:%M}'}"
+    return hours if window.days == EVERY_DAY else f"{','.join(DAYS[day] for day in sorted(window.days))} {hours}"
 
 
-def times_text(times: Sequence[int]) -> str:
+def times_text(times: Sequence[time]) -> str:
     """Times of day as `parse_times` reads them."""
-    return ",".join(map(clock_text, times)) or NONE
-
-
-def clock_text(minutes: int) -> str:
-    """Minutes since midnight as a clock shows them; the day's end is 24:00."""
-    return f"{minutes // 60:02}:{minutes % 60:02}"
+    return ",".join(f"{at:%H:%M}" for at in times) or NONE
 
 
 def _is_none(text: str) -> bool:
