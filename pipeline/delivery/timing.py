@@ -138,8 +138,14 @@ def after_quiet(at: datetime, windows: Iterable[QuietHours], zone: tzinfo, offse
         end = _quiet_end(at, windows, zone)
         if end is None:
             return at
-        at = end + offset
+        at = _spread(end, windows, zone, offset)
     return at
+
+
+def _spread(at: datetime, windows: Iterable[QuietHours], zone: tzinfo, offset: timedelta) -> datetime:
+    """A moment and the offset; without it where only the offset would lead into quiet hours, which may be long."""
+    later = at + offset
+    return at if is_quiet(later, windows, zone) and not is_quiet(at, windows, zone) else later
 
 
 def _quiet_end(at: datetime, windows: Iterable[QuietHours], zone: tzinfo) -> datetime | None:
@@ -167,8 +173,13 @@ def _next(facts: Facts, times: Iterable[time]) -> datetime:
     today = facts.now.astimezone(facts.zone).date()
     # The day before: an offset may reach over midnight.
     days = [today + timedelta(days=number) for number in (-1, 0, 1)]
-    moments = (_moment(day, at, facts.zone) + facts.offset for day in days for at in times)
+    moments = (_own_moment(facts, day, at) for day in days for at in times)
     return min(moment for moment in moments if moment > facts.now)
+
+
+def _own_moment(facts: Facts, day: date, at: time) -> datetime:
+    """When the clock shows a time on a day, with the person's offset."""
+    return _spread(_moment(day, at, facts.zone), facts.preferences.quiet, facts.zone, facts.offset)
 
 
 def _next_hour(facts: Facts) -> datetime:
@@ -179,7 +190,7 @@ def _next_hour(facts: Facts) -> datetime:
 
 def _tomorrow(facts: Facts) -> datetime:
     day = facts.now.astimezone(facts.zone).date() + timedelta(days=1)
-    return _moment(day, MORNING, facts.zone) + facts.offset
+    return _own_moment(facts, day, MORNING)
 
 
 def _moment(day: date, at: time, zone: tzinfo, *, last: bool = False) -> datetime:

@@ -77,6 +77,14 @@ def ask(at: str, **facts: Any) -> SendNow | WaitUntil | InboxOnly:
         ("11-28T12:00", {"pref_digests": DIGESTS, "waited": True}, None, None),
         # A digest that falls into quiet hours waits for their end.
         ("11-28T12:00", {"pref_quiet": (NIGHT,), "pref_digests": (time(7),)}, "11-29T08:02", Reason.QUIET),
+        # The spread leads nobody into quiet hours that the digest's own moment is not in.
+        ("11-28T12:00", {"pref_quiet": (NIGHT,), "pref_digests": (time(21, 59),)}, "11-28T21:59", Reason.DIGEST),
+        (
+            "11-28T23:00",
+            {"pref_quiet": (NIGHT, QuietHours(start=time(8, 1), end=time(9)))},
+            "11-29T08:00",
+            Reason.QUIET,
+        ),
         # The cap.
         ("11-28T12:00", {"pref_daily_cap": 3, "pushed_today": 2}, None, None),
         ("11-28T12:00", {"pref_daily_cap": 3, "pushed_today": 3}, "11-29T08:02", Reason.CAP),
