@@ -21,6 +21,7 @@ from pipeline.basics.owners import file_sentence
 from pipeline.basics.preferences import Preferences
 from pipeline.basics.time_zones import find_zone
 from pipeline.basics.vendors import APNS_PRODUCTION_ENDPOINT, APNS_SANDBOX_ENDPOINT, FCM_ENDPOINT
+from pipeline.basics.week_hours import NONE, parse_cap, parse_times, parse_windows, times_text, windows_text
 from pipeline.errors import PipelineError
 from pipeline.setting_layers import FILE_SUFFIX, LayersError, Origin, env_layer, file_layer, merged
 from storage.session import DatabaseURLError, parse_url
@@ -106,6 +107,18 @@ def _alert_urls(urls: str) -> str:
     if not all(re.match(r"\w[\w+-]*://.", url) for url in urls.split()):
         raise ValueError("Apprise URLs such as mailto://... or slack://..., separated by blanks, are expected")
     return urls
+
+
+def _week_hours(text: str) -> str:
+    return windows_text(parse_windows(text))
+
+
+def _times_of_day(text: str) -> str:
+    return times_text(parse_times(text))
+
+
+def _a_day(text: str) -> str:
+    return str(parse_cap(text) or NONE)
 
 
 BROKERS = frozenset({"redis", "rediss", "sentinel", "amqp", "amqps", "pyamqp"})
@@ -203,6 +216,15 @@ class Settings(BaseModel):
     notify_transport: Literal["bulk", "stock"] = Field(
         "bulk", description="How notifiers read Redis: many messages at once, or one by one with kombu's own transport."
     )
+    default_quiet_hours: Annotated[str, AfterValidator(_week_hours)] = Field(
+        NONE, description='Hours without pushes for users who say nothing else, such as "22:00-08:00", in their zones.'
+    )
+    default_digest: Annotated[str, AfterValidator(_times_of_day)] = Field(
+        NONE, description='Times of day of the digests of users who say nothing else, such as "08:00,18:00".'
+    )
+    default_daily_cap: Annotated[str, AfterValidator(_a_day)] = Field(
+        NONE, description="Pushes a day that users get who say nothing else; what is more joins the next digest."
+    )
     digest_spread_s: float = Field(
         600,
         ge=0,
@@ -274,7 +296,11 @@ class Settings(BaseModel):
     @property
     def default_preferences(self) -> Preferences:
         """What people have who said nothing about when and how often."""
-        return Preferences()
+        return Preferences(
+            quiet=parse_windows(self.default_quiet_hours),
+            digests=parse_times(self.default_digest),
+            daily_cap=parse_cap(self.default_daily_cap),
+        )
 
     @property
     def alert_destinations(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import time
+from functools import lru_cache
 from typing import Final
 
 from pipeline.basics.preferences import DAYS, EVERY_DAY, QuietHours
@@ -30,6 +31,7 @@ _DASHES: Final = re.compile(r"\s*[-\u2013\u2014\u2212~\u301c\uff5e]\s*")
 _BETWEEN: Final = re.compile(r"[\s,]+(?:and[\s,]+)?")
 
 
+@lru_cache(maxsize=1024)
 def parse_windows(text: str) -> tuple[QuietHours, ...]:
     """Read "22:00-08:00", "fri,sat 23:00-09:00", several of them after semicolons or commas, or "none".
 

@@ -1,7 +1,9 @@
+from datetime import time
 from pathlib import Path
 
 import pytest
 
+from pipeline.basics.preferences import Preferences, QuietHours
 from pipeline.settings import Settings, SettingsError, load, load_with_origins, unknown_names
 
 
@@ -20,6 +22,10 @@ def set_environment(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
         ("FCM_ENDPOINT", "http://plain", "https://HOST"),
         ("APNS_ENVIRONMENT", "staging", "'production' or 'sandbox'"),
         ("CRAWL_HARD_LIMIT_S", "30", "CRAWL_SOFT_LIMIT_S"),
+        ("DEFAULT_QUIET_HOURS", "22-8", "22:00-08:00"),
+        ("DEFAULT_QUIET_HOURS", "00:00-24:00", "no minute of the week"),
+        ("DEFAULT_DIGEST", "8am", "08:00,18:00"),
+        ("DEFAULT_DAILY_CAP", "0", "from 1 to 1000"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(
@@ -67,6 +73,15 @@ def test_the_environment_goes_before_the_env_file_and_that_before_the_embedded_s
     (tmp_path / ".env").write_text("TICK_S=7\nLOG_LEVEL=WARNING\n")
     settings = load()
     assert (settings.redis_url, settings.tick_s, settings.log_level) == ("redis://embedded", 7, "ERROR")
+
+
+def test_what_people_have_who_say_nothing_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load().default_preferences == Preferences()
+    set_environment(
+        monkeypatch, DEFAULT_QUIET_HOURS="22:00-8:00", DEFAULT_DIGEST="18:00 8:00", DEFAULT_DAILY_CAP="20/day"
+    )
+    night = QuietHours(start=time(22), end=time(8))
+    assert load().default_preferences == Preferences(quiet=(night,), digests=(time(8), time(18)), daily_cap=20)
 
 
 def test_settings_cannot_be_changed() -> None:
