@@ -7,14 +7,15 @@ then keywords, then the rest, each sorted), so that one waits for the other and 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from sqlalchemy import CTE, BigInteger, Boolean, String, delete, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from storage.json_table import given, given_values, insert_from
 from storage.models import Device, Site, Subscription, SubscriptionExclusion, User
-from storage.subscriptions import KeywordText, keyword_ids
+from storage.subscriptions import AS_INSTALLATION, KeywordText, keyword_ids, said_pace
 from storage.users import ALIVE
 
 
@@ -25,6 +26,13 @@ class UserEntry:
     user: str
     timezone: str | None = None
     paused: bool | None = None
+    # Parts of `users.preferences`, in its form; AS_INSTALLATION takes one away.
+    preferences: Mapping[str, Any] = field(default_factory=dict)
+    # Until when they want no pushes; AWAKE ends that.
+    snooze_until: datetime | None = None
+
+
+AWAKE: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +55,8 @@ class SubscriptionEntry:
     exclude: frozenset[KeywordText] = frozenset()
     match_body: bool = False
     title_only: bool = False
+    # As `storage.subscriptions.add` takes it.
+    pace: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,28 +69,43 @@ class Stored:
 
 
 def store_users(session: Session, entries: Sequence[UserEntry], *, now: datetime) -> Stored:
-    """Add users, or change the time zone and the pause of those that are there. The last entry of a user counts."""
+    """Add users, or change what is said of those that are there. The last entry of a user counts."""
     latest = {entry.user: entry for entry in entries}
     added = _add_users(session, list(latest.values()), now=now)
     there = session.execute(
-        select(User.external_id, User.id, User.timezone, User.paused)
+        select(User.external_id, User.id, User.timezone, User.paused, User.preferences, User.snooze_until)
         .where(User.external_id.in_(given_values(session, "names", latest, String())))
         .order_by(User.id)
         .with_for_update(key_share=True)
     )
-    changed = []
-    for name, user_id, timezone, paused in there:
+    changed, wishes = [], []
+    for name, user_id, timezone, paused, preferences, snooze_until in there:
         entry = latest[name]
         values = (entry.timezone or timezone, paused if entry.paused is None else entry.paused)
         if values != (timezone, paused):
             changed.append({"id": user_id, "timezone": values[0], "paused": values[1]})
+        wish = (_preferences(preferences or {}, entry), _snooze(snooze_until, entry))
+        if wish != (preferences, snooze_until):
+            wishes.append({"id": user_id, "preferences": wish[0], "snooze_until": wish[1]})
     if changed:
         rows = given(session, "changed", changed, {"id": BigInteger(), "timezone": String(), "paused": Boolean()})
         session.execute(
             update(User).where(User.id == rows.c.id).values(timezone=rows.c.timezone, paused=rows.c.paused),
             execution_options=_UNSEEN,
         )
+    if wishes:
+        # Row by row: few say anything, and a table of values gives JSON another type on each database.
+        session.execute(update(User), wishes)
     return Stored(added=added, rejected={})
+
+
+def _preferences(before: Mapping[str, Any], entry: UserEntry) -> dict[str, Any] | None:
+    after = {**before, **entry.preferences}
+    return {name: value for name, value in after.items() if value != AS_INSTALLATION} or None
+
+
+def _snooze(before: datetime | None, entry: UserEntry) -> datetime | None:
+    return before if entry.snooze_until is None else None if entry.snooze_until == AWAKE else entry.snooze_until
 
 
 def store_devices(session: Session, entries: Sequence[DeviceEntry], *, add_users: bool, now: datetime) -> Stored:
@@ -157,8 +182,8 @@ def store_subscriptions(
 _UNSEEN = {"synchronize_session": False}
 """For changes of rows that the session holds no objects of."""
 
-_Places = tuple[bool, bool]
-"""Whether a subscription looks in the body too, and whether in the title only."""
+_Manner = tuple[bool, bool, str | None]
+"""Where a subscription looks, and how often it pushes: match_body, title_only, pace."""
 
 _Key = tuple[int, int | None, int | None]
 """What makes a subscription one: the ids of its user, keyword and site."""
@@ -216,6 +241,7 @@ def _add_subscriptions(
                 "site_id": site_id,
                 "match_body": entry.match_body,
                 "title_only": entry.title_only,
+                "pace": said_pace(entry.pace),
             }
             for (user_id, keyword_id, site_id), (_, entry) in latest.items()
         ],
@@ -225,6 +251,7 @@ def _add_subscriptions(
             "site_id": BigInteger(),
             "match_body": Boolean(),
             "title_only": Boolean(),
+            "pace": String(),
         },
     )
     # In any order: whoever inserts for a user holds the user's row.
@@ -266,23 +293,25 @@ def _settle(
 ) -> None:
     """Give subscriptions that were there already what the entry says, and all of them their excluded phrases."""
     there = _existing(session, [key for key in entries if key not in added])
-    turned: dict[_Places, list[int]] = defaultdict(list)
-    for key, (number, places) in there.items():
-        if places != (wished := (entries[key].match_body, entries[key].title_only)):
+    turned: dict[_Manner, list[int]] = defaultdict(list)
+    for key, (number, manner) in there.items():
+        entry = entries[key]
+        wished = (entry.match_body, entry.title_only, manner[2] if entry.pace is None else said_pace(entry.pace))
+        if wished != manner:
             turned[wished].append(number)
-    for (match_body, title_only), changed in turned.items():
+    for (match_body, title_only, pace), changed in turned.items():
         numbers = given_values(session, "turned", changed, BigInteger())
         turn = update(Subscription).where(Subscription.id.in_(numbers))
-        session.execute(turn.values(match_body=match_body, title_only=title_only), execution_options=_UNSEEN)
+        session.execute(turn.values(match_body=match_body, title_only=title_only, pace=pace), execution_options=_UNSEEN)
     ids = {
         **{key: added[key] for key in entries if key in added},
-        **{key: number for key, (number, _) in there.items()},
+        **{key: number for key, (number, *_) in there.items()},
     }
     wanted = {(number, keywords[phrase]) for key, number in ids.items() for phrase in entries[key].exclude}
     exclusion = (SubscriptionExclusion.subscription_id, SubscriptionExclusion.keyword_id)
     present = set()
     if there:
-        old = given_values(session, "old", [number for number, _ in there.values()], BigInteger())
+        old = given_values(session, "old", [number for number, *_ in there.values()], BigInteger())
         rows = session.execute(select(*exclusion).where(SubscriptionExclusion.subscription_id.in_(old)))
         present = {(number, keyword_id) for number, keyword_id in rows}
     if gone := present - wanted:
@@ -302,8 +331,8 @@ def _exclusions(session: Session, pairs: Iterable[tuple[int, int]]) -> CTE:
     )
 
 
-def _existing(session: Session, keys: Sequence[_Key]) -> dict[_Key, tuple[int, _Places]]:
-    """The ids of subscriptions, and where they look."""
+def _existing(session: Session, keys: Sequence[_Key]) -> dict[_Key, tuple[int, _Manner]]:
+    """The ids of subscriptions, and where they look and how often they push."""
     if not keys:
         return {}
     user_ids = given_values(session, "users", {user_id for user_id, _, _ in keys}, BigInteger())
@@ -316,10 +345,13 @@ def _existing(session: Session, keys: Sequence[_Key]) -> dict[_Key, tuple[int, _
             Subscription.id,
             Subscription.match_body,
             Subscription.title_only,
+            Subscription.pace,
         ).where(
             Subscription.user_id.in_(user_ids),
             or_(Subscription.keyword_id.in_(phrases), Subscription.keyword_id.is_(None)),
         )
     )
-    found = {(row.user_id, row.keyword_id, row.site_id): (row.id, (row.match_body, row.title_only)) for row in rows}
+    found = {
+        (row.user_id, row.keyword_id, row.site_id): (row.id, (row.match_body, row.title_only, row.pace)) for row in rows
+    }
     return {key: found[key] for key in keys if key in found}

@@ -16,9 +16,15 @@ PAGE = 5_000
 
 def users(session: Session) -> Iterator[UserEntry]:
     """All users, oldest first."""
-    query = select(User.id, User.external_id, User.timezone, User.paused)
+    query = select(User.id, User.external_id, User.timezone, User.paused, User.preferences, User.snooze_until)
     for row in _pages(session, query, User.id):
-        yield UserEntry(user=row.external_id, timezone=row.timezone, paused=row.paused)
+        yield UserEntry(
+            user=row.external_id,
+            timezone=row.timezone,
+            paused=row.paused,
+            preferences=row.preferences or {},
+            snooze_until=row.snooze_until,
+        )
 
 
 def devices(session: Session) -> Iterator[DeviceEntry]:
@@ -44,6 +50,7 @@ def subscriptions(session: Session) -> Iterator[SubscriptionEntry]:
             Site.name,
             Subscription.match_body,
             Subscription.title_only,
+            Subscription.pace,
         )
         .join(User, User.id == Subscription.user_id)
         .outerjoin(Keyword, Keyword.id == Subscription.keyword_id)
@@ -68,6 +75,7 @@ def subscriptions(session: Session) -> Iterator[SubscriptionEntry]:
                 exclude=without.get(row.id, frozenset()),
                 match_body=row.match_body,
                 title_only=row.title_only,
+                pace=row.pace,
             )
 
 

@@ -46,6 +46,15 @@ class KeywordsVersion:
     sum_of_ids: int
 
 
+AS_INSTALLATION = "default"
+"""In place of a wish: none of one's own, so that what holds for all holds."""
+
+
+def said_pace(pace: str | None) -> str | None:
+    """The column of a pace that was given."""
+    return None if pace == AS_INSTALLATION else pace
+
+
 def keyword_ids(session: Session, phrases: Iterable[KeywordText]) -> dict[KeywordText, int]:
     """The ids of the given phrases; those that nobody had yet are inserted.
 
@@ -99,13 +108,15 @@ def add(
     exclude: Sequence[KeywordText] = (),
     match_body: bool = False,
     title_only: bool = False,
+    pace: str | None = None,
     limit: int,
     now: datetime,
 ) -> tuple[Subscription, bool]:
     """Subscribe a user, and return the subscription and whether it is new.
 
-    Subscribing again to the same phrase and site replaces the excluded phrases. Raises SubscriptionError when there
-    is neither a phrase nor a site, or when the user would pass `limit` subscriptions.
+    Subscribing again to the same phrase and site replaces the excluded phrases. pace: one of PACES, or
+    AS_INSTALLATION; None leaves it as it is. Raises SubscriptionError when there is neither a phrase nor a site, or
+    when the user would pass `limit` subscriptions.
     """
     if keyword is None and site_id is None:
         raise SubscriptionError(
@@ -132,6 +143,8 @@ def add(
             f"the user has {limit} subscriptions, which is the limit: remove one, or raise SUBSCRIPTIONS_PER_USER"
         )
     subscription.match_body, subscription.title_only = match_body, title_only
+    if pace is not None:
+        subscription.pace = said_pace(pace)
     _set_exclusions(session, subscription.id, ids, exclude)
     session.flush()
     return subscription, inserted is not None
@@ -190,11 +203,17 @@ def change(
     exclude: Sequence[KeywordText] | None = None,
     match_body: bool | None = None,
     title_only: bool | None = None,
+    pace: str | None = None,
 ) -> None:
-    """Replace a subscription's excluded phrases, or say where it looks. None: as it is."""
+    """Replace a subscription's excluded phrases, or say where it looks, or how often it may push. None: as it is.
+
+    Of the pace, AS_INSTALLATION takes it away.
+    """
     subscription.match_body = subscription.match_body if match_body is None else match_body
     subscription.title_only = subscription.title_only if title_only is None else title_only
     check_places(match_body=subscription.match_body, title_only=subscription.title_only)
+    if pace is not None:
+        subscription.pace = said_pace(pace)
     if exclude is not None:
         _set_exclusions(session, subscription.id, keyword_ids(session, exclude), exclude)
     session.flush()
@@ -226,6 +245,7 @@ class SubscriptionRow:
     exclude: tuple[str, ...]
     match_body: bool
     title_only: bool
+    pace: str | None
 
     def describe(self) -> str:
         """The subscription in a few words."""
@@ -233,7 +253,8 @@ class SubscriptionRow:
         where = f" on {self.site}" if self.site else ""
         without = f" without {', '.join(self.exclude)}" if self.exclude else ""
         place = ", title only" if self.title_only else ""
-        return f"{what}{where}{without}{place}"
+        pace = f", {self.pace}" if self.pace else ""
+        return f"{what}{where}{without}{place}{pace}"
 
 
 def listing(
@@ -271,6 +292,7 @@ def listing(
             exclude=tuple(excluded.get(subscription.id, ())),
             match_body=subscription.match_body,
             title_only=subscription.title_only,
+            pace=subscription.pace,
         )
         for subscription, user, text, kind, site in rows
     ]

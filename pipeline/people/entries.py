@@ -1,27 +1,26 @@
 """What a record of an import says, and the record of an export: users, devices and subscriptions. Pure."""
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+from pipeline.basics.preferences import Pace
+from pipeline.basics.snooze import OFF, parse_snooze
 from pipeline.basics.time_zones import find_zone
-from pipeline.errors import PipelineError
 from pipeline.fanout.phrases import OR, parse_phrase
+from pipeline.people import wishes
+from pipeline.people.wishes import EntryError
 from pipeline.push.message import Platform
-from storage.bulk import DeviceEntry, SubscriptionEntry, UserEntry
+from storage.bulk import AWAKE, DeviceEntry, SubscriptionEntry, UserEntry
 from storage.device_tokens import in_one_form
-from storage.subscriptions import KeywordText, check_places
+from storage.subscriptions import AS_INSTALLATION, KeywordText, check_places
 
-USER_COLUMNS = ("user", "timezone", "paused")
+USER_COLUMNS = ("user", "timezone", "paused", *wishes.KEPT_AS, "snooze_until")
 DEVICE_COLUMNS = ("user", "platform", "token", "environment")
-SUBSCRIPTION_COLUMNS = ("user", "phrase", "kind", "site", "exclude", "body", "title_only")
+SUBSCRIPTION_COLUMNS = ("user", "phrase", "kind", "site", "exclude", "body", "title_only", "pace")
 
 Values = Mapping[str, Any]
-_TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
-
-
-class EntryError(PipelineError, ValueError):
-    """A record that cannot be stored, with the reason."""
 
 
 def user_entry(values: Values) -> UserEntry:
@@ -29,12 +28,50 @@ def user_entry(values: Values) -> UserEntry:
     timezone = _text(values, "timezone")
     if timezone is not None and find_zone(timezone) is None:
         raise EntryError(f"{timezone!r} is not an IANA time zone such as Asia/Seoul or UTC")
-    return UserEntry(user=_user(values), timezone=timezone, paused=_flag(values, "paused"))
+    return UserEntry(
+        user=_user(values),
+        timezone=timezone,
+        paused=_flag(values, "paused"),
+        preferences=wishes.read({name: values.get(name) for name in wishes.KEPT_AS}),
+        snooze_until=_snoozed(_text(values, "snooze_until")),
+    )
+
+
+def _snoozed(text: str | None) -> datetime | None:
+    """The moment of a snooze, which may be over: a file is read when it is read."""
+    if text is None or text == OFF:
+        return AWAKE if text else None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise EntryError(f"snooze_until is {text!r}: a moment such as 2026-12-01T09:00+09:00 is expected, or {OFF}")
+    return moment
+
+
+def snooze(text: str | None, *, at: datetime, zone: str) -> datetime | None:
+    """Until when somebody of that zone wants no pushes who says so at that moment; None when they do not.
+
+    It is what UserEntry takes. Raises EntryError.
+    """
+    if text is None:
+        return None
+    try:
+        return parse_snooze(text, now=at, zone=find_zone(zone) or UTC) or AWAKE
+    except ValueError as error:
+        raise EntryError(str(error)) from None
 
 
 def user_record(entry: UserEntry) -> dict[str, Any]:
-    """The record of a user."""
-    return {"user": entry.user, "timezone": entry.timezone, "paused": entry.paused}
+    """The record of a user, with what they said themselves of when and how often."""
+    return {
+        "user": entry.user,
+        "timezone": entry.timezone,
+        "paused": entry.paused,
+        **wishes.written(entry.preferences),
+        "snooze_until": entry.snooze_until.isoformat() if entry.snooze_until else None,
+    }
 
 
 def device_entry(values: Values) -> DeviceEntry:
@@ -74,7 +111,15 @@ def subscription_entry(values: Values) -> SubscriptionEntry:
         exclude=frozenset(keyword_text(text, None) for text in _texts(values, "exclude")),
         match_body=match_body,
         title_only=title_only,
+        pace=pace(_text(values, "pace")),
     )
+
+
+def pace(word: str | None) -> str | None:
+    """A pace, or `default` for none of the subscription's own. Raises EntryError."""
+    if word not in (None, AS_INSTALLATION, *Pace):
+        raise EntryError(f"the pace is {word!r}: {', '.join(Pace)} and {AS_INSTALLATION} exist")
+    return word
 
 
 def subscription_record(entry: SubscriptionEntry) -> dict[str, Any]:
@@ -87,6 +132,7 @@ def subscription_record(entry: SubscriptionEntry) -> dict[str, Any]:
         "exclude": sorted(phrase.text for phrase in entry.exclude),
         "body": entry.match_body,
         "title_only": entry.title_only,
+        "pace": entry.pace,
     }
 
 
@@ -140,13 +186,9 @@ def _texts(values: Values, name: str) -> list[str]:
 
 def _flag(values: Values, name: str) -> bool | None:
     value = values.get(name)
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool):
-        return value
-    word = str(value).strip().lower()
-    if word in _TRUE:
-        return True
-    if word in _FALSE:
-        return False
-    raise EntryError(f"{name} is {word[:40]!r}: true and false exist")
+    if value is None or value == "" or isinstance(value, bool):
+        return value if value != "" else None
+    try:
+        return wishes.flag(str(value).strip().lower())
+    except ValueError as error:
+        raise EntryError(f"{name}: {error}") from None

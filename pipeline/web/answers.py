@@ -1,7 +1,9 @@
 """From rows to answers: the one place where a row's columns get the names that they have over the wire. Pure."""
 
+from pipeline.basics.preferences import Preferences
 from pipeline.fanout.phrases import alternatives
 from pipeline.fanout.preview import Preview
+from pipeline.people.wishes import in_force
 from pipeline.web.schemas.basics import PostBrief
 from pipeline.web.schemas.people import DeviceOut, ElsewhereOut, NotificationOut, SubscriptionOut, UserOut
 from pipeline.web.schemas.phrases import FoundOut, NearOut, PreviewOut
@@ -11,10 +13,16 @@ from storage.notifications import NotificationRow
 from storage.subscriptions import SubscriptionRow
 
 
-def user_out(user: User, badge: int) -> UserOut:
-    """A person."""
+def user_out(user: User, badge: int, defaults: Preferences) -> UserOut:
+    """A person; `defaults` holds for those who say nothing about when and how often."""
     return UserOut(
-        user=user.external_id, timezone=user.timezone, paused=user.paused, created_at=user.created_at, badge=badge
+        user=user.external_id,
+        timezone=user.timezone,
+        paused=user.paused,
+        created_at=user.created_at,
+        badge=badge,
+        snooze_until=user.snooze_until,
+        **vars(in_force(user.preferences, defaults)),
     )
 
 
@@ -45,6 +53,7 @@ def subscription_out(row: SubscriptionRow) -> SubscriptionOut:
         exclude=list(row.exclude),
         body=row.match_body,
         title_only=row.title_only,
+        pace=row.pace,
     )
 
 

@@ -12,7 +12,8 @@ from scripts.files.importing import export_options, import_options, run_export, 
 from scripts.output import ID, limit_option, open_database, show_rows, table_options
 from storage import export, overview, sites, users
 from storage import subscriptions as stored
-from storage.models import Subscription
+from storage.models import PACES, Subscription
+from storage.subscriptions import AS_INSTALLATION
 
 
 @click.group()
@@ -38,6 +39,7 @@ def list_subscriptions(user: str | None, limit: int | None, *, as_json: bool) ->
                 "exclude": row.exclude,
                 "body": row.match_body,
                 "title_only": row.title_only,
+                "pace": row.pace,
             }
             for row in stored.listing(session, user_id=user_id, limit=limit)
         ]
@@ -53,6 +55,11 @@ def list_subscriptions(user: str | None, limit: int | None, *, as_json: bool) ->
 @click.option("--kind", type=click.Choice(["word", "substring"]), help="Match whole words, or parts of words.")
 @click.option("--body", is_flag=True, help="Look in the body too, not in the title only.")
 @click.option("--title-only", is_flag=True, help="Not in the body, even where the site looks there.")
+@click.option(
+    "--pace",
+    type=click.Choice([*PACES, AS_INSTALLATION]),
+    help="How often it may push: at once, hourly, daily, never (inbox); default: as the user's digests say.",
+)
 def add(
     user: str,
     phrase: str | None,
@@ -62,11 +69,12 @@ def add(
     *,
     body: bool,
     title_only: bool,
+    pace: str | None,
 ) -> None:
     """Subscribe a user to a phrase, or to any of up to ten: "알바 | 아르바이트".
 
     Latin letters match whole words, Korean, Japanese and Chinese also inside words; several words must all occur;
-    "a phrase in quotes" must occur as it is.
+    "a phrase in quotes" must occur as it is. Adding it again changes the rest of it.
     """
     keyword = entries.keyword_text(phrase, kind) if phrase is not None else None
     excluded = [entries.keyword_text(text, None) for text in exclude]
@@ -79,6 +87,7 @@ def add(
             exclude=excluded,
             match_body=body,
             title_only=title_only,
+            pace=pace,
             limit=get_settings().subscriptions_per_user,
             now=now(),
         )
@@ -102,8 +111,8 @@ def remove(subscription: int) -> None:
 def import_subscriptions(file: str, *, add_users: bool, **options: Any) -> None:
     """Add the subscriptions in FILE (CSV or JSON Lines; - is standard input), as `subscriptions add` does.
 
-    Columns: user, phrase, kind, site, exclude, body, title_only. In CSV the excluded phrases stand one per line in
-    their cell.
+    Columns: user, phrase, kind, site, exclude, body, title_only, pace. In CSV the excluded phrases stand one per line
+    in their cell.
     """
     importer = subscription_importer(limit=get_settings().subscriptions_per_user, add_users=add_users)
     run_import(importer, file, **options)

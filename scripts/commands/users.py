@@ -1,11 +1,13 @@
 """`crawlpush users`."""
 
+from dataclasses import replace
 from typing import Any
 
 import click
 
+from pipeline.basics.week_hours import NONE
 from pipeline.delivery.asking import timing_of
-from pipeline.people import entries
+from pipeline.people import entries, wishes
 from pipeline.people.importing import user_importer
 from pipeline.resources import now
 from pipeline.settings import get_settings
@@ -15,13 +17,14 @@ from scripts.output import (
     in_words,
     json_option,
     limit_option,
+    local_time,
     open_database,
     show_record,
     show_rows,
     table_options,
     yes_option,
 )
-from storage import export, notifications, overview, subscriptions
+from storage import bulk, export, notifications, overview, subscriptions
 from storage import users as stored
 from storage.models import Device, Notification, Subscription, User
 
@@ -64,6 +67,53 @@ def add(user: str, timezone: str) -> None:
     )
 
 
+@users.command("set")
+@click.argument("user")
+@click.option("--timezone", help="The user's IANA time zone, in which all times of day are meant.")
+@click.option(
+    "--quiet-hours", metavar="HOURS", help='No pushes then: "22:00-08:00", "fri,sat 23:00-09:00; 12:00-13:00", or none.'
+)
+@click.option("--digest", metavar="TIMES", help='All that came as one push at these times: "08:00,18:00", or none.')
+@click.option("--daily-cap", metavar="NUMBER", help="Pushes a day; what is more joins the next digest. Or none.")
+@click.option(
+    "--urgent-passes/--no-urgent-passes",
+    default=None,
+    help="Whether posts of urgent sites ring in quiet hours too.",
+)
+@click.option("--snooze", metavar="HOW LONG", help='No pushes for "2h", or "until 2026-12-01 09:00"; or off.')
+def set_user(user: str, snooze: str | None, **said: Any) -> None:
+    """Change when and how often a user is notified; what is not given stays.
+
+    "default" for hours, digest or cap is what the installation has (DEFAULT_QUIET_HOURS and the like).
+    """
+    if snooze is None and all(value is None for value in said.values()):
+        raise click.UsageError("nothing is to be changed: give at least one option, such as --quiet-hours")
+    entry = entries.user_entry({"user": user, **said})
+    with open_database().writing() as session:
+        zone = entry.timezone or stored.by_external_id(session, user).timezone
+        until = entries.snooze(snooze, at=now(), zone=zone)
+        bulk.store_users(session, [replace(entry, snooze_until=until)], now=now())
+        record = {"user": user, **_manner(stored.by_external_id(session, user), as_json=False)}
+    show_record(record, as_json=False)
+
+
+def _manner(user: User, *, as_json: bool) -> dict[str, Any]:
+    """When and how often a user is notified."""
+    said = wishes.in_force(user.preferences, get_settings().default_preferences)
+    snoozed = user.snooze_until if user.snooze_until and user.snooze_until > now() else None
+    if as_json:
+        return {"timezone": user.timezone, **vars(said), "snooze_until": snoozed}
+    as_all = dict.fromkeys(said.defaults, " (default)")
+    return {
+        "timezone": user.timezone,
+        "quiet_hours": said.quiet_hours + as_all.get("quiet_hours", ""),
+        "digest": said.digest + as_all.get("digest", ""),
+        "daily_cap": (f"{said.daily_cap} pushes" if said.daily_cap else NONE) + as_all.get("daily_cap", ""),
+        "urgent_sites": "ring in quiet hours too" if said.urgent_passes else "wait as others do",
+        "snooze_until": local_time(snoozed, user.timezone),
+    }
+
+
 @users.command()
 @click.argument("user")
 @json_option
@@ -76,7 +126,7 @@ def show(user: str, *, as_json: bool) -> None:
         badge = notifications.unread(session, found.id)
     record = {
         "user": found.external_id,
-        "timezone": found.timezone,
+        **_manner(found, as_json=as_json),
         "paused": found.paused,
         "since": found.created_at,
         "badge": badge,
@@ -133,7 +183,8 @@ def resume(user: str) -> None:
 def import_users(file: str, **options: Any) -> None:
     """Add or change the users in FILE (CSV or JSON Lines; - is standard input).
 
-    Columns: user, timezone, paused. What is left out stays as it is.
+    Columns: user, timezone, paused, quiet_hours, digest, daily_cap, urgent_passes, snooze_until. What is left out stays
+    as it is; "default" is what the installation has.
     """
     run_import(user_importer(), file, **options)
 

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from pipeline.people import entries
+from pipeline.people.wishes import EntryError
 from pipeline.web.answers import device_out, notification_out, subscription_out, user_out
 from pipeline.web.callers import USER, Caller, allow
 from pipeline.web.context import Context, Services
@@ -83,20 +84,29 @@ def _ensure(session: Session, name: str, services: Context) -> User:
     return users.by_external_id(session, name)
 
 
+def _person(session: Session, user: User, services: Context) -> UserOut:
+    return user_out(user, notifications.unread(session, user.id), services.settings.default_preferences)
+
+
 def _about(router: APIRouter, read: Named, write: Named) -> None:
     @router.get("", summary="The person, and their badge")
     def get(name: Annotated[str, Depends(read)], services: Services) -> UserOut:
         with services.database.reading() as session:
             user = users.by_external_id(session, name)
-            return user_out(user, notifications.unread(session, user.id))
+            return _person(session, user, services)
 
-    @router.patch("", summary="Change time zone or pause")
+    @router.patch("", summary="Change time zone, pause, or when and how often there are pushes")
     def change(name: Annotated[str, Depends(write)], body: UserChange, services: Services) -> UserOut:
-        entry = entries.user_entry({"user": name, "timezone": body.timezone, "paused": body.paused})
+        entry = entries.user_entry({"user": name, **body.model_dump(exclude={"snooze"})})
+        at = services.clock()
         with services.database.writing() as session:
-            bulk.store_users(session, [entry], now=services.clock())
+            bulk.store_users(session, [entry], now=at)
+            if body.snooze is not None:
+                zone = users.by_external_id(session, name).timezone
+                until = entries.snooze(body.snooze, at=at, zone=zone)
+                bulk.store_users(session, [bulk.UserEntry(user=name, snooze_until=until)], now=at)
             user = users.by_external_id(session, name)
-            return user_out(user, notifications.unread(session, user.id))
+            return _person(session, user, services)
 
     @router.delete("", status_code=HTTPStatus.NO_CONTENT, summary="Forget the person and all that is theirs")
     def forget(name: Annotated[str, Depends(write)], services: Services) -> None:
@@ -108,7 +118,7 @@ def _about(router: APIRouter, read: Named, write: Named) -> None:
         with services.database.reading() as session:
             user = users.by_external_id(session, name)
             return ExportOut(
-                user=user_out(user, notifications.unread(session, user.id)),
+                user=_person(session, user, services),
                 devices=[device_out(d) for d, _ in users.devices(session, user_id=user.id, limit=EXPORTED)],
                 subscriptions=[
                     subscription_out(row) for row in subscriptions.listing(session, user_id=user.id, limit=EXPORTED)
@@ -134,7 +144,7 @@ def _devices(router: APIRouter, read: Named, write: Named) -> None:
         entry = entries.device_entry({"user": name, **body.model_dump(include={"platform", "token", "environment"})})
         zone = entries.user_entry({"user": name, "timezone": body.timezone})
         if body.app is not None and entry.platform != "apns":
-            raise entries.EntryError("an app (a bundle id) is about APNs; leave it out for other platforms")
+            raise EntryError("an app (a bundle id) is about APNs; leave it out for other platforms")
         at = services.clock()
         with services.database.writing() as session:
             bulk.store_users(session, [zone], now=at)
@@ -198,6 +208,7 @@ def _subscriptions(router: APIRouter, read: Named, write: Named) -> None:
                 exclude=sorted(entry.exclude, key=lambda phrase: phrase.text),
                 match_body=entry.match_body,
                 title_only=entry.title_only,
+                pace=entry.pace,
                 limit=services.settings.subscriptions_per_user,
                 now=services.clock(),
             )
@@ -205,7 +216,7 @@ def _subscriptions(router: APIRouter, read: Named, write: Named) -> None:
                 response.status_code = HTTPStatus.OK
             return _shown(session, user.id, subscription.id)
 
-    @router.patch("/subscriptions/{subscription}", summary="Change excluded phrases, or where is looked")
+    @router.patch("/subscriptions/{subscription}", summary="Change excluded phrases, pace, or where is looked")
     def change_subscription(
         name: Annotated[str, Depends(write)], subscription: Id, body: SubscriptionChange, services: Services
     ) -> SubscriptionOut:
@@ -217,7 +228,9 @@ def _subscriptions(router: APIRouter, read: Named, write: Named) -> None:
         with services.database.writing() as session:
             user = users.by_external_id(session, name)
             owned = subscriptions.owned(session, user.id, subscription)
-            subscriptions.change(session, owned, exclude=exclude, match_body=body.body, title_only=body.title_only)
+            subscriptions.change(
+                session, owned, exclude=exclude, match_body=body.body, title_only=body.title_only, pace=body.pace
+            )
             return _shown(session, user.id, owned.id)
 
     @router.delete("/subscriptions/{subscription}", status_code=HTTPStatus.NO_CONTENT, summary="Hear of it no more")

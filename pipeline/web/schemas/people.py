@@ -19,6 +19,12 @@ class UserOut(BaseModel):
     paused: bool
     created_at: datetime
     badge: int = Field(description="How many notifications were sent and not read.")
+    quiet_hours: str = Field(description="Hours without pushes, in the person's zone.", examples=["22:00-08:00"])
+    digest: str = Field(description="Times of day at which all that came is one push.", examples=["08:00,18:00"])
+    daily_cap: int | None = Field(description="Pushes a day; what is more joins the next digest.")
+    urgent_passes: bool = Field(description="Whether posts of urgent sites ring in quiet hours too.")
+    defaults: list[str] = Field(description="Which of these four are as the installation has them.")
+    snooze_until: datetime | None = Field(description="No pushes before.")
 
 
 class UserChange(In):
@@ -26,6 +32,11 @@ class UserChange(In):
 
     timezone: Text | None = Field(None, examples=["Asia/Seoul"])
     paused: bool | None = None
+    quiet_hours: Text | None = Field(None, examples=["22:00-08:00; fri,sat 23:00-10:00", "none", "default"])
+    digest: Text | None = Field(None, examples=["08:00,18:00", "none", "default"])
+    daily_cap: int | Text | None = Field(None, examples=[20, "none", "default"])
+    urgent_passes: bool | Literal["default"] | None = None
+    snooze: Text | None = Field(None, examples=["2h", "until 09:00", "2026-12-01T09:00:00Z", "off"])
 
 
 class DeviceIn(In):
@@ -73,6 +84,10 @@ class SubscriptionIn(In):
     exclude: list[Text] = Field(default_factory=list, max_length=20)
     body: bool = Field(default=False, description="Look in the posts' bodies too.")
     title_only: bool = Field(default=False, description="Not in the bodies, even where the site looks there.")
+    pace: Literal["now", "hourly", "daily", "inbox", "default"] | None = Field(
+        None,
+        description="How often it may push; default: as the person's digests say. Left out: as it is.",
+    )
 
     @model_validator(mode="after")
     def _either(self) -> "SubscriptionIn":
@@ -92,6 +107,7 @@ class SubscriptionChange(In):
     exclude: list[Text] | None = Field(None, max_length=20)
     body: bool | None = None
     title_only: bool | None = None
+    pace: Literal["now", "hourly", "daily", "inbox", "default"] | None = None
 
 
 class SubscriptionOut(BaseModel):
@@ -105,6 +121,7 @@ class SubscriptionOut(BaseModel):
     exclude: list[str]
     body: bool
     title_only: bool
+    pace: str | None = Field(description="null: as the person's digests say.")
 
 
 class ElsewhereOut(BaseModel):

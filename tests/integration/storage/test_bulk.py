@@ -1,13 +1,15 @@
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from sqlalchemy import func, select
 
 from storage import bulk, export, subscriptions, users
-from storage.bulk import DeviceEntry, SubscriptionEntry, UserEntry
+from storage.bulk import AWAKE, DeviceEntry, SubscriptionEntry, UserEntry
 from storage.models import Device, Keyword, Subscription, User
 from storage.session import Database
+from storage.subscriptions import AS_INSTALLATION
 from tests.support.builders import NOW, add_site, add_user, keyword
 from tests.support.statements import counted
 
@@ -43,6 +45,34 @@ def test_users_are_added_and_what_is_said_of_them_is_changed(database: Database)
         UserEntry(user="b", timezone="UTC", paused=False),
         UserEntry(user="c", timezone="UTC", paused=False),
     ]
+
+
+def test_of_what_a_user_wants_only_what_is_said_changes(database: Database) -> None:
+    night = [{"start": "22:00", "end": "08:00"}]
+
+    def said(**values: Any) -> UserEntry:
+        with database.writing() as session:
+            bulk.store_users(session, [UserEntry(user="a", **values), UserEntry(user="b")], now=NOW)
+            return next(each for each in export.users(session) if each.user == "a")
+
+    assert said(preferences={"quiet": night}, snooze_until=NOW).preferences == {"quiet": night}
+    both = said(preferences={"daily_cap": None}, timezone="Asia/Seoul")
+    assert (both.preferences, both.snooze_until) == ({"quiet": night, "daily_cap": None}, NOW)
+    assert said(preferences={"quiet": AS_INSTALLATION}).preferences == {"daily_cap": None}
+    nothing = said(preferences={"daily_cap": AS_INSTALLATION}, snooze_until=AWAKE)
+    assert nothing == UserEntry(user="a", timezone="Asia/Seoul", paused=False)
+    with database.reading() as session:
+        assert session.scalars(select(User.external_id).where(User.preferences.is_not(None))).all() == []
+
+
+def test_a_pace_stays_until_another_is_said(database: Database) -> None:
+    for pace, kept in (("daily", "daily"), (None, "daily"), ("hourly", "hourly"), (AS_INSTALLATION, None)):
+        store(database, [entry("a", "snow", pace=pace), entry("a", "rain")])
+        assert [each.pace for each in exported(database)] == [kept, None]
+        with database.writing() as session:
+            user_id = users.by_external_id(session, "a").id
+            one, _ = subscriptions.add(session, user_id, keyword=keyword("snow"), site_id=None, limit=9, now=NOW)
+            assert one.pace == kept
 
 
 def test_devices_move_to_their_new_owner_and_are_enabled_again(database: Database) -> None:

@@ -192,6 +192,55 @@ def test_an_opened_notification_is_read_and_the_first_time_counts(api: Api, minj
     assert item["dismissed_at"] is not None
 
 
+def test_a_person_says_when_and_how_often_they_want_to_hear(api: Api, minji: str) -> None:
+    before = api.call("GET", "/v1/me", minji).json()
+    assert (before["quiet_hours"], before["daily_cap"], before["defaults"][0]) == ("none", None, "quiet_hours")
+    wanted = {"quiet_hours": "22:00-8:00", "digest": "18:00 8:00", "daily_cap": 20, "urgent_passes": True}
+    said = api.call("PATCH", "/v1/me", minji, json={**wanted, "snooze": "until 2030-12-01T09:00+09:00"})
+    assert said.status_code == 422
+    assert "longer than 366 days" in said.json()["detail"]
+    assert api.call("GET", "/v1/me", minji).json() == before
+    after = api.call("PATCH", "/v1/me", minji, json={**wanted, "snooze": "2h"}).json()
+    assert after.items() >= {**wanted, "quiet_hours": "22:00-08:00", "digest": "08:00,18:00", "defaults": []}.items()
+    assert after["snooze_until"] > before["created_at"]
+    again = api.call("PATCH", "/v1/me", minji, json={"quiet_hours": "default", "daily_cap": "none", "snooze": "off"})
+    assert (again.json()["defaults"], again.json()["daily_cap"], again.json()["digest"]) == (
+        ["quiet_hours"],
+        None,
+        "08:00,18:00",
+    )
+    assert again.json()["snooze_until"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"quiet_hours": "22-8"}, "quiet_hours: '22-8' is not understood"),
+        ({"digest": "24:00"}, "digest: '24:00' is no time of day"),
+        ({"daily_cap": 0}, "daily_cap: a cap is from 1"),
+        ({"daily_cap": "many"}, "daily_cap: 'many' is no cap"),
+        ({"snooze": "tomorrow"}, "snooze 'tomorrow' is not understood"),
+        ({"timezone": "Mars"}, "'Mars' is not an IANA time zone"),
+    ],
+)
+def test_a_wish_that_cannot_be_is_refused_with_its_name(
+    api: Api, minji: str, body: dict[str, object], named: str
+) -> None:
+    refused = api.call("PATCH", "/v1/me", minji, json={"paused": True, **body})
+    assert refused.status_code == 422
+    assert named in refused.json()["detail"]
+    assert api.call("GET", "/v1/me", minji).json()["paused"] is False
+
+
+def test_a_subscription_has_a_pace_of_its_own(api: Api, minji: str) -> None:
+    made = api.call("POST", "/v1/me/subscriptions", minji, json={"phrase": "internship", "pace": "daily"}).json()
+    assert made["pace"] == "daily"
+    path = f"/v1/me/subscriptions/{made['id']}"
+    assert api.call("PATCH", path, minji, json={"body": True}).json()["pace"] == "daily"
+    assert api.call("PATCH", path, minji, json={"pace": "default"}).json()["pace"] is None
+    assert api.call("PATCH", path, minji, json={"pace": "yearly"}).status_code == 422
+
+
 def test_the_action_read_lowers_the_badge(api: Api, minji: str) -> None:
     number, _ = owe(api, "minji", ["one", "two"])
     for _ in range(2):

@@ -423,3 +423,31 @@ def test_a_shell_is_offered_no_name_where_there_is_no_database(monkeypatch: pyte
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/none/x.db")
     get_settings.cache_clear()
     assert ShellComplete(main, {}, "crawlpush", "_X").get_completions(["users", "show"], "m") == []
+
+
+def test_a_user_says_when_and_how_often_in_words_and_a_mistake_changes_nothing(run: Run) -> None:
+    run("users", "add", "minji", "--timezone", "Asia/Seoul")
+    set_user = ("users", "set", "minji")
+    assert "none (default)" in run("users", "show", "minji").output
+    said = run(*set_user, "--quiet-hours", "22:00-8:00", "--daily-cap", "20/day", "--urgent-passes", "--snooze", "2h")
+    for words in ("22:00-08:00\n", "20 pushes\n", "ring in quiet hours too", "none (default)", "KST"):
+        assert words in said.output
+    for mistake, named in (
+        (("--quiet-hours", "22-8"), "'22-8' is not understood"),
+        (("--timezone", "Mars"), "'Mars' is not an IANA time zone"),
+        (("--snooze", "until 2020-01-01 00:00"), "is over already"),
+        ((), "nothing is to be changed"),
+    ):
+        assert named in refused(run, *set_user, *mistake, code=1 if mistake else 2)
+    run(*set_user, "--quiet-hours", "default", "--snooze", "off")
+    shown = json.loads(run("users", "show", "minji", "--json").output)
+    assert (shown["quiet_hours"], shown["daily_cap"], shown["snooze_until"]) == ("none", 20, None)
+    assert shown["defaults"] == ["quiet_hours", "digest"]
+
+
+def test_a_subscription_has_a_pace_that_is_changed_by_adding_it_again(run: Run) -> None:
+    run("users", "add", "minji")
+    for options, pace in (((), None), (("--pace", "daily"), "daily"), ((), "daily"), (("--pace", "default"), None)):
+        run("subscriptions", "add", "minji", "snow", *options)
+        (row,) = json.loads(run("subscriptions", "list", "--json").output)
+        assert row["pace"] == pace

@@ -68,7 +68,18 @@ def test_an_export_is_an_import(run: Run, database_url: str, kind: str) -> None:
         "-",
         "--format",
         "jsonl",
-        stdin=lines({"user": "민지", "timezone": "Asia/Seoul"}, {"user": 7}),
+        stdin=lines(
+            {
+                "user": "민지",
+                "timezone": "Asia/Seoul",
+                "quiet_hours": "22:00-8:00; weekends 0:00-24:00",
+                "digest": "none",
+                "daily_cap": 20,
+                "urgent_passes": True,
+                "snooze_until": "2026-12-01T09:00+09:00",
+            },
+            {"user": 7, "daily_cap": "none"},
+        ),
     )
     # As an iPhone prints it; what is kept and exported is the one form of it
     printed = f"<{'AB12CD34 ' * 8}>"
@@ -76,7 +87,7 @@ def test_an_export_is_an_import(run: Run, database_url: str, kind: str) -> None:
     assert run("devices", "import", "-", "--format", "jsonl", stdin=devices).exit_code == 0
     wanted = lines(
         {"user": "민지", "phrase": '"국가 장학금" 신청', "exclude": ["마감", "취소, 연기"], "body": True},
-        {"user": "7", "phrase": "node.js", "kind": "substring"},
+        {"user": "7", "phrase": "node.js", "kind": "substring", "pace": "daily"},
         {"user": "7", "phrase": "알바|아르바이트", "title_only": True},
     )
     assert run("subscriptions", "import", "-", "--format", "jsonl", stdin=wanted).exit_code == 0
