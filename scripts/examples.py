@@ -26,6 +26,7 @@ EXAMPLES: Final = {
     "users pause": "minji",
     "users remove": "minji",
     "users resume": "minji",
+    "users set": "minji --quiet-hours 22:00-08:00 --digest 08:00,18:00",
     "users show": "minji",
     "devices add": "minji --platform fcm --token TOKEN",
     "devices export": "devices.csv",
