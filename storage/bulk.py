@@ -66,6 +66,8 @@ class Stored:
     added: int
     # Position in the batch, and why that entry was not stored.
     rejected: Mapping[int, str]
+    # The ids of users who were there and want something else now.
+    changed: frozenset[int] = frozenset()
 
 
 def store_users(session: Session, entries: Sequence[UserEntry], *, now: datetime) -> Stored:
@@ -78,7 +80,8 @@ def store_users(session: Session, entries: Sequence[UserEntry], *, now: datetime
         .order_by(User.id)
         .with_for_update(key_share=True)
     )
-    changed, wishes = [], []
+    changed: list[dict[str, Any]] = []
+    wishes: list[dict[str, Any]] = []
     for name, user_id, timezone, paused, preferences, snooze_until in there:
         entry = latest[name]
         values = (entry.timezone or timezone, paused if entry.paused is None else entry.paused)
@@ -96,7 +99,7 @@ def store_users(session: Session, entries: Sequence[UserEntry], *, now: datetime
     if wishes:
         # Row by row: few say anything, and a table of values gives JSON another type on each database.
         session.execute(update(User), wishes)
-    return Stored(added=added, rejected={})
+    return Stored(added=added, rejected={}, changed=frozenset(row["id"] for row in (*changed, *wishes)))
 
 
 def _preferences(before: Mapping[str, Any], entry: UserEntry) -> dict[str, Any] | None:
@@ -175,8 +178,8 @@ def store_subscriptions(
     for key in over:
         rejected[latest[key][0]] = f"the user has {limit} subscriptions already, which is the limit"
     kept = {key: entry for key, (_, entry) in latest.items() if key not in over}
-    _settle(session, kept, added, keywords)
-    return Stored(added=len(added) - len(over), rejected=rejected)
+    changed = _settle(session, kept, added, keywords)
+    return Stored(added=len(added) - len(over), rejected=rejected, changed=changed)
 
 
 _UNSEEN = {"synchronize_session": False}
@@ -290,15 +293,21 @@ def _settle(
     entries: Mapping[_Key, SubscriptionEntry],
     added: Mapping[_Key, int],
     keywords: Mapping[KeywordText, int],
-) -> None:
-    """Give subscriptions that were there already what the entry says, and all of them their excluded phrases."""
+) -> frozenset[int]:
+    """Give subscriptions that were there already what the entry says, and all of them their excluded phrases.
+
+    Returns the users whose subscriptions push at another pace now.
+    """
     there = _existing(session, [key for key in entries if key not in added])
     turned: dict[_Manner, list[int]] = defaultdict(list)
+    repaced = set()
     for key, (number, manner) in there.items():
         entry = entries[key]
         wished = (entry.match_body, entry.title_only, manner[2] if entry.pace is None else said_pace(entry.pace))
         if wished != manner:
             turned[wished].append(number)
+        if wished[2] != manner[2]:
+            repaced.add(key[0])
     for (match_body, title_only, pace), changed in turned.items():
         numbers = given_values(session, "turned", changed, BigInteger())
         turn = update(Subscription).where(Subscription.id.in_(numbers))
@@ -320,6 +329,7 @@ def _settle(
     if new := wanted - present:
         statement = insert_from(session, SubscriptionExclusion, _exclusions(session, new))
         session.execute(statement.on_conflict_do_nothing())
+    return frozenset(repaced)
 
 
 def _exclusions(session: Session, pairs: Iterable[tuple[int, int]]) -> CTE:

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Row, and_, bindparam, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from storage.json_table import given, given_values, insert_from
-from storage.models import PACES, Notification, Post, Site, Subscription, User
+from storage.models import PACES, Digest, Notification, Post, Site, Subscription, User
 from storage.types import UTCDateTime
 
 
@@ -178,6 +178,16 @@ def waiting(session: Session, user_id: int) -> list[Deferred]:
         Deferred(id=number, created_at=at, ttl_s=ttl_s, urgent=urgent, pace=PACE_OF_RANK.get(rank))
         for number, at, ttl_s, urgent, rank in rows
     ]
+
+
+def those_waiting(session: Session, user_ids: Collection[int]) -> list[int]:
+    """Those of some users for whose time something waits, by itself or in a digest."""
+    if not user_ids:
+        return []
+    asked = given_values(session, "asked", sorted(user_ids), BigInteger())
+    by_itself = select(Notification.user_id).where(Notification.user_id.in_(asked), Notification.deferred.is_not(None))
+    in_digest = select(Digest.user_id).where(Digest.user_id.in_(asked), Digest.closed_at.is_(None))
+    return sorted(session.scalars(by_itself.union(in_digest)))
 
 
 def retime(session: Session, waits: Mapping[int, Wait]) -> None:

@@ -179,6 +179,12 @@ class NotificationRow:
     opened_at: datetime | None
     dismissed_at: datetime | None
     story_id: int | None
+    next_attempt_at: datetime
+    # Why it waits for its user's time, and the digest that it is told in (storage.tables.delivery).
+    deferred: str | None
+    digest_id: int | None
+    # The user's.
+    timezone: str
     # "fcm delivered", "apns failed BadDeviceToken": one entry per device.
     devices: tuple[str, ...]
     # Where the same story stands too.
@@ -223,6 +229,10 @@ def listing(
         Notification.opened_at,
         Notification.dismissed_at,
         Notification.story_id,
+        Notification.next_attempt_at,
+        Notification.deferred,
+        Notification.digest_id,
+        User.timezone,
     )
     query = (
         select(*columns)
@@ -375,16 +385,29 @@ def record_event(session: Session, user_id: int, notification_id: int, event: st
 
     Raises UnknownNotificationError for one that is not this user's.
     """
-    values = {name: func.coalesce(getattr(Notification, name), now) for name in _EVENTS[event]}
-    changed = session.scalar(
+    if not _record(session, user_id, Notification.id == notification_id, _EVENTS[event], now):
+        raise UnknownNotificationError(f"there is no notification {notification_id} of this user")
+
+
+def record_digest_event(session: Session, user_id: int, digest_id: int, event: str, *, now: datetime) -> None:
+    """Remember what a person did with a digest. Opening it reads nothing: it leads to the inbox.
+
+    Raises UnknownNotificationError for one that is not this user's.
+    """
+    columns = ("opened_at",) if event == "opened" else _EVENTS[event]
+    if not _record(session, user_id, Notification.digest_id == digest_id, columns, now):
+        raise UnknownNotificationError(f"there is no digest {digest_id} of this user")
+
+
+def _record(session: Session, user_id: int, which: ColumnElement[bool], columns: Sequence[str], now: datetime) -> bool:
+    changed = session.scalars(
         update(Notification)
-        .where(Notification.id == notification_id, Notification.user_id == user_id)
-        .values(values)
+        .where(which, Notification.user_id == user_id)
+        .values({name: func.coalesce(getattr(Notification, name), now) for name in columns})
         .returning(Notification.id)
         .execution_options(synchronize_session=False)
     )
-    if changed is None:
-        raise UnknownNotificationError(f"there is no notification {notification_id} of this user")
+    return bool(changed.all())
 
 
 def redrive(session: Session, *, now: datetime) -> int:

@@ -1,7 +1,7 @@
 """What `status` and the metrics show: each one statement, whose cost does not grow with the tables."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -186,6 +186,8 @@ class Owed:
     failed: Amount
     fan_outs: Amount
     runs: Amount
+    # Of the pending ones those that wait for their users' time, by what for, such as "quiet hours".
+    waiting: Mapping[str, Amount] = field(default_factory=dict)
 
 
 def owed(session: Session) -> Owed:
@@ -206,7 +208,18 @@ def owed(session: Session) -> Owed:
         failed=_counted(session, of_status("failed")),
         fan_outs=_counted(session, select(Post.id).where(Post.fanout == "ready")),
         runs=_counted(session, select(CrawlRun.id).where(CrawlRun.status.in_(RUN_UNFINISHED))),
+        waiting=_waiting(session),
     )
+
+
+def _waiting(session: Session) -> Mapping[str, Amount]:
+    some = select(Notification.deferred).where(Notification.deferred.is_not(None)).limit(COUNTED + 1).subquery()
+    rows = session.execute(
+        select(some.c.deferred, func.count()).group_by(some.c.deferred).order_by(func.count().desc(), some.c.deferred)
+    ).all()
+    all_seen = sum(count for _, count in rows) <= COUNTED
+    precision = Precision.EXACT if all_seen else Precision.AT_LEAST
+    return {reason: Amount(count=count, precision=precision) for reason, count in rows}
 
 
 def failure_reasons(session: Session, *, limit: int) -> Sequence[tuple[str | None, int]]:

@@ -31,6 +31,10 @@ class Reason(StrEnum):
     PAUSED = "user paused"
 
 
+NEVER_WAITED_FOR: Final = frozenset({Reason.INBOX, Reason.EXPIRED, Reason.PAUSED})
+"""Reasons for the inbox only."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """What is known of one post and one person at one moment."""

@@ -17,6 +17,7 @@ from pipeline.broker import queue_state
 from pipeline.broker.publish import BrokerError
 from pipeline.celery import app
 from pipeline.crawling.health import HEALTHS, health_of
+from pipeline.delivery.timing import NEVER_WAITED_FOR, Reason
 from pipeline.metrics import catalogue
 from pipeline.metrics.counters import SUM, read
 from pipeline.push.message import Platform
@@ -102,6 +103,15 @@ class Exposition(Collector):
         for what in ("runs", "fan_outs", "pending", "sending", "failed"):
             amounts.add_metric([what], getattr(owed, what).count)
         yield amounts
+        waiting = GaugeMetricFamily(
+            "crawlpush_waiting_notifications",
+            "Notifications that wait for their users' time, by what for; a part of what is pending.",
+            labels=["reason"],
+        )
+        for reason in Reason:
+            if reason not in NEVER_WAITED_FOR:
+                waiting.add_metric([reason], owed.waiting[reason].count if reason in owed.waiting else 0)
+        yield waiting
         overdue = GaugeMetricFamily(
             "crawlpush_notification_overdue_seconds", "For how long the longest overdue notification has been due."
         )

@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from pipeline.people import entries, records
+from pipeline.delivery.asking import Timing
+from pipeline.people import entries, records, storing
 from pipeline.resources import now
 from storage import bulk
 from storage.bulk import Stored
@@ -35,12 +36,12 @@ class BatchEnd:
     problems: Mapping[int, str]
 
 
-def user_importer() -> Importer:
-    """Users, with their time zone and pause."""
+def user_importer(*, timing: Timing) -> Importer:
+    """Users, with their time zone and pause, and when and how often they want to hear."""
     return Importer(
         columns=entries.USER_COLUMNS,
         parse=entries.user_entry,
-        store=lambda session, batch: bulk.store_users(session, batch, now=now()),
+        store=lambda session, batch: storing.store_users(session, batch, timing=timing, now=now()),
     )
 
 
@@ -53,13 +54,13 @@ def device_importer(*, add_users: bool) -> Importer:
     )
 
 
-def subscription_importer(*, limit: int, add_users: bool) -> Importer:
+def subscription_importer(*, limit: int, add_users: bool, timing: Timing) -> Importer:
     """Subscriptions of users, at most `limit` each."""
     return Importer(
         columns=entries.SUBSCRIPTION_COLUMNS,
         parse=entries.subscription_entry,
-        store=lambda session, batch: bulk.store_subscriptions(
-            session, batch, limit=limit, add_users=add_users, now=now()
+        store=lambda session, batch: storing.store_subscriptions(
+            session, batch, limit=limit, add_users=add_users, timing=timing, now=now()
         ),
     )
 

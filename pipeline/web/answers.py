@@ -1,6 +1,8 @@
 """From rows to answers: the one place where a row's columns get the names that they have over the wire. Pure."""
 
 from pipeline.basics.preferences import Preferences
+from pipeline.delivery.asking import zone_of
+from pipeline.delivery.telling import waits_until, words
 from pipeline.fanout.phrases import alternatives
 from pipeline.fanout.preview import Preview
 from pipeline.people.wishes import in_force
@@ -65,6 +67,8 @@ def notification_out(row: NotificationRow) -> NotificationOut:
         phrase=row.phrase,
         status=row.status,
         reason=row.reason,
+        says=words(row, zone_of(row.timezone)),
+        waits_until=waits_until(row),
         created_at=row.created_at,
         sent_at=row.sent_at,
         read_at=row.read_at,

@@ -10,6 +10,7 @@ from statistics import median
 
 from sqlalchemy import text
 
+from pipeline.delivery.asking import Timing
 from pipeline.fanout.matcher import Matcher
 from pipeline.fanout.phrases import Phrase
 from pipeline.fanout.slices import find_in
@@ -111,7 +112,7 @@ def _lines(users: int, wanted: list[Phrase]) -> Iterator[str]:
 
 
 def _import(database: Database, lines: Iterator[str]) -> float:
-    importer = subscription_importer(limit=100, add_users=True)
+    importer = subscription_importer(limit=100, add_users=True, timing=Timing())
     with tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder:
         file = Path(folder) / "subscriptions.jsonl"
         with file.open("w", encoding="utf-8") as stream:

@@ -1,8 +1,13 @@
 """`crawlpush notifications`."""
 
+from datetime import UTC
+from typing import Any
+
 import click
 
+from pipeline.delivery.telling import waits_until, words
 from pipeline.resources import now
+from pipeline.settings import get_settings
 from scripts.errors import CommandError
 from scripts.output import (
     ID,
@@ -19,6 +24,7 @@ from scripts.output import (
 from storage import claims, overview, users
 from storage import notifications as stored
 from storage.models import NOTIFICATION_STATUSES, Notification
+from storage.notifications import NotificationRow
 
 
 @click.group()
@@ -46,7 +52,7 @@ def list_notifications(
                 "post": row.post_id,
                 "title": row.title,
                 "phrase": row.phrase,
-                "status": row.status,
+                **_status(row, as_json=as_json),
                 "devices": row.devices,
                 "attempts": row.attempts,
                 "reason": row.reason,
@@ -69,6 +75,13 @@ def list_notifications(
         narrow=("id", "user", "title", "status", "created"),
         total=total,
     )
+
+
+def _status(row: NotificationRow, *, as_json: bool) -> dict[str, Any]:
+    """The status, and until when it waits for its user's time: in words on a screen."""
+    if as_json:
+        return {"status": row.status, "waits_until": waits_until(row)}
+    return {"status": words(row, get_settings().display_zone or now().astimezone().tzinfo or UTC, at=now())}
 
 
 @notifications.command()
@@ -98,7 +111,7 @@ def show(notification: int, *, as_json: bool) -> None:
             "user": row.user,
             "site": row.site,
             "phrase": row.phrase,
-            "status": row.status,
+            **_status(row, as_json=as_json),
             "reason": row.reason,
             "devices": row.devices,
             "created": row.created_at,

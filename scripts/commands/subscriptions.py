@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from pipeline.people import entries
+from pipeline.delivery.asking import timing_of
+from pipeline.people import entries, storing
 from pipeline.people.importing import subscription_importer
 from pipeline.resources import now
 from pipeline.settings import get_settings
@@ -91,6 +92,8 @@ def add(
             limit=get_settings().subscriptions_per_user,
             now=now(),
         )
+        if pace is not None:
+            storing.hold(session, [subscription.user_id], timing=timing_of(get_settings()), now=now())
     what = f"{keyword.text!r}" if keyword else "every post"
     where = f" on {site}" if site else ""
     click.echo(f"subscription {subscription.id}: {user} to {what}{where}{'' if new else ' (was there)'}")
@@ -114,7 +117,10 @@ def import_subscriptions(file: str, *, add_users: bool, **options: Any) -> None:
     Columns: user, phrase, kind, site, exclude, body, title_only, pace. In CSV the excluded phrases stand one per line
     in their cell.
     """
-    importer = subscription_importer(limit=get_settings().subscriptions_per_user, add_users=add_users)
+    settings = get_settings()
+    importer = subscription_importer(
+        limit=settings.subscriptions_per_user, add_users=add_users, timing=timing_of(settings)
+    )
     run_import(importer, file, **options)
 
 

@@ -7,7 +7,7 @@ import click
 
 from pipeline.basics.week_hours import NONE
 from pipeline.delivery.asking import timing_of
-from pipeline.people import entries, wishes
+from pipeline.people import entries, storing, wishes
 from pipeline.people.importing import user_importer
 from pipeline.resources import now
 from pipeline.settings import get_settings
@@ -24,7 +24,7 @@ from scripts.output import (
     table_options,
     yes_option,
 )
-from storage import bulk, export, notifications, overview, subscriptions
+from storage import export, notifications, overview, subscriptions
 from storage import users as stored
 from storage.models import Device, Notification, Subscription, User
 
@@ -92,7 +92,8 @@ def set_user(user: str, snooze: str | None, **said: Any) -> None:
     with open_database().writing() as session:
         zone = entry.timezone or stored.by_external_id(session, user).timezone
         until = entries.snooze(snooze, at=now(), zone=zone)
-        bulk.store_users(session, [replace(entry, snooze_until=until)], now=now())
+        entry = replace(entry, snooze_until=until)
+        storing.store_users(session, [entry], timing=timing_of(get_settings()), now=now())
         record = {"user": user, **_manner(stored.by_external_id(session, user), as_json=False)}
     show_record(record, as_json=False)
 
@@ -186,7 +187,7 @@ def import_users(file: str, **options: Any) -> None:
     Columns: user, timezone, paused, quiet_hours, digest, daily_cap, urgent_passes, snooze_until. What is left out stays
     as it is; "default" is what the installation has.
     """
-    run_import(user_importer(), file, **options)
+    run_import(user_importer(timing=timing_of(get_settings())), file, **options)
 
 
 @users.command("export")

@@ -1,5 +1,6 @@
 """The report of `crawlpush status` as JSON: one flat object, in which what could not be learnt is missing. Pure."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.state.report import Activity, ChannelNews, DatabaseNews, RedisNews, Report
@@ -65,7 +66,9 @@ def _activity(seen: Activity) -> dict[str, Any]:
 
 
 def _amount(value: Any) -> Any:
-    """A number; with its precision only where it is not exact."""
+    """A number, or several by name; with its precision only where it is not exact."""
+    if isinstance(value, Mapping):
+        return {name: _amount(amount) for name, amount in value.items()}
     if not isinstance(value, Amount):
         return value
     if value.precision is Precision.EXACT:

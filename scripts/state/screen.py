@@ -103,6 +103,9 @@ def _owed(news: DatabaseNews, at: datetime, when: When) -> Iterator[str]:
         f"{in_words(owed.pending)} notifications{since}; "
         f"{in_words(owed.sending)} being sent, {in_words(owed.failed)} failed"
     )
+    if owed.waiting:
+        waiting = ", ".join(f"{in_words(count)} {reason}" for reason, count in owed.waiting.items())
+        yield f"  wait for their users' time: {waiting}"
     for reason, count in news.failed.items():
         yield f"  failed because of {reason}: {count:,}"
 

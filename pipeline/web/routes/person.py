@@ -11,7 +11,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sqlalchemy.orm import Session
 
-from pipeline.people import entries
+from pipeline.delivery.asking import timing_of
+from pipeline.people import entries, storing
 from pipeline.people.wishes import EntryError
 from pipeline.web.answers import device_out, notification_out, subscription_out, user_out
 from pipeline.web.callers import USER, Caller, allow
@@ -21,6 +22,7 @@ from pipeline.web.schemas.people import (
     BadgeOut,
     DeviceIn,
     DeviceOut,
+    DigestEventIn,
     EventIn,
     ExportOut,
     InboxIn,
@@ -98,13 +100,14 @@ def _about(router: APIRouter, read: Named, write: Named) -> None:
     @router.patch("", summary="Change time zone, pause, or when and how often there are pushes")
     def change(name: Annotated[str, Depends(write)], body: UserChange, services: Services) -> UserOut:
         entry = entries.user_entry({"user": name, **body.model_dump(exclude={"snooze"})})
-        at = services.clock()
+        at, timing = services.clock(), timing_of(services.settings)
         with services.database.writing() as session:
-            bulk.store_users(session, [entry], now=at)
+            storing.store_users(session, [entry], timing=timing, now=at)
             if body.snooze is not None:
                 zone = users.by_external_id(session, name).timezone
                 until = entries.snooze(body.snooze, at=at, zone=zone)
-                bulk.store_users(session, [bulk.UserEntry(user=name, snooze_until=until)], now=at)
+                snoozed = bulk.UserEntry(user=name, snooze_until=until)
+                storing.store_users(session, [snoozed], timing=timing, now=at)
             user = users.by_external_id(session, name)
             return _person(session, user, services)
 
@@ -147,7 +150,7 @@ def _devices(router: APIRouter, read: Named, write: Named) -> None:
             raise EntryError("an app (a bundle id) is about APNs; leave it out for other platforms")
         at = services.clock()
         with services.database.writing() as session:
-            bulk.store_users(session, [zone], now=at)
+            storing.store_users(session, [zone], timing=timing_of(services.settings), now=at)
             user = users.by_external_id(session, name)
             return device_out(
                 users.register_installation(
@@ -214,6 +217,8 @@ def _subscriptions(router: APIRouter, read: Named, write: Named) -> None:
             )
             if not new:
                 response.status_code = HTTPStatus.OK
+            if entry.pace is not None:
+                _hold(session, user.id, services)
             return _shown(session, user.id, subscription.id)
 
     @router.patch("/subscriptions/{subscription}", summary="Change excluded phrases, pace, or where is looked")
@@ -231,6 +236,8 @@ def _subscriptions(router: APIRouter, read: Named, write: Named) -> None:
             subscriptions.change(
                 session, owned, exclude=exclude, match_body=body.body, title_only=body.title_only, pace=body.pace
             )
+            if body.pace is not None:
+                _hold(session, user.id, services)
             return _shown(session, user.id, owned.id)
 
     @router.delete("/subscriptions/{subscription}", status_code=HTTPStatus.NO_CONTENT, summary="Hear of it no more")
@@ -238,6 +245,10 @@ def _subscriptions(router: APIRouter, read: Named, write: Named) -> None:
         with services.database.writing() as session:
             user = users.by_external_id(session, name)
             session.delete(subscriptions.owned(session, user.id, subscription))
+
+
+def _hold(session: Session, user_id: int, services: Context) -> None:
+    storing.hold(session, [user_id], timing=timing_of(services.settings), now=services.clock())
 
 
 def _shown(session: Session, user_id: int, subscription_id: int) -> SubscriptionOut:
@@ -289,6 +300,18 @@ def _inbox(router: APIRouter, read: Named, write: Named) -> None:
             if body.event == "unsubscribe":
                 subscriptions.end_phrase(session, user.id, notifications.of_user(session, user.id, notification))
             notifications.record_event(session, user.id, notification, body.event, now=services.clock())
+
+    @router.post(
+        "/digests/{digest}/events",
+        status_code=HTTPStatus.NO_CONTENT,
+        summary="Tell what the person did with a digest: opened, dismissed, read (which reads all that it tells of)",
+    )
+    def report_digest(
+        name: Annotated[str, Depends(write)], digest: Id, body: DigestEventIn, services: Services
+    ) -> None:
+        with services.database.writing() as session:
+            user = users.by_external_id(session, name)
+            notifications.record_digest_event(session, user.id, digest, body.event, now=services.clock())
 
     @router.get("/badge", summary="The number on the app's icon")
     def badge(name: Annotated[str, Depends(read)], services: Services) -> BadgeOut:

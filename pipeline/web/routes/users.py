@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 
+from pipeline.delivery.asking import timing_of
 from pipeline.people import records
 from pipeline.people.importing import (
     Importer,
@@ -13,6 +14,7 @@ from pipeline.people.importing import (
     subscription_importer,
     user_importer,
 )
+from pipeline.settings import Settings
 from pipeline.web.callers import Caller, allow
 from pipeline.web.context import Services
 from pipeline.web.schemas.basics import In
@@ -49,7 +51,7 @@ def import_users(
     _: Annotated[Caller, Depends(allow("app"))],
 ) -> ImportOut:
     """One transaction; lines that cannot be stored are told with their reasons, and keep no other line out."""
-    importer = _importer(query, services.settings.subscriptions_per_user)
+    importer = _importer(query, services.settings)
     lines = list(records.read(io.BytesIO(body), "jsonl", importer.columns, done=lambda _count: None))
     end = import_batch(services.database, importer, lines)
     return ImportOut(
@@ -59,11 +61,13 @@ def import_users(
     )
 
 
-def _importer(query: ImportIn, limit: int) -> Importer:
+def _importer(query: ImportIn, settings: Settings) -> Importer:
     match query.kind:
         case "users":
-            return user_importer()
+            return user_importer(timing=timing_of(settings))
         case "devices":
             return device_importer(add_users=query.add_users)
         case "subscriptions":
-            return subscription_importer(limit=limit, add_users=query.add_users)
+            return subscription_importer(
+                limit=settings.subscriptions_per_user, add_users=query.add_users, timing=timing_of(settings)
+            )

@@ -140,6 +140,11 @@ class NotificationOut(BaseModel):
     phrase: str | None
     status: str
     reason: str | None
+    says: str = Field(
+        description="The status in words, times in the person's zone.",
+        examples=["waits until 2026-12-02 08:10: quiet hours", "in the inbox only: inbox pace", "sent"],
+    )
+    waits_until: datetime | None = Field(description="When the person's own time comes, for which it waits.")
     created_at: datetime
     sent_at: datetime | None
     read_at: datetime | None
@@ -194,6 +199,12 @@ class EventIn(In):
     event: Literal["opened", "dismissed", "read", "unsubscribe"] = Field(
         description="unsubscribe: not this phrase any more; of a notification without one, not this site any more."
     )
+
+
+class DigestEventIn(In):
+    """What a person did with a digest. Opened leads to the inbox, where each of its posts is opened by itself."""
+
+    event: Literal["opened", "dismissed", "read"]
 
 
 class TokenIn(In):
