@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -47,6 +47,24 @@ LARGEST_ID = 2**63 - 1
 """What a database's column holds."""
 ID = click.IntRange(1, LARGEST_ID)
 """The number of a post, a device, a notification."""
+
+
+class Moment(click.ParamType[datetime]):
+    """A date and a time of day, on the clock of DISPLAY_TIMEZONE or the machine's, unless it names its offset."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The moment, in UTC."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            found = datetime.fromisoformat(value)
+            # Without a zone a datetime is understood as the machine's.
+            zone = found.tzinfo or get_settings().display_zone
+            return found.replace(tzinfo=zone).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is no moment: write it like 2026-12-01 23:30", param, ctx)
 
 
 def yes_option(command: Command) -> Command:

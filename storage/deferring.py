@@ -91,14 +91,14 @@ FORM_AGAIN: Mapping[str, Any] = {
 """Values that take notifications out of the digest that they were in, to be told in another one."""
 
 
-def persons(session: Session, user_ids: Collection[int]) -> dict[int, Person]:
-    """What is known of some users, who change nothing of it before the caller's transaction is over."""
-    rows = session.execute(
+def persons(session: Session, user_ids: Collection[int], *, lock: bool = True) -> dict[int, Person]:
+    """What is known of some users, who change nothing of it before the caller's transaction is over, if locked."""
+    query = (
         select(User.id, User.preferences, User.timezone, User.snooze_until, User.paused)
         .where(User.id.in_(given_values(session, "asked", sorted(user_ids), BigInteger())))
         .order_by(User.id)
-        .with_for_update(read=True)
     )
+    rows = session.execute(query.with_for_update(read=True) if lock else query)
     return {
         user_id: Person(preferences=preferences, timezone=timezone, snooze_until=snooze_until, paused=paused)
         for user_id, preferences, timezone, snooze_until, paused in rows

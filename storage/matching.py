@@ -80,12 +80,6 @@ def count_matching(session: Session, hit: Hit) -> int:
     return session.scalar(select(func.count()).select_from(matched), values) or 0
 
 
-def sample_matching(session: Session, hit: Hit, *, limit: int) -> list[str]:
-    """The external ids of the first users that a post matches."""
-    matched = [row.user_id for row in matching_users(session, hit, after=0, limit=limit)]
-    return list(session.scalars(select(User.external_id).where(User.id.in_(matched)).order_by(User.id)))
-
-
 _HITS: Types = {"keyword_id": BigInteger(), "in_title": Boolean(), "rank": Integer()}
 """The phrases of a post as a table; the rank is where they stand in it."""
 

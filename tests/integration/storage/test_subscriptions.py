@@ -18,7 +18,8 @@ def who(database: Database, title: str, body: str = "", *, site: str = "board", 
         matcher = Matcher(subscriptions.keywords(session))
         site_id = sites.by_name(session, site).id
         hit = find_in(matcher, title, body, site_id=site_id, match_body=match_body)
-        return matching.sample_matching(session, hit, limit=100)
+        matched = matching.matching_users(session, hit, after=0, limit=100)
+        return [name for _, name, _ in users.names_and_zones(session, [row.user_id for row in matched])]
 
 
 def test_a_phrase_reaches_the_users_who_subscribed_to_it(database: Database) -> None:
