@@ -76,6 +76,8 @@ class SiteDefinition:
     group: str = ""
     # What the site puts into brackets around titles, comma-separated: no part of what its posts say.
     labels: str = ""
+    # Whether its posts pass the quiet hours, digests and caps of those who allow it.
+    urgent: bool = False
     # Whether the site may be on a loopback or private address.
     allow_private: bool = False
     # Why robots.txt is not obeyed; "" obeys it.
@@ -109,6 +111,7 @@ class SiteDefinition:
             "match_body": self.match_body,
             "group": self.group or None,
             "labels": self.labels or None,
+            "urgent": self.urgent,
             "allow_private": self.allow_private,
             "robots_exempt_reason": self.robots_exempt_reason or None,
         }
@@ -129,13 +132,14 @@ class SiteDefinition:
             match_body=row.match_body,
             group=row.group or "",
             labels=row.labels or "",
+            urgent=row.urgent,
             allow_private=row.allow_private,
             robots_exempt_reason=row.robots_exempt_reason or "",
         )
 
 
 _TEXTS: Final = ("schedule", "timezone", "active_hours", "max_age", "ttl", "group", "labels", "robots_exempt_reason")
-_FLAGS: Final = ("enabled", "match_body", "allow_private")
+_FLAGS: Final = ("enabled", "match_body", "urgent", "allow_private")
 
 
 def parse_definitions(text: str, source: str = "sites.toml", *, timezone: str = "UTC") -> dict[str, SiteDefinition]:

@@ -68,6 +68,9 @@ def rhythm_options(command: Any) -> Any:
         ),
         click.option("--labels", help="What the site puts in brackets around titles, comma-separated; for its group."),
         click.option("--group", help="Sites of one group that say the same tell a person once; default: none."),
+        click.option(
+            "--urgent/--not-urgent", default=None, help="Ring in quiet hours too, of users who allow it; default: no."
+        ),
         click.option("--ttl", type=Duration(), help="How long a notice is worth sending; default: 3d."),
         click.option("--max-age", type=Duration(), help="Older posts are pushed to nobody; default: 7d."),
         click.option("--active-hours", help='Crawl only then, such as "08:00-22:00", in the site\'s time zone.'),
@@ -88,6 +91,7 @@ _KEYS = (
     "max_age",
     "ttl",
     "match_body",
+    "urgent",
     "group",
     "labels",
     "allow_private",

@@ -138,7 +138,11 @@ _SERVERS = ("url", "login_url")
 
 
 def _options(body: Definition) -> list[str]:
-    switches = (("match-body", body.match_body, "no-match-body"), ("allow-private", body.allow_private, "no-private"))
+    switches = (
+        ("match-body", body.match_body, "no-match-body"),
+        ("urgent", body.urgent, "not-urgent"),
+        ("allow-private", body.allow_private, "no-private"),
+    )
     return [
         *(word for name in _WORDS for word in _given(name.replace("_", "-"), getattr(body, name))),
         *_params(body.params),

@@ -43,6 +43,7 @@ class Definition(In):
     max_age: Text | None = Field(None, examples=["7d"])
     ttl: Text | None = Field(None, examples=["3d"])
     match_body: bool | None = None
+    urgent: bool | None = Field(None, description="Its posts ring in quiet hours too, of users who allow it.")
     allow_private: bool | None = None
     robots_exempt: Text | None = Field(None, description="Why robots.txt is not obeyed.")
 

@@ -20,6 +20,7 @@ VALUES = {
     "installation": "phone-b",
     "subscription": "1",
     "notification": "1",
+    "digest": "1",
     "post": "1",
     "site": "board",
 }
@@ -92,6 +93,7 @@ def test_a_token_reads_and_changes_nothing_of_somebody_elses(api: Api) -> None:
     bodies = {
         "/v1/me/notifications/read": {"ids": [number]},
         "/v1/me/notifications/{notification}/events": {"event": "opened"},
+        "/v1/me/digests/{digest}/events": {"event": "read"},
         "/v1/me/subscriptions/{subscription}": {"body": True},
     }
     for method, path in sorted(routes(api)):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, select, update
 
 from storage import notifications, sites, users
 from storage.models import Keyword, Notification, Post
@@ -246,6 +246,30 @@ def test_the_action_read_lowers_the_badge(api: Api, minji: str) -> None:
     for _ in range(2):
         assert api.call("POST", f"/v1/me/notifications/{number}/events", minji, json={"event": "read"}).ok
         assert api.call("GET", "/v1/me/badge", minji).json() == {"badge": 1}
+
+
+def test_what_is_done_with_a_digest_is_done_with_all_that_it_tells_of(api: Api, minji: str) -> None:
+    told = owe(api, "minji", ["one", "two"])
+    owe(api, "minji", ["three"])
+    with api.context.database.writing() as session:
+        session.execute(update(Notification).where(Notification.id.in_(told)).values(digest_id=7))
+    for event, badge in (("opened", 3), ("dismissed", 3), ("read", 1), ("read", 1)):
+        assert api.call("POST", "/v1/me/digests/7/events", minji, json={"event": event}).status_code == 204
+        assert api.call("GET", "/v1/me/badge", minji).json() == {"badge": badge}
+    assert api.call("POST", "/v1/me/digests/8/events", minji, json={"event": "read"}).status_code == 404
+    looks = api.call("POST", "/v1/users/minji/digests/7/events", "read", json={"event": "read"})
+    assert looks.status_code == 403
+
+
+def test_the_inbox_says_until_when_something_waits_and_why(api: Api, minji: str) -> None:
+    owe(api, "minji", ["one"])
+    waiting = {"status": "pending", "reason": "quiet hours", "deferred": "quiet hours"}
+    at = datetime(2026, 12, 1, 23, 10, tzinfo=UTC)
+    with api.context.database.writing() as session:
+        session.execute(update(Notification).values(next_attempt_at=at, **waiting))
+    (item,) = api.call("GET", "/v1/me/notifications", minji).json()["items"]
+    assert item["says"] == "waits until 2026-12-02 08:10: quiet hours"
+    assert datetime.fromisoformat(item["waits_until"]) == at
 
 
 def test_the_action_unsubscribe_ends_the_phrase_on_every_site_and_nothing_else(api: Api, minji: str) -> None:

@@ -170,7 +170,7 @@ def test_the_report_as_json_is_one_flat_object() -> None:
         "phrases": 0,
         "last_day": {"posts": 0, "pushes": {}},
         "last_hour": {"posts": 0, "pushes": {}},
-        "owed": {"pending": 0, "due_since": None, "sending": 0, "failed": 0, "fan_outs": 0, "runs": 0},
+        "owed": {"pending": 0, "due_since": None, "sending": 0, "failed": 0, "fan_outs": 0, "runs": 0, "waiting": {}},
         "failed": {},
         "channels": [
             {
