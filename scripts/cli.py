@@ -23,7 +23,7 @@ HELP = {
         "sites": "The boards and feeds that are watched.",
         "crawl": "Crawl one site at once, whatever its schedule, and show what was new.",
         "posts": "What the crawls found.",
-        "match": "Say who would get a post: how many users, which phrases hit, and a sample.",
+        "match": "Say who would get a post, when and why: how many users, which phrases hit, and a sample.",
         "notifications": "What is owed to whom, and what became of it.",
     },
     "People": {

@@ -10,7 +10,7 @@ from pipeline.fanout.matcher import Matcher, PhraseError, parse_phrase
 from pipeline.fanout.phrases import OR
 from pipeline.fanout.preview import DAYS, POSTS, Preview, preview
 from pipeline.fanout.synonyms import Synonyms, SynonymsFile
-from pipeline.people.entries import EntryError
+from pipeline.people.wishes import EntryError
 from pipeline.resources import now
 from pipeline.settings import Settings
 from storage import recent, sites
