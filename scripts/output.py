@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -107,11 +107,18 @@ def open_database() -> Database:
 
 
 def show_rows(
-    rows: Iterable[Row], *, as_json: bool, empty: str, narrow: Sequence[str] = (), total: Amount | None = None
+    rows: Iterable[Row],
+    *,
+    as_json: bool,
+    empty: str,
+    narrow: Sequence[str] = (),
+    whole: Collection[str] = (),
+    total: Amount | None = None,
 ) -> None:
     """Print rows as a table, or as a JSON list; `empty` is said when there are none.
 
-    narrow: the columns that are shown without --wide; default: all. total: how many there are, if these are not all.
+    narrow: the columns that are shown without --wide; default: all. whole: those in which nothing is cut.
+    total: how many there are, if these are not all.
     """
     listed = list(rows)
     if as_json:
@@ -129,7 +136,9 @@ def show_rows(
     # Here: it loads a library, which a command that shows no table need not wait for.
     from scripts.tables import table_lines
 
-    head, *lines = table_lines([_label(name) for name in names], cells, width=None if is_wide else _screen_width())
+    head, *lines = table_lines(
+        [_label(name) for name in names], cells, width=None if is_wide else _screen_width(), whole=whole
+    )
     click.echo(click.style(head, bold=True))
     for line in lines:
         click.echo(line)

@@ -1,6 +1,6 @@
 """Rows as lines of text, as wide as a screen. Pure: nothing is asked of a terminal here."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from rich.cells import cell_len, set_cell_size
@@ -14,16 +14,22 @@ DATES_AFTER = timedelta(days=30)
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
-def table_lines(headings: Sequence[str], rows: Sequence[Sequence[str]], *, width: int | None) -> list[str]:
+def table_lines(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], *, width: int | None, whole: Collection[str] = ()
+) -> list[str]:
     """A line with the headings, and one for each row; None as the width: as wide as it gets.
 
+    whole: the headings of columns in which nothing is cut.
     Where there is too little room, the widest texts are cut first, with an ellipsis; where that is not enough, the last
     columns are left out. A Hangul syllable takes two columns of the screen.
     """
     lines = [tuple(headings), *map(tuple, rows)]
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
     if width is not None:
-        least = [min(most, max(LEAST, cell_len(heading))) for most, heading in zip(widths, headings, strict=True)]
+        least = [
+            most if heading in whole else min(most, max(LEAST, cell_len(heading)))
+            for most, heading in zip(widths, headings, strict=True)
+        ]
         widths = fitted(widths, least, width)
     return [
         (" " * GAP)

@@ -1,6 +1,6 @@
 """What became of a notification, in words for the person and for operators. Pure."""
 
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from pipeline.delivery.timing import Reason
 from storage.notifications import NotificationRow
@@ -18,7 +18,7 @@ def waits_until(row: NotificationRow) -> datetime | None:
 def words(row: NotificationRow, zone: tzinfo, *, at: datetime | None = None) -> str:
     """The status, and where a person's wishes are behind it also why: "waits until 08:10: quiet hours".
 
-    at: the moment for which the words are; a time on that day is told without the date.
+    at: the moment for which the words are; a time of the 24 hours after it is told without the date.
     """
     if (until := waits_until(row)) is not None:
         return f"waits until {_clock(until, zone, at)}: {row.reason}"
@@ -36,5 +36,5 @@ def _is_told_of(row: NotificationRow) -> bool:
 
 def _clock(moment: datetime, zone: tzinfo, at: datetime | None) -> str:
     local = moment.astimezone(zone)
-    is_today = at is not None and at.astimezone(zone).date() == local.date()
-    return f"{local:%H:%M}" if is_today else f"{local:%Y-%m-%d %H:%M}"
+    is_near = at is not None and moment - at < timedelta(days=1)
+    return f"{local:%H:%M}" if is_near else f"{local:%Y-%m-%d %H:%M}"

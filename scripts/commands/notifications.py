@@ -73,6 +73,7 @@ def list_notifications(
         as_json=as_json,
         empty="no notifications yet",
         narrow=("id", "user", "title", "status", "created"),
+        whole=("status",),
         total=total,
     )
 

@@ -253,8 +253,8 @@ def test_what_is_done_with_a_digest_is_done_with_all_that_it_tells_of(api: Api, 
     owe(api, "minji", ["three"])
     with api.context.database.writing() as session:
         session.execute(update(Notification).where(Notification.id.in_(told)).values(digest_id=7))
-    for event, badge in (("opened", 3), ("dismissed", 3), ("read", 1), ("read", 1)):
-        assert api.call("POST", "/v1/me/digests/7/events", minji, json={"event": event}).status_code == 204
+    for done, badge in (("opened", 3), ("dismissed", 3), ("read", 1), ("read", 1)):
+        assert api.call("POST", "/v1/me/digests/7/events", minji, json={"event": done}).status_code == 204
         assert api.call("GET", "/v1/me/badge", minji).json() == {"badge": badge}
     assert api.call("POST", "/v1/me/digests/8/events", minji, json={"event": "read"}).status_code == 404
     looks = api.call("POST", "/v1/users/minji/digests/7/events", "read", json={"event": "read"})

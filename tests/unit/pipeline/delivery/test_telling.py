@@ -1,6 +1,6 @@
 """What became of a notification, in words."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -35,7 +35,8 @@ def test_a_notification_says_where_a_persons_wishes_are_behind_its_status(values
     assert (waits_until(row(**values)) == UNTIL) == said.startswith("waits")
 
 
-def test_a_time_of_this_day_is_told_without_the_date() -> None:
+def test_a_time_of_the_next_24_hours_is_told_without_the_date() -> None:
     waiting = row(reason="quiet hours", deferred="quiet hours")
-    assert words(waiting, UTC, at=AT) == "waits until 23:10: quiet hours"
-    assert words(waiting, ZoneInfo("Asia/Seoul"), at=AT) == "waits until 2026-12-02 08:10: quiet hours"
+    assert words(waiting, ZoneInfo("Asia/Seoul"), at=AT) == "waits until 08:10: quiet hours"
+    before = AT - timedelta(days=1)
+    assert words(waiting, ZoneInfo("Asia/Seoul"), at=before) == "waits until 2026-12-02 08:10: quiet hours"
