@@ -97,6 +97,8 @@ class Timing:
                 now=at,
                 created_at=created_at,
                 ttl_s=ttl_s,
+                # The fan-out, which knew what matched, let it go past pace and digests.
+                pace=Pace.NOW,
                 urgent=batch.posts[notification.post_id].urgent,
                 waited=bool(notification.digest_id or notification.attempts > 1 or notification.reached),
             )

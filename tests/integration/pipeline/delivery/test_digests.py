@@ -99,6 +99,13 @@ def house(database: Database) -> Callable[..., House]:
     return lambda **options: House(database, **options)
 
 
+def test_a_subscription_for_now_rings_beside_digests(house: Callable[..., House]) -> None:
+    minji = house()
+    minji.says(preferences={"digests": ["08:00"]})
+    minji.paces("now")
+    assert minji.deliver(minji.posts("A")) == ["sent"]
+
+
 def test_what_waited_goes_as_one_when_the_snooze_ends(house: Callable[..., House]) -> None:
     minji = house()
     minji.says(snooze_until=now() + LATER)
