@@ -4,11 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Row, case, select, update
+from sqlalchemy import BigInteger, Row, case, delete, select, update
 from sqlalchemy.orm import Session
 
 from storage.json_table import given_values
-from storage.models import Notification, Post, Showing
+from storage.models import Delivery, Notification, Post, Showing
 
 GOOD_CRAWLS = 3
 """So many in a row have to miss a post before it is gone."""
@@ -53,12 +53,16 @@ def count(session: Session, site_id: int, *, shown_ids: Collection[int], missed:
     back = [post_id for post_id in known if post_id in there]
     if back:
         session.execute(update(Post).where(Post.id.in_(back)).values(missing=0, gone_at=None))
-        session.execute(
+        owed = session.scalars(
             update(Notification)
             .where(Notification.post_id.in_(back), Notification.status == "skipped", Notification.reason == GONE)
             .values(status="pending", reason=None, next_attempt_at=now, enqueued_at=None)
+            .returning(Notification.id)
             .execution_options(synchronize_session=False)
-        )
+        ).all()
+        # That it was over for each device is over.
+        over = given_values(session, "owed", owed, BigInteger())
+        session.execute(delete(Delivery).where(Delivery.notification_id.in_(over), Delivery.status == "failed"))
     if not missed:
         return 0
     gone = session.scalars(
