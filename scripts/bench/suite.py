@@ -70,6 +70,7 @@ _TABLE = (
         *("api", "The HTTP API", "api", "api --requests 50 --users 200 --notifications 20"),
         "95th percentiles of {requests} requests",
     ),
+    ("memory", "Memory", "memory", "memory --users 50", "one run"),
     ("gateway", "The loopback gateway", "gateway", "gateway --count 500", "one run"),
     ("growth", "Growth", "growth", "growth --quick", "medians of so many runs at each size as `runs` says"),
 )

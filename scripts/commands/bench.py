@@ -174,6 +174,14 @@ def soak(
 
 
 @bench.command()
+@click.option("--users", type=click.IntRange(1, 1_000_000), default=2000, show_default=True, help="To be notified.")
+@click.option("--database", type=click.Choice(["sqlite", "postgres"]), default="sqlite", show_default=True)
+@measures("scripts.bench.memory:measure_memory")
+def memory() -> None:
+    """Memory and Redis connections of one process of each type, at rest and while many are notified (Linux)."""
+
+
+@bench.command()
 @click.option(
     "--audiences", callback=_sizes, default="1000,10000,100000,1000000", show_default=True, help="Users of each."
 )

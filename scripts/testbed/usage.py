@@ -9,6 +9,7 @@ from scripts.local.supervisor import Supervisor
 from scripts.testbed.crawls import children
 
 PROC = Path("/proc")
+ESTABLISHED = "01"
 FORKSERVER = "forkserver"
 """The name of the process from which a crawler forks its crawls."""
 CRAWL = "crawl"
@@ -57,6 +58,28 @@ def product_usage(supervisor: Supervisor, names: Iterable[str], *, with_pss: boo
         if crawls:
             found[CRAWL] = max(crawls, key=lambda each: each.rss_mb or 0.0)
     return found
+
+
+def connections(pid: int, port: int) -> int:
+    """How many TCP connections over IPv4 a process has to a port."""
+    inodes = set()
+    for line in _lines(PROC / str(pid) / "net" / "tcp"):
+        # The third word is the remote address, the fourth the state, the tenth the inode (proc_net_tcp).
+        words = line.split()
+        if words[2].endswith(f":{port:04X}") and words[3] == ESTABLISHED:
+            inodes.add(f"socket:[{words[9]}]")
+    found = 0
+    with suppress(OSError):
+        for link in (PROC / str(pid) / "fd").iterdir():
+            with suppress(OSError):
+                found += str(link.readlink()) in inodes
+    return found
+
+
+def _lines(file: Path) -> list[str]:
+    with suppress(OSError):
+        return file.read_text().splitlines()[1:]
+    return []
 
 
 def _fields(pid: int, name: str) -> dict[str, str]:

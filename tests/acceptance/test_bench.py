@@ -66,6 +66,16 @@ def test_a_soak_of_seconds(tmp_path: Path) -> None:
             assert figures["processes"][name]["fds_end"] > 3
 
 
+def test_what_the_processes_take() -> None:
+    with bench("memory", "--users", "50") as process:
+        figures = figures_of(process)
+    if sys.platform == "linux":
+        assert set(figures["pss_mb"]) == {"crawler", "dispatcher", "notifier", "beat", "forkserver"}
+        assert all(size > 20 for size in figures["pss_mb"].values())
+        assert figures["work_mb"] > 0.8 * figures["together_mb"]
+        assert all(count >= 2 for count in figures["redis_connections"].values())
+
+
 def test_a_soak_that_is_told_to_end_has_its_figures(tmp_path: Path) -> None:
     samples = tmp_path / "samples.jsonl"
     with bench("soak", "--minutes", "30", "--samples", str(samples)) as process:
