@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
+from pipeline.basics.secrets import has_secret
 from pipeline.basics.text import last_line
 from pipeline.settings import PROJECT_ROOT
 from pipeline.web.problems import RETRY_AFTER_S, ProblemError
@@ -23,7 +24,13 @@ _AT_ONCE: Final = threading.BoundedSemaphore(2)
 
 
 def run_command(words: Sequence[str]) -> str:
-    """What a command prints. Raises ProblemError with its own sentence when it fails."""
+    """What a command prints. Raises ProblemError with its own sentence when it fails.
+
+    Whoever steers sites over the web may not say where what stands in the environment of the machine is sent.
+    """
+    if any(map(has_secret, words)):
+        sentence = "the definition names a secret: only `crawlpush sites` on the machine itself may do that"
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
     if not _AT_ONCE.acquire(blocking=False):
         wait = {"Retry-After": str(RETRY_AFTER_S)}
         raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "two commands are running already: ask again", wait)

@@ -4,8 +4,7 @@ Everything before, Scrapy's queues, middlewares, logs and errors included, knows
 """
 
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import quote_plus
@@ -17,7 +16,7 @@ import spiders.without_http2  # noqa: F401 - before Scrapy
 from scrapy import Request
 
 from pipeline.basics.access import MASK, origin
-from pipeline.basics.secrets import MARK, has_secret, secret
+from pipeline.basics.secrets import MARK, secret
 from spiders.errors import SpiderError
 from spiders.request_params import RequestParams, pairs
 from spiders.robots import robots_origin
@@ -36,12 +35,16 @@ class Outgoing:
         self._headers = pairs(params.headers, ":")
         self._cookies = pairs(params.cookies)
         self._environment = environment
+        # What the definition names, and nothing else: a page's hidden fields and cursors go out with the request too,
+        # and whoever serves them could name any variable.
+        said = (*params.headers, *params.cookies, *params.form, *params.login, params.json)
+        self._names = frozenset(found["name"] for each in said for found in MARK.finditer(each))
         self._used: set[str] = set()
 
     def complete(self, request: Request) -> Request:
         """The request as it goes out. Raises SpiderError where a secret is missing, or would go to another host."""
         own = origin(request.url) == self._origin and robots_origin(request) is None
-        has_body = has_secret(request.body.decode("latin-1"))
+        has_body = any(found["name"] in self._names for found in MARK.finditer(request.body.decode("latin-1")))
         if has_body and origin(request.url) in self._origins:
             return self._completed(request, own=own)
         if not own:
@@ -65,7 +68,7 @@ class Outgoing:
             raise SpiderError(str(error)) from None
 
     def _filled(self, text: str) -> str:
-        return MARK.sub(lambda found: self._value(found["name"]), text)
+        return self._put(text, self._value)
 
     def _value(self, name: str) -> str:
         value = secret(name, self._environment)
@@ -83,14 +86,18 @@ class Outgoing:
         is_json = b"json" in (request.headers.get("Content-Type") or b"")
         encoding = request.encoding
 
-        def value(found: re.Match[str]) -> str:
-            text = self._value(found["name"])
+        def value(name: str) -> str:
+            text = self._value(name)
             return (
                 json.dumps(text)[1:-1] if is_json else quote_plus(text, encoding=encoding, errors="xmlcharrefreplace")
             )
 
         # Bytes beyond ASCII pass through as they are: a form has none, and JSON is escaped where a secret is put in.
-        return MARK.sub(value, request.body.decode("latin-1")).encode("latin-1")
+        return self._put(request.body.decode("latin-1"), value).encode("latin-1")
+
+    def _put(self, text: str, value: Callable[[str], str]) -> str:
+        """A text with the values of the secrets that are the definition's own."""
+        return MARK.sub(lambda found: value(found["name"]) if found["name"] in self._names else found[0], text)
 
     def without_secrets(self, text: str) -> str:
         """A text that a server may have had a part in, without the secrets that were sent to it."""

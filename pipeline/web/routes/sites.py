@@ -72,7 +72,6 @@ def get_site(site: str, services: Services, _: Looks) -> SiteOut:
 @router.post("/sites", status_code=HTTPStatus.CREATED, summary="Watch a site, after fetching its page once")
 def add_site(body: SiteIn, services: Services, _: Steers) -> SiteOut:
     """The first crawl is a silent baseline, unless `notify_existing`."""
-    _refuse_secrets(body.params)
     words = ["sites", "add", body.name, *_options(body)]
     words += [] if body.check else ["--no-check"]
     words += ["--notify-existing"] if body.notify_existing else []
@@ -84,7 +83,6 @@ def add_site(body: SiteIn, services: Services, _: Steers) -> SiteOut:
 def change_site(site: str, body: SiteChange, services: Services, _: Steers) -> SiteOut:
     """What is left out stays; an empty text takes a parameter away."""
     before = get_site(site, services, _)
-    _refuse_secrets(body.params)
     _refuse_to_send_elsewhere(_params_of(services, site), body)
     if options := _options(body):
         words = ["sites", "set", *options, *([] if body.check else ["--no-check"])]
@@ -98,22 +96,12 @@ def change_site(site: str, body: SiteChange, services: Services, _: Steers) -> S
 @router.post("/sites:try", summary="Fetch a page once and show the posts that it would give; stores nothing")
 def try_site(body: TryIn, _: Steers) -> TryOut:
     """Without a spider: find the feed, or guess the rows of a board."""
-    _refuse_secrets(body.params)
     words = ["sites", "try", "--json", *_given("timezone", body.timezone), *_params(body.params)]
     words += [*_given("spider", body.spider), *(["--allow-private"] if body.allow_private else []), "--", body.url]
     found = json.loads(run_command(words))
     if isinstance(found, list):
         found = {"spider": body.spider, "params": {**body.params, "url": body.url}, "posts": found}
     return TryOut(**{"feeds": [], "notes": [], **found})
-
-
-def _refuse_secrets(params: Mapping[str, Param]) -> None:
-    """A key of the API steers sites; what stands in the environment of the machine is not for it to send anywhere."""
-    if named := [name for name, value in params.items() if names_secret(value)]:
-        raise ProblemError(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            f"{named[0]} names a secret: only `crawlpush sites` on the machine itself may do that",
-        )
 
 
 def _refuse_to_send_elsewhere(before: Mapping[str, Any], body: Definition) -> None:

@@ -9,6 +9,7 @@ import spiders.without_http2  # noqa: F401 - before Scrapy
 from scrapy import Request
 
 from spiders.child.outgoing import Outgoing
+from spiders.reading.places import Place
 from spiders.request_params import RequestParams
 
 KEYED = {"headers": ["X-Api-Key: secret:BOARD_KEY"], "cookies": ["tenant=secret:BOARD_KEY"]}
@@ -35,10 +36,21 @@ def test_it_is_for_the_sites_own_origin_alone(url: str) -> None:
 
 
 def test_a_secret_in_json_is_escaped_and_one_in_a_form_encoded() -> None:
-    site = Outgoing(RequestParams(), "http://a.example/l", {"BOARD_KEY": 'a"b &c'})
+    site = Outgoing(RequestParams(form=("k=secret:BOARD_KEY",)), "http://a.example/l", {"BOARD_KEY": 'a"b &c'})
     for media_type, body, sent in (
         ("application/json", b'{"k": "secret:BOARD_KEY"}', b'{"k": "a\\"b &c"}'),
         ("application/x-www-form-urlencoded", b"k=secret%3ABOARD_KEY", b"k=a%22b+%26c"),
     ):
         request = Request("http://a.example/l", method="POST", body=body, headers={"Content-Type": media_type})
         assert site.complete(request).body == sent
+
+
+def test_what_a_page_names_by_itself_is_no_secret_of_the_site() -> None:
+    """A hidden field or a cursor that says secret:NAME comes from the server, which would get the value."""
+    environment = {"BOARD_KEY": VALUE, "OTHER_KEY": "other-0123456789"}
+    params = RequestParams(form=("k=secret:BOARD_KEY", "after={cursor}"))
+    site = Outgoing(params, "http://a.example/l", environment)
+    body, media_type = params.sent(Place(cursor="secret:OTHER_KEY"), "utf-8")
+    request = Request("http://a.example/l", method="POST", body=body, headers={"Content-Type": media_type})
+    assert site.complete(request).body == f"k={VALUE}&after=secret%3AOTHER_KEY".encode()
+    assert Outgoing(RequestParams(), "http://a.example/l", environment).complete(request) is request
