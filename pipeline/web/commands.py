@@ -50,6 +50,13 @@ def run_command(words: Sequence[str]) -> str:
     finally:
         _AT_ONCE.release()
     if done.returncode:
-        sentence = last_line(done.stderr).removeprefix("Error: ")
-        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, sentence or "the command failed without a word")
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, _reason(done) or "the command failed without a word")
     return done.stdout
+
+
+def _reason(done: "subprocess.CompletedProcess[str]") -> str:
+    """Why a command failed: with --json it says so in an object on standard output, else in a line on the other."""
+    try:
+        return str(json.loads(done.stdout)["reason"])
+    except (ValueError, LookupError, TypeError):
+        return last_line(done.stderr).removeprefix("Error: ")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from scripts.board.server import LISTING_SELECTORS
@@ -37,6 +38,7 @@ def reload_until(page: Page, installation: Installation, condition: Callable[[],
     installation.wait_until(look, what)
 
 
+@pytest.mark.full
 def test_from_a_board_to_a_phone(sqlite_installation: Installation, browser: Browser) -> None:  # noqa: F811
     installation = sqlite_installation
     installation.add_user("sora", PHRASE, "fcm")
