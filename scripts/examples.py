@@ -4,7 +4,7 @@ from typing import Final
 
 import click
 
-BENCHMARKS = "all api audience crawl endtoend fairness fanout gateway growth match memory neighbour notify store"
+BENCHMARKS = "all api audience crawl digest endtoend fairness fanout gateway growth match memory neighbour notify store"
 EXAMPLES: Final = {
     "start": "--no-demo",
     "status": "--watch 10",

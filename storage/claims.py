@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, and_, any_, case, false, func, or_, select, t
 from sqlalchemy.orm import Session, aliased
 
 from storage.clock import TOLERANCE
-from storage.deferring import Person
+from storage.deferring import Person, persons
 from storage.dialect import is_sqlite
 from storage.json_table import given, given_values
 from storage.models import Delivery, Device, Keyword, Notification, Post, Site, User
@@ -30,7 +30,8 @@ class Claimed:
     badge: int
     # Whether an earlier attempt reached one of the user's devices.
     reached: bool
-    person: Person = field(default_factory=Person)
+    # Its user, where something was said of when they want to hear; None: nothing.
+    person: Person | None = None
     # The digest that it is told in.
     digest_id: int | None = None
 
@@ -84,13 +85,20 @@ class Target:
 
 
 def claim(
-    session: Session, keys: Collection[Key], *, token: str, now: datetime, lease_until: datetime
+    session: Session,
+    keys: Collection[Key],
+    *,
+    token: str,
+    now: datetime,
+    lease_until: datetime,
+    everybody: bool = False,
 ) -> list[Claimed]:
     """Claim those of the given notifications that are due and free, in one statement.
 
     What is sent, failed, skipped, not yet due, or in somebody else's hands is not in the answer: its message was a
     repeat. Nor is what waits for its user's time: a digest is made of that first (storage.digests). The rows are
     locked in the order of their ids and locked ones are passed over, so that two batches never wait for each other.
+    everybody: with what is known of all users, also of those who said nothing.
     """
     wanted = given(
         session,
@@ -116,7 +124,7 @@ def claim(
         .order_by(Notification.id)
         .with_for_update(skip_locked=True)
     )
-    # An array, so that PostgreSQL looks each up by its id: joined, it may read all rows from end to end.
+    # See storage.json_table.looked_up.
     ours = (
         Notification.id.in_(free) if is_sqlite(session) else Notification.id == any_(func.array(free.scalar_subquery()))
     )
@@ -160,16 +168,15 @@ def claim(
             unread.label("unread"),
             reached.is_not(None).label("reached"),
             Notification.digest_id,
-            User.preferences,
-            User.timezone,
-            User.snooze_until,
-            User.paused,
+            or_(User.preferences.is_not(None), User.snooze_until.is_not(None), User.paused).label("said"),
         )
         .join(User, User.id == Notification.user_id)
         .outerjoin(Keyword, Keyword.id == Notification.keyword_id)
         .where(Notification.id.in_(given_values(session, "claimed", claimed, BigInteger())))
         .order_by(Notification.id)
-    )
+    ).all()
+    asked = {row.user_id for row in rows if everybody or row.said}
+    people = persons(session, asked, lock=False) if asked else {}
     return [
         Claimed(
             id=row.id,
@@ -182,12 +189,7 @@ def claim(
             badge=row.unread + 1,
             reached=row.reached,
             digest_id=row.digest_id,
-            person=Person(
-                preferences=row.preferences,
-                timezone=row.timezone,
-                snooze_until=row.snooze_until,
-                paused=row.paused,
-            ),
+            person=people.get(row.user_id),
         )
         for row in rows
     ]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, and_, bindparam, case, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import BigInteger, ColumnElement, Row, and_, bindparam, case, exists, func, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.json_table import given, given_values, insert_from
 from storage.models import PACES, Digest, Notification, Post, Site, Subscription, User
@@ -23,8 +23,8 @@ class Person:
     paused: bool = False
 
 
-Matched = Row[int, int | None, int]
-"""A user that a post matches, with the phrase and the timing (storage.matching)."""
+Matched = Row[*tuple[Any, ...]]
+"""A user that a post matches: user_id, keyword_id and, where somebody is asked, timing (storage.matching)."""
 NO_PACE = 1
 """The rank of a subscription without a pace, beside those of PACES: 0, 2, 3 and 4."""
 PACE_OF_RANK: Mapping[int, str] = dict(zip((0, 2, 3, 4), PACES, strict=True))
@@ -39,7 +39,7 @@ PACE_RANK = case(
 def asked_about(matched: Sequence[Matched], *, everybody: bool) -> dict[int, str | None]:
     """Those of the users that a post matches who have to be asked, with the pace of what matched, by id."""
     return {
-        user_id: PACE_OF_RANK.get(timing // 2) for user_id, _, timing in matched if everybody or timing not in _AT_ONCE
+        row.user_id: PACE_OF_RANK.get(row.timing // 2) for row in matched if everybody or row.timing not in _AT_ONCE
     }
 
 
@@ -55,6 +55,22 @@ class Wait:
     at: datetime
     reason: str
     inbox_only: bool = False
+
+
+def has_wishes(*, after: ColumnElement[int], upto: ColumnElement[int]) -> ColumnElement[bool]:
+    """The condition that any of the users from an id (exclusive) to another said when and how often they want to hear.
+
+    It looks at indexes that have those users alone, so that a slice without any costs nothing more.
+    """
+
+    def among(column: InstrumentedAttribute[int]) -> tuple[ColumnElement[bool], ...]:
+        return column > after, column <= upto
+
+    return or_(
+        exists().where(User.preferences.is_not(None), *among(User.id)),
+        exists().where(User.snooze_until.is_not(None), *among(User.id)),
+        exists().where(Subscription.pace.is_not(None), *among(Subscription.user_id)),
+    )
 
 
 def insert_waiting(

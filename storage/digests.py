@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Row, and_, exists, func, or_, select, update
+from sqlalchemy import BigInteger, Boolean, Row, and_, case, exists, false, func, select, true, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from storage import stories
-from storage.json_table import Types, given, given_values, insert_from
+from storage.json_table import Types, given, given_values, insert_from, looked_up
 from storage.models import Digest, Notification, Subscription
 from storage.types import UTCDateTime
 
@@ -46,7 +46,12 @@ def form(session: Session, *, now: datetime, limit: int) -> Formed:
         return Formed(digests=(), notifications=0)
     rows = session.execute(
         select(Notification.id, Notification.user_id, Notification.attempts, Notification.next_attempt_at)
-        .where(Notification.user_id.in_(given_values(session, "waiting", sorted(set(users)), BigInteger())), waits)
+        .where(
+            looked_up(session, Notification.user_id, "waiting", sorted(set(users)), BigInteger()),
+            Notification.deferred.is_not(None),
+            # A CASE, so that no other index fits: see storage.claims.
+            case((waits, true()), else_=false()),
+        )
         .order_by(Notification.id)
         .with_for_update(skip_locked=True)
     ).all()
@@ -110,14 +115,11 @@ def _join(session: Session, members: Sequence[Mapping[str, object]], now: dateti
     session.execute(
         update(Notification)
         .where(Notification.id == new.c.id)
-        .values(digest_id=new.c.digest_id)
-        .execution_options(synchronize_session=False)
-    )
-    leads = [row["id"] for row in members if row["lead"]]
-    session.execute(
-        update(Notification)
-        .where(Notification.id.in_(given_values(session, "leads", leads, BigInteger())))
-        .values(deferred=None, enqueued_at=now)
+        .values(
+            digest_id=new.c.digest_id,
+            deferred=case((new.c.lead, None), else_=Notification.deferred),
+            enqueued_at=case((new.c.lead, now), else_=Notification.enqueued_at),
+        )
         .execution_options(synchronize_session=False)
     )
 
@@ -173,7 +175,7 @@ def contents(session: Session, digest_ids: Collection[int]) -> dict[int, Content
         .where(
             Digest.id.in_(given_values(session, "asked", digest_ids, BigInteger())), Notification.status != "skipped"
         )
-        .order_by(Digest.id, rank.is_(None), rank, Notification.id)
+        .order_by(Digest.id, rank.nulls_last(), Notification.id)
     )
     for digest_id, lead_id, number, post_id, created_at in rows:
         member = Member(id=number, post_id=post_id, created_at=created_at)
@@ -221,11 +223,11 @@ def _finish(
     session.execute(
         update(Notification)
         .where(
-            column.in_(given_values(session, "ended", ids, BigInteger())),
+            looked_up(session, column, "ended", ids, BigInteger()),
             # Its lead was recorded by itself; one that failed with a lead that is tried once more is sent with it.
-            or_(
-                and_(Notification.status == "pending", Notification.deferred.is_not(None)),
-                Notification.status == "failed",
+            case(
+                (Notification.status == "pending", Notification.deferred.is_not(None)),
+                else_=Notification.status == "failed",
             ),
         )
         .values(

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import CTE, Select, String, bindparam, literal, select, text
+from sqlalchemy import CTE, ColumnElement, Select, String, any_, bindparam, func, literal, select, text
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
 from sqlalchemy.sql.selectable import FromClause
 from sqlalchemy.types import TypeEngine
 
@@ -55,6 +55,17 @@ _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 def given_values(session: Session, name: str, values: Iterable[Any], kind: TypeEngine[Any]) -> Select[Any]:
     """The given values as a subquery for IN."""
     return select(given(session, name, [{"value": value} for value in values], {"value": kind}).c.value)
+
+
+def looked_up(
+    session: Session, column: InstrumentedAttribute[Any], name: str, values: Iterable[Any], kind: TypeEngine[Any]
+) -> ColumnElement[bool]:
+    """The condition that a column has one of the given values, for each of which its index is to be read.
+
+    An array, so that PostgreSQL looks each up: joined, it may read all rows from end to end, or those of another index.
+    """
+    found = given_values(session, name, values, kind)
+    return column.in_(found) if is_sqlite(session) else column == any_(func.array(found.scalar_subquery()))
 
 
 def insert_from(

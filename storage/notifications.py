@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, case, delete, func, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from storage import stories
@@ -61,8 +61,10 @@ def create_slice(
     Repeating a slice, because its fan-out died before the messages were out, inserts nothing and returns the users
     whose notification is still waiting, so that nobody is left out and nobody who was served is sent for again.
     """
-    end = window_end(session, hit, after=after, size=size)
-    matched = matching_users(session, hit, after=after, upto=EVERYBODY if end is None else end, limit=size)
+    end, asks = window_end(session, hit, after=after, size=size)
+    upto = EVERYBODY if end is None else end
+    asks = asks or everybody
+    matched = matching_users(session, hit, after=after, upto=upto, limit=size, timed=asks)
     count = len(matched)
     # A full slice ends with its last user. One that is not full has seen all users up to the end of its window.
     last = matched[-1].user_id if matched else after
@@ -73,7 +75,7 @@ def create_slice(
         matched = [row for row in matched if row.user_id not in before]
     if not matched:
         return Slice(users=(), cursor=cursor, matched=0, more=more)
-    slice_ = Served(post_id=post_id, now=now, ask=ask, everybody=everybody)
+    slice_ = Served(post_id=post_id, now=now, ask=ask if asks else None, everybody=everybody)
     waiting = serve_story(session, matched, slice_) if in_story else serve(session, matched, slice_)
     return Slice(users=sorted(waiting), cursor=cursor, matched=len(matched), more=more)
 
@@ -286,48 +288,6 @@ def _outcomes(session: Session, ids: Sequence[int]) -> dict[int, list[str]]:
         ]
         found.setdefault(delivery.notification_id, []).append(" ".join(w for w in words if w))
     return found
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trace:
-    """What became of a post's notifications, counted in the database, because there may be a hundred thousand."""
-
-    statuses: Mapping[str, int]
-    # None: users who follow the whole site.
-    phrases: Mapping[str | None, int]
-    # "fcm delivered", "apns failed BadDeviceToken": devices with this outcome.
-    devices: Mapping[str, int]
-
-
-def trace(session: Session, post_id: int) -> Trace:
-    """What became of a post's notifications."""
-    statuses = session.execute(
-        select(Notification.status, func.count())
-        .where(Notification.post_id == post_id)
-        .group_by(Notification.status)
-        .order_by(Notification.status)
-    )
-    phrases = session.execute(
-        select(Keyword.text, func.count())
-        .select_from(Notification)
-        .outerjoin(Keyword, Keyword.id == Notification.keyword_id)
-        .where(Notification.post_id == post_id)
-        .group_by(Keyword.text)
-        .order_by(func.count().desc(), Keyword.text)
-    )
-    code = case((Delivery.status != "delivered", Delivery.code))
-    devices = session.execute(
-        select(Delivery.platform, Delivery.status, code, func.count())
-        .join(Notification, Notification.id == Delivery.notification_id)
-        .where(Notification.post_id == post_id)
-        .group_by(Delivery.platform, Delivery.status, code)
-        .order_by(func.count().desc())
-    )
-    return Trace(
-        statuses=dict(statuses.all()),
-        phrases=dict(phrases.all()),
-        devices={" ".join(word for word in row[:3] if word): row[3] for row in devices},
-    )
 
 
 def unread(session: Session, user_id: int) -> int:

@@ -14,6 +14,7 @@ from storage.crawl_runs import HISTORY_RUNS
 from storage.models import (
     CrawlRun,
     Delivery,
+    Digest,
     Keyword,
     Notification,
     Post,
@@ -78,8 +79,8 @@ def remove_notifications(session: Session, *, after: int, before: datetime, limi
     # Those of a fan-out that is not over, or begins when it is approved, stay however old: it would make them anew.
     under_way = select(Post.id).where(Post.fanout.in_(("ready", "held")))
     # Locked, because an operator may be sending failed ones once more at this moment.
-    gone = session.scalars(
-        select(Notification.id)
+    rows_gone = session.execute(
+        select(Notification.id, Notification.digest_id)
         .where(
             Notification.id.in_(over),
             Notification.status.in_(NOTIFICATIONS_OVER),
@@ -88,11 +89,15 @@ def remove_notifications(session: Session, *, after: int, before: datetime, limi
         .order_by(Notification.id)
         .with_for_update(skip_locked=True)
     ).all()
+    gone = [row.id for row in rows_gone]
     # The deliveries first: the cascade would look them up one notification at a time.
     deliveries = session.scalars(
         delete(Delivery).where(Delivery.notification_id.in_(gone)).returning(Delivery.id)
     ).all()
     session.execute(delete(Notification).where(Notification.id.in_(gone)))
+    told = {row.digest_id for row in rows_gone if row.digest_id is not None}
+    if told:
+        session.execute(delete(Digest).where(Digest.id.in_(told), ~exists().where(Notification.digest_id == Digest.id)))
     more = len(rows) == limit and len(old) == len(rows)
     return Pruned(notifications=len(gone), deliveries=len(deliveries), cursor=rows[-1].id if more else None)
 

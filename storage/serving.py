@@ -24,7 +24,8 @@ class Served:
 
     post_id: int
     now: datetime
-    ask: Ask
+    # None: nobody has to be asked.
+    ask: Ask | None
     everybody: bool
 
 
@@ -41,8 +42,9 @@ def serve(
     if have_it:
         _insert_merged(session, [row for row in matched if row.user_id in have_it], served, **story)
         matched = [row for row in matched if row.user_id not in have_it]
-    paces = asked_about(matched, everybody=served.everybody)
-    waits = served.ask(session, paces) if paces else {}
+    waits: Mapping[int, Wait] = {}
+    if served.ask is not None and (paces := asked_about(matched, everybody=served.everybody)):
+        waits = served.ask(session, paces)
     if waits:
         later = [row for row in matched if row.user_id in waits]
         insert_waiting(session, served.post_id, later, waits, now=served.now, **story)

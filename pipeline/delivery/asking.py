@@ -64,10 +64,6 @@ class Timing:
             waited=waited,
         )
 
-    def is_asked(self, person: Person) -> bool:
-        """Whether anything could keep a push from this person."""
-        return self.for_everybody or person.preferences is not None or person.paused or person.snooze_until is not None
-
     def capped(self, persons: Mapping[int, Person], now: datetime) -> dict[int, datetime]:
         """Since when the pushes count of those who have a cap."""
         return {
@@ -78,7 +74,7 @@ class Timing:
 
     def pushes(self, session: Session, claimed: Sequence[Claimed], *, token: str, now: datetime) -> Counter[int]:
         """How many pushes those who have a cap got today, by user id; one claim at a time counts them."""
-        since = self.capped({n.user_id: n.person for n in claimed if self.is_asked(n.person)}, now)
+        since = self.capped({n.user_id: n.person for n in claimed if n.person is not None}, now)
         if not since:
             return Counter()
         deferring.lock(session, since)
@@ -88,7 +84,7 @@ class Timing:
         """Those of a claimed batch that are not to be sent now, by id."""
         records = {}
         for notification in batch.notifications.values():
-            if not self.is_asked(notification.person):
+            if notification.person is None:
                 continue
             created_at, ttl_s = batch.life(notification)
             facts = self.facts(

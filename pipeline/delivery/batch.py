@@ -104,7 +104,12 @@ class Deliveries:
         at = now()
         with self._database.writing() as session:
             claimed = claims.claim(
-                session, keys, token=token, now=at, lease_until=at + timedelta(seconds=self._lease_s)
+                session,
+                keys,
+                token=token,
+                now=at,
+                lease_until=at + timedelta(seconds=self._lease_s),
+                everybody=self._timing.for_everybody,
             )
             pushed = self._timing.pushes(session, claimed, token=token, now=at)
         if not claimed:
@@ -169,9 +174,11 @@ class Deliveries:
         return name, composed, self._threads[name].submit(self._answers, name, messages, batch.lease)
 
     def _compose(self, batch: Batch, notification: Claimed, post: PostText, target: Target) -> Message:
-        told = batch.told(notification, now())
         content = batch.digests.get(notification.id)
-        if content is not None and len(told) > 1:
+        if content is None:
+            return compose(post, notification, target)
+        told = batch.told(notification, now())
+        if len(told) > 1:
             return compose_digest(content.id, told, notification, target, link=self._inbox_link)
         # Alone it is itself.
         return compose(told[0][1] if told else post, notification, target)

@@ -66,6 +66,8 @@ class Batch:
     put_off: Mapping[int, NotificationRecord] = field(default_factory=dict)
     # What is sent as a digest, by the notification that leads it.
     digests: Mapping[int, Content] = field(default_factory=dict)
+    # Of digests, computed once.
+    lives: dict[int, tuple[datetime, float]] = field(default_factory=dict)
     # Devices that were removed while their message was under way: nothing can be kept of them.
     gone: frozenset[int] = frozenset()
 
@@ -89,6 +91,11 @@ class Batch:
         content = self.digests.get(notification.id)
         if content is None:
             return notification.created_at, self.posts[notification.post_id].ttl_s
+        if notification.id not in self.lives:
+            self.lives[notification.id] = self._life(content)
+        return self.lives[notification.id]
+
+    def _life(self, content: Content) -> tuple[datetime, float]:
         lives = [(member, self.posts[member.post_id]) for member in content.members]
         member, post = max(lives, key=lambda each: expiry(*each))
         return member.created_at, post.ttl_s
@@ -106,7 +113,8 @@ class Batch:
 
     def age_and_ttl(self, target: Target, at: datetime) -> dict[str, float]:
         """Both in seconds, as the decisions take them."""
-        created_at, ttl_s = self.life(self.notifications[target.notification_id])
+        notification = self.notifications[target.notification_id]
+        created_at, ttl_s = self.life(notification)
         return {"age_s": (at - created_at).total_seconds(), "ttl_s": ttl_s}
 
     def keep(self, ids: Collection[int]) -> None:
@@ -223,7 +231,7 @@ class Recorder:
                 deliveries=[row for row in rows if row is not None],
                 now=at,
             )
-            _close_digests(session, batch, [records[number] for number in held], at)
+            close_digests(session, batch, [records[number] for number in held], at)
             _record_devices(session, news, at)
             said = _record_channels(session, batch, self._health.to_say(batch.accepted, now=at), at)
         for level, sentence, fields in said:
@@ -258,12 +266,14 @@ def _changed(session: Session, batch: Batch, at: datetime) -> dict[int, Notifica
     return {
         n.id: NotificationRecord(id=n.id, status="pending", next_attempt_at=at, counts=n.reached)
         for n in put_off
-        if people.get(n.user_id, n.person) != n.person
+        if people.get(n.user_id) != n.person
     }
 
 
-def _close_digests(session: Session, batch: Batch, records: Sequence[NotificationRecord], at: datetime) -> None:
+def close_digests(session: Session, batch: Batch, records: Sequence[NotificationRecord], at: datetime) -> None:
     """What was told together ends together."""
+    if not batch.digests:
+        return
     ended = [
         digests.Outcome(
             digest_id=content.id,

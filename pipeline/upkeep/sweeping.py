@@ -30,6 +30,8 @@ in its hands is sent for again too, once a minute and only into a queue that is 
 NOTIFY_LEASE = timedelta(seconds=60)
 """At least as long as a sender's claim (pipeline.celery.NOTIFY_LEASE_S)."""
 SLICE = 1000
+DIGESTS_SHARE = 8
+"""Digests are added while no more than this part of the notify queue's bound is taken, and as many at once."""
 DIGESTS_S = 4.5
 """How long one tick of five seconds goes on making digests while there are more."""
 ROOM_S = 0.1
@@ -121,19 +123,19 @@ def send_due(database: Database, broker: Broker, *, lost_before: datetime = LONG
 def send_digests(database: Database, broker: Broker) -> int:
     """Make digests of what waited and is due, and send their messages, for as long as a tick lasts; returns how many.
 
-    They fill the notify queue by half: whatever is new to other people finds room in it, and is sent within a second
-    or two, however many digests there are.
+    They leave most of the notify queue empty: what is new to other people stands behind few of them, however many
+    there are.
     """
-    end, count = elapsed() + DIGESTS_S, 0
+    end, count, most = elapsed() + DIGESTS_S, 0, broker.notify_queue_max // DIGESTS_SHARE
     while elapsed() < end:
-        if broker.length("notify_user") > broker.notify_queue_max // 2:
+        if broker.length("notify_user") > most:
             time.sleep(ROOM_S)
             continue
         with database.writing() as session:
-            formed = digests.form(session, now=now(), limit=SLICE)
+            formed = digests.form(session, now=now(), limit=most + 1)
         broker.publish("send_digest", [(digest_id,) for digest_id in formed.digests])
         count += len(formed.digests)
-        if formed.notifications < SLICE:
+        if formed.notifications <= most:
             break
     return count
 

@@ -49,7 +49,7 @@ def measure_notify(*, count: int, latency_ms: float, database: str, processes: i
     noop_times_stock: empty tasks beside that one's. lost: notifications that no phone shows. visible_duplicates: what
     phones show more than once.
     """
-    with _started(count, latency_ms=latency_ms, database=database, keep=count * 2 * (ROUNDS + 2)) as bench:
+    with started(count, latency_ms=latency_ms, database=database, keep=count * 2 * (ROUNDS + 2)) as bench:
         bulk, stock = bench.notifier(processes, "bulk"), bench.notifier(processes, "stock")
         plain = bench.plain(min(count, PLAIN_MOST))
         shown = bench.shown()
@@ -73,12 +73,12 @@ def seconds_by_notifications(sizes: Sequence[int], runs: int) -> dict[int, float
     On SQLite, with two notifiers that read Redis in bulk, and a gateway that answers after 50 ms.
     """
     keep = sum(sizes) * runs + 2 * WARM
-    with _started(max(*sizes, WARM), latency_ms=50, database="sqlite", keep=keep) as bench:
+    with started(max(*sizes, WARM), latency_ms=50, database="sqlite", keep=keep) as bench:
         return bench.seconds(sizes, runs, processes=2)
 
 
 @contextmanager
-def _started(count: int, *, latency_ms: float, database: str, keep: int) -> "Iterator[_Bench]":
+def started(count: int, *, latency_ms: float, database: str, keep: int) -> "Iterator[Bench]":
     """A bench with so many people, on servers of its own, which this process' settings then name too."""
     with (
         tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder,
@@ -87,7 +87,7 @@ def _started(count: int, *, latency_ms: float, database: str, keep: int) -> "Ite
         os.environ.update({name: on.environment[name] for name in ("REDIS_URL", "BROKER_URL", "DATABASE_URL")})
         os.environ.update({name: on.environment[name] for name in ("ENV_FILE", "DATA_DIR")})
         on.gateway.set_faults(latency_ms=latency_ms)
-        bench = _Bench(on, count)
+        bench = Bench(on, count)
         try:
             yield bench
         finally:
@@ -106,37 +106,38 @@ def _figures(measured: Mapping[str, float], plain: float) -> dict[str, float]:
     }
 
 
-class _Bench:
+class Bench:
     """The database with its people, and the queue."""
 
     def __init__(self, on: Servers, count: int) -> None:
-        self._on = on
+        self.on = on
         self._count = count
-        self._database = Database(on.environment["DATABASE_URL"])
-        self._redis = Redis.from_url(on.redis_url)
+        self.database = Database(on.environment["DATABASE_URL"])
+        self.redis = Redis.from_url(on.redis_url)
         self._posts = 0
         self._owed = 0
-        with self._database.writing() as session:
+        with self.database.writing() as session:
             self._site = sites.add(session, name="bench", spider="listing", now=now(), enabled=False).id
             # Tokens as long as FCM's.
-            self._users = add_readers(session, "user", count, device=":APA91b" + "x" * 130)
+            self.users = add_readers(session, "user", count, device=":APA91b" + "x" * 130)
 
     def close(self) -> None:
-        self._redis.close()
-        self._database.close()
+        """End its connections."""
+        self.redis.close()
+        self.database.close()
 
     def notifier(self, processes: int, transport: str) -> dict[str, float]:
         """Rates of our workers, reading Redis in one of the two ways, and of an empty task on them, in turn."""
-        with self._notifiers(processes, transport) as pids:
+        with self.notifiers(processes, transport) as pids:
             noops, rates, cpu, noop_cpu = [], [], [], []
             for _ in range(ROUNDS):
                 before = cpu_s(pids)
-                noops.append(self._timed("bench_noop", _nothing(self._count)))
+                noops.append(self.timed("bench_noop", _nothing(self._count)))
                 noop_cpu.append((cpu_s(pids) - before) / self._count * 1000)
-                keys, before = self._keys(self._count), cpu_s(pids)
-                rates.append(self._timed("notify_user", keys))
+                keys, before = self.keys(self._count), cpu_s(pids)
+                rates.append(self.timed("notify_user", keys))
                 cpu.append((cpu_s(pids) - before) / self._count * 1000)
-            lone = [1000 / self._timed("notify_user", self._keys(1), every_s=LOOK_LONE_S) for _ in range(LONE)]
+            lone = [1000 / self.timed("notify_user", self.keys(1), every_s=LOOK_LONE_S) for _ in range(LONE)]
         return {
             "per_s": median(rates),
             "noop_per_s": median(noops),
@@ -150,19 +151,22 @@ class _Bench:
 
         def seconds(size: int) -> float:
             every_s = LOOK_S if size > 1 else LOOK_LONE_S
-            return size / self._timed("notify_user", self._keys(size), every_s=every_s)
+            return size / self.timed("notify_user", self.keys(size), every_s=every_s)
 
-        with self._notifiers(processes, "bulk"):
+        with self.notifiers(processes, "bulk"):
             return by_turns(sizes, runs, seconds)
 
     @contextmanager
-    def _notifiers(self, processes: int, transport: str) -> Iterator[list[int]]:
-        """Our workers, reading Redis in one of the two ways, once they have sent something; their process ids."""
-        on = replace(self._on, environment={**self._on.environment, "NOTIFY_TRANSPORT": transport})
+    def notifiers(self, processes: int, transport: str, *beside: Sequence[str]) -> Iterator[list[int]]:
+        """Our workers, reading Redis in one of the two ways, once they have sent something; their process ids.
+
+        beside: the arguments of further workers.
+        """
+        on = replace(self.on, environment={**self.on.environment, "NOTIFY_TRANSPORT": transport})
         command = ("-A", "pipeline", "worker", "-Q", "notify_tasks", "--include", "scripts.bench.noop")
-        with workers(on, [(*command, "-n", f"notifier-{n}@bench") for n in range(processes)]) as pids:
-            self._timed("bench_noop", _nothing(WARM))
-            self._timed("notify_user", self._keys(WARM))
+        with workers(on, [*((*command, "-n", f"notifier-{n}@bench") for n in range(processes)), *beside]) as pids:
+            self.timed("bench_noop", _nothing(WARM))
+            self.timed("notify_user", self.keys(WARM))
             yield pids
 
     def plain(self, count: int) -> float:
@@ -180,38 +184,44 @@ class _Bench:
             "-n",
             "plain@bench",
         )
-        with workers(self._on, [words]):
+        with workers(self.on, [words]):
 
             def publish(keys: Sequence[Key]) -> None:
                 with app.producer_or_acquire() as producer:
                     for key in keys:
                         app.send_task("plain_notify", args=key, producer=producer)
 
-            self._measured(publish, self._keys(PLAIN_PROCESSES), recorded=True)
-            return self._measured(publish, self._keys(count), recorded=True)
+            self._measured(publish, self.keys(PLAIN_PROCESSES), recorded=True)
+            return self._measured(publish, self.keys(count), recorded=True)
 
-    def shown(self) -> dict[str, int]:
-        """What went wrong on the phones: everybody should show each post once."""
-        counts = [len(phone["shown"]) for phone in self._on.gateway.phones()]
-        tags = [len({one["tag"] for one in phone["shown"]}) for phone in self._on.gateway.phones()]
-        return {"lost": self._owed - sum(tags), "visible_duplicates": sum(counts) - sum(tags)}
+    def shown(self, *, digests: int = 0, others: int = 0) -> dict[str, int]:
+        """What went wrong on the phones: everybody should show each post once; digests, and others, are owed too."""
+        counts = [len(phone["shown"]) for phone in self.on.gateway.phones()]
+        tags = [len({one["tag"] for one in phone["shown"]}) for phone in self.on.gateway.phones()]
+        return {"lost": self._owed + digests + others - sum(tags), "visible_duplicates": sum(counts) - sum(tags)}
 
-    def _keys(self, count: int) -> list[Key]:
-        """A new post that is owed to the first so many people."""
+    def post(self) -> int:
+        """A new post, which is owed to nobody yet; its id."""
         self._posts += 1
-        with self._database.writing() as session:
-            at = now()
+        with self.database.writing() as session:
             title = f"{self._posts}번째 장학금 신청 안내"
-            post_id = add_post(session, self._site, title, body=BODY, fanout="done")
+            return add_post(session, self._site, title, body=BODY, fanout="done")
+
+    def keys(self, count: int) -> list[Key]:
+        """A new post that is owed to the first so many people."""
+        post_id = self.post()
+        with self.database.writing() as session:
+            at = now()
             rows = [
                 {"post_id": post_id, "user_id": id_, "created_at": at, "enqueued_at": at, "next_attempt_at": at}
-                for id_ in self._users[:count]
+                for id_ in self.users[:count]
             ]
             session.execute(insert(Notification), rows)
         self._owed += len(rows)
-        return [(post_id, id_) for id_ in self._users[:count]]
+        return [(post_id, id_) for id_ in self.users[:count]]
 
-    def _timed(self, task: str, keys: Sequence[Key], *, every_s: float = LOOK_S) -> float:
+    def timed(self, task: str, keys: Sequence[Key], *, every_s: float = LOOK_S) -> float:
+        """Tasks per second, from the first published message to the last acknowledgement."""
         from pipeline.broker.publish import publish_many
         from pipeline.celery import app
 
@@ -233,16 +243,17 @@ class _Bench:
         def is_over() -> bool:
             # To count rows all the time would take a tenth of what is measured. Redis does not know of a message that
             # is on its way to a worker with kombu's transport, so the rows have the last word.
-            return drained(self._redis) and (not recorded or self._sent(keys[0][0]) == len(keys))
+            return drained(self.redis) and (not recorded or self.sent(keys[0][0]) == len(keys))
 
         began = time.perf_counter()
         publish(keys)
-        wait_for(is_over, "all acknowledged", self._on, every_s=every_s)
+        wait_for(is_over, "all acknowledged", self.on, every_s=every_s)
         took = time.perf_counter() - began
         return len(keys) / took
 
-    def _sent(self, post_id: int) -> int:
-        with self._database.reading() as session:
+    def sent(self, post_id: int) -> int:
+        """How many notifications of a post were sent."""
+        with self.database.reading() as session:
             return (
                 session.scalar(
                     select(func.count()).where(Notification.post_id == post_id, Notification.status == "sent")

@@ -66,6 +66,7 @@ _TABLE = (
         *("notify --count 4000 --database postgres", "notify --count 100 --database postgres"),
         "medians of {rounds} rounds",
     ),
+    ("digest", "Digests at one moment", "digest --users 100000", "digest --users 100", "one run"),
     (
         *("api", "The HTTP API", "api", "api --requests 50 --users 200 --notifications 20"),
         "95th percentiles of {requests} requests",

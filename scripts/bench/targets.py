@@ -99,6 +99,12 @@ TARGETS = (
     Target("fanout", "ratio", "the same beside `apply_async` in a loop", least=10, unit=" times"),
     *_notify("notify-sqlite", "SQLite"),
     *_notify("notify-postgres", "PostgreSQL"),
+    Target("digest", "of_single", "digests recorded, beside single notifications", least=0.6),
+    Target("digest", "second_s", "a fresh post to other people while digests go out", most=5, unit=" s"),
+    *(
+        Target("digest", figure, what, most=0)
+        for figure, what in (("lost", "digests lost"), ("visible_duplicates", "digests shown twice"))
+    ),
     Target("gateway", "fcm_per_s", "FCM messages that the loopback gateway takes", least=5000, unit="/s"),
     Target("gateway", "apns_per_s", "APNs messages that the loopback gateway takes", least=2500, unit="/s"),
     Target("growth", "crawl.exponent", "exponent of the cost of a crawl, by pages", most=1.05),

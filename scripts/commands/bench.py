@@ -76,6 +76,17 @@ def notify() -> None:
 
 
 @bench.command()
+@click.option("--users", type=click.IntRange(20, 1_000_000), default=100_000, show_default=True)
+@click.option("--waiting", type=click.IntRange(1, 100), default=5, show_default=True, help="Posts for each of them.")
+@click.option("--latency-ms", type=click.FloatRange(0, 10_000), default=50, show_default=True, help="Of the gateway.")
+@click.option("--database", type=click.Choice(["sqlite", "postgres"]), default="postgres", show_default=True)
+@click.option("--processes", type=click.IntRange(1, 64), default=2, show_default=True, help="Notifiers.")
+@measures("scripts.bench.digest:measure_digest")
+def digest() -> None:
+    """Digests for everybody at one moment, beside single notifications, and a fresh post to others meanwhile."""
+
+
+@bench.command()
 @click.option("--requests", type=click.IntRange(20, 100_000), default=1000, show_default=True, help="Of each kind.")
 @click.option("--users", "people", type=click.IntRange(1, 1_000_000), default=100_000, show_default=True)
 @click.option(

@@ -45,7 +45,7 @@ def match(title: str, body: str, site: str | None, at: datetime | None, *, as_js
         matcher = Matcher(subscriptions.keywords(session), synonyms)
         hit = find_in(matcher, title, body, site_id=row.id if row else 0, match_body=bool(row and row.match_body))
         phrases = subscriptions.phrases(session, [*hit.title_ids, *hit.all_ids])
-        matched = matching.matching_users(session, hit, after=0, limit=LOOKED_AT)
+        matched = matching.matching_users(session, hit, after=0, limit=LOOKED_AT, timed=True)
         asked = asked_about(matched, everybody=timing.for_everybody)
         ttl_s, urgent = (row.ttl_s, row.urgent) if row else (DEFAULT_TTL_S, False)
         waits = foresee(session, timing, asked, ttl_s=ttl_s, urgent=urgent, at=at)

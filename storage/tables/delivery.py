@@ -79,7 +79,6 @@ class Digest(Base):
     __table_args__ = (
         UniqueConstraint("user_id", "due_at"),
         partial_index("ix_digests_open", "id", where="closed_at IS NULL"),
-        Index("ix_digests_closed_at", "closed_at"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)

@@ -19,6 +19,11 @@ class User(Base):
     """A person, by the id that the app knows them by."""
 
     __tablename__ = "users"
+    # Those who said when they want to hear: a fan-out looks for them, and asks nobody else.
+    __table_args__ = (
+        partial_index("ix_users_preferences", "id", where="preferences IS NOT NULL"),
+        partial_index("ix_users_snooze_until", "id", where="snooze_until IS NOT NULL"),
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     external_id: Mapped[str] = mapped_column(String(255), unique=True)
@@ -111,6 +116,7 @@ class Subscription(Base):
         Index("ix_subscriptions_matching", "keyword_id", "site_id", "user_id"),
         partial_index("ix_subscriptions_in_body", "keyword_id", "site_id", "user_id", where="match_body"),
         partial_index("ix_subscriptions_site_id", "site_id", where="site_id IS NOT NULL"),
+        partial_index("ix_subscriptions_pace", "user_id", where="pace IS NOT NULL"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)

@@ -13,7 +13,7 @@ from pipeline.fanout.matcher import Matcher
 from pipeline.fanout.slices import find_in
 from pipeline.web.pages.call import Call, go_to, id_of
 from pipeline.web.pages.why import Answer, Facts, Owed, why
-from storage import matching, notifications, posts, sites, subscriptions, users
+from storage import matching, notifications, posts, sites, subscriptions, traces, users
 from storage.matching import Hit
 from storage.models import CrawlRun, Keyword, Notification, Post, Site, Subscription, SubscriptionExclusion, User
 
@@ -39,7 +39,7 @@ def post_page(call: Call) -> Response:
             raise posts.UnknownPostError(0)
         post, site = posts.by_id(session, number)
         run = session.get(CrawlRun, post.run_id) if post.run_id else None
-        trace = notifications.trace(session, number)
+        trace = traces.trace(session, number)
         rows = notifications.listing(session, post_id=number, limit=ROWS_SHOWN)
     return call.page("post.html", post=post, site=site, run=run, trace=trace, rows=rows)
 

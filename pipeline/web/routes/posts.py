@@ -11,7 +11,7 @@ from pipeline.web.callers import USER, Caller, allow
 from pipeline.web.context import Services
 from pipeline.web.schemas.basics import Id
 from pipeline.web.schemas.sites import PostOut, PostsIn, PostsOut, SiteBrief, TraceOut
-from storage import notifications, posts, sites
+from storage import posts, sites, traces
 
 
 def routes(prefix: str, word: str, *scopes: str) -> APIRouter:
@@ -71,7 +71,7 @@ def _add_trace(router: APIRouter) -> None:
     def trace_post(post: Id, services: Services, _: Annotated[Caller, Depends(allow("sites", "read"))]) -> TraceOut:
         with services.database.reading() as session:
             found, site = posts.by_id(session, post)
-            trace = notifications.trace(session, post)
+            trace = traces.trace(session, post)
         return TraceOut(
             post=post_out(found, site),
             fanout=found.fanout,

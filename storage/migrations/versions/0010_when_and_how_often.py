@@ -22,8 +22,10 @@ COLUMNS: tuple[tuple[str, "sa.Column[Any]"], ...] = (
 INDEXES = (
     ("ix_notifications_deferred", "notifications", "user_id", sa.text("deferred IS NOT NULL")),
     ("ix_notifications_digest_id", "notifications", "digest_id", sa.text("digest_id IS NOT NULL")),
+    ("ix_users_preferences", "users", "id", sa.text("preferences IS NOT NULL")),
+    ("ix_users_snooze_until", "users", "id", sa.text("snooze_until IS NOT NULL")),
+    ("ix_subscriptions_pace", "subscriptions", "user_id", sa.text("pace IS NOT NULL")),
     ("ix_digests_open", "digests", "id", sa.text("closed_at IS NULL")),
-    ("ix_digests_closed_at", "digests", "closed_at", None),
 )
 
 

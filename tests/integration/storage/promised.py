@@ -1,6 +1,7 @@
 """What the storage promises, as a machine that does in any order what processes do, and knows what ought to be.
 
-A process that dies between two transactions is one whose next step never comes. In the end everything is healed, and
+Some people have what comes put off, and get it in digests, of which each tells a post that no other message told. A
+process that dies between two transactions is one whose next step never comes. In the end everything is healed, and
 the machine goes on until nothing is owed; then everybody must have what is theirs, once.
 """
 
@@ -8,18 +9,23 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from pipeline.delivery import decisions as judging
+from pipeline.delivery.asking import Timing
+from pipeline.delivery.lease import Lease as RealLease
+from pipeline.delivery.recording import Batch as Sending
+from pipeline.delivery.recording import close_digests
 from pipeline.fanout.edits import look_at_edits
 from pipeline.fanout.matcher import Matcher
 from pipeline.fanout.slices import MatcherCache, find
 from pipeline.push.outcome import Action, Outcome, OutcomeKind
-from storage import claims, notifications, outcomes, posts, retention, subscriptions, users
+from storage import claims, digests, notifications, outcomes, posts, retention, subscriptions, users
 from storage.models import Device, Notification, Post, Site, User
 from storage.notifications import Key
 from storage.session import Database
@@ -38,6 +44,16 @@ ANSWERS = {
     "rejected": Outcome(kind=OutcomeKind.REJECTED, code="rejected"),
     "dead": Outcome(kind=OutcomeKind.TOKEN_DEAD, code="dead"),
 }
+
+WISHES: tuple[dict[str, Any], ...] = (
+    {"snooze_until": None, "preferences": None},
+    {"snooze_until": timedelta(hours=1)},
+    {"snooze_until": LONG},
+    {"preferences": {"digests": ["09:00", "18:00"]}},
+    {"preferences": {"daily_cap": 1}},
+    {"preferences": {"quiet": [{"start": "08:30", "end": "12:00"}]}},
+)
+"""Columns of a user; a span is from now on."""
 
 picks = st.integers(0, 99)
 """Which of the things that are there, counted round."""
@@ -66,8 +82,9 @@ class Slice:
 class Batch:
     """Notifications in the hands of a sender, which may have lost them without knowing."""
 
-    claimed: list[claims.Claimed]
+    sending: Sending
     token: str
+    pushed: Counter[int]
 
 
 @dataclass(kw_only=True)
@@ -108,11 +125,12 @@ class Processes(RuleBasedStateMachine):
         self.database, self.world, self.now = Database(make()), World(), NOW
         self.slices: list[Slice] = []
         self.batches: list[Batch] = []
+        self.timing = Timing(spread_s=60)
 
     @initialize()
     def people_subscribe(self) -> None:
         with self.database.writing() as session:
-            self.site_id = add_site(session, max_age_s=int(OLD.total_seconds())).id
+            self.site_id = add_site(session, max_age_s=int(OLD.total_seconds()), ttl_s=int(EVER_S)).id
             for name, phrases in READERS.items():
                 user = users.add(session, name, timezone="UTC", now=NOW)
                 for number in range(DEVICES[name]):
@@ -229,7 +247,14 @@ class Processes(RuleBasedStateMachine):
         with self.database.writing() as session:
             hit, unless = find(self.matcher, held.fan_out)
             held.part = notifications.create_slice(
-                session, held.fan_out.post.id, hit, after=held.fan_out.cursor, size=size, now=self.now, unless=unless
+                session,
+                held.fan_out.post.id,
+                hit,
+                after=held.fan_out.cursor,
+                size=size,
+                now=self.now,
+                unless=unless,
+                ask=self.timing.asker(ttl_s=EVER_S, urgent=False, now=self.now),
             )
         messages = {(held.fan_out.post.id, user_id) for user_id in held.part.users}
         assert set(held.part.users) <= held.readers
@@ -273,13 +298,26 @@ class Processes(RuleBasedStateMachine):
         lease = Lease(uuid4().hex, self.now + LEASE)
         with self.database.writing() as session:
             claimed = claims.claim(session, keys, token=lease.token, now=self.now, lease_until=lease.until)
+            pushed = self.timing.pushes(session, claimed, token=lease.token, now=self.now)
+            contents = digests.contents(session, [n.digest_id for n in claimed if n.digest_id is not None])
+            told = {n.post_id for n in claimed}.union(m.post_id for c in contents.values() for m in c.members)
+            texts = claims.post_texts(session, told)
+        # Of a digest only the lead is ever claimed.
+        assert {n.id for n in claimed if n.digest_id is not None} == contents.keys()
         for notification in claimed:
             key = (notification.post_id, notification.user_id)
             assert key not in self.world.over | self.world.pruned
             assert self._free(self.world.senders.get(key))
             self.world.senders[key] = lease
         if claimed:
-            self.batches.append(Batch(claimed=claimed, token=lease.token))
+            sending = Sending(
+                lease=RealLease(self.database, lease.token, LEASE.total_seconds()),
+                notifications={n.id: n for n in claimed},
+                posts=texts,
+                paused={},
+                digests=contents,
+            )
+            self.batches.append(Batch(sending=sending, token=lease.token, pushed=pushed))
 
     @precondition(lambda self: self.batches)
     @rule(pick=picks, answers=st.lists(st.sampled_from(sorted(ANSWERS)), min_size=1, max_size=6))
@@ -287,25 +325,28 @@ class Processes(RuleBasedStateMachine):
         """Nothing goes to a dead device, or again to one that has it; who lost a claim records nothing."""
         batch = picked(self.batches, pick)
         self.batches.remove(batch)
-        notes = {n.id: n for n in batch.claimed}
+        notes, put_off = batch.sending.notifications, self.timing.put_off(batch.sending, batch.pushed, self.now)
         with self.database.reading() as session:
-            targets = claims.targets(session, notes)
+            targets = claims.targets(session, notes.keys() - put_off.keys())
+        told = {n.id: [m.post_id for m, _ in batch.sending.told(n, self.now)] or [n.post_id] for n in notes.values()}
         tried = []
         for number, target in enumerate(targets):
             note = notes[target.notification_id]
             assert self.devices[target.device_id] == note.user_id
             assert target.device_id not in self.world.dead
-            assert not self.world.delivered[note.post_id, target.device_id]
+            assert not any(self.world.delivered[post_id, target.device_id] for post_id in told[note.id])
             outcome = ANSWERS[picked(answers, number)]
             tried.append(judging.attempted(target, outcome, age_s=0, ttl_s=EVER_S, rand=0.5))
         records = [
-            judging.summary(n, [a for a in tried if a.target.notification_id == n.id], now=self.now)
+            put_off.get(n.id)
+            or judging.summary(n, [a for a in tried if a.target.notification_id == n.id], now=self.now)
             for n in notes.values()
         ]
         rows = [row for attempt in tried if (row := judging.delivery(attempt, now=self.now))]
         dead = judging.device_news(tried, now=self.now).dead
         with self.database.writing() as session:
             held = outcomes.record(session, token=batch.token, notifications=records, deliveries=rows, now=self.now)
+            close_digests(session, batch.sending, [record for record in records if record.id in held], self.now)
             outcomes.disable_devices(session, dead, now=self.now)
         self.world.dead.update(dead)
         self.world.ever_dead.update(dead)
@@ -314,10 +355,12 @@ class Processes(RuleBasedStateMachine):
         for record in records:
             if record.id in held:
                 del self.world.senders[keys[record.id]]
-                self.world.over.update([keys[record.id]] if record.status != "pending" else [])
+                ended = [(post_id, keys[record.id][1]) for post_id in told[record.id]]
+                self.world.over.update(ended if record.status != "pending" else [])
         for attempt in tried:
             if attempt.target.notification_id in held:
-                self._remember(keys[attempt.target.notification_id][0], attempt)
+                for post_id in told[attempt.target.notification_id]:
+                    self._remember(post_id, attempt)
 
     def _holder(self, key: Key) -> str | None:
         lease = self.world.senders.get(key)
@@ -336,6 +379,25 @@ class Processes(RuleBasedStateMachine):
         with self.database.writing() as session:
             self._register(session, self.devices[device_id], self.tokens[device_id])
         self.world.dead.remove(device_id)
+
+    # What people want
+
+    @rule(pick=picks, wish=st.sampled_from(WISHES))
+    def want(self, pick: int, wish: dict[str, Any]) -> None:
+        user_id = picked(sorted(self.users.values()), pick)
+        values = {name: self.now + value if isinstance(value, timedelta) else value for name, value in wish.items()}
+        with self.database.writing() as session:
+            session.execute(update(User).where(User.id == user_id).values(values))
+            self.timing.change(session, user_id, now=self.now)
+
+    @rule(limit=st.integers(1, 5))
+    def make_digests(self, limit: int) -> None:
+        """A window of a person has one; none tells what is over."""
+        with self.database.writing() as session:
+            digests.mend(session, now=self.now)
+            formed = digests.form(session, now=self.now, limit=limit)
+            leads = digests.leads(session, formed.digests)
+        assert not set(leads.values()) & self.world.over
 
     # Time, death and upkeep
 
@@ -408,11 +470,14 @@ class Processes(RuleBasedStateMachine):
                 self.fan_out(-1, 2)
                 self.end_a_slice(-1)
             with self.database.writing() as session:
+                formed = digests.form(session, now=self.now, limit=1000)
                 due = notifications.due(session, now=self.now, lost_before=self.now, limit=1000)
-            self._claim(set(due))
+                leads = digests.leads(session, formed.digests).values()
+                waiting = session.scalars(select(Notification.id).where(Notification.deferred.is_not(None))).all()
+            self._claim({*due, *leads})
             while self.batches:
                 self.send_and_record(0, ["delivered"])
-            if not lost and not due:
+            if not lost and not due and not waiting:
                 break
         self._everybody_has_what_is_theirs_once()
 
@@ -423,9 +488,11 @@ class Processes(RuleBasedStateMachine):
             # An edit that was seen a moment before the post was too old may have been looked at too late.
             if fates[post] != "held" and self.now - world.first_seen[post] < OLD:
                 owed |= {(post, user) for user in world.last[post] - world.first[post]}
-        has = self._statuses().keys() | world.pruned
+        statuses = self._statuses()
+        has = statuses.keys() | world.pruned
         assert owed <= has
         assert has == world.over
+        assert not {"pending", "sending"}.intersection(statuses.values())
         for device_id, user_id in self.devices.items():
             # One that was dead for a while may have missed what was sent meanwhile.
             if device_id not in self.world.ever_dead:

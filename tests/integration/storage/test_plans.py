@@ -26,6 +26,7 @@ from storage import (
     retention,
     showings,
     subscriptions,
+    traces,
     users,
 )
 from storage.matching import Hit
@@ -154,6 +155,7 @@ QUERIES: dict[str, Callable[[Session], object]] = {
     "claim a fan-out": claim_fan_out,
     "note edits": lambda s: edits.note(s, dict.fromkeys(range(1, 100), ("edited", ""))),
     "edited posts": lambda s: edits.waiting(s, now=NOW, limit=200),
+    "matched and asked": lambda s: matching.matching_users(s, HIT, after=100, upto=300, timed=True),
     "window": lambda s: matching.window_end(s, HIT, after=100, size=10),
     "store posts": lambda s: posts.store(
         s, site_id=1, run_id=1, found=[posts.FoundPost(external_id="id-50", url="", title="")], now=NOW
@@ -182,7 +184,7 @@ QUERIES: dict[str, Callable[[Session], object]] = {
     "mark read": lambda s: notifications.mark_read(s, 5, now=NOW),
     "notifications of a user": lambda s: notifications.listing(s, user_id=5, limit=50),
     "notifications that failed": lambda s: notifications.listing(s, status="failed", limit=50),
-    "trace of a post": lambda s: notifications.trace(s, 9),
+    "trace of a post": lambda s: traces.trace(s, 9),
     "devices of a user": lambda s: users.devices(s, user_id=5, limit=50),
     "subscriptions of a user": lambda s: subscriptions.listing(s, user_id=5, limit=50),
     "prune runs": lambda s: retention.remove_runs(s, 3, before=OLD, limit=100),
