@@ -16,6 +16,7 @@ from storage import (
     deferring,
     digests,
     edits,
+    leaving,
     matching,
     notifications,
     outcomes,
@@ -25,6 +26,7 @@ from storage import (
     recent,
     retention,
     showings,
+    stories,
     subscriptions,
     traces,
     users,
@@ -129,6 +131,13 @@ def claim_fan_out(session: Session) -> None:
     assert posts.claim_fan_out(session, 5, token="t", now=NOW, lease_until=LATER)
 
 
+def in_story(session: Session, post_id: int) -> int:
+    story = {"now": NOW, "post": post_id}
+    session.execute(text("INSERT INTO stories (story_group, key, number, begun_at) VALUES ('g', 'k', 1, :now)"), story)
+    session.execute(text("UPDATE posts SET story_id = (SELECT max(id) FROM stories) WHERE id = :post"), story)
+    return post_id
+
+
 def open_channel(session: Session) -> None:
     channels.pause(session, "fcm", code="UNAUTHENTICATED", reason="a wrong key", now=NOW, until=NOW)
     assert channels.resume(session, "fcm", now=NOW) is not None
@@ -154,6 +163,13 @@ QUERIES: dict[str, Callable[[Session], object]] = {
     "slice for an edit": lambda s: notifications.create_slice(s, 5, HIT, after=100, size=200, now=NOW, unless=HIT),
     "claim a fan-out": claim_fan_out,
     "note edits": lambda s: edits.note(s, dict.fromkeys(range(1, 100), ("edited", ""))),
+    "slice of a story": lambda s: notifications.create_slice(
+        s, in_story(s, 7), HIT, after=100, size=200, now=NOW, in_story=True
+    ),
+    "hand a story on": lambda s: stories.heal(s, now=NOW, since=NOW),
+    "other posts of stories": lambda s: stories.elsewhere(s, range(1, 50)),
+    "a page and what it misses": lambda s: leaving.page(s, 3, range(2, 900, 50)),
+    "posts that are back": lambda s: leaving.count(s, 3, shown_ids=[52], missed=[102], now=NOW),
     "edited posts": lambda s: edits.waiting(s, now=NOW, limit=200),
     "matched and asked": lambda s: matching.matching_users(s, HIT, after=100, upto=300, timed=True),
     "window": lambda s: matching.window_end(s, HIT, after=100, size=10),
@@ -199,7 +215,10 @@ SELDOM = {"open a channel": {"devices"}}
 
 
 HOT: dict[str, Callable[[Session], object]] = {
-    **{name: QUERIES[name] for name in ("claim", "targets", "slice", "window", "store posts", "claim a fan-out")},
+    **{
+        name: QUERIES[name]
+        for name in ("claim", "targets", "slice", "window", "store posts", "claim a fan-out", "slice of a story")
+    },
     "record": lambda s: outcomes.record(
         s,
         token="t",
@@ -249,6 +268,8 @@ def plans(
     found: list[dict[str, Any]] = []
 
     def explain(_connection: Any, cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+        if statement.startswith(("SAVEPOINT", "RELEASE", "ROLLBACK")):
+            return
         with cursor.connection.cursor() as own:
             # With ANALYZE it is carried out, and must not be done twice.
             own.execute("SAVEPOINT explained")
