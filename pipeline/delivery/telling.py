@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta, tzinfo
 
 from pipeline.delivery.timing import Reason
-from storage.notifications import NotificationRow
+from storage.inbox import NotificationRow
 
 _REASONS = frozenset(Reason)
 

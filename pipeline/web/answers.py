@@ -10,8 +10,8 @@ from pipeline.web.schemas.basics import PostBrief
 from pipeline.web.schemas.people import DeviceOut, ElsewhereOut, NotificationOut, SubscriptionOut, UserOut
 from pipeline.web.schemas.phrases import FoundOut, NearOut, PreviewOut
 from pipeline.web.schemas.sites import PostOut, RunOut
+from storage.inbox import NotificationRow
 from storage.models import CrawlRun, Device, Post, User
-from storage.notifications import NotificationRow
 from storage.subscriptions import SubscriptionRow
 
 

@@ -21,10 +21,10 @@ from scripts.output import (
     table_options,
     yes_option,
 )
-from storage import claims, overview, users
+from storage import claims, inbox, overview, users
 from storage import notifications as stored
+from storage.inbox import NotificationRow
 from storage.models import NOTIFICATION_STATUSES, Notification
-from storage.notifications import NotificationRow
 
 
 @click.group()
@@ -61,7 +61,7 @@ def list_notifications(
                 "created": row.created_at,
                 "sent": row.sent_at,
             }
-            for row in stored.listing(session, user_id=user_id, post_id=post, status=status, limit=limit)
+            for row in inbox.listing(session, user_id=user_id, post_id=post, status=status, limit=limit)
         ]
         total = (
             overview.how_many(session, Notification, user_id=user_id, post_id=post, status=status)
@@ -94,7 +94,7 @@ def show(notification: int, *, as_json: bool) -> None:
     from pipeline.delivery.compose import compose
 
     with open_database().reading() as session:
-        found = stored.listing(session, notification_id=notification, limit=1)
+        found = inbox.listing(session, notification_id=notification, limit=1)
         if not found:
             raise CommandError(f"there is no notification {notification}: `crawlpush notifications list` shows them")
         (row,) = found
@@ -123,7 +123,7 @@ def show(notification: int, *, as_json: bool) -> None:
     )
 
 
-def _claimed(row: stored.NotificationRow) -> claims.Claimed:
+def _claimed(row: inbox.NotificationRow) -> claims.Claimed:
     # What the number on the app's icon would be is known when it is sent.
     return claims.Claimed(
         id=row.id,
@@ -138,7 +138,7 @@ def _claimed(row: stored.NotificationRow) -> claims.Claimed:
     )
 
 
-def _phone(row: stored.NotificationRow) -> claims.Target:
+def _phone(row: inbox.NotificationRow) -> claims.Target:
     """Some phone: a post says the same on each."""
     return claims.Target(
         notification_id=row.id,
@@ -156,7 +156,7 @@ def _phone(row: stored.NotificationRow) -> claims.Target:
 def read(user: str) -> None:
     """Mark all of a user's notifications as read, which clears their badge."""
     with open_database().writing() as session:
-        count = stored.mark_read(session, users.by_external_id(session, user).id, now=now())
+        count = inbox.mark_read(session, users.by_external_id(session, user).id, now=now())
     click.echo(f"{count} notifications of {user} marked as read")
 
 

@@ -15,7 +15,7 @@ from scripts.output import (
     show_rows,
     table_options,
 )
-from storage import notifications, overview, sites, stories, traces
+from storage import inbox, overview, sites, stories, traces
 from storage import posts as stored
 from storage.models import CrawlRun, Post
 
@@ -67,7 +67,7 @@ def show(post: int, limit: int, *, as_json: bool) -> None:
         found, site = stored.by_id(session, post)
         run = session.get(CrawlRun, found.run_id) if found.run_id else None
         trace = traces.trace(session, post)
-        users = notifications.listing(session, post_id=post, limit=limit) if limit else []
+        users = inbox.listing(session, post_id=post, limit=limit) if limit else []
         told = stories.elsewhere(session, [found.story_id] if found.story_id else []).get(found.story_id or 0, [])
     record = {
         "post": found.id,

@@ -24,7 +24,7 @@ from scripts.output import (
     table_options,
     yes_option,
 )
-from storage import export, notifications, overview, subscriptions
+from storage import export, inbox, overview, subscriptions
 from storage import users as stored
 from storage.models import Device, Notification, Subscription, User
 
@@ -124,7 +124,7 @@ def show(user: str, *, as_json: bool) -> None:
         found = stored.by_external_id(session, user)
         owned = stored.devices(session, user_id=found.id, limit=1000)
         wanted = subscriptions.listing(session, user_id=found.id, limit=1000)
-        badge = notifications.unread(session, found.id)
+        badge = inbox.unread(session, found.id)
     record = {
         "user": found.external_id,
         **_manner(found, as_json=as_json),

@@ -13,7 +13,7 @@ from pipeline.fanout.matcher import Matcher
 from pipeline.fanout.slices import find_in
 from pipeline.web.pages.call import Call, go_to, id_of
 from pipeline.web.pages.why import Answer, Facts, Owed, why
-from storage import matching, notifications, posts, sites, subscriptions, traces, users
+from storage import inbox, matching, posts, sites, subscriptions, traces, users
 from storage.matching import Hit
 from storage.models import CrawlRun, Keyword, Notification, Post, Site, Subscription, SubscriptionExclusion, User
 
@@ -40,7 +40,7 @@ def post_page(call: Call) -> Response:
         post, site = posts.by_id(session, number)
         run = session.get(CrawlRun, post.run_id) if post.run_id else None
         trace = traces.trace(session, number)
-        rows = notifications.listing(session, post_id=number, limit=ROWS_SHOWN)
+        rows = inbox.listing(session, post_id=number, limit=ROWS_SHOWN)
     return call.page("post.html", post=post, site=site, run=run, trace=trace, rows=rows)
 
 
@@ -63,10 +63,10 @@ def person_page(call: Call) -> Response:
         return call.page(
             "person.html",
             user=user,
-            badge=notifications.unread(session, user.id),
+            badge=inbox.unread(session, user.id),
             devices=[device for device, _ in users.devices(session, user_id=user.id, limit=ROWS_SHOWN)],
             subscriptions=subscriptions.listing(session, user_id=user.id, limit=200),
-            rows=notifications.listing(session, user_id=user.id, limit=ROWS_SHOWN),
+            rows=inbox.listing(session, user_id=user.id, limit=ROWS_SHOWN),
             asked=call.query.get("post", ""),
             post=post,
             answer=None if answer is None else _said(call, answer),
@@ -106,7 +106,7 @@ def _owed(session: Session, user: User, post: Post) -> Owed | None:
     row = session.scalar(select(Notification).where(Notification.post_id == post.id, Notification.user_id == user.id))
     if row is None:
         return None
-    (shown,) = notifications.listing(session, notification_id=row.id, limit=1)
+    (shown,) = inbox.listing(session, notification_id=row.id, limit=1)
     return Owed(
         status=row.status,
         reason=row.reason,

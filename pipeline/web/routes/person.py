@@ -37,7 +37,8 @@ from pipeline.web.schemas.people import (
     UserOut,
 )
 from pipeline.web.vendor import try_device
-from storage import bulk, notifications, sites, subscriptions, users
+from storage import bulk, sites, subscriptions, users
+from storage import inbox as stored_inbox
 from storage.models import User
 from storage.subscriptions import KeywordText
 
@@ -87,7 +88,7 @@ def _ensure(session: Session, name: str, services: Context) -> User:
 
 
 def _person(session: Session, user: User, services: Context) -> UserOut:
-    return user_out(user, notifications.unread(session, user.id), services.settings.default_preferences)
+    return user_out(user, stored_inbox.unread(session, user.id), services.settings.default_preferences)
 
 
 def _about(router: APIRouter, read: Named, write: Named) -> None:
@@ -128,7 +129,7 @@ def _about(router: APIRouter, read: Named, write: Named) -> None:
                 ],
                 notifications=[
                     notification_out(row)
-                    for row in notifications.listing(session, user_id=user.id, limit=EXPORTED, with_devices=False)
+                    for row in stored_inbox.listing(session, user_id=user.id, limit=EXPORTED, with_devices=False)
                 ],
             )
 
@@ -267,7 +268,7 @@ def _inbox(router: APIRouter, read: Named, write: Named) -> None:
         name: Annotated[str, Depends(read)], query: Annotated[InboxIn, Query()], services: Services, request: Request
     ) -> Response:
         with services.database.reading() as session:
-            rows = notifications.listing(
+            rows = stored_inbox.listing(
                 session,
                 user=name,
                 unread=query.unread,
@@ -286,8 +287,8 @@ def _inbox(router: APIRouter, read: Named, write: Named) -> None:
     def mark_read(name: Annotated[str, Depends(write)], body: ReadIn, services: Services) -> ReadOut:
         with services.database.writing() as session:
             user = users.by_external_id(session, name)
-            read_now = notifications.mark_read(session, user.id, ids=body.ids, upto=body.up_to, now=services.clock())
-            return ReadOut(read=read_now, badge=notifications.unread(session, user.id))
+            read_now = stored_inbox.mark_read(session, user.id, ids=body.ids, upto=body.up_to, now=services.clock())
+            return ReadOut(read=read_now, badge=stored_inbox.unread(session, user.id))
 
     @router.post(
         "/notifications/{notification}/events",
@@ -298,8 +299,8 @@ def _inbox(router: APIRouter, read: Named, write: Named) -> None:
         with services.database.writing() as session:
             user = users.by_external_id(session, name)
             if body.event == "unsubscribe":
-                subscriptions.end_phrase(session, user.id, notifications.of_user(session, user.id, notification))
-            notifications.record_event(session, user.id, notification, body.event, now=services.clock())
+                subscriptions.end_phrase(session, user.id, stored_inbox.of_user(session, user.id, notification))
+            stored_inbox.record_event(session, user.id, notification, body.event, now=services.clock())
 
     @router.post(
         "/digests/{digest}/events",
@@ -311,7 +312,7 @@ def _inbox(router: APIRouter, read: Named, write: Named) -> None:
     ) -> None:
         with services.database.writing() as session:
             user = users.by_external_id(session, name)
-            notifications.record_digest_event(session, user.id, digest, body.event, now=services.clock())
+            stored_inbox.record_digest_event(session, user.id, digest, body.event, now=services.clock())
 
     @router.get("/badge", summary="The number on the app's icon")
     def badge(name: Annotated[str, Depends(read)], services: Services) -> BadgeOut:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from storage import claims, notifications, outcomes
+from storage import claims, inbox, notifications, outcomes
 from storage.claims import Claimed
 from storage.matching import Hit
 from storage.models import Delivery, Device, Keyword, Notification, User
@@ -206,7 +206,7 @@ def test_the_badge_counts_what_is_unread_and_this_one(database: Database) -> Non
             badges.append(claimed[0].badge)
             record(session, claimed, "sent")
             if number == 1:
-                notifications.mark_read(session, user.id, now=NOW)
+                inbox.mark_read(session, user.id, now=NOW)
     assert badges == [1, 2, 1]
 
 

@@ -13,9 +13,9 @@ from pipeline.crawling.closing import close_run
 from pipeline.fanout.matcher import Matcher
 from pipeline.fanout.slices import find_in
 from pipeline.resources import now
-from storage import claims, installations, notifications, outcomes, posts, sites, stories, subscriptions, users
+from storage import claims, inbox, installations, notifications, outcomes, posts, sites, stories, subscriptions, users
+from storage.inbox import NotificationRow
 from storage.models import Delivery, Notification, Post, Site, Story, User
-from storage.notifications import NotificationRow
 from storage.outcomes import NotificationRecord
 from storage.posts import FoundPost
 from storage.run_figures import RunFigures
@@ -84,7 +84,7 @@ class Boards:
 
     def listed(self, **options: object) -> list[NotificationRow]:
         with self.database.reading() as session:
-            return notifications.listing(session, limit=None, **options)  # type: ignore[arg-type]
+            return inbox.listing(session, limit=None, **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select, update
 
-from storage import notifications, sites, users
+from storage import inbox, sites, users
 from storage.models import Keyword, Notification, Post
 from tests.support.api import Api
 
@@ -331,4 +331,4 @@ def test_the_badge_of_a_push_is_that_of_the_api(api: Api, minji: str) -> None:
     owe(api, "minji", ["one", "two"])
     with api.context.database.reading() as session:
         user = users.by_external_id(session, "minji")
-        assert notifications.unread(session, user.id) == api.call("GET", "/v1/me/badge", minji).json()["badge"] == 2
+        assert inbox.unread(session, user.id) == api.call("GET", "/v1/me/badge", minji).json()["badge"] == 2

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from pipeline.delivery.telling import waits_until, words
-from storage.notifications import NotificationRow
+from storage.inbox import NotificationRow
 
 AT = datetime(2026, 12, 1, 14, 30, tzinfo=UTC)
 UNTIL = datetime(2026, 12, 1, 23, 10, tzinfo=UTC)
