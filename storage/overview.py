@@ -21,6 +21,7 @@ from storage.models import (
     Subscription,
     User,
 )
+from storage.open_posts import fanout_is
 from storage.types import Base
 
 POSTS_COUNTED = 1_000
@@ -69,9 +70,7 @@ def site_states(session: Session, *, name: str | None = None, with_posts: bool =
     """
     last = select(func.max(CrawlRun.id)).where(CrawlRun.site_id == Site.id).correlate(Site).scalar_subquery()
     # Held posts are few, and one walk over their index serves all sites.
-    held = (
-        select(Post.site_id, func.count().label("held")).where(Post.fanout == "held").group_by(Post.site_id).subquery()
-    )
+    held = select(Post.site_id, func.count().label("held")).where(fanout_is("held")).group_by(Post.site_id).subquery()
     # Of each site only so many: the answer to "how many are there" must not cost more with every year.
     some = select(Post.id).where(Post.site_id == Site.id).correlate(Site).limit(POSTS_COUNTED).subquery()
     posts = select(func.count()).select_from(some).scalar_subquery() if with_posts else literal(0)
@@ -91,7 +90,7 @@ def site_states(session: Session, *, name: str | None = None, with_posts: bool =
 
 def held_posts(session: Session) -> Mapping[int, int]:
     """How many posts of each site are held, by the site's id; sites without any are left out."""
-    rows = session.execute(select(Post.site_id, func.count()).where(Post.fanout == "held").group_by(Post.site_id))
+    rows = session.execute(select(Post.site_id, func.count()).where(fanout_is("held")).group_by(Post.site_id))
     return dict(rows.all())
 
 
@@ -206,7 +205,7 @@ def owed(session: Session) -> Owed:
         ),
         sending=_counted(session, of_status("sending")),
         failed=_counted(session, of_status("failed")),
-        fan_outs=_counted(session, select(Post.id).where(Post.fanout == "ready")),
+        fan_outs=_counted(session, select(Post.id).where(fanout_is("ready"))),
         runs=_counted(session, select(CrawlRun.id).where(CrawlRun.status.in_(RUN_UNFINISHED))),
         waiting=_waiting(session),
     )

@@ -14,6 +14,7 @@ from storage.dialect import insert
 from storage.edits import Text
 from storage.errors import StorageError
 from storage.models import CrawlRun, Post, PostEdit, Site
+from storage.open_posts import fanout_is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +138,7 @@ def _insert(
 
 def room_of(session: Session, *, site_id: int, run_id: int) -> int:
     """How many new posts a run may store: not without end, and no more than wait for approval already."""
-    held = select(func.count()).where(Post.site_id == site_id, Post.fanout == "held")
+    held = select(func.count()).select_from(Post).where(Post.site_id == site_id, fanout_is("held"))
     stored = select(func.count()).where(Post.run_id == run_id)
     return max(0, WAITING_MOST - (session.scalar(held) or 0) - (session.scalar(stored) or 0))
 
@@ -291,7 +292,7 @@ def settle(session: Session, site_id: int, *, now: datetime, release: bool) -> l
     settled = list(
         session.scalars(
             update(Post)
-            .where(Post.site_id == site_id, Post.fanout == "held")
+            .where(Post.site_id == site_id, fanout_is("held"))
             .values(
                 fanout="ready" if release else case((Post.id.in_(is_edit), "done"), else_="dropped"),
                 fanout_enqueued_at=now,
@@ -307,7 +308,7 @@ def settle(session: Session, site_id: int, *, now: datetime, release: bool) -> l
 
 def held(session: Session, site_id: int, *, limit: int) -> Sequence[Post]:
     """A site's posts that wait for an operator's word, oldest first."""
-    query = select(Post).where(Post.fanout == "held", Post.site_id == site_id)
+    query = select(Post).where(fanout_is("held"), Post.site_id == site_id)
     return session.scalars(query.order_by(Post.id).limit(limit)).all()
 
 

@@ -12,6 +12,8 @@ EXTERNAL_ID_LENGTH = 512
 RUN_UNFINISHED = ("queued", "running")
 RUN_STATUSES = (*RUN_UNFINISHED, "finished", "failed")
 FANOUT_STATES = ("undecided", "ready", "held", "dropped", "silent", "done")
+FANOUT_IS_OPEN = "fanout IN ('undecided', 'ready', 'held')"
+"""The condition of the index over posts that somebody still has to act upon."""
 
 
 class CrawlRun(Base):
@@ -74,9 +76,7 @@ class Post(Base):
         # Retention empties old texts, and must not read those again that it has emptied.
         partial_index("ix_posts_with_body", "first_seen_at", where="body <> ''"),
         # The states that somebody still has to act upon are few; finished posts are many.
-        partial_index(
-            "ix_posts_fanout_open", "fanout", "fanout_lease_until", where="fanout IN ('undecided', 'ready', 'held')"
-        ),
+        partial_index("ix_posts_fanout_open", "fanout", "fanout_lease_until", where=FANOUT_IS_OPEN),
         partial_index("ix_posts_page_owed", "site_id", where="page_tries IS NOT NULL"),
     )
 
