@@ -105,6 +105,7 @@ def show(name: str, *, as_json: bool) -> None:
         "enabled": site.enabled,
         "baseline_done": site.baseline_done,
         "group": site.group,
+        "labels": site.labels,
         "max_age_s": site.max_age_s,
         "ttl_s": site.ttl_s,
         "posts": state.posts,

@@ -10,8 +10,10 @@ from sqlalchemy.orm import Session
 from storage import overview
 from storage.models import metadata
 
+ASKING = (overview.site_states, overview.held_posts, overview.owed)
 
-@pytest.mark.parametrize("ask", [overview.site_states, overview.held_posts, overview.owed], ids=lambda ask: ask.__name__)
+
+@pytest.mark.parametrize("ask", ASKING, ids=lambda ask: ask.__name__)
 def test_held_and_ready_posts_are_found_by_the_index_over_open_ones(ask: Callable[[Session], object]) -> None:
     engine = create_engine("sqlite://")
     metadata.create_all(engine)
