@@ -33,6 +33,7 @@ BY_HAND = {
     r"crawlpush metrics serve": "runs until it is stopped",
     r"celery -A pipeline worker": "runs until it is stopped; it is what not to do, and why",
     r"crawlpush sites add .*--from ": "reads a board of strangers",
+    r"crawlpush sites add (library|search|members) ": "reads a board of strangers; test_ways_in.py has its like",
     r"ALERT_URLS=|crawlpush alerts test": "writes to people",
     r"(useradd|git|python3 -m venv|install|cp|sudo -u postgres|rabbitmqctl) ": "sets a server up",
     r"alias crawlpush='sudo": "is for a server that is set up",

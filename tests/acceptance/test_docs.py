@@ -137,10 +137,12 @@ def prepared(installation: Installation) -> dict[str, str]:
         r"table(\.board)? tbody tr": selectors["row"],
         r"td\.(subject|title) a": selectors["title"],
         r"td\.date": selectors["date"],
+        r"div\.view-content": "div.view-con",
         r"\bNAME\b": "demo",
         r"\bTOKEN_FROM_THE_APP\b|(?<=--token )T\b": token_of("hana", "fcm"),
         r"(?<=--user )(U|YOURSELF)\b": "hana",
-        r"(?<=posts refan )ID\b": "1",
+        r"(?<=posts refan )ID\b|(?<=posts split )ID\b": "1",
+        r"(?<=sites set )(faculty|department)\b": "demo",
         # What is paused by name has to be resumed by name.
         r"crawlpush resume all\b": "crawlpush resume push --channel fcm; crawlpush resume crawl --site demo; "
         "crawlpush resume all",
