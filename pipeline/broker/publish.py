@@ -166,9 +166,10 @@ def _ids(channel: Any, task: str, raw: bytes) -> tuple[int, ...] | None:
     except Exception:
         return None
     found = message.headers.get("task")
-    if found not in {task, BESIDE.get(task)} or keywords or not isinstance(arguments, list):
+    # Compared, not looked up: a header may be of any type.
+    if found not in (task, BESIDE.get(task)) or keywords or not isinstance(arguments, list):
         return None
-    return tuple(arguments) if len(arguments) == ARGUMENTS.get(found, 1) and are_ids(*arguments) else None
+    return tuple(arguments) if len(arguments) == ARGUMENTS.get(str(found), 1) and are_ids(*arguments) else None
 
 
 def shows_messages(app: Celery) -> bool:

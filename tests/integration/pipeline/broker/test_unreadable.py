@@ -1,6 +1,7 @@
 """Whoever can write to Redis cannot stop a reader of ours, nor hand it the same bytes for ever."""
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -41,7 +42,6 @@ HOSTILE = {
     "no UTF-8 in good JSON": good().replace(b"Nw==", b"\xff\xfe"),
     "two messages in one": good() + good(),
     "deep": b"[" * 100_000,
-    "less deep": good(extra=0).replace(b'"extra": 0', b'"extra": ' + b"[" * 990 + b"]" * 990),
     "a number that Python does not know": good(extra=0).replace(b'"extra": 0', b'"extra": 0x10'),
     "a list": b"[]",
     "a number": b"7",
@@ -66,6 +66,11 @@ HOSTILE = {
     "base64 of the wrong length": good(body="A"),
     "a list for a body": good(body=[1, 2]),
 }
+
+
+if sys.version_info < (3, 12):
+    # Later ones count only their own calls as depth, and read it like any other message.
+    HOSTILE["less deep"] = good(extra=0).replace(b'"extra": 0', b'"extra": ' + b"[" * 990 + b"]" * 990)
 
 
 @pytest.fixture(params=(STURDY, BULK))
