@@ -150,7 +150,7 @@ def test_processes_end_when_their_starter_is_killed() -> None:
 
 def test_the_procfile_names_every_process_that_a_start_runs() -> None:
     commands = procfile_commands(("crawler", "dispatcher", "notifier", "beat"))
-    assert all("celery" in command for command in commands.values())
+    assert all("pipeline.worker.launch" in command for command in commands.values())
 
 
 def test_a_second_worker_of_a_kind_has_a_name_of_its_own() -> None:
