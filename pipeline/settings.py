@@ -4,141 +4,57 @@ Where the values come from is in `pipeline.setting_layers`. docs/configuration.m
 """
 
 import os
-import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import lru_cache
-from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from typing import Literal
 from zoneinfo import ZoneInfo
 
-from platformdirs import user_data_path
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.basics.owners import file_sentence
 from pipeline.basics.preferences import Preferences
-from pipeline.basics.time_zones import find_zone
 from pipeline.basics.vendors import APNS_PRODUCTION_ENDPOINT, APNS_SANDBOX_ENDPOINT, FCM_ENDPOINT
-from pipeline.basics.week_hours import NONE, parse_cap, parse_times, parse_windows, times_text, windows_text
+from pipeline.basics.week_hours import NONE, parse_cap, parse_times, parse_windows
 from pipeline.errors import PipelineError
 from pipeline.setting_layers import FILE_SUFFIX, LayersError, Origin, env_layer, file_layer, merged
-from storage.session import DatabaseURLError, parse_url
+from pipeline.setting_values import (
+    AlertURLs,
+    BrokerURLs,
+    DatabaseURL,
+    Endpoint,
+    File,
+    LogLevel,
+    Networks,
+    PerDay,
+    RedisURL,
+    TimesOfDay,
+    TimeZone,
+    WebURL,
+    WeekHours,
+)
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 IS_CHECKOUT = (PROJECT_ROOT / "setup.cfg").is_file()
 """Whether this is a clone or an unpacked release, and not a package that pip installed."""
-BASE_DIR = PROJECT_ROOT if IS_CHECKOUT else user_data_path("crawlpush", appauthor=False)
+
+
+def _base_dir() -> Path:
+    if IS_CHECKOUT:
+        return PROJECT_ROOT
+    # Here: only an installed package needs it.
+    from platformdirs import user_data_path
+
+    return user_data_path("crawlpush", appauthor=False)
+
+
+BASE_DIR = _base_dir()
 """Where `.env` is looked for. Beside an installed package nothing of the user's may lie: pip replaces that folder."""
 
 
 class SettingsError(PipelineError, ValueError):
     """A setting that is missing or wrong: its sentences name the variable, what it was, and what is allowed."""
-
-
-def _time_zone(name: str) -> str:
-    if find_zone(name) is None:
-        raise ValueError("an IANA time zone such as Asia/Seoul or UTC is expected")
-    return name
-
-
-def _database_url(url: str) -> str:
-    try:
-        parse_url(url)
-    except DatabaseURLError as error:
-        raise ValueError(str(error)) from None
-    return url
-
-
-def _redis_url(url: str) -> str:
-    if _scheme(url) not in {"redis", "rediss"}:
-        raise ValueError("a URL of the form redis://[:PASSWORD@]HOST:PORT/DB or rediss://... is expected")
-    return url
-
-
-def _scheme(url: str) -> str:
-    """The scheme of a URL whose other parts can be read. Raises ValueError with a sentence."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        raise ValueError("its port is no number between 0 and 65535, or its host is not understood") from None
-    if "visibility_timeout" in parts.query:
-        raise ValueError("leave visibility_timeout out: crawlpush derives it from each process type's limits")
-    return parts.scheme if "://" in url else ""
-
-
-def _broker_url(urls: str) -> str:
-    # Several are brokers that stand in for each other.
-    for url in urls.split(";"):
-        scheme = _scheme(url)
-        if why := NO_BROKERS.get(scheme.partition("+")[0]):
-            raise ValueError(f"{why}; {BROKER_FORMS}")
-        if scheme not in BROKERS:
-            raise ValueError(BROKER_FORMS)
-    return urls
-
-
-def _endpoint(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname:
-        raise ValueError("a URL of the form https://HOST[:PORT] is expected")
-    return url.rstrip("/")
-
-
-def _web_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("a URL of the form https://HOST[:PORT] is expected")
-    return url.rstrip("/")
-
-
-def _networks(text: str) -> str:
-    try:
-        for each in text.split():
-            ip_network(each, strict=False)
-    except ValueError:
-        raise ValueError("IP addresses or networks such as 10.0.0.0/8, separated by blanks, are expected") from None
-    return text
-
-
-def _alert_urls(urls: str) -> str:
-    if not all(re.match(r"\w[\w+-]*://.", url) for url in urls.split()):
-        raise ValueError("Apprise URLs such as mailto://... or slack://..., separated by blanks, are expected")
-    return urls
-
-
-def _week_hours(text: str) -> str:
-    return windows_text(parse_windows(text))
-
-
-def _times_of_day(text: str) -> str:
-    return times_text(parse_times(text))
-
-
-def _a_day(text: str) -> str:
-    return str(parse_cap(text) or NONE)
-
-
-BROKERS = frozenset({"redis", "rediss", "sentinel", "amqp", "amqps", "pyamqp"})
-BROKER_FORMS = (
-    "a URL of the form redis://HOST:PORT/DB, rediss://..., amqp://USER:PASSWORD@HOST:PORT// or amqps://... is expected"
-)
-NO_BROKERS = {
-    **dict.fromkeys(
-        ("sqla", "sqlalchemy", "db", "sqlite", "postgres", "postgresql", "mysql", "mongodb", "django"),
-        "a database is no broker, not even in development",
-    ),
-    **dict.fromkeys(("memory", "filesystem"), "each process would have a broker of its own"),
-}
-"""Schemes of kombu's transports, or of mistakes, with what is wrong with them; in front of a "+"."""
-
-TimeZone = Annotated[str, AfterValidator(_time_zone)]
-RedisURL = Annotated[str, AfterValidator(_redis_url)]
-Endpoint = Annotated[str, AfterValidator(_endpoint)]
-LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)]
-File = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
 class Settings(BaseModel):
@@ -149,13 +65,13 @@ class Settings(BaseModel):
     data_dir: File = Field(
         BASE_DIR / "data" if IS_CHECKOUT else BASE_DIR, description="Folder of the embedded database and servers."
     )
-    database_url: Annotated[str, AfterValidator(_database_url)] = Field(
+    database_url: DatabaseURL = Field(
         "", repr=False, description="sqlite:///FILE or postgresql://...; default: SQLite in DATA_DIR."
     )
     redis_url: RedisURL = Field(
         "redis://127.0.0.1:6379/0", repr=False, description="Redis for locks and, unless BROKER_URL is set, messages."
     )
-    broker_url: Annotated[str, AfterValidator(_broker_url)] = Field(
+    broker_url: BrokerURLs = Field(
         "", repr=False, description="Celery's broker, redis:// or amqp://; default: REDIS_URL."
     )
     redis_tls_insecure: bool = Field(
@@ -189,7 +105,7 @@ class Settings(BaseModel):
     crawl_max_pages: int = Field(20, ge=1, le=1000, description="Pages that one crawl may fetch.")
     crawl_delay_s: float = Field(1.0, ge=0, le=60, description="Pause between two requests to one host.")
 
-    alert_urls: Annotated[str, AfterValidator(_alert_urls)] = Field(
+    alert_urls: AlertURLs = Field(
         "", repr=False, description="Where alerts to the operators go: Apprise URLs, separated by blanks."
     )
     alert_s: float = Field(30, ge=1, le=600, description="How often is looked for what the operators should hear of.")
@@ -216,13 +132,13 @@ class Settings(BaseModel):
     notify_transport: Literal["bulk", "stock"] = Field(
         "bulk", description="How notifiers read Redis: many messages at once, or one by one with kombu's own transport."
     )
-    default_quiet_hours: Annotated[str, AfterValidator(_week_hours)] = Field(
+    default_quiet_hours: WeekHours = Field(
         NONE, description='Hours without pushes for users who say nothing else, such as "22:00-08:00", in their zones.'
     )
-    default_digest: Annotated[str, AfterValidator(_times_of_day)] = Field(
+    default_digest: TimesOfDay = Field(
         NONE, description='Times of day of the digests of users who say nothing else, such as "08:00,18:00".'
     )
-    default_daily_cap: Annotated[str, AfterValidator(_a_day)] = Field(
+    default_daily_cap: PerDay = Field(
         NONE, description="Pushes a day that users get who say nothing else; what is more joins the next digest."
     )
     digest_spread_s: float = Field(
@@ -247,13 +163,13 @@ class Settings(BaseModel):
 
     web_host: str = Field("127.0.0.1", description="Address that the HTTP API listens on; 0.0.0.0: all of them.")
     port: int = Field(8000, ge=0, le=65_535, description="Port that the HTTP API listens on.")
-    web_url: Annotated[str, AfterValidator(_web_url)] = Field(
+    web_url: WebURL = Field(
         "", description="Address of the pages as operators reach them, such as https://push.example.org."
     )
     web_operator_header: str = Field(
         "", description="Header in which your own proxy names who is signed in there, such as X-Forwarded-User."
     )
-    web_operator_proxies: Annotated[str, AfterValidator(_networks)] = Field(
+    web_operator_proxies: Networks = Field(
         "", description="Addresses and networks of the proxies whose header is believed, separated by blanks."
     )
     api_user_per_minute: int = Field(120, ge=1, description="Requests a minute that a user's token may make.")

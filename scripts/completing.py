@@ -8,10 +8,7 @@ MOST = 100
 
 
 def add_names(path: str, command: click.Command) -> None:
-    """Have a shell complete what takes the name of a site or a user, in a command and in those of a group."""
-    if isinstance(command, click.Group):
-        for name, each in command.commands.items():
-            add_names(f"{path} {name}", each)
+    """Have a shell complete what of a command takes the name of a site or a user."""
     for parameter in command.params:
         is_site = parameter.name == "site" or (path.startswith("sites ") and parameter.name == "name")
         if is_site and path != "sites add":

@@ -94,9 +94,7 @@ EXAMPLES: Final = {
 
 
 def add_examples(path: str, command: click.Command) -> None:
-    """Write the example at the end of the help of a command, and of those in a group; a group shows its first."""
+    """Write the example at the end of the help of a command; a group shows that of its first."""
     shown = next((each for each in EXAMPLES if each == path or each.startswith(f"{path} ")), None)
     if shown is not None:
         command.epilog = f"\b\nExample:\n  {f'crawlpush {shown} {EXAMPLES[shown]}'.strip()}"
-    for name, each in getattr(command, "commands", {}).items():
-        add_examples(f"{path} {name}", each)

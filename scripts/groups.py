@@ -1,7 +1,7 @@
 """Groups of commands that are imported when they are called, so that help and completion stay quick."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import click
@@ -30,6 +30,14 @@ class Lazy(NamedTuple):
         return command
 
 
+def with_subcommands(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    """A command and, of a group, those that it holds already, each as one types it."""
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, each in command.commands.items():
+            yield from with_subcommands(f"{path} {name}", each)
+
+
 Sections = Mapping[str, Mapping[str, Lazy]]
 """A heading of the help -> the name of a command -> the command."""
 
@@ -51,9 +59,10 @@ class LazyGroup(click.Group):
         lazy = self.lazy.get(cmd_name)
         if lazy is None:
             return super().get_command(ctx, cmd_name)
-        command, path = lazy.load(), self.path_of(cmd_name)
-        for give in (add_examples, add_json, add_names):
-            give(path, command)
+        command = lazy.load()
+        for path, each in with_subcommands(self.path_of(cmd_name), command):
+            for give in (add_examples, add_json, add_names):
+                give(path, each)
         return command
 
     def path_of(self, name: str) -> str:

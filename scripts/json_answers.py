@@ -1,7 +1,6 @@
 """--json for every command: one that shows no list or record of its own answers with one object, as errors do."""
 
 import io
-import json
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from typing import Any
@@ -26,6 +25,9 @@ def is_wanted() -> bool:
 
 def text(*, ok: bool, reason: str | None = None, said: list[str] | None = None) -> str:
     """The object that says how a command went."""
+    # Here: help and completion need not wait for it.
+    import json
+
     answer = {"ok": ok, "reason": reason, "said": said}
     return json.dumps({name: value for name, value in answer.items() if value is not None}, ensure_ascii=False)
 
@@ -39,19 +41,12 @@ def told(error: click.ClickException) -> click.ClickException | click.exceptions
 
 
 def add_json(path: str, command: click.Command) -> None:
-    """Give --json to a command, or to those of a group, that does not have it."""
-    if isinstance(command, click.Group):
-        for name, each in command.commands.items():
-            add_json(f"{path} {name}", each)
-    if path in UNTIL_STOPPED or command.callback is None or _has_json(command):
+    """Give --json to a command that does not have it, unless it is a group."""
+    has_json = any("--json" in parameter.opts for parameter in command.params)
+    if isinstance(command, click.Group) or has_json or path in UNTIL_STOPPED or command.callback is None:
         return
-    if not isinstance(command, click.Group):
-        command.params.append(click.Option(["--json", "as_json"], is_flag=True, help="Print JSON."))
-        command.callback = _answering(command.callback)
-
-
-def _has_json(command: click.Command) -> bool:
-    return any("--json" in parameter.opts for parameter in command.params)
+    command.params.append(click.Option(["--json", "as_json"], is_flag=True, help="Print JSON."))
+    command.callback = _answering(command.callback)
 
 
 def _answering(run: Callable[..., Any]) -> Callable[..., Any]:
