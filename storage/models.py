@@ -8,6 +8,7 @@ from storage.tables.access import API_SCOPES, ApiKey, Change, Installation, Oper
 from storage.tables.channels import ChannelHealth, ChannelState, Pause
 from storage.tables.crawling import (
     EXTERNAL_ID_LENGTH,
+    FANOUT_IS_OPEN,
     FANOUT_STATES,
     RUN_STATUSES,
     RUN_UNFINISHED,
@@ -34,6 +35,7 @@ __all__ = [
     "API_SCOPES",
     "DELIVERY_STATUSES",
     "EXTERNAL_ID_LENGTH",
+    "FANOUT_IS_OPEN",
     "FANOUT_STATES",
     "KEYWORD_KINDS",
     "NOTIFICATION_STATUSES",

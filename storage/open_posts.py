@@ -2,8 +2,7 @@
 
 from sqlalchemy import ColumnElement, and_, text
 
-from storage.models import Post
-from storage.tables.crawling import FANOUT_IS_OPEN
+from storage.models import FANOUT_IS_OPEN, Post
 
 
 def fanout_is(state: str) -> ColumnElement[bool]:

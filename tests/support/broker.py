@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import redis
 from kombu import Connection, Consumer, Message, Queue
 
@@ -122,3 +123,17 @@ def wait_until(condition: Callable[[], object], what: str, *, seconds: float = S
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
         time.sleep(0.02)
+
+
+def lead_app_to(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """Let the Celery app of this process talk to a broker, over no connection that an earlier test has left."""
+    from kombu import pools
+
+    from pipeline.celery import app
+
+    monkeypatch.setattr(app.conf, "broker_url", url)
+    # Before too: what is reset would else be taken for the app's own again.
+    monkeypatch.setattr(app, "_pool", None)
+    pools.reset()
+    monkeypatch.setattr(app, "_pool", None)
+    monkeypatch.setattr(app.amqp, "_producer_pool", None)

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from kombu import pools
 from sqlalchemy import make_url, update
 
 from pipeline.locks import open_redis
@@ -23,6 +22,7 @@ from scripts.output import in_words
 from storage import channels, overview
 from storage.models import CrawlRun
 from storage.session import Database
+from tests.support.broker import lead_app_to
 from tests.support.builders import add_site, add_user
 
 ROOT = Path(__file__).parents[4]
@@ -32,18 +32,10 @@ ROOT = Path(__file__).parents[4]
 def reporter(
     database: Database, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Reporter]:
-    from pipeline.celery import app
-
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("REDIS_URL", redis_url)
     get_settings.cache_clear()
-    monkeypatch.setattr(app.conf, "broker_url", redis_url)
-    # Connections that an earlier test opened lead to the broker of then.
-    monkeypatch.setattr(app, "_pool", None)
-    # Whatever earlier tests of this process left on their connections is theirs.
-    pools.reset()
-    monkeypatch.setattr(app, "_pool", None)
-    monkeypatch.setattr(app.amqp, "_producer_pool", None)
+    lead_app_to(monkeypatch, redis_url)
     settings = get_settings()
     with open_redis(settings) as redis:
         yield Reporter(settings, database, redis)

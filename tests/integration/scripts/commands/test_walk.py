@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -12,14 +12,15 @@ from click.testing import CliRunner, Result
 from rich.cells import cell_len
 
 from pipeline import resources
-from pipeline.celery import app
 from pipeline.settings import get_settings
 from scripts.cli import main
 from scripts.examples import EXAMPLES
 from scripts.json_answers import UNTIL_STOPPED
 from storage.models import Delivery, Device, Notification
 from storage.session import Database
+from tests.support.broker import lead_app_to
 from tests.support.builders import NOW, add_site, add_user, found, stored_posts
+from tests.unit.scripts.test_cli import leaves
 
 Run = Callable[[list[str]], Result]
 HEAVY = ("bench", "drill")
@@ -27,17 +28,6 @@ HEAVY = ("bench", "drill")
 STRANGE = ("99999999999999999999", "없는 사람", "--nosuch", "-1", "\x1b[31m", "")
 """What people mistype: a number too long, a name that is not there, an option, terminal codes, nothing."""
 TITLE = "2026학년도 2학기 국가장학금 2차 신청 안내 및 근로장학생 모집 (학부·대학원 공통, 기한 엄수)"
-
-
-def leaves(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None
-        if isinstance(command, click.Group):
-            yield from leaves(command, (*path, name))
-        else:
-            yield " ".join((*path, name)), command
 
 
 COMMANDS = {path: command for path, command in leaves(main) if path not in UNTIL_STOPPED and not path.startswith(HEAVY)}
@@ -51,9 +41,7 @@ def run(sqlite_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     for cached in (get_settings, resources.database, resources.redis):
         cached.cache_clear()
-    # The app of this process may have been made for another test's broker.
-    app.close()
-    app.conf.broker_url, app._pool = redis_url, None
+    lead_app_to(monkeypatch, redis_url)
     with closing(Database(sqlite_url)) as database, database.writing() as session:
         # Nothing listens there.
         site = add_site(session, "notices", params={"url": "http://127.0.0.1:9/공지", "row": "tr"}, allow_private=True)
