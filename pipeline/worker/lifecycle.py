@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from types import FrameType
 from typing import Any
 
 from celery import signals
@@ -96,18 +95,8 @@ def _end_once(**_: object) -> None:
 
 
 @signals.beat_init.connect
-def _end_beat_at_the_first_signal(**_: object) -> None:
-    """Let beat hear one signal: Celery's handler raises SystemExit, which a second one would do while Python ends."""
-    numbers = (signal.SIGTERM, signal.SIGINT)
-
-    def end(number: int, frame: FrameType | None) -> None:
-        for each in numbers:
-            signal.signal(each, signal.SIG_IGN)
-        handler = celerys[signal.Signals(number)]
-        if callable(handler):
-            handler(number, frame)
-
-    celerys = {number: signal.signal(number, end) for number in numbers}
+def _end_beat_between_ticks(sender: Any, **_: object) -> None:
+    sender.scheduler.end_at_signals()
 
 
 @signals.worker_init.connect

@@ -1,7 +1,13 @@
-"""Beat's heartbeat, and what beat does when the clock is set back. No beat process runs here."""
+"""Beat's heartbeat, and what beat does when the clock is set back. How it ends at a signal."""
 
+import os
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +17,9 @@ from redis import Redis
 from pipeline import resources
 from pipeline.scheduling import beat, heartbeat
 from pipeline.scheduling.beat import HeartbeatScheduler
+from tests.support.broker import wait_until
+
+ROOT = Path(__file__).parents[4]
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
@@ -56,7 +65,7 @@ class Sent(HeartbeatScheduler):
 
     def run_due(self) -> None:
         """Tick until nothing is due."""
-        while self.tick() == 0:
+        while self.tick_once() == 0:
             pass
 
 
@@ -156,7 +165,7 @@ def test_a_broker_that_is_away_takes_beat_two_lines_however_many_ticks_fail(
     monkeypatch.setattr(resources, "redis", lambda: Redis(port=1, retry=None))
     monkeypatch.setattr(beat, "HEARTBEAT_EVERY_S", 0)
     for _ in range(5):
-        scheduler.tick()
+        scheduler.tick_once()
         clock.at += timedelta(seconds=10)
     assert sorted(line.message for line in caplog.records) == [
         "broker away or refusing, waiting",
@@ -165,5 +174,63 @@ def test_a_broker_that_is_away_takes_beat_two_lines_however_many_ticks_fail(
     assert not any(line.exc_info for line in caplog.records)
 
     monkeypatch.setattr(scheduler, "apply_async", lambda *_, **__: None)
-    scheduler.tick()
+    scheduler.tick_once()
     assert caplog.records[-1].message == "broker is back"
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_signal_in_the_middle_of_a_publish_ends_beat_after_it(
+    redis: Redis, scheduler: Sent, clock: Clock, monkeypatch: pytest.MonkeyPatch, signals: int
+) -> None:
+    scheduler.run_due()
+    clock.at += timedelta(seconds=10)
+
+    def publish(entry: Any, producer: object = None) -> None:
+        del producer
+        for _ in range(signals):
+            signal.raise_signal(signal.SIGTERM)
+        scheduler.sent.append(entry.name)
+
+    monkeypatch.setattr(scheduler, "apply_entry", publish)
+    scheduler.end_at_signals()
+    with pytest.raises(SystemExit):
+        scheduler.tick()
+    assert scheduler.sent == ["often"]
+
+
+def beat_process(folder: Path, *, redis: str, broker: str) -> subprocess.Popen[bytes]:
+    settings = {"REDIS_URL": redis, "BROKER_URL": broker, "DATA_DIR": str(folder), "DATABASE_URL": "", "ENV_FILE": ""}
+    command = [sys.executable, "-m", "pipeline.worker.launch", "beat"]
+    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **settings})
+
+
+def test_a_beat_process_ends_at_a_signal(tmp_path: Path, redis: Redis, redis_url: str) -> None:
+    with beat_process(tmp_path, redis=redis_url, broker="") as process:
+        wait_until(lambda: heartbeat.beats(redis), "beat ticks", seconds=60)
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+def test_a_beat_process_ends_at_a_signal_while_its_broker_swallows_what_it_sends(
+    tmp_path: Path, redis_url: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+        broker = f"redis://127.0.0.1:{server.getsockname()[1]}/0"
+        with beat_process(tmp_path, redis=redis_url, broker=broker) as process:
+            connection, _ = server.accept()
+            with connection:
+                assert connection.recv(1)
+                process.terminate()
+                assert process.wait(30) == 0
