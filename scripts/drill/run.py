@@ -26,6 +26,7 @@ from scripts.testbed.errors import InstallationError
 from scripts.testbed.facts import gather
 from scripts.testbed.installation import Installation, installation
 from scripts.testbed.population import SITES, Notice, Person, expected, notices, population, wants
+from scripts.testbed.timings import step
 from scripts.testbed.verdict import Pair, judge, lost
 
 ASK_S = 1.0
@@ -43,10 +44,11 @@ SETTINGS = {
     "CRAWL_DELAY_S": "0.3",
     "CRAWL_CONTACT": "drill@crawlpush.example",
     "API_KEY_PER_MINUTE": "1000000",
+    "DIGEST_SPREAD_S": "1",
 }
 """Settings that differ from a deployment's; one that is set in the environment goes before them."""
 LONGEST = timedelta(minutes=2)
-"""So long after the healing everybody has what they are owed."""
+"""So long after the healing everybody has what they are owed, or at the next time that they want to hear."""
 READERS = 4
 """Persons whose inboxes are looked at all the time: those with the most posts."""
 SUBSCRIBER = "who-subscribes-and-unsubscribes"
@@ -73,6 +75,7 @@ def run_drill(plan: Plan, *, users: int, database: str, folder: Path, view: View
         settings={**SETTINGS, "FANOUT_SLICE": str(max(50, users // 5)), "PORT": str(port)},
         more=("web",),
         proxied=True,
+        minutes=plan.seconds / 60,
     ) as running:
         key = questions.add_server_key(running.database)
         web = partial(running.supervisor.pid, "web")
@@ -154,7 +157,7 @@ class _Drill:
             strays=self._crawls.strays,
             in_flight=self._faults.in_flight(),
             excused=frozenset(self._odd | self._faults.removed),
-            late=questions.sent_since(database, healed_at + LONGEST),
+            late=questions.sent_since(database, healed_at + LONGEST + step(self._plan.seconds / 60)),
             wrong_answers=len(self._reader.wrong),
         )
         slowest = questions.slowest(database, EXPLAINED)

@@ -19,13 +19,14 @@ MEANINGS = {
     "sent_to_others": "shown on a phone that should not show it",
     "posts_missed": "posts that appeared and were not stored",
     "overlaps": "crawls of a site that overlapped",
-    "late": "sent more than two minutes after everything was healed",
+    "late": "sent more than two minutes after everything was healed, and whoever has digests had the next",
     "wrong_answers": "answers of the API that are neither right nor 503, or did not come",
     "unexplained": "repeated sends that no kill and no lost answer explains",
     "sent_again": "repeated sends, under the same tag",
     "answers_lost": "of these: after answers that the gateway did not send",
     "in_flight": "sends, at most, that kills and losses of the database cut off",
     "answers": "of the API: 503 is unavailable; none while its process was down or stood still",
+    "digests": "notifications of several posts, for people who say when they want to hear",
     "sent_to_dead": "sends to tokens that were known to be dead, or being learned",
 }
 PROMISES = (

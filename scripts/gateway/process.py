@@ -37,10 +37,10 @@ class GatewayProcess(ServerProcess):
         """Return every phone with what it shows; `sends` of a notification above 1 are replacements."""
         return list(get_json(f"{self.admin_url}/admin/phones"))
 
-    def shown(self) -> list[tuple[str, str, str, int]]:
-        """Return what all phones show, in short: platform, token, title, how often it was sent. For great numbers."""
+    def shown(self) -> list[tuple[str, str, str, int, str]]:
+        """Return what all phones show, in short, as `PushRecord.shown` does. For great numbers."""
         rows = get_json(f"{self.admin_url}/admin/shown")
-        return [(platform, token, title, sends) for platform, token, title, sends in rows]
+        return [(platform, token, title, sends, posts) for platform, token, title, sends, posts in rows]
 
     def stats(self) -> dict[str, Any]:
         """Return the counters."""

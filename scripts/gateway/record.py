@@ -213,13 +213,16 @@ class PushRecord:
         """Return the phones that were sent something, those that came last first."""
         return reversed(self._phones.values())
 
-    def shown(self) -> list[tuple[str, str, str, int]]:
-        """Return all notifications that phones show, in short: platform, token, title, how often it was sent."""
+    def shown(self) -> list[tuple[str, str, str, int, str]]:
+        """Return all notifications that phones show, in short.
+
+        Platform, token, title, how often it was sent, and the ids of the posts that it is of, if it is a digest.
+        """
         rows = []
         for phone in self._phones.values():
-            rows += [
-                (phone.platform, phone.token, text_of(shown.last)[0], shown.sends) for shown in phone.shown.values()
-            ]
+            for shown in phone.shown.values():
+                title, _, data = text_of(shown.last)
+                rows.append((phone.platform, phone.token, title, shown.sends, str(data.get("post_ids", ""))))
         return rows
 
     def stats(self) -> dict[str, Any]:

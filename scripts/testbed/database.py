@@ -13,6 +13,7 @@ from pipeline.fanout.matcher import parse_phrase
 from pipeline.resources import now
 from pipeline.web.keys import make_server_key
 from scripts.testbed.population import Notice, Person, number_of
+from scripts.testbed.timings import said
 from scripts.testbed.verdict import Pair, Run
 from storage import api_keys, bulk, sites, users
 from storage.bulk import DeviceEntry, SubscriptionEntry, UserEntry
@@ -32,8 +33,12 @@ def fill(
     boards: Mapping[str, tuple[str, Mapping[str, Any]]],
     *,
     schedule: str = "5s",
+    minutes: float = 1,
 ) -> None:
-    """Add sites (name -> spider, parameters) that were not crawled yet, and people through the product's import."""
+    """Add sites (name -> spider, parameters) that were not crawled yet, and people through the product's import.
+
+    minutes: for how long posts will appear, as those want to know who say when they want to hear.
+    """
     at = now()
     with database.writing() as session:
         for name, (spider, params) in boards.items():
@@ -50,7 +55,7 @@ def fill(
             )
     for part in _parts(people, BATCH):
         with database.writing() as session:
-            bulk.store_users(session, [UserEntry(user=p.name, paused=p.paused) for p in part], now=at)
+            bulk.store_users(session, [_entry(person, at, minutes) for person in part], now=at)
     for part in _parts(people, BATCH):
         # A phone that changed hands was its former owner's first.
         for former in (True, False):
@@ -67,12 +72,31 @@ def fill(
             with database.writing() as session:
                 bulk.store_devices(session, devices, add_users=False, now=now())
         wishes = [
-            SubscriptionEntry(user=person.name, keyword=_keyword(wish.phrase), site=wish.site)
+            # A cap counts what rings at once.
+            SubscriptionEntry(
+                user=person.name,
+                keyword=_keyword(wish.phrase),
+                site=wish.site,
+                pace="now" if person.timing and person.timing.way == "cap" else None,
+            )
             for person in part
             for wish in person.wishes
         ]
         with database.writing() as session:
             bulk.store_subscriptions(session, wishes, limit=100, add_users=False, now=now())
+
+
+def _entry(person: Person, at: datetime, minutes: float) -> UserEntry:
+    if person.timing is None:
+        return UserEntry(user=person.name, paused=person.paused)
+    words = said(person.timing, at, minutes)
+    return UserEntry(
+        user=person.name,
+        paused=person.paused,
+        timezone=person.timing.zone,
+        preferences=words.preferences,
+        snooze_until=words.snooze_until,
+    )
 
 
 def vacuum(database: Database, table: str = "") -> None:
@@ -192,10 +216,11 @@ def runs(database: Database) -> list[Run]:
         return [Run(site=site, started_at=begin, finished_at=end) for site, begin, end in rows if begin is not None]
 
 
-def stored_posts(database: Database) -> frozenset[int]:
-    """The numbers of the posts that were stored."""
+def stored_posts(database: Database) -> dict[int, int]:
+    """The posts that were stored: their ids, and their numbers."""
     with database.reading() as session:
-        return frozenset(number for title in session.scalars(select(Post.title)) if (number := number_of(title)))
+        rows = session.execute(select(Post.id, Post.title))
+        return {post_id: number for post_id, title in rows if (number := number_of(title))}
 
 
 def dead_devices(database: Database) -> int:

@@ -199,12 +199,14 @@ def installation(
     settings: Mapping[str, str],
     more: Sequence[str] = (),
     proxied: bool = False,
+    minutes: float = 1,
 ) -> Iterator[Installation]:
     """Start everything in a folder, on "sqlite" or "postgres"; `more`: processes besides the usual ones.
 
     The boards are crawled by `schedule`; the gateway answers after `latency_ms` and remembers `keep` notifications.
     `settings` are those that differ from a deployment's; one that is set in the environment goes before them.
-    proxied: the processes reach the servers through proxies, which can be told to swallow what comes.
+    proxied: the processes reach the servers through proxies, which can be told to swallow what comes. minutes: for how
+    long posts will appear.
     """
     names = (*process_names(notifiers), *more)
     with (
@@ -214,7 +216,7 @@ def installation(
         _proxies(on.environment if proxied else {}) as (proxies, addresses),
     ):
         on.gateway.set_faults(latency_ms=latency_ms)
-        questions.fill(asked, people, site_params(opened), schedule=schedule)
+        questions.fill(asked, people, site_params(opened), schedule=schedule, minutes=minutes)
         if not asked.is_sqlite:
             questions.vacuum(asked)
         supervisor = Supervisor(LogFiles(folder), program_environment({**settings, **on.environment, **addresses}))

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from random import Random
 
+from scripts.testbed.timings import Timing, draw
+
 SITES = ("board", "feed")
 """Two boards; one is read as a listing, the other as a feed."""
 TOPICS = (
@@ -69,6 +71,8 @@ class Person:
     paused: bool
     wishes: tuple[Wish, ...]
     phones: tuple[Phone, ...]
+    # None: they want to hear at once.
+    timing: Timing | None = None
 
 
 def population(seed: int, users: int) -> list[Person]:
@@ -81,8 +85,9 @@ def population(seed: int, users: int) -> list[Person]:
             paused=dice.random() < PAUSED,
             wishes=_wishes(dice),
             phones=tuple(_phone(dice, seed, name, count, names) for count in range(_phone_count(dice.random()))),
+            timing=timing,
         )
-        for name in names
+        for name, timing in zip(names, draw(seed, users), strict=True)
     ]
 
 

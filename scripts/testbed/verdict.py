@@ -14,8 +14,8 @@ Pair = tuple[int, str]
 class Shown:
     """One notification on one phone's screen."""
 
-    # None: of no post of the drill.
-    post: int | None
+    # One, or those of a digest; none: it is of no post of the drill.
+    posts: tuple[int, ...]
     token: str = field(repr=False)
     # How often it was sent; above 1 it replaced itself.
     sends: int
@@ -80,6 +80,8 @@ class Verdict:
     # Sends to dead tokens beyond the first one, from which that is learned: those of other posts that were on their
     # way, and of posts after a kill before the record.
     sent_to_dead: int
+    # Notifications of several posts, for people who say when they want to hear.
+    digests: int
 
     @property
     def failed(self) -> bool:
@@ -90,7 +92,7 @@ class Verdict:
 
 def judge(facts: Facts) -> Verdict:
     """Compare what the phones show with what they should."""
-    counts = Counter((shown.post, shown.token) for shown in facts.shown)
+    counts = Counter((post, shown.token) for shown in facts.shown for post in shown.posts or (None,))
     again, answers_lost = repeats(facts)
     return Verdict(
         lost=len(lost(facts)),
@@ -105,12 +107,13 @@ def judge(facts: Facts) -> Verdict:
         answers_lost=answers_lost,
         in_flight=facts.in_flight,
         sent_to_dead=max(0, facts.dead_refused - facts.dead_known),
+        digests=sum(len(shown.posts) > 1 for shown in facts.shown),
     )
 
 
 def lost(facts: Facts) -> list[Pair]:
     """What should be shown and is not."""
-    shown = {(shown.post, shown.token) for shown in facts.shown if shown.post is not None}
+    shown = {(post, shown.token) for shown in facts.shown for post in shown.posts}
     return sorted(pair for pair in facts.expected - shown if pair[1] not in facts.excused)
 
 
@@ -126,7 +129,8 @@ def repeats(facts: Facts) -> tuple[int, int]:
         if shown.sends < 2 or shown.token in facts.excused:
             continue
         again += shown.sends - 1
-        recorded = facts.recorded.get((shown.post, shown.token), 1) if shown.post is not None else 1
+        # Of a digest, under the post in whose name it was sent.
+        recorded = max((facts.recorded.get((post, shown.token), 1) for post in shown.posts), default=1)
         answers_lost += min(shown.sends, recorded) - 1
     return again, answers_lost
 

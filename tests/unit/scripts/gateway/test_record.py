@@ -30,7 +30,7 @@ def test_all_that_is_shown_in_short() -> None:
     send(record, "a", "post-1", "second")
     apns = json.dumps({"aps": {"alert": {"title": "third", "body": "b"}}}).encode()
     record.accept(platform="apns", token="b", tag="post-1", content=apns, headers={})
-    assert record.shown() == [("fcm", "a", "second", 2), ("apns", "b", "third", 1)]
+    assert record.shown() == [("fcm", "a", "second", 2, ""), ("apns", "b", "third", 1, "")]
 
 
 def test_without_a_tag_nothing_is_replaced() -> None:

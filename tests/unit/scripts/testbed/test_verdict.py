@@ -9,7 +9,11 @@ from scripts.testbed.verdict import Facts, Run, Shown, judge, lost, overlaps
 BEGIN = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 GOOD = Facts(
     expected=frozenset({(1, "a"), (1, "b"), (2, "a")}),
-    shown=[Shown(post=1, token="a", sends=1), Shown(post=1, token="b", sends=1), Shown(post=2, token="a", sends=1)],
+    shown=[
+        Shown(posts=(1,), token="a", sends=1),
+        Shown(posts=(1,), token="b", sends=1),
+        Shown(posts=(2,), token="a", sends=1),
+    ],
     dead_refused=2,
     dead_known=2,
     recorded={},
@@ -37,15 +41,15 @@ def test_everybody_has_everything_once() -> None:
     ("change", "count"),
     [
         ({"shown": GOOD.shown[:2]}, "lost"),
-        ({"shown": [*GOOD.shown, Shown(post=1, token="a", sends=1)]}, "shown_twice"),
+        ({"shown": [*GOOD.shown, Shown(posts=(1,), token="a", sends=1)]}, "shown_twice"),
         ({"late": 1}, "late"),
         ({"wrong_answers": 1}, "wrong_answers"),
-        ({"shown": [*GOOD.shown, Shown(post=2, token="b", sends=1)]}, "sent_to_others"),
-        ({"shown": [*GOOD.shown, Shown(post=None, token="a", sends=1)]}, "sent_to_others"),
+        ({"shown": [*GOOD.shown, Shown(posts=(2,), token="b", sends=1)]}, "sent_to_others"),
+        ({"shown": [*GOOD.shown, Shown(posts=(), token="a", sends=1)]}, "sent_to_others"),
         ({"stored": frozenset({1})}, "posts_missed"),
         ({"runs": [run("board", 0, 10), run("board", 9, 12)]}, "overlaps"),
         ({"strays": 1}, "overlaps"),
-        ({"shown": [*GOOD.shown[:2], Shown(post=2, token="a", sends=2)]}, "unexplained"),
+        ({"shown": [*GOOD.shown[:2], Shown(posts=(2,), token="a", sends=2)]}, "unexplained"),
     ],
 )
 def test_each_broken_promise_is_counted_and_fails_the_drill(change: dict[str, object], count: str) -> None:
@@ -77,7 +81,7 @@ def test_what_is_lost_is_named() -> None:
 def test_a_repeated_send_is_explained_by_a_lost_answer_or_by_a_kill(
     sends: int, recorded: int, in_flight: int, again: int, answers_lost: int, unexplained: int
 ) -> None:
-    shown = [*GOOD.shown[1:], Shown(post=1, token="a", sends=sends)]
+    shown = [*GOOD.shown[1:], Shown(posts=(1,), token="a", sends=sends)]
     verdict = judge(replace(GOOD, shown=shown, recorded={(1, "a"): recorded}, in_flight=in_flight))
     assert (verdict.sent_again, verdict.answers_lost, verdict.unexplained) == (again, answers_lost, unexplained)
 
@@ -102,6 +106,16 @@ def test_runs_of_one_site_overlap_when_one_begins_before_the_last_has_ended(runs
 
 
 def test_a_phone_that_was_removed_is_owed_nothing_and_shows_nothing_twice() -> None:
-    once = replace(GOOD, shown=[Shown(post=2, token="a", sends=3)], excused=frozenset({"a", "b"}))
+    once = replace(GOOD, shown=[Shown(posts=(2,), token="a", sends=3)], excused=frozenset({"a", "b"}))
     assert not judge(once).failed
     assert judge(replace(once, shown=[*once.shown, *once.shown])).shown_twice == 1
+
+
+def test_a_digest_shows_each_of_its_posts_and_counts_as_one_send() -> None:
+    both = Shown(posts=(1, 2), token="a", sends=2)
+    facts = replace(GOOD, shown=[both, GOOD.shown[1]], recorded={(2, "a"): 2})
+    assert not judge(facts).failed
+    assert (judge(facts).digests, judge(facts).sent_again, judge(facts).answers_lost) == (1, 1, 1)
+    assert judge(replace(facts, recorded={})).unexplained == 1
+    assert judge(replace(facts, shown=[*facts.shown, GOOD.shown[0]])).shown_twice == 1
+    assert judge(replace(facts, shown=[replace(both, posts=(1,)), GOOD.shown[1]])).lost == 1
