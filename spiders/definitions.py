@@ -27,6 +27,7 @@ from spiders.errors import SpiderError
 from spiders.params import FeedParams, JSONParams, ListingParams, ParamsError, PostPageParams, SiteParams
 from spiders.request_params import RequestParams
 from spiders.toml_text import toml_table
+from storage.models import EDITS
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _LONGEST: Final = 3_650 * 86_400
@@ -78,6 +79,8 @@ class SiteDefinition:
     labels: str = ""
     # Whether its posts pass the quiet hours, digests and caps of those who allow it.
     urgent: bool = False
+    # What an edit does to the phones that show the post: one of EDITS.
+    edits: str = "keep"
     # Whether the site may be on a loopback or private address.
     allow_private: bool = False
     # Why robots.txt is not obeyed; "" obeys it.
@@ -112,6 +115,7 @@ class SiteDefinition:
             "group": self.group or None,
             "labels": self.labels or None,
             "urgent": self.urgent,
+            "edits": self.edits,
             "allow_private": self.allow_private,
             "robots_exempt_reason": self.robots_exempt_reason or None,
         }
@@ -133,12 +137,15 @@ class SiteDefinition:
             group=row.group or "",
             labels=row.labels or "",
             urgent=row.urgent,
+            edits=row.edits,
             allow_private=row.allow_private,
             robots_exempt_reason=row.robots_exempt_reason or "",
         )
 
 
-_TEXTS: Final = ("schedule", "timezone", "active_hours", "max_age", "ttl", "group", "labels", "robots_exempt_reason")
+_TEXTS: Final = (
+    *("schedule", "timezone", "active_hours", "max_age", "ttl", "group", "labels", "edits", "robots_exempt_reason"),
+)
 _FLAGS: Final = ("enabled", "match_body", "urgent", "allow_private")
 
 
@@ -208,6 +215,8 @@ def _values(table: Mapping[str, Any], where: str) -> dict[str, Any]:
             values[key] = table[key]
     _check_timezone(values.get("timezone", "UTC"), where)
     check_group(values.get("group", ""), where)
+    if values.get("edits", "keep") not in EDITS:
+        raise DefinitionError(f"{where}: edits is {values['edits']!r}; it must be {' or '.join(EDITS)}")
     for key in ("max_age", "ttl"):
         try:
             seconds(values.get(key, "1d"))

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from storage.deferring import FORM_AGAIN
 from storage.dialect import insert
 from storage.models import ChannelState, Delivery, Device, Notification
-from storage.waiting import fault_of, is_woken_by, words
+from storage.waiting import fault_of, is_woken_by, wake, words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,14 +145,7 @@ def _wake(session: Session, name: str, now: datetime) -> int:
         .values(next_attempt_at=None)
         .execution_options(synchronize_session=False)
     )
-    due = session.execute(
-        update(Notification)
-        .where(waiting)
-        .values(next_attempt_at=now, enqueued_at=None)
-        .returning(Notification.id)
-        .execution_options(synchronize_session=False)
-    )
-    return len(due.all())
+    return wake(session, fault_of(name), now=now)
 
 
 def paused(session: Session) -> Sequence[ChannelState]:

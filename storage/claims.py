@@ -34,6 +34,8 @@ class Claimed:
     person: Person | None = None
     # The digest that it is told in.
     digest_id: int | None = None
+    # It is sent already, and what is shown of it is to be replaced by this version of its post's text, or a later one.
+    to_show: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,8 @@ class PostText:
     urgent: bool = False
     # It was taken off its page: nobody is told of it any more.
     is_gone: bool = False
+    # Which of its texts this is.
+    version: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +86,8 @@ class Target:
     app: str | None = None
     # What its owner reads, a BCP 47 tag such as ko-KR.
     locale: str | None = None
+    # The version of the post that it shows and that is to be replaced; None where it shows nothing of it yet.
+    shows: int | None = None
 
 
 def claim(
@@ -95,9 +101,10 @@ def claim(
 ) -> list[Claimed]:
     """Claim those of the given notifications that are due and free, in one statement.
 
-    What is sent, failed, skipped, not yet due, or in somebody else's hands is not in the answer: its message was a
-    repeat. Nor is what waits for its user's time: a digest is made of that first (storage.digests). The rows are
-    locked in the order of their ids and locked ones are passed over, so that two batches never wait for each other.
+    Due is also what is sent and is to replace what is shown: it stays sent. What else is sent, failed, skipped, not yet
+    due, or in somebody else's hands is not in the answer: its message was a repeat. Nor is what waits for its user's
+    time: a digest is made of that first (storage.digests). The rows are locked in the order of their ids and locked
+    ones are passed over, so that two batches never wait for each other.
     everybody: with what is known of all users, also of those who said nothing.
     """
     wanted = given(
@@ -118,6 +125,13 @@ def claim(
                     and_(Notification.next_attempt_at <= now + TOLERANCE, Notification.deferred.is_(None)),
                 ),
                 (Notification.status == "sending", Notification.lease_until < now),
+                (
+                    and_(Notification.status == "sent", Notification.to_show.is_not(None)),
+                    and_(
+                        Notification.next_attempt_at <= now + TOLERANCE,
+                        or_(Notification.lease_until.is_(None), Notification.lease_until < now),
+                    ),
+                ),
                 else_=false(),
             ),
         )
@@ -128,14 +142,15 @@ def claim(
     ours = (
         Notification.id.in_(free) if is_sqlite(session) else Notification.id == any_(func.array(free.scalar_subquery()))
     )
+    is_sent = Notification.status == "sent"
     claimed = session.scalars(
         update(Notification)
         .where(ours)
         .values(
-            status="sending",
+            status=case((is_sent, "sent"), else_="sending"),
             lease_token=token,
             lease_until=lease_until,
-            attempts=Notification.attempts + 1,
+            attempts=Notification.attempts + case((is_sent, 0), else_=1),
         )
         .returning(Notification.id)
         .execution_options(synchronize_session=False)
@@ -168,6 +183,7 @@ def claim(
             unread.label("unread"),
             reached.is_not(None).label("reached"),
             Notification.digest_id,
+            case((is_sent, Notification.to_show)).label("to_show"),
             or_(User.preferences.is_not(None), User.snooze_until.is_not(None), User.paused).label("said"),
         )
         .join(User, User.id == Notification.user_id)
@@ -189,6 +205,7 @@ def claim(
             badge=row.unread + 1,
             reached=row.reached,
             digest_id=row.digest_id,
+            to_show=row.to_show,
             person=people.get(row.user_id),
         )
         for row in rows
@@ -213,6 +230,7 @@ def post_texts(session: Session, post_ids: Collection[int]) -> dict[int, PostTex
             Site.params,
             Site.urgent,
             Post.gone_at,
+            Post.version,
         )
         .join(Site, Site.id == Post.site_id)
         .where(Post.id.in_(post_ids))
@@ -234,6 +252,7 @@ def post_texts(session: Session, post_ids: Collection[int]) -> dict[int, PostTex
             held=paused_at is not None,
             site_url=_address(params.get("url")),
             urgent=urgent,
+            version=version,
         )
         for (
             post_id,
@@ -250,6 +269,7 @@ def post_texts(session: Session, post_ids: Collection[int]) -> dict[int, PostTex
             params,
             urgent,
             gone_at,
+            version,
         ) in rows
     }
 
@@ -259,7 +279,12 @@ def _address(value: object) -> str | None:
 
 
 def targets(session: Session, notification_ids: Collection[int]) -> list[Target]:
-    """The enabled devices of the claimed notifications' users, without those that are done already."""
+    """The enabled devices of the claimed notifications' users, without those that are done already.
+
+    Of those that are to replace what is shown: the devices that show an older text.
+    """
+    is_sent = Notification.status == "sent"
+    shows = func.coalesce(Delivery.version, 0)
     rows = session.execute(
         select(
             Notification.id,
@@ -270,18 +295,23 @@ def targets(session: Session, notification_ids: Collection[int]) -> list[Target]
             Device.app,
             Device.locale,
             Device.last_seen_at,
-            func.coalesce(Delivery.attempts, 0),
+            # Those of the first text are over.
+            case((and_(is_sent, Delivery.next_attempt_at.is_(None)), 0), else_=func.coalesce(Delivery.attempts, 0)),
             Delivery.next_attempt_at,
             Device.busy_until,
             Device.refused_code,
             Device.refused_since,
+            case((is_sent, shows)),
         )
         .join(Device, Device.user_id == Notification.user_id)
         .outerjoin(Delivery, and_(Delivery.notification_id == Notification.id, Delivery.device_id == Device.id))
         .where(
             Notification.id.in_(given_values(session, "claimed", notification_ids, BigInteger())),
             Device.disabled_at.is_(None),
-            or_(Delivery.id.is_(None), Delivery.status == "retry"),
+            case(
+                (is_sent, and_(Delivery.status == "delivered", shows < Notification.to_show)),
+                else_=or_(Delivery.id.is_(None), Delivery.status == "retry"),
+            ),
         )
         .order_by(Notification.id, Device.id)
     )
@@ -299,6 +329,7 @@ def targets(session: Session, notification_ids: Collection[int]) -> list[Target]
             not_before=max(filter(None, (retry_at, busy_until)), default=None),
             refused_code=refused_code,
             refused_since=refused_since,
+            shows=shown,
         )
         for (
             notification_id,
@@ -314,6 +345,7 @@ def targets(session: Session, notification_ids: Collection[int]) -> list[Target]
             busy_until,
             refused_code,
             refused_since,
+            shown,
         ) in rows
     ]
 
@@ -325,7 +357,7 @@ def renew(session: Session, ids: Collection[int], *, token: str, lease_until: da
             update(Notification)
             .where(
                 Notification.id.in_(given_values(session, "claimed", ids, BigInteger())),
-                Notification.status == "sending",
+                Notification.status.in_(("sending", "sent")),
                 Notification.lease_token == token,
             )
             .values(lease_until=lease_until)

@@ -12,7 +12,7 @@ is passed over.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import and_, case, or_, select, update
 from sqlalchemy.orm import Session
@@ -75,6 +75,8 @@ def _note(session: Session, posts: Sequence[Post], new: Mapping[int, Text], *, e
     ]
     if not changed:
         return
+    counted = update(Post).where(Post.id.in_([each["post_id"] for each in changed])).values(version=Post.version + 1)
+    session.execute(counted.execution_options(synchronize_session=False))
     statement = insert(session, PostEdit)
     is_idle = and_(~PostEdit.changed, ~PostEdit.fanning)
     session.connection().execute(
@@ -106,12 +108,18 @@ class Edited:
     # It was published, or at least first seen, too long ago to be pushed.
     too_old: bool
     seen: Sequence[int]
+    # Whether phones are to show the new text, how the site's messages look, and what was planned of it so far.
+    replaces: bool
+    push: Mapping[str, Any]
+    replace_at: datetime | None
+    replaced: Sequence[int]
+    shown: int | None
 
 
 def waiting(session: Session, *, now: datetime, limit: int) -> list[Edited]:
     """Posts that were edited and that no fan-out is under way for, locked."""
     rows = session.execute(
-        select(Post, PostEdit, Site.match_body, Site.max_age_s)
+        select(Post, PostEdit, Site)
         .join(PostEdit, PostEdit.post_id == Post.id)
         .join(Site, Site.id == Post.site_id)
         .where(and_(PostEdit.changed), Post.fanout.in_(("done", "silent")))
@@ -126,12 +134,17 @@ def waiting(session: Session, *, now: datetime, limit: int) -> list[Edited]:
             site_id=post.site_id,
             before=text_of(edit),
             text=text_of(post),
-            match_body=match_body,
+            match_body=site.match_body,
             expected=edit.expected,
-            too_old=(now - (post.published_at or post.first_seen_at)).total_seconds() > max_age_s,
+            too_old=(now - (post.published_at or post.first_seen_at)).total_seconds() > site.max_age_s,
             seen=edit.seen,
+            replaces=site.edits == "replace",
+            push=site.push,
+            replace_at=edit.replace_at,
+            replaced=edit.replaced,
+            shown=edit.shown,
         )
-        for post, edit, match_body, max_age_s in rows
+        for post, edit, site in rows
     ]
 
 
@@ -162,9 +175,9 @@ def fan_out_again(session: Session, edited: Edited, *, seen: Sequence[int], hold
 
 
 def drop(session: Session, post_ids: Collection[int]) -> None:
-    """Forget that posts were edited, but not what was found in their texts, if that ever was for new readers."""
+    """Forget that posts were edited, but not what was found in their texts for new readers, nor what phones show."""
     for edit in session.scalars(select(PostEdit).where(PostEdit.post_id.in_(post_ids))):
-        if edit.seen:
+        if edit.seen or edit.replaced:
             edit.title = edit.body = ""
             edit.changed = edit.fanning = False
         else:

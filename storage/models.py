@@ -28,12 +28,13 @@ from storage.tables.people import (
     SubscriptionExclusion,
     User,
 )
-from storage.tables.sites import PageValidator, RobotsFile, Showing, Site, SiteSession
+from storage.tables.sites import EDITS, Edits, PageValidator, RobotsFile, Showing, Site, SiteSession
 from storage.types import Base
 
 __all__ = [
     "API_SCOPES",
     "DELIVERY_STATUSES",
+    "EDITS",
     "EXTERNAL_ID_LENGTH",
     "FANOUT_IS_OPEN",
     "FANOUT_STATES",
@@ -51,6 +52,7 @@ __all__ = [
     "Delivery",
     "Device",
     "Digest",
+    "Edits",
     "Installation",
     "Keyword",
     "Notification",

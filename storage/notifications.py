@@ -72,29 +72,29 @@ def create_slice(
     return Slice(users=sorted(waiting), cursor=cursor, matched=len(matched), more=more)
 
 
-def due(session: Session, *, now: datetime, lost_before: datetime, limit: int) -> list[Key]:
+def due(session: Session, *, now: datetime, lost_before: datetime, limit: int, replacing: bool = False) -> list[Key]:
     """Notifications that are owed and that no message is under way for, marked as enqueued now.
 
     These are: waiting ones whose time has come and that have no message, or whose message was sent before
-    `lost_before`; and ones whose sender died with its lease.
+    `lost_before`; and ones whose sender died with its lease. Or else those that are to replace what is shown.
     """
+    waits = and_(
+        Notification.next_attempt_at <= now,
+        or_(Notification.enqueued_at.is_(None), Notification.enqueued_at < lost_before),
+    )
+    pending = and_(waits, Notification.status == "pending", Notification.deferred.is_(None))
+    died = and_(
+        Notification.status == "sending", Notification.lease_until < now, Notification.enqueued_at < lost_before
+    )
+    stale = and_(
+        waits,
+        Notification.status == "sent",
+        Notification.to_show.is_not(None),
+        or_(Notification.lease_until.is_(None), Notification.lease_until < now),
+    )
     owed = (
         select(Notification.id)
-        .where(
-            or_(
-                and_(
-                    Notification.status == "pending",
-                    Notification.next_attempt_at <= now,
-                    Notification.deferred.is_(None),
-                    or_(Notification.enqueued_at.is_(None), Notification.enqueued_at < lost_before),
-                ),
-                and_(
-                    Notification.status == "sending",
-                    Notification.lease_until < now,
-                    Notification.enqueued_at < lost_before,
-                ),
-            )
-        )
+        .where(stale if replacing else or_(pending, died))
         .order_by(Notification.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -131,6 +131,14 @@ def bring_back(session: Session, *, now: datetime, lease: timedelta) -> int:
                 Notification.digest_id.is_(None),
             ),
             {"next_attempt_at": now, "enqueued_at": None},
+        ),
+        (
+            and_(status == "sent", Notification.to_show.is_not(None), due > now + FARTHEST_WAIT, ~is_held()),
+            {"next_attempt_at": now, "enqueued_at": None},
+        ),
+        (
+            and_(status == "sent", Notification.to_show.is_not(None), Notification.lease_until > now + 2 * lease),
+            {"lease_until": now + lease},
         ),
         (and_(status == "sending", Notification.lease_until > now + 2 * lease), {"lease_until": now + lease}),
         # One for each status: an index holds the rows of one.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, bindparam, func, or_, select, update
+from sqlalchemy import BigInteger, Select, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage import stories
@@ -29,6 +29,8 @@ class DeliveryRecord:
     detail: str | None = None
     # Status retry: not before this.
     next_attempt_at: datetime | None = None
+    # The version of the post's text that the device shows.
+    version: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,10 @@ class NotificationRecord:
     deferred: str | None = None
     # A wait for a paused channel is not counted as an attempt.
     counts: bool = True
+    # It was sent already, and is to replace what is shown: its status and reason stay.
+    is_replacement: bool = False
+    # Of a replacement: the version that is not to be shown any more, because it is, or nobody can be shown it.
+    shown: int | None = None
 
 
 _DELIVERY_TYPES = {f.name: Delivery.__table__.c[f.name].type for f in fields(DeliveryRecord)}
@@ -74,9 +80,10 @@ def record(
     rows = [d for d in deliveries if d.notification_id in ours]
     if rows:
         _record_deliveries(session, rows, now)
-    _record_final(session, [n for n in notifications if n.id in ours and n.status != "pending"], now)
-    _record_pending(session, [n for n in notifications if n.id in ours and n.status == "pending"])
-    if over := [n.id for n in notifications if n.id in ours and n.status in {"failed", "skipped"}]:
+    held = [n for n in notifications if n.id in ours]
+    _record_final(session, [n for n in held if n.status != "pending" and not n.is_replacement], now)
+    _record_pending(session, [n for n in held if n.status == "pending" or n.is_replacement])
+    if over := [n.id for n in held if n.status in {"failed", "skipped"}]:
         stories.hand_on(session, Notification.id.in_(_ids(session, over)), now=now)
     return ours
 
@@ -96,7 +103,8 @@ def _record_final(session: Session, ours: Sequence[NotificationRecord], now: dat
                 waits_for=None,
                 deferred=None,
                 sent_at=now if status == "sent" else None,
-                enqueued_at=now,
+                # What was edited meanwhile is to be sent for again.
+                enqueued_at=case((Notification.to_show.is_not(None), None), else_=now),
                 lease_token=None,
                 lease_until=None,
             )
@@ -111,7 +119,9 @@ def _record_pending(session: Session, ours: Sequence[NotificationRecord]) -> Non
         update(Notification)
         .where(Notification.id == bindparam("key"))
         .values(
-            status="pending",
+            status=bindparam("goes_on_as"),
+            # Not when it was edited again meanwhile.
+            to_show=case((Notification.to_show == bindparam("shown"), None), else_=Notification.to_show),
             next_attempt_at=func.coalesce(bindparam("due"), Notification.next_attempt_at),
             # NULL: no message is under way for it; a short tick enqueues it when its time has come.
             enqueued_at=None,
@@ -125,6 +135,8 @@ def _record_pending(session: Session, ours: Sequence[NotificationRecord]) -> Non
         [
             {
                 "key": n.id,
+                "goes_on_as": n.status,
+                "shown": n.shown,
                 "due": n.next_attempt_at,
                 "why": n.reason,
                 "what": n.waits_for,
@@ -144,11 +156,16 @@ def _record_deliveries(session: Session, rows: Sequence[DeliveryRecord], now: da
     table = given(session, "outcomes", [row.__dict__ for row in rows], _DELIVERY_TYPES)
     statement = insert_from(session, Delivery, table, at=now)
     new = statement.excluded
-    changed = ("status", "attempts", "provider_id", "code", "detail", "next_attempt_at", "at")
+    was_delivered = Delivery.status == "delivered"
+    # What became of the first text stays, whatever becomes of one that replaces it.
+    kept = {
+        name: case((was_delivered, getattr(Delivery, name)), else_=getattr(new, name))
+        for name in ("status", "provider_id", "code", "detail", "at")
+    }
+    changed = {name: getattr(new, name) for name in ("attempts", "next_attempt_at", "version")}
     session.execute(
         statement.on_conflict_do_update(
-            index_elements=[Delivery.notification_id, Delivery.device_id],
-            set_={name: getattr(new, name) for name in changed},
+            index_elements=[Delivery.notification_id, Delivery.device_id], set_={**kept, **changed}
         )
     )
 

@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, delete, exists, literal, null, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.dialect import insert
-from storage.models import ChannelHealth, ChannelState, CrawlRun, Notification, Pause, Site
-from storage.waiting import is_woken_by, pause_of
+from storage.models import ChannelHealth, ChannelState, CrawlRun, Pause, Site
+from storage.waiting import pause_of, wake
 
 Activity = Literal["crawl", "push"]
 
@@ -77,7 +77,7 @@ def end(session: Session, scope: Scope, *, now: datetime) -> Resumed | None:
         return None
     if scope.activity == "crawl":
         return Resumed(runs=_owed_runs(session, scope.site, now))
-    return Resumed(notifications=_wake(session, scope.hold, now))
+    return Resumed(notifications=wake(session, pause_of(scope.hold), now=now))
 
 
 def _column(activity: Activity) -> InstrumentedAttribute[datetime | None]:
@@ -98,17 +98,6 @@ def _owed_runs(session: Session, site: str | None, now: datetime) -> list[int]:
             .execution_options(synchronize_session=False)
         )
     )
-
-
-def _wake(session: Session, hold: str, now: datetime) -> int:
-    woken = session.scalars(
-        update(Notification)
-        .where(is_woken_by(pause_of(hold)))
-        .values(next_attempt_at=now, enqueued_at=None)
-        .returning(Notification.id)
-        .execution_options(synchronize_session=False)
-    )
-    return len(woken.all())
 
 
 def crawls_paused() -> ColumnElement[bool]:

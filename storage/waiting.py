@@ -6,8 +6,10 @@ waits for several of them is woken by the end of any: trying it again costs it n
 """
 
 from collections.abc import Collection
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, and_, or_, update
+from sqlalchemy.orm import Session
 
 from storage.models import Notification
 
@@ -46,10 +48,34 @@ def is_woken_by(name: str) -> ColumnElement[bool]:
     text. Rows live as long as their ttl, so the release after this one needs the column alone.
     """
     is_pause = name.startswith(_PAUSE)
-    of_this_release = Notification.waits_for.in_([name, _PAUSE + _SEVERAL] + ([] if is_pause else [_SEVERAL]))
+    of_this_release = _waits_for(name)
     sentence = words(name, OPERATOR if is_pause else "")
     of_the_last = and_(Notification.reason.is_not(None), Notification.reason.contains(sentence, autoescape=True))
     return and_(Notification.status == "pending", or_(of_this_release, of_the_last))
+
+
+def _waits_for(name: str) -> ColumnElement[bool]:
+    several = [_PAUSE + _SEVERAL] if name.startswith(_PAUSE) else [_PAUSE + _SEVERAL, _SEVERAL]
+    return Notification.waits_for.in_([name, *several])
+
+
+def wake(session: Session, name: str, *, now: datetime) -> int:
+    """Make due what waited for the end of what has this name; returns how many notifications are to be sent.
+
+    What is to replace a text that is shown waits too, but is not counted.
+    """
+    stale = and_(Notification.status == "sent", Notification.to_show.is_not(None), _waits_for(name))
+    woken = [
+        session.scalars(
+            update(Notification)
+            .where(which)
+            .values(next_attempt_at=now, enqueued_at=None)
+            .returning(Notification.id)
+            .execution_options(synchronize_session=False)
+        ).all()
+        for which in (stale, is_woken_by(name))
+    ]
+    return len(woken[-1])
 
 
 def is_held() -> ColumnElement[bool]:

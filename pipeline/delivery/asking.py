@@ -74,17 +74,25 @@ class Timing:
 
     def pushes(self, session: Session, claimed: Sequence[Claimed], *, token: str, now: datetime) -> Counter[int]:
         """How many pushes those who have a cap got today, by user id; one claim at a time counts them."""
-        since = self.capped({n.user_id: n.person for n in claimed if n.person is not None}, now)
+        rings = [n for n in claimed if n.to_show is None]
+        since = self.capped({n.user_id: n.person for n in rings if n.person is not None}, now)
         if not since:
             return Counter()
         deferring.lock(session, since)
         return Counter(deferring.pushed_since(session, since, but_for=token))
 
     def put_off(self, batch: Batch, pushed: Counter[int], at: datetime) -> dict[int, NotificationRecord]:
-        """Those of a claimed batch that are not to be sent now, by id."""
+        """Those of a claimed batch that are not to be sent now, by id.
+
+        What replaces a shown text makes no sound and counts nowhere, so it goes at any hour; not to who paused.
+        """
         records = {}
         for notification in batch.notifications.values():
             if notification.person is None:
+                continue
+            if notification.to_show is not None:
+                if notification.person.paused:
+                    records[notification.id] = judging.replaced(notification)
                 continue
             created_at, ttl_s = batch.life(notification)
             facts = self.facts(

@@ -115,7 +115,7 @@ class Deliveries:
         if not claimed:
             return {}
         with self._database.reading() as session:
-            leads = [n.digest_id for n in claimed if n.digest_id is not None]
+            leads = [n.digest_id for n in claimed if n.digest_id is not None and n.to_show is None]
             contents = digests.contents(session, leads) if leads else {}
             posts = {n.post_id for n in claimed}.union(m.post_id for c in contents.values() for m in c.members)
             closed = pauses.closed(session)

@@ -33,6 +33,8 @@ def compose(post: PostText, notification: Claimed, target: Target) -> Message:
         "post_id": str(post.id),
     }
     link = fill_link(template.link, values)
+    # It takes the place of what is shown: no sound, no number, and no light.
+    replaces = notification.to_show is not None
     return Message(
         delivery_id=f"{notification.id}-{target.device_id}",
         platform=Platform(target.platform),
@@ -53,15 +55,16 @@ def compose(post: PostText, notification: Claimed, target: Target) -> Message:
             "site": post.site,
             "url": post.url,
             **({"link": link} if link != post.url else {}),
+            **({"replaces": "true"} if replaces else {}),
         },
-        badge=notification.badge if template.badge else None,
-        sound=template.sound or None,
-        channel_id=template.channel_id or None,
+        badge=notification.badge if template.badge and not replaces else None,
+        sound=None if replaces else template.sound or None,
+        channel_id=(replaces and template.quiet_channel_id) or template.channel_id or None,
         thread_id=fill(template.thread_id, values) or None,
         image=post.image or template.image or None,
         created_at=notification.created_at,
         ttl_s=post.ttl_s,
-        interruption="time-sensitive" if post.urgent else None,
+        interruption="passive" if replaces else "time-sensitive" if post.urgent else None,
         category="urgent" if post.urgent else None,
     )
 

@@ -84,19 +84,24 @@ def summary(
 
     It is pending as long as one device may still be reached; sent when any device was; and otherwise failed, or
     skipped when there was nothing to be done (no device, or `expired`, which says why nobody wants it any more).
+    One that replaces what is shown stays sent, whatever becomes of that.
     """
+    replaces = notification.to_show is not None
     waiting = [a for a in attempts if a.decision.action in {Action.RETRY, Action.WAIT}]
     if waiting:
         open_ = [a.decision for a in waiting]
         return NotificationRecord(
             id=notification.id,
-            status="pending",
+            status="sent" if replaces else "pending",
             next_attempt_at=now + timedelta(seconds=min(d.delay_s for d in open_)),
             # All of them, each once.
-            reason="; ".join(dict.fromkeys(d.reason for d in open_)),
+            reason=None if replaces else "; ".join(dict.fromkeys(d.reason for d in open_)),
             waits_for=together({a.waits_for for a in waiting if a.waits_for}),
-            counts=any(d.action is Action.RETRY for d in open_),
+            counts=replaces or any(d.action is Action.RETRY for d in open_),
+            is_replacement=replaces,
         )
+    if replaces:
+        return replaced(notification)
     if notification.reached or any(a.decision.action is Action.SENT for a in attempts):
         return NotificationRecord(id=notification.id, status="sent")
     if not attempts:
@@ -107,8 +112,13 @@ def summary(
     return NotificationRecord(id=notification.id, status="failed", reason=reasons[0])
 
 
-def delivery(attempt: Attempt, *, now: datetime) -> DeliveryRecord | None:
-    """The row about one device; None when nothing was sent to it and nothing is over."""
+def replaced(notification: Claimed) -> NotificationRecord:
+    """What becomes of a notification whose devices show the new text, or are not to be shown it any more."""
+    return NotificationRecord(id=notification.id, status="sent", is_replacement=True, shown=notification.to_show)
+
+
+def delivery(attempt: Attempt, *, now: datetime, version: int | None = None) -> DeliveryRecord | None:
+    """The row about one device; None when nothing was sent to it and nothing is over. version: of the text sent."""
     target, outcome, decision = attempt.target, attempt.outcome, attempt.decision
     if outcome is None and decision.action is Action.WAIT:
         return None
@@ -119,12 +129,14 @@ def delivery(attempt: Attempt, *, now: datetime) -> DeliveryRecord | None:
         notification_id=target.notification_id,
         device_id=target.device_id,
         platform=target.platform,
-        status=_STATUS.get(decision.action, "failed"),
+        status="delivered" if target.shows is not None else _STATUS.get(decision.action, "failed"),
         attempts=target.attempts + counts,
         provider_id=outcome.provider_id if outcome else None,
         code=(outcome.code if outcome else decision.reason) or None,
         detail=(outcome.detail if outcome else None) or None,
         next_attempt_at=now + timedelta(seconds=decision.delay_s) if again else None,
+        # One that cannot be replaced is left alone until the next edit.
+        version=target.shows if again else version,
     )
 
 

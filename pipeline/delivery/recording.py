@@ -217,7 +217,7 @@ class Recorder:
             for n in batch.notifications.values()
         }
         kept = [] if bare else [a for a in batch.attempts if a.target.device_id not in batch.gone]
-        rows = [judging.delivery(attempt, now=at) for attempt in kept]
+        rows = [judging.delivery(attempt, now=at, version=batch.of(attempt.target)[1].version) for attempt in kept]
         news = judging.device_news(kept, now=at)
         if bare:
             records = {number: replace(record, reason=None) for number, record in records.items()}
@@ -261,7 +261,8 @@ def _freed(
 
 def _changed(session: Session, batch: Batch, at: datetime) -> dict[int, NotificationRecord]:
     """Records for those that were put off for people who want something else by now: they are asked again."""
-    put_off = [batch.notifications[number] for number in batch.put_off if number in batch.notifications]
+    claimed = [batch.notifications[number] for number in batch.put_off if number in batch.notifications]
+    put_off = [n for n in claimed if n.to_show is None]
     people = deferring.persons(session, {n.user_id for n in put_off}) if put_off else {}
     return {
         n.id: NotificationRecord(id=n.id, status="pending", next_attempt_at=at, counts=n.reached)
@@ -330,7 +331,8 @@ def _troubles(session: Session, batch: Batch) -> Iterator[Line]:
 
 
 def _tally(batch: Batch, held: set[int]) -> Tally:
-    ours = (a for a in batch.attempts if a.target.notification_id in held)
+    # What replaces a text that is shown already is no news, and its post is old.
+    ours = (a for a in batch.attempts if a.target.notification_id in held and a.target.shows is None)
     return Counter((a.target.platform, a.decision.action, batch.of(a.target)[1].first_seen_at) for a in ours)
 
 
@@ -351,4 +353,5 @@ def _log(batch: Batch, held: set[int]) -> None:
 
 def _fields(batch: Batch, attempt: Attempt) -> dict[str, object]:
     notification, _ = batch.of(attempt.target)
-    return {"post": notification.post_id, "platform": attempt.target.platform, "user": notification.user}
+    again = {"replaces": True} if attempt.target.shows is not None else {}
+    return {"post": notification.post_id, "platform": attempt.target.platform, "user": notification.user, **again}

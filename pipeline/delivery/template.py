@@ -36,6 +36,8 @@ class PushTemplate:
     sound: str = "default"
     # The Android notification channel; "" for the app's own default.
     channel_id: str = ""
+    # The Android channel of what only replaces a text that is shown; "" for the same.
+    quiet_channel_id: str = ""
     # The https address of a picture; "" for none.
     image: str = ""
     # Whether the app's icon shows the number of unread notifications.
@@ -49,7 +51,7 @@ class PushTemplate:
         _check("link", self.link, LINK_PLACEHOLDERS)
         if not self.link.startswith("{url}") and not urlsplit(self.link).scheme:
             raise TemplateError(f"link: {self.link!r} is no address: begin with {{url}}, https:// or the app's scheme")
-        for name in ("sound", "channel_id"):
+        for name in ("sound", "channel_id", "quiet_channel_id"):
             _check_plain(name, getattr(self, name))
         _check_plain("image", self.image)
         if self.image and (urlsplit(self.image).scheme != "https" or not urlsplit(self.image).hostname):
@@ -77,6 +79,12 @@ class PushTemplate:
         """What differs from the default, for the site's column."""
         mine, usual = asdict(self), asdict(PushTemplate())
         return {name: value for name, value in mine.items() if value != usual[name]}
+
+
+def reads_body(template: PushTemplate) -> bool:
+    """Whether any text of a message is made of a post's body."""
+    texts = (template.title, template.body, *template.data.values())
+    return any(name in {"body", "excerpt"} for text in texts for _, name in _pieces(text))
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:

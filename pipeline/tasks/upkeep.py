@@ -43,9 +43,9 @@ def sweep() -> None:
 # The next tick comes in five seconds, so a retry would be a repeat.
 @app.task(name="send_due", throws=TRANSIENT_ERRORS)
 def send_due() -> None:
-    """Enqueue the notifications whose next attempt is due, and the digests of what has waited."""
+    """Enqueue the notifications whose next attempt is due, digests of what has waited, and what is to be replaced."""
     sweeping.send_due(resources.database(), broker())
-    sweeping.send_digests(resources.database(), broker())
+    sweeping.send_beside(resources.database(), broker())
 
 
 @app.task(name="correct_schedules", throws=TRANSIENT_ERRORS)

@@ -30,10 +30,11 @@ in its hands is sent for again too, once a minute and only into a queue that is 
 NOTIFY_LEASE = timedelta(seconds=60)
 """At least as long as a sender's claim (pipeline.celery.NOTIFY_LEASE_S)."""
 SLICE = 1000
-DIGESTS_SHARE = 8
-"""Digests are added while no more than this part of the notify queue's bound is taken, and as many at once."""
-DIGESTS_S = 4.5
-"""How long one tick of five seconds goes on making digests while there are more."""
+SHARE = 8
+"""Digests and replacements are added while no more than this part of the notify queue's bound is taken, and as many at
+once."""
+BESIDE_S = 4.5
+"""How long one tick of five seconds goes on with them while there are more."""
 ROOM_S = 0.1
 """How often it looks whether there is room for them."""
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -63,6 +64,8 @@ class Swept:
     # Whose lead was gone.
     digests: int
     notifications: int
+    # Texts that phones show still to be replaced.
+    replacements: int = 0
     # Times that a wrong clock wrote; to mend them asks for nothing again.
     brought_back: int = 0
 
@@ -80,12 +83,14 @@ def sweep(database: Database, broker: Broker) -> Swept:
     broker.publish("crawl_site", [(run_id,) for run_id in runs])
     stranded = _stranded_fan_outs(database, broker)
     broker.publish("fan_out_post", [(post_id,) for post_id in [*ready, *stranded]])
+    lost = _lost_before(database, broker, "notify_user")
     swept = Swept(
         dead_runs=dead,
         runs=len(runs),
         fan_outs=len(stranded),
         digests=_mend_digests(database),
-        notifications=send_due(database, broker, lost_before=_lost_before(database, broker, "notify_user")),
+        notifications=send_due(database, broker, lost_before=lost),
+        replacements=send_replacements(database, broker, lost_before=lost),
         brought_back=moved,
     )
     if swept:
@@ -120,13 +125,14 @@ def send_due(database: Database, broker: Broker, *, lost_before: datetime = LONG
     return count
 
 
-def send_digests(database: Database, broker: Broker) -> int:
-    """Make digests of what waited and is due, and send their messages, for as long as a tick lasts; returns how many.
+def send_beside(database: Database, broker: Broker) -> int:
+    """Send for what makes no sound, for as long as a tick lasts: digests, made of what waited and is due, and
+    replacements of what is shown; returns how many.
 
     They leave most of the notify queue empty: what is new to other people stands behind few of them, however many
     there are.
     """
-    end, count, most = elapsed() + DIGESTS_S, 0, broker.notify_queue_max // DIGESTS_SHARE
+    end, count, most = elapsed() + BESIDE_S, 0, broker.notify_queue_max // SHARE
     while elapsed() < end:
         if broker.length("notify_user") > most:
             time.sleep(ROOM_S)
@@ -134,10 +140,25 @@ def send_digests(database: Database, broker: Broker) -> int:
         with database.writing() as session:
             formed = digests.form(session, now=now(), limit=most + 1)
         broker.publish("send_digest", [(digest_id,) for digest_id in formed.digests])
-        count += len(formed.digests)
-        if formed.notifications <= most:
+        replacements = send_replacements(database, broker)
+        count += len(formed.digests) + replacements
+        if max(formed.notifications, replacements) <= most:
             break
     return count
+
+
+def send_replacements(database: Database, broker: Broker, *, lost_before: datetime = LONG_AGO) -> int:
+    """Enqueue notifications that are to replace what phones show, if there is room beside what is new; how many.
+
+    With `lost_before`, also those whose message was sent before that and is gone.
+    """
+    most = broker.notify_queue_max // SHARE
+    if broker.length("notify_user") > most:
+        return 0
+    with database.writing() as session:
+        keys = notifications.due(session, now=now(), lost_before=lost_before, limit=most + 1, replacing=True)
+    broker.publish("notify_user", keys)
+    return len(keys)
 
 
 def _mend_digests(database: Database) -> int:

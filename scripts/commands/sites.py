@@ -106,6 +106,7 @@ def show(name: str, *, as_json: bool) -> None:
         "baseline_done": site.baseline_done,
         "group": site.group,
         "labels": site.labels,
+        "edits": site.edits,
         "max_age_s": site.max_age_s,
         "ttl_s": site.ttl_s,
         "posts": state.posts,

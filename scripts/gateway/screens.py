@@ -98,7 +98,9 @@ def _notice(shown: Shown, platform: str) -> Notice:
 
 def _badge(platform: str, newest_first: Sequence[Shown], visible: int) -> int:
     """An iPhone shows the last number that it was told; Android counts what it shows, unless it is told."""
-    told = next((number for each in newest_first if (number := _told(each.last)) is not None), None)
+    # What replaces another silently tells none: the one before it stays.
+    pushes = sorted({push.number: push for each in newest_first for push in (each.first, each.last)}.items())
+    told = next((number for _, push in reversed(pushes) if (number := _told(push)) is not None), None)
     if platform == "apns":
         return told or 0
     return visible if told is None else min(told, 999) if visible else 0

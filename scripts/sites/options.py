@@ -13,6 +13,7 @@ from pipeline.scheduling.schedule import next_runs, parse_schedule
 from pipeline.settings import get_settings
 from scripts.sites.trial import Definition
 from spiders.definitions import SiteDefinition, check_group, check_params, seconds, with_passwords
+from storage.models import EDITS
 
 PARAM_OPTIONS = {
     "url": "The page or feed to watch.",
@@ -66,6 +67,11 @@ def rhythm_options(command: Any) -> Any:
         click.option(
             "--match-body/--no-match-body", default=None, help="Look for phrases in the body too; default: no."
         ),
+        click.option(
+            "--edits",
+            type=click.Choice(EDITS),
+            help="What an edit does to phones that show the post: replace shows the new text silently; default: keep.",
+        ),
         click.option("--labels", help="What the site puts in brackets around titles, comma-separated; for its group."),
         click.option("--group", help="Sites of one group that say the same tell a person once; default: none."),
         click.option(
@@ -92,6 +98,7 @@ _KEYS = (
     "ttl",
     "match_body",
     "urgent",
+    "edits",
     "group",
     "labels",
     "allow_private",

@@ -28,6 +28,7 @@ _EXAMPLE = {
 @click.option("--thread-id", help='What iOS groups by; default: "{site}".')
 @click.option("--sound", help='The name of a sound in the app; "" for silence; default: "default".')
 @click.option("--channel-id", help="The Android notification channel.")
+@click.option("--quiet-channel-id", help="The Android channel of a text that replaces one that is shown.")
 @click.option("--image", help="The https address of a picture.")
 @click.option("--badge/--no-badge", default=None, help="Show the number of unread notifications on the app's icon.")
 @click.option("--data", "pairs", multiple=True, metavar="NAME=TEMPLATE", help="A further value for the app.")
@@ -68,6 +69,7 @@ def _shown(name: str, template: PushTemplate) -> dict[str, Any]:
         "thread_id": template.thread_id,
         "sound": template.sound,
         "channel_id": template.channel_id,
+        "quiet_channel_id": template.quiet_channel_id,
         "image": template.image,
         "badge": template.badge,
         "data": dict(template.data),

@@ -91,6 +91,8 @@ class Post(Base):
     published_at: Mapped[datetime | None]
     first_seen_at: Mapped[datetime]
     content_hash: Mapped[str] = mapped_column(String(64))
+    # Counts the edits since its readers were found: what a phone shows is of one of them.
+    version: Mapped[int] = mapped_column(server_default="0")
     fanout: Mapped[str] = mapped_column(String(16), server_default="undecided")
     # The last user id whose notification rows and messages are done; a fan-out goes on after it.
     fanout_cursor: Mapped[int] = mapped_column(BigInteger, server_default="0")
@@ -132,7 +134,10 @@ class PostEdit(Base):
     """A post whose text changed since its readers were found (storage.edits). Written under the lock of its post."""
 
     __tablename__ = "post_edits"
-    __table_args__ = (partial_index("ix_post_edits_changed", "post_id", where="changed"),)
+    __table_args__ = (
+        partial_index("ix_post_edits_changed", "post_id", where="changed"),
+        partial_index("ix_post_edits_replace_at", "replace_at", where="replace_at IS NOT NULL"),
+    )
 
     post_id: Mapped[int] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True)
     # The text by which the readers were found; empty when there is nothing to do.
@@ -146,3 +151,8 @@ class PostEdit(Base):
     expected: Mapped[bool]
     # Digests of what was found in the texts for which the post was fanned out, the latest last.
     seen: Mapped[list[int]] = mapped_column(server_default=text("'[]'"), default=list)
+    # When the phones that show the post are to show its text; None while there is nothing to replace.
+    replace_at: Mapped[datetime | None]
+    # The last such times, in seconds since 1970, and a digest of the text of the last.
+    replaced: Mapped[list[int]] = mapped_column(server_default=text("'[]'"), default=list)
+    shown: Mapped[int | None] = mapped_column(BigInteger)

@@ -35,6 +35,7 @@ class Notification(Base):
         # The badge: how many of a user's notifications are unread.
         partial_index("ix_notifications_unread", "user_id", where="status = 'sent' AND read_at IS NULL"),
         partial_index("ix_notifications_deferred", "user_id", where="deferred IS NOT NULL"),
+        partial_index("ix_notifications_to_show", "next_attempt_at", where="to_show IS NOT NULL"),
         partial_index("ix_notifications_digest_id", "digest_id", where="digest_id IS NOT NULL"),
     )
 
@@ -66,6 +67,9 @@ class Notification(Base):
     deferred: Mapped[str | None] = mapped_column(String(16))
     # The digest that it is told in. No foreign key: digests go when all of their notifications have gone.
     digest_id: Mapped[int | None] = mapped_column(BigInteger)
+    # Status sent: its devices show an older text than this version of its post, and are to show it instead
+    # (storage.replacing). It is then claimed, leased and put off as a pending one is.
+    to_show: Mapped[int | None]
 
 
 class Digest(Base):
@@ -112,6 +116,8 @@ class Delivery(Base):
     # The vendor's own code and the text of its answer; never a token.
     code: Mapped[str | None] = mapped_column(String(64))
     detail: Mapped[str | None]
-    # Status retry: not before this, whatever the user's other devices are due for.
+    # The version of the post's text that the device shows; NULL is 0.
+    version: Mapped[int | None]
+    # Status retry: not before this, whatever the user's other devices are due for. Delivered: no replacement before it.
     next_attempt_at: Mapped[datetime | None]
     at: Mapped[datetime]

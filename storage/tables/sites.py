@@ -1,12 +1,16 @@
 """The sites that are watched, and what is kept of them from one crawl to the next."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, get_args
 
 from sqlalchemy import ForeignKey, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from storage.types import Base, BigId
+
+Edits = Literal["keep", "replace"]
+EDITS: tuple[Edits, ...] = get_args(Edits)
+"""What an edit may do to the phones that show the post: leave them alone, or show its new text silently."""
 
 
 class Site(Base):
@@ -59,6 +63,8 @@ class Site(Base):
     push_paused_at: Mapped[datetime | None]
     # Its posts pass the quiet hours of those who allow it.
     urgent: Mapped[bool] = mapped_column(server_default=text("false"))
+    # One of EDITS.
+    edits: Mapped[str] = mapped_column(String(16), server_default="keep")
 
 
 class SiteSession(Base):

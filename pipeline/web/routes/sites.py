@@ -138,7 +138,7 @@ def _options(body: Definition) -> list[str]:
     ]
 
 
-_WORDS = ("spider", "url", "schedule", "timezone", "active_hours", "max_age", "ttl", "robots_exempt")
+_WORDS = ("spider", "url", "schedule", "timezone", "active_hours", "max_age", "ttl", "edits", "robots_exempt")
 
 
 def _given(name: str, value: str | None) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from pipeline.web.schemas.basics import In, Name, PageIn, PostBrief, Text
+from storage.models import Edits
 
 
 class SiteBrief(BaseModel):
@@ -44,6 +45,9 @@ class Definition(In):
     ttl: Text | None = Field(None, examples=["3d"])
     match_body: bool | None = None
     urgent: bool | None = Field(None, description="Its posts ring in quiet hours too, of users who allow it.")
+    edits: Edits | None = Field(
+        None, description="What an edit does to phones that show the post: replace shows the new text silently."
+    )
     allow_private: bool | None = None
     robots_exempt: Text | None = Field(None, description="Why robots.txt is not obeyed.")
 

@@ -69,6 +69,10 @@ def test_a_stored_site_is_exported_as_it_was_imported() -> None:
         ("[sites.a]\nurl = 'http://x/'", "site 'a': the key spider is missing"),
         ("[sites.a]\nspider = 'feed'", "site 'a': the parameter url is missing"),
         ("[sites.a]\nspider = 'feed'\nurl = 'http://x/'\nrow = 'tr'", "site 'a': unknown key 'row'"),
+        (
+            "[sites.a]\nspider = 'feed'\nurl = 'http://x/'\nedits = 'ring'",
+            "edits is 'ring'; it must be keep or replace",
+        ),
         ("[sites.a]\nspider = 'feed'\nurl = 'http://x/'\nmax_age = 'old'", "site 'a': max_age: 'old' is no duration"),
         (
             "[sites.a]\nspider = 'feed'\nurl = 'http://x/'\nenabled = 'yes'",

@@ -12,7 +12,9 @@ from storage.claims import Claimed, PostText, Target
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
 
-def composed(*, phrase: str | None = "장학", push: dict[str, object] | None = None, **post: object) -> Message:
+def composed(
+    *, phrase: str | None = "장학", push: dict[str, object] | None = None, to_show: int | None = None, **post: object
+) -> Message:
     values: dict[str, object] = {
         "id": 7,
         "site": "konkuk",
@@ -26,7 +28,16 @@ def composed(*, phrase: str | None = "장학", push: dict[str, object] | None = 
         **post,
     }
     notification = Claimed(
-        id=1, post_id=7, user_id=3, user="minji", attempts=1, created_at=NOW, phrase=phrase, badge=4, reached=False
+        id=1,
+        post_id=7,
+        user_id=3,
+        user="minji",
+        attempts=1,
+        created_at=NOW,
+        phrase=phrase,
+        badge=4,
+        reached=False,
+        to_show=to_show,
     )
     target = Target(
         notification_id=1,
@@ -134,3 +145,20 @@ def test_a_long_address_gives_way_to_the_sites_own() -> None:
         assert len(payload) <= MAX_PAYLOAD_BYTES
         assert (message.title, message.body) == (asked.title, asked.body)
         assert message.url == message.data["url"] == "https://board.example/list"
+
+
+@pytest.mark.parametrize(
+    ("push", "channel"),
+    [({}, None), ({"channel_id": "loud"}, "loud"), ({"channel_id": "loud", "quiet_channel_id": "quiet"}, "quiet")],
+)
+def test_what_replaces_a_shown_text_is_silent_and_changes_no_number(push: dict[str, object], channel: str) -> None:
+    usual, message = composed(push=push, urgent=True), composed(push=push, urgent=True, to_show=2)
+    assert (message.tag, message.title, message.delivery_id) == (usual.tag, usual.title, usual.delivery_id)
+    assert message.data == {**usual.data, "replaces": "true"}
+    android = fcm_payload(message, NOW)["android"]
+    assert (android["priority"], android["notification"].get("channel_id")) == ("normal", channel)
+    assert {"sound", "notification_count"}.isdisjoint(android["notification"])
+    assert android["notification"]["notification_priority"] == "PRIORITY_LOW"
+    aps = apns_payload(message)["aps"]
+    assert {"sound", "badge"}.isdisjoint(aps)
+    assert aps["interruption-level"] == "passive"

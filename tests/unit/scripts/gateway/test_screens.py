@@ -81,6 +81,13 @@ def test_the_same_tag_replaces_and_moves_up() -> None:
     assert screen.newest == 3
 
 
+def test_a_silent_replacement_is_quiet_and_leaves_the_badge() -> None:
+    ring, silent = apns("old", sound="default", badge=3), apns("new", **{"interruption-level": "passive"})
+    screen = drawn(ring, silent, silent, tags=("a", "a", "a"))
+    assert [(notice.title, notice.sends, notice.quiet) for notice in screen.notices] == [("new", 3, True)]
+    assert screen.badge == 3
+
+
 def test_what_has_no_text_is_not_shown() -> None:
     assert drawn(fcm(data=True)).notices == []
 
