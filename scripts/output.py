@@ -16,8 +16,6 @@ from pipeline.basics.durations import exact_duration
 from pipeline.basics.text import printable
 from pipeline.resources import now
 from pipeline.settings import get_settings
-from scripts import json_answers
-from scripts.errors import CommandError
 from storage.overview import Amount, Precision
 from storage.session import Database
 
@@ -45,8 +43,30 @@ def _keep_wide(ctx: click.Context, _option: click.Parameter, is_wide: bool) -> N
 _WIDE = f"{__name__}.wide"
 LARGEST_ID = 2**63 - 1
 """What a database's column holds."""
-ID = click.IntRange(1, LARGEST_ID)
+
+
+class Number(click.IntRange):
+    """A whole number that a database's column holds."""
+
+    name = "number"
+
+    def __init__(self, least: int) -> None:
+        super().__init__(least, LARGEST_ID)
+
+    def _describe_range(self) -> str:
+        """See click, which has all digits stand in each page of help."""
+        return f"{self.min} to 2^63-1"
+
+
+ID = Number(1)
 """The number of a post, a device, a notification."""
+
+
+def moment(text: str) -> datetime:
+    """The moment of a date and a time of day. Raises ValueError or OverflowError for anything else."""
+    found = datetime.fromisoformat(text)
+    # Without a zone a datetime is understood as the machine's.
+    return found.replace(tzinfo=found.tzinfo or get_settings().display_zone).astimezone(UTC)
 
 
 class Moment(click.ParamType[datetime]):
@@ -59,44 +79,21 @@ class Moment(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         try:
-            found = datetime.fromisoformat(value)
-            # Without a zone a datetime is understood as the machine's.
-            zone = found.tzinfo or get_settings().display_zone
-            return found.replace(tzinfo=zone).astimezone(UTC)
+            return moment(value)
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is no moment: write it like 2026-12-01 23:30", param, ctx)
 
 
-def yes_option(command: Command) -> Command:
-    """Add --yes to a command that asks before it does harm."""
-    return click.option("--yes", is_flag=True, help="Do not ask.")(command)
-
-
-def ask(question: str, *, yes: bool) -> None:
-    """Go on only if the answer is yes. Raises CommandError otherwise, as where nobody can be asked."""
-    if yes:
-        return
-    if json_answers.is_wanted():
-        raise CommandError(f"{question} Nobody is asked where --json is given: --yes does it")
-    try:
-        is_wanted = click.confirm(question)
-    except click.Abort:
-        click.echo()
-        is_wanted = False
-    if not is_wanted:
-        raise CommandError("nothing was done; --yes does it without a question")
-
-
-def limit_option(command: Command) -> Command:
+def limit_option(*, default: int = 50) -> Callable[[Command], Command]:
     """Add --limit to a command that lists; None is all."""
     return click.option(
         "--limit",
-        type=click.IntRange(0, LARGEST_ID),
-        default=50,
+        type=Number(0),
+        default=default,
         show_default=True,
         callback=lambda _ctx, _option, value: value or None,
         help="At most so many; 0: all.",
-    )(command)
+    )
 
 
 def open_database() -> Database:
@@ -113,12 +110,12 @@ def show_rows(
     empty: str,
     narrow: Sequence[str] = (),
     whole: Collection[str] = (),
-    total: Amount | None = None,
+    cut: str | None = None,
 ) -> None:
     """Print rows as a table, or as a JSON list; `empty` is said when there are none.
 
     narrow: the columns that are shown without --wide; default: all. whole: those in which nothing is cut.
-    total: how many there are, if these are not all.
+    cut: what is said when these are not all (scripts.lists).
     """
     listed = list(rows)
     if as_json:
@@ -142,8 +139,8 @@ def show_rows(
     click.echo(click.style(head, bold=True))
     for line in lines:
         click.echo(line)
-    if total is not None and total.count > len(listed):
-        click.echo(f"{len(listed)} of {in_words(total)}, --limit 0 for all")
+    if cut is not None:
+        click.echo(cut)
 
 
 def in_words(amount: Amount) -> str:

@@ -96,8 +96,8 @@ def note_use(session: Session, key_id: int, *, now: datetime) -> None:
     session.execute(update(ApiKey).where(ApiKey.id == key_id).values(last_used_at=now))
 
 
-def revoke(session: Session, name_or_prefix: str, *, now: datetime) -> Sequence[ApiKey]:
-    """Take a key away, or all keys of a name; it takes effect at once. Raises ApiKeyError when there is none."""
+def known_as(session: Session, name_or_prefix: str) -> Sequence[ApiKey]:
+    """The key of a prefix, or those of a name, that are not revoked. Raises ApiKeyError when there is none."""
     keys = session.scalars(
         select(ApiKey).where(
             or_(ApiKey.name == name_or_prefix, ApiKey.prefix == name_or_prefix), ApiKey.revoked_at.is_(None)
@@ -105,6 +105,12 @@ def revoke(session: Session, name_or_prefix: str, *, now: datetime) -> Sequence[
     ).all()
     if not keys:
         raise ApiKeyError(f"there is no valid key {name_or_prefix!r}: `crawlpush keys list` shows names and prefixes")
+    return keys
+
+
+def revoke(session: Session, name_or_prefix: str, *, now: datetime) -> Sequence[ApiKey]:
+    """Take a key away, or all keys of a name; it takes effect at once. Raises ApiKeyError when there is none."""
+    keys = known_as(session, name_or_prefix)
     for key in keys:
         key.revoked_at = now
     return keys

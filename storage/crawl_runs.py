@@ -289,15 +289,7 @@ def recent(session: Session, site_id: int, *, limit: int) -> Sequence[CrawlRun]:
     ).all()
 
 
-def listing(
-    session: Session, *, site_id: int | None, since: datetime | None, failed: bool, limit: int | None
-) -> Sequence[tuple[CrawlRun, str]]:
-    """The latest runs with their sites' names, the newest first: of one site or of all, created since, failed."""
-    query = select(CrawlRun, Site.name).join(Site, Site.id == CrawlRun.site_id)
-    if site_id is not None:
-        query = query.where(CrawlRun.site_id == site_id)
-    if since is not None:
-        query = query.where(CrawlRun.created_at >= since)
-    if failed:
-        query = query.where(CrawlRun.status == "failed")
+def listing(session: Session, *which: ColumnElement[bool], limit: int | None) -> Sequence[tuple[CrawlRun, str]]:
+    """The latest runs that meet the conditions, with their sites' names, the newest first."""
+    query = select(CrawlRun, Site.name).join(Site, Site.id == CrawlRun.site_id).where(*which)
     return session.execute(query.order_by(CrawlRun.id.desc()).limit(limit)).all()

@@ -54,7 +54,7 @@ class NotificationRow:
 
 def listing(
     session: Session,
-    *,
+    *which: ColumnElement[bool],
     user_id: int | None = None,
     user: str | None = None,
     post_id: int | None = None,
@@ -66,7 +66,7 @@ def listing(
     limit: int | None,
     with_devices: bool = True,
 ) -> list[NotificationRow]:
-    """The newest notifications, with the outcome on each device unless nobody wants to know.
+    """The newest notifications that meet the conditions, with the outcome on each device unless nobody wants to know.
 
     Without `merged`, each story once. `user` is the app's id of a person. `before` is the id of the last one of the
     page before: pages stay what they are while new notifications come.
@@ -101,6 +101,7 @@ def listing(
         .join(Post, Post.id == Notification.post_id)
         .join(Site, Site.id == Post.site_id)
         .outerjoin(Keyword, Keyword.id == Notification.keyword_id)
+        .where(*which)
         .order_by(Notification.id.desc())
         .limit(limit)
     )

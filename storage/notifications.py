@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from storage.deferring import FORM_AGAIN
 from storage.matching import EVERYBODY, Hit, matching_users, window_end
-from storage.models import Delivery, Notification
+from storage.models import Delivery, Notification, Post
 from storage.serving import Ask, Served, serve, serve_story
 from storage.stories import DROPPED
 from storage.waiting import is_held
@@ -159,11 +159,19 @@ def enqueued_at(session: Session, key: Key) -> datetime | None:
     )
 
 
-def redrive(session: Session, *, now: datetime) -> int:
-    """Make failed notifications pending again and return how many; the next tick sends for them."""
+def of_site(site_id: int) -> ColumnElement[bool]:
+    """Whether a notification is of a post of this site."""
+    return Notification.post_id.in_(select(Post.id).where(Post.site_id == site_id))
+
+
+def redrive(session: Session, *which: ColumnElement[bool], now: datetime) -> int:
+    """Make failed notifications (those that meet the conditions) pending again; the next tick sends for them.
+
+    Returns how many.
+    """
     again = session.scalars(
         update(Notification)
-        .where(Notification.status == "failed")
+        .where(Notification.status == "failed", *which)
         .values(
             status="pending",
             attempts=0,
@@ -180,11 +188,11 @@ def redrive(session: Session, *, now: datetime) -> int:
     return len(again)
 
 
-def drop_pending(session: Session) -> int:
-    """Skip all pending notifications and return how many."""
+def drop_pending(session: Session, *which: ColumnElement[bool]) -> int:
+    """Skip the pending notifications that meet the conditions, without any all, and return how many."""
     dropped = session.scalars(
         update(Notification)
-        .where(Notification.status == "pending")
+        .where(Notification.status == "pending", *which)
         .values(status="skipped", reason=DROPPED, waits_for=None, deferred=None)
         .returning(Notification.id)
         .execution_options(synchronize_session=False)

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, case, func, literal, select, text
+from sqlalchemy import ColumnElement, Select, case, func, literal, select, text
 from sqlalchemy.orm import Session
 
 from storage.models import (
@@ -63,9 +63,16 @@ class SiteState:
     posts: int
 
 
-def site_states(session: Session, *, name: str | None = None, with_posts: bool = True) -> list[SiteState]:
+def site_states(
+    session: Session,
+    *which: ColumnElement[bool],
+    name: str | None = None,
+    with_posts: bool = True,
+    limit: int | None = None,
+) -> list[SiteState]:
     """Every site (or one) with its last run and the numbers of its posts, by name.
 
+    which: conditions on the sites.
     with_posts: count them, which of all that is told here takes longest; else each site has 0.
     """
     last = select(func.max(CrawlRun.id)).where(CrawlRun.site_id == Site.id).correlate(Site).scalar_subquery()
@@ -78,7 +85,9 @@ def site_states(session: Session, *, name: str | None = None, with_posts: bool =
         select(Site, CrawlRun, func.coalesce(held.c.held, 0), posts)
         .outerjoin(CrawlRun, CrawlRun.id == last)
         .outerjoin(held, held.c.site_id == Site.id)
+        .where(*which)
         .order_by(Site.name)
+        .limit(limit)
     )
     if name is not None:
         query = query.where(Site.name == name)
@@ -104,9 +113,9 @@ def counts(session: Session) -> dict[str, Amount]:
     }
 
 
-def how_many(session: Session, table: type[Base], **columns: Any) -> Amount:
-    """How many rows have these values in these columns; None stands for any value."""
-    return _counted(session, select(literal(1)).select_from(table).filter_by(**_given(columns)))
+def how_many(session: Session, table: type[Base], *which: ColumnElement[bool], **columns: Any) -> Amount:
+    """How many rows meet the conditions and have these values in these columns; None stands for any value."""
+    return _counted(session, select(literal(1)).select_from(table).where(*which).filter_by(**_given(columns)))
 
 
 def _given(columns: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage import edits
@@ -317,13 +317,18 @@ SEARCHED = 20_000
 
 
 def latest(
-    session: Session, *, site_id: int | None, limit: int | None, before: int | None = None, title: str | None = None
+    session: Session,
+    *which: ColumnElement[bool],
+    site_id: int | None,
+    limit: int | None,
+    before: int | None = None,
+    title: str | None = None,
 ) -> Sequence[tuple[Post, str]]:
-    """The newest posts with the names of their sites.
+    """The newest posts that meet the conditions, with the names of their sites.
 
     `before` is the id of the last post of the page before; `title` is looked for in the titles of the SEARCHED newest.
     """
-    query = select(Post, Site.name).join(Site).order_by(Post.id.desc()).limit(limit)
+    query = select(Post, Site.name).join(Site).where(*which).order_by(Post.id.desc()).limit(limit)
     if site_id is not None:
         query = query.where(Post.site_id == site_id)
     if before is not None:

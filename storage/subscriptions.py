@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import (
+    ColumnElement,
     String,
     and_,
     delete,
@@ -258,14 +259,19 @@ class SubscriptionRow:
 
 
 def listing(
-    session: Session, *, user_id: int | None, subscription_id: int | None = None, limit: int | None
+    session: Session,
+    *which: ColumnElement[bool],
+    user_id: int | None,
+    subscription_id: int | None = None,
+    limit: int | None,
 ) -> list[SubscriptionRow]:
-    """Subscriptions, oldest first."""
+    """Subscriptions that meet the conditions, oldest first."""
     query = (
         select(Subscription, User.external_id, Keyword.text, Keyword.kind, Site.name)
         .join(User, User.id == Subscription.user_id)
         .outerjoin(Keyword, Keyword.id == Subscription.keyword_id)
         .outerjoin(Site, Site.id == Subscription.site_id)
+        .where(*which)
         .order_by(Subscription.id)
         .limit(limit)
     )

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import Row, Select, String, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, String, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from storage.device_tokens import DeviceError, in_one_form
@@ -76,8 +76,8 @@ def names_and_zones(session: Session, user_ids: Sequence[int]) -> Sequence[Row[i
     return session.execute(query).all()
 
 
-def listing(session: Session, *, limit: int | None) -> Sequence[tuple[User, int, int]]:
-    """Users in the order of their ids, each with the numbers of enabled devices and of subscriptions."""
+def listing(session: Session, *which: ColumnElement[bool], limit: int | None) -> Sequence[tuple[User, int, int]]:
+    """Users that meet the conditions, by their ids, each with the numbers of enabled devices and of subscriptions."""
     devices = (
         select(func.count())
         .where(Device.user_id == User.id, Device.disabled_at.is_(None))
@@ -85,7 +85,8 @@ def listing(session: Session, *, limit: int | None) -> Sequence[tuple[User, int,
         .scalar_subquery()
     )
     subscriptions = select(func.count()).where(Subscription.user_id == User.id).correlate(User).scalar_subquery()
-    return session.execute(select(User, devices, subscriptions).order_by(User.id).limit(limit)).all()
+    query = select(User, devices, subscriptions).where(*which)
+    return session.execute(query.order_by(User.id).limit(limit)).all()
 
 
 def forget(session: Session, external_id: str) -> None:
@@ -218,9 +219,11 @@ def replace_token(session: Session, platform: str, old: str, new: str, *, now: d
     return device
 
 
-def devices(session: Session, *, user_id: int | None, limit: int | None) -> Sequence[tuple[Device, str]]:
-    """Devices with their users' external ids, oldest first."""
-    query = select(Device, User.external_id).join(User).order_by(Device.id).limit(limit)
+def devices(
+    session: Session, *which: ColumnElement[bool], user_id: int | None, limit: int | None
+) -> Sequence[tuple[Device, str]]:
+    """Devices that meet the conditions, with their users' external ids, oldest first."""
+    query = select(Device, User.external_id).join(User).where(*which).order_by(Device.id).limit(limit)
     if user_id is not None:
         query = query.where(Device.user_id == user_id)
     return session.execute(query).all()

@@ -9,10 +9,12 @@ from pipeline.people.importing import device_importer
 from pipeline.push.message import Platform
 from pipeline.resources import now
 from scripts.files.importing import export_options, import_options, run_export, run_import
-from scripts.output import ID, limit_option, open_database, shortened_token, show_rows, table_options
-from storage import export, overview
+from scripts.lists import cut, list_options
+from scripts.output import ID, open_database, shortened_token, show_rows
+from storage import export
 from storage import users as stored
 from storage.models import Device
+from storage.parts import Part, conditions
 
 platform_option = click.option(
     "--platform",
@@ -29,11 +31,11 @@ def devices() -> None:
 
 @devices.command("list")
 @click.option("--user", help="Only this user's.")
-@limit_option
-@table_options
-def list_devices(user: str | None, limit: int | None, *, as_json: bool) -> None:
+@list_options()
+def list_devices(user: str | None, part: Part, *, as_json: bool) -> None:
     """List devices. Tokens are shown in part only."""
     with open_database().reading() as session:
+        which = conditions(session, Device, part)
         user_id = stored.by_external_id(session, user).id if user else None
         rows = [
             {
@@ -45,15 +47,15 @@ def list_devices(user: str | None, limit: int | None, *, as_json: bool) -> None:
                 "last_seen": device.last_seen_at,
                 "disabled": device.disabled_reason if device.disabled_at else None,
             }
-            for device, owner in stored.devices(session, user_id=user_id, limit=limit)
+            for device, owner in stored.devices(session, *which, user_id=user_id, limit=part.limit)
         ]
-        total = overview.how_many(session, Device, user_id=user_id) if len(rows) == limit else None
+        rest = cut(session, Device, part, rows, *which, user_id=user_id)
     show_rows(
         rows,
         as_json=as_json,
-        empty="no devices yet: `crawlpush devices add` registers one",
+        empty="no devices: `crawlpush devices add` registers one",
         narrow=("id", "user", "platform", "token", "last_seen", "disabled"),
-        total=total,
+        cut=rest,
     )
 
 

@@ -1,13 +1,16 @@
 """`crawlpush keys`: who may call the HTTP API."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import click
 
 from pipeline.resources import now
 from pipeline.web.keys import ALGORITHMS, SERVER_SCOPES, SIGN, make_server_key, make_signing_key
+from scripts.asking import Ask, asks_first
 from scripts.output import json_option, open_database, show_record, show_rows, table_options
 from storage import api_keys
+from storage.models import ApiKey
 
 
 @click.group()
@@ -93,8 +96,16 @@ def _state(revoked: bool, expired: bool) -> str:
 
 @keys.command()
 @click.argument("key", metavar="NAME_OR_PREFIX")
-def revoke(key: str) -> None:
+@asks_first
+def revoke(key: str, *, ask: Ask) -> None:
     """Take a key away by its prefix, or all keys of a name; whoever uses one is refused from now on."""
-    with open_database().writing() as session:
-        gone = api_keys.revoke(session, key, now=now())
-    click.echo(f"revoked: {', '.join(f'{each.name} ({each.prefix})' for each in gone)}")
+    database = open_database()
+    with database.reading() as session:
+        ask(f"revoke {_names(api_keys.known_as(session, key))}, and refuse whoever uses them")
+    with database.writing() as session:
+        gone = _names(api_keys.revoke(session, key, now=now()))
+    click.echo(f"revoked: {gone}")
+
+
+def _names(keys: Sequence[ApiKey]) -> str:
+    return ", ".join(f"{key.name} ({key.prefix})" for key in keys)

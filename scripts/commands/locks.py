@@ -1,24 +1,33 @@
 """`crawlpush locks`."""
 
+from contextlib import AbstractContextManager
+
 import click
+from redis import Redis
 
 from pipeline import locks as held
 from pipeline import startup
 from pipeline.settings import get_settings
-from scripts.output import ask, show_rows, table_options, yes_option
+from scripts.asking import Ask, asks_first
+from scripts.output import show_rows, table_options
 
 
 @click.group()
 def locks() -> None:
     """The locks in Redis that keep two processes from doing the same. Each ends by itself when its owner dies."""
+
+
+def _open_redis() -> AbstractContextManager[Redis]:
+    """Redis, checked to be there. Not in the group: its help needs none."""
     startup.check_redis(get_settings())
+    return held.open_redis(get_settings())
 
 
 @locks.command("list")
 @table_options
 def list_locks(*, as_json: bool) -> None:
     """List the locks with their owners. `unknown`: the owner is on another machine or in another container."""
-    with held.open_redis(get_settings()) as redis:
+    with _open_redis() as redis:
         rows = [
             {
                 "name": lock.name,
@@ -36,21 +45,18 @@ def list_locks(*, as_json: bool) -> None:
 @click.argument("name", required=False)
 @click.option("--all", "every", is_flag=True, help="Release every lock.")
 @click.option("--dead", is_flag=True, help="Release the locks of this machine's dead processes: for a deploy.")
-@yes_option
-def release(name: str | None, *, every: bool, dead: bool, yes: bool) -> None:
+@asks_first
+def release(name: str | None, *, every: bool, dead: bool, ask: Ask) -> None:
     """Release a lock by its name, or several. A process that still works may take its lock again."""
     if (name is not None) + every + dead != 1:
         raise click.UsageError("give one of NAME, --all and --dead")
-    with held.open_redis(get_settings()) as redis:
-        if dead:
-            released = held.release_dead(redis)
-        elif every:
-            released = [lock.name for lock in held.all_locks(redis)]
-            if released:
-                ask(f"Release {len(released)} locks, whoever holds them?", yes=yes)
-            for each in released:
-                redis.delete(held.PREFIX + each)
+    with _open_redis() as redis:
+        names = [name] if name else [lock.name for lock in held.all_locks(redis) if every or lock.state == "dead"]
+        if names:
+            who = "whoever holds them" if every else ", ".join(names)
+            ask(f"release {len(names)} locks, {who}", is_small=not every)
+        if name:
+            held.force_release(redis, name)
         else:
-            held.force_release(redis, str(name))
-            released = [str(name)]
-    click.echo(f"released: {', '.join(released) or 'none'}")
+            held.release(redis, names)
+    click.echo(f"released: {', '.join(names) or 'none'}")

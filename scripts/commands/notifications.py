@@ -1,30 +1,26 @@
 """`crawlpush notifications`."""
 
-from datetime import UTC
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import click
+from sqlalchemy import ColumnElement
+from sqlalchemy.orm import Session
 
 from pipeline.delivery.telling import waits_until, words
 from pipeline.resources import now
 from pipeline.settings import get_settings
+from scripts.asking import Ask, asks_first
 from scripts.errors import CommandError
-from scripts.output import (
-    ID,
-    ask,
-    in_words,
-    json_option,
-    limit_option,
-    open_database,
-    show_record,
-    show_rows,
-    table_options,
-    yes_option,
-)
-from storage import claims, inbox, overview, users
+from scripts.lists import before_option, cut, list_options
+from scripts.output import ID, in_words, json_option, local_time, open_database, show_record, show_rows
+from storage import claims, inbox, overview, sites, users
 from storage import notifications as stored
 from storage.inbox import NotificationRow
 from storage.models import NOTIFICATION_STATUSES, Notification
+from storage.parts import Bound, Part, conditions
 
 
 @click.group()
@@ -32,18 +28,22 @@ def notifications() -> None:
     """What is owed to whom, and what became of it."""
 
 
+def _of_whom(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --user and --site to a command."""
+    return click.option("--user", help="Only this user's.")(click.option("--site", help="Only of this site.")(command))
+
+
 @notifications.command("list")
-@click.option("--user", help="Only this user's.")
+@_of_whom
 @click.option("--post", type=ID, help="Only of this post.")
 @click.option("--status", type=click.Choice(NOTIFICATION_STATUSES))
-@limit_option
-@table_options
+@list_options()
 def list_notifications(
-    user: str | None, post: int | None, status: str | None, limit: int | None, *, as_json: bool
+    user: str | None, site: str | None, post: int | None, status: str | None, part: Part, *, as_json: bool
 ) -> None:
     """List the newest notifications with the outcome on each device."""
     with open_database().reading() as session:
-        user_id = users.by_external_id(session, user).id if user else None
+        which = _chosen(session, user, site, part)
         rows = [
             {
                 "id": row.id,
@@ -61,21 +61,27 @@ def list_notifications(
                 "created": row.created_at,
                 "sent": row.sent_at,
             }
-            for row in inbox.listing(session, user_id=user_id, post_id=post, status=status, limit=limit)
+            for row in inbox.listing(session, *which, post_id=post, status=status, limit=part.limit)
         ]
-        total = (
-            overview.how_many(session, Notification, user_id=user_id, post_id=post, status=status)
-            if len(rows) == limit
-            else None
-        )
+        rest = cut(session, Notification, part, rows, *which, newest_first=True, post_id=post, status=status)
     show_rows(
         rows,
         as_json=as_json,
         empty="no notifications yet",
         narrow=("id", "user", "title", "status", "created"),
         whole=("status",),
-        total=total,
+        cut=rest,
     )
+
+
+def _chosen(session: Session, user: str | None, site: str | None, part: Part) -> list[ColumnElement[bool]]:
+    """The conditions of what the options name. Raises UnknownUserError or UnknownSiteError."""
+    which = conditions(session, Notification, part)
+    if user is not None:
+        which.append(Notification.user_id == users.by_external_id(session, user).id)
+    if site is not None:
+        which.append(stored.of_site(sites.by_name(session, site).id))
+    return which
 
 
 def _status(row: NotificationRow, *, as_json: bool) -> dict[str, Any]:
@@ -161,21 +167,47 @@ def read(user: str) -> None:
 
 
 @notifications.command()
-def retry() -> None:
+@_of_whom
+@before_option()
+@asks_first
+def retry(*, ask: Ask, **which: Any) -> None:
     """Make failed notifications pending again; they are sent within seconds."""
-    with open_database().writing() as session:
-        count = stored.redrive(session, now=now())
+    count = _change(partial(stored.redrive, now=now()), "failed", "send {} again", ask, **which)
     click.echo(f"{count} failed notifications are pending again")
 
 
 @notifications.command()
-@yes_option
-def drop(*, yes: bool) -> None:
+@_of_whom
+@before_option()
+@asks_first
+def drop(*, ask: Ask, **which: Any) -> None:
     """Give up what is pending, for example after a long outage; nothing is sent for it any more."""
-    with open_database().reading() as session:
-        pending = overview.how_many(session, Notification, status="pending")
-    if pending.count:
-        ask(f"Give up {in_words(pending)} pending notifications of all users?", yes=yes)
-    with open_database().writing() as session:
-        count = stored.drop_pending(session)
+    count = _change(stored.drop_pending, "pending", "give up {}", ask, **which)
     click.echo(f"{count} pending notifications dropped")
+
+
+def _change(
+    change: Callable[..., int],
+    status: str,
+    what: str,
+    ask: Ask,
+    *,
+    user: str | None,
+    site: str | None,
+    before: Bound | None,
+) -> int:
+    """Change the notifications of a status that the options name, after a question with their number."""
+    database = open_database()
+    with database.reading() as session:
+        which = _chosen(session, user, site, Part(before=before))
+        found = overview.how_many(session, Notification, *which, status=status)
+    if found.count:
+        named = {"of": user or "all users", "from": site, "before": before}
+        words = [f"{word} {_shown(value)}" for word, value in named.items() if value is not None]
+        ask(what.format(f"{in_words(found)} {status} notifications {' '.join(words)}"))
+    with database.writing() as session:
+        return change(session, *which)
+
+
+def _shown(value: Bound) -> str:
+    return local_time(value) if isinstance(value, datetime) else str(value)

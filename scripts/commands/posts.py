@@ -5,19 +5,12 @@ import textwrap
 import click
 
 from pipeline.resources import now
-from scripts.output import (
-    ID,
-    LARGEST_ID,
-    json_option,
-    limit_option,
-    open_database,
-    show_record,
-    show_rows,
-    table_options,
-)
-from storage import inbox, overview, sites, stories, traces
+from scripts.lists import cut, list_options
+from scripts.output import ID, Number, json_option, open_database, show_record, show_rows
+from storage import inbox, sites, stories, traces
 from storage import posts as stored
 from storage.models import CrawlRun, Post
+from storage.parts import Part, conditions
 
 
 @click.group()
@@ -27,11 +20,11 @@ def posts() -> None:
 
 @posts.command("list")
 @click.option("--site", help="Only this site's.")
-@limit_option
-@table_options
-def list_posts(site: str | None, limit: int | None, *, as_json: bool) -> None:
+@list_options()
+def list_posts(site: str | None, part: Part, *, as_json: bool) -> None:
     """List the newest posts and what became of them."""
     with open_database().reading() as session:
+        which = conditions(session, Post, part)
         site_id = sites.by_name(session, site).id if site else None
         rows = [
             {
@@ -45,21 +38,21 @@ def list_posts(site: str | None, limit: int | None, *, as_json: bool) -> None:
                 "users": post.matched_users,
                 "url": post.url,
             }
-            for post, name in stored.latest(session, site_id=site_id, limit=limit)
+            for post, name in stored.latest(session, *which, site_id=site_id, limit=part.limit)
         ]
-        total = overview.how_many(session, Post, site_id=site_id) if len(rows) == limit else None
+        rest = cut(session, Post, part, rows, *which, newest_first=True, site_id=site_id)
     show_rows(
         rows,
         as_json=as_json,
-        empty="no posts yet: `crawlpush crawl SITE` crawls a site now",
+        empty="no posts: `crawlpush crawl SITE` crawls a site now",
         narrow=("id", "site", "title", "fanout", "users", "seen"),
-        total=total,
+        cut=rest,
     )
 
 
 @posts.command()
 @click.argument("post", type=ID)
-@click.option("--limit", type=click.IntRange(0, LARGEST_ID), default=10, show_default=True, help="Show so many users.")
+@click.option("--limit", type=Number(0), default=10, show_default=True, help="Show so many users.")
 @json_option
 def show(post: int, limit: int, *, as_json: bool) -> None:
     """Trace one post: the crawl that found it, the phrases that hit, whom it matched, and the outcome per device."""

@@ -17,7 +17,7 @@ from storage import sites
 
 
 @click.command()
-@limit_option
+@limit_option()
 @table_options
 def schedule(*, limit: int | None, as_json: bool) -> None:
     """List everything that beat will do next: its own entries, and the sites by when they are due."""

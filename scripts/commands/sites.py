@@ -1,26 +1,22 @@
 """`crawlpush sites`."""
 
+from functools import partial
+
 import click
 
 from pipeline.basics.access import masked, masked_params
 from pipeline.crawling.health import health_of
 from pipeline.resources import now
 from pipeline.settings import get_settings
+from scripts.asking import Ask, asks_first
 from scripts.groups import Lazy, LazyGroup
-from scripts.output import (
-    ask,
-    in_words,
-    json_option,
-    local_time,
-    open_database,
-    show_record,
-    show_rows,
-    table_options,
-    yes_option,
-)
+from scripts.lists import cut, list_options
+from scripts.output import in_words, json_option, local_time, open_database, show_record, show_rows
 from storage import crawl_runs, overview, posts
 from storage import sites as stored
 from storage.models import Post, Site
+from storage.open_posts import fanout_is
+from storage.parts import Part, conditions
 
 # Reading a definition loads what reads pages, and a schedule Celery: the other commands need not wait for either.
 ELSEWHERE = {
@@ -52,10 +48,11 @@ def sites() -> None:
 
 
 @sites.command("list")
-@table_options
-def list_sites(*, as_json: bool) -> None:
+@list_options(named=True, limit=0)
+def list_sites(part: Part, *, as_json: bool) -> None:
     """List the sites and how they are."""
     with open_database().reading() as session:
+        which = conditions(session, Site, part)
         rows = [
             {
                 "name": state.site.name,
@@ -67,13 +64,15 @@ def list_sites(*, as_json: bool) -> None:
                 "posts": state.posts,
                 "url": masked(str(state.site.params.get("url") or "")) or None,
             }
-            for state in overview.site_states(session)
+            for state in overview.site_states(session, *which, limit=part.limit)
         ]
+        rest = cut(session, Site, part, rows, *which)
     show_rows(
         rows,
         as_json=as_json,
-        empty="no sites yet: `crawlpush sites add NAME --spider listing --url URL ...`",
+        empty="no sites: `crawlpush sites add NAME --spider listing --url URL ...`",
         narrow=("name", "health", "schedule", "last_crawl", "next_crawl", "posts"),
+        cut=rest,
     )
 
 
@@ -194,51 +193,49 @@ def schedule(name: str, schedule: str, active_hours: str | None, floor: str | No
 
 @sites.command()
 @click.argument("name")
-@yes_option
-def remove(name: str, *, yes: bool) -> None:
+@asks_first
+def remove(name: str, *, ask: Ask) -> None:
     """Remove a site with its posts, runs and notifications."""
     with open_database().reading() as session:
         found = overview.how_many(session, Post, site_id=stored.by_name(session, name).id)
-    ask(f"Remove {name} with {in_words(found)} posts, and their notifications?", yes=yes)
+    ask(f"remove {name} with {in_words(found)} posts, and their notifications")
     with open_database().writing() as session:
         count = stored.remove(session, name, now=now())
     click.echo(f"site {name} is gone, with {count} posts")
 
 
-@sites.command()
-@click.argument("name")
-def enable(name: str) -> None:
-    """Watch a disabled site again, from now."""
+def _watch(name: str, *, is_watched: bool) -> None:
     with open_database().writing() as session:
-        stored.set_enabled(session, name, enabled=True, now=now())
-    click.echo(f"site {name} is watched")
+        stored.set_enabled(session, name, enabled=is_watched, now=now())
+    click.echo(f"site {name} is {'watched' if is_watched else 'not watched any more'}")
 
 
-@sites.command()
-@click.argument("name")
-def disable(name: str) -> None:
-    """Stop watching a site; its posts stay."""
-    with open_database().writing() as session:
-        stored.set_enabled(session, name, enabled=False, now=now())
-    click.echo(f"site {name} is not watched any more")
+def _settle(name: str, *, release: bool, ask: Ask) -> None:
+    database = open_database()
+    with database.reading() as session:
+        held = overview.how_many(session, Post, fanout_is("held"), site_id=stored.by_name(session, name).id)
+    if not held.count:
+        click.echo(f"nothing of {name} is held")
+        return
+    ask(f"push {in_words(held)} held posts of {name} to {'whom they match' if release else 'nobody, for good'}")
+    with database.writing() as session:
+        settled = posts.settle(session, stored.by_name(session, name).id, now=now(), release=release)
+    if release:
+        from pipeline.tasks.fanout import enqueue_fan_outs
+
+        enqueue_fan_outs(settled)
+    what = f"posts of {name} are being fanned out" if release else f"held posts of {name} dropped"
+    click.echo(f"{len(settled)} {what}")
 
 
-@sites.command()
-@click.argument("name")
-def release(name: str) -> None:
-    """Push the posts that were held because they were far more than usual."""
-    from pipeline.tasks.fanout import enqueue_fan_outs
-
-    with open_database().writing() as session:
-        released = posts.settle(session, stored.by_name(session, name).id, now=now(), release=True)
-    enqueue_fan_outs(released)
-    click.echo(f"{len(released)} posts of {name} are being fanned out" if released else f"nothing of {name} is held")
-
-
-@sites.command()
-@click.argument("name")
-def drop(name: str) -> None:
-    """Push the held posts to nobody; they stay stored."""
-    with open_database().writing() as session:
-        dropped = posts.settle(session, stored.by_name(session, name).id, now=now(), release=False)
-    click.echo(f"{len(dropped)} held posts of {name} dropped")
+for _word, _sentence, _do in (
+    ("enable", "Watch a disabled site again, from now.", partial(_watch, is_watched=True)),
+    ("disable", "Stop watching a site; its posts stay.", partial(_watch, is_watched=False)),
+    (
+        "release",
+        "Push the posts that were held because they were far more than usual.",
+        asks_first(partial(_settle, release=True)),
+    ),
+    ("drop", "Push the held posts to nobody; they stay stored.", asks_first(partial(_settle, release=False))),
+):
+    sites.command(_word, help=_sentence)(click.argument("name")(_do))

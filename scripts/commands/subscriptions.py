@@ -10,10 +10,12 @@ from pipeline.people.importing import subscription_importer
 from pipeline.resources import now
 from pipeline.settings import get_settings
 from scripts.files.importing import export_options, import_options, run_export, run_import
-from scripts.output import ID, limit_option, open_database, show_rows, table_options
-from storage import export, overview, sites, users
+from scripts.lists import cut, list_options
+from scripts.output import ID, open_database, show_rows
+from storage import export, sites, users
 from storage import subscriptions as stored
 from storage.models import PACES, Subscription
+from storage.parts import Part, conditions
 from storage.subscriptions import AS_INSTALLATION
 
 
@@ -24,11 +26,11 @@ def subscriptions() -> None:
 
 @subscriptions.command("list")
 @click.option("--user", help="Only this user's.")
-@limit_option
-@table_options
-def list_subscriptions(user: str | None, limit: int | None, *, as_json: bool) -> None:
+@list_options()
+def list_subscriptions(user: str | None, part: Part, *, as_json: bool) -> None:
     """List subscriptions."""
     with open_database().reading() as session:
+        which = conditions(session, Subscription, part)
         user_id = users.by_external_id(session, user).id if user else None
         rows = [
             {
@@ -42,10 +44,10 @@ def list_subscriptions(user: str | None, limit: int | None, *, as_json: bool) ->
                 "title_only": row.title_only,
                 "pace": row.pace,
             }
-            for row in stored.listing(session, user_id=user_id, limit=limit)
+            for row in stored.listing(session, *which, user_id=user_id, limit=part.limit)
         ]
-        total = overview.how_many(session, Subscription, user_id=user_id) if len(rows) == limit else None
-    show_rows(rows, as_json=as_json, empty="no subscriptions yet: `crawlpush subscriptions add` makes one", total=total)
+        rest = cut(session, Subscription, part, rows, *which, user_id=user_id)
+    show_rows(rows, as_json=as_json, empty="no subscriptions: `crawlpush subscriptions add` makes one", cut=rest)
 
 
 @subscriptions.command()

@@ -11,22 +11,14 @@ from pipeline.people import entries, storing, wishes
 from pipeline.people.importing import user_importer
 from pipeline.resources import now
 from pipeline.settings import get_settings
+from scripts.asking import Ask, asks_first
 from scripts.files.importing import export_options, import_options, run_export, run_import
-from scripts.output import (
-    ask,
-    in_words,
-    json_option,
-    limit_option,
-    local_time,
-    open_database,
-    show_record,
-    show_rows,
-    table_options,
-    yes_option,
-)
+from scripts.lists import cut, list_options
+from scripts.output import in_words, json_option, local_time, open_database, show_record, show_rows
 from storage import export, inbox, overview, subscriptions
 from storage import users as stored
 from storage.models import Device, Notification, Subscription, User
+from storage.parts import Part, conditions
 
 
 @click.group()
@@ -35,11 +27,11 @@ def users() -> None:
 
 
 @users.command("list")
-@limit_option
-@table_options
-def list_users(limit: int | None, *, as_json: bool) -> None:
+@list_options(named=True)
+def list_users(part: Part, *, as_json: bool) -> None:
     """List users with the numbers of their devices and subscriptions."""
     with open_database().reading() as session:
+        which = conditions(session, User, part)
         rows = [
             {
                 "user": user.external_id,
@@ -48,10 +40,10 @@ def list_users(limit: int | None, *, as_json: bool) -> None:
                 "devices": devices,
                 "subscriptions": subscribed,
             }
-            for user, devices, subscribed in stored.listing(session, limit=limit)
+            for user, devices, subscribed in stored.listing(session, *which, limit=part.limit)
         ]
-        total = overview.how_many(session, User) if len(rows) == limit else None
-    show_rows(rows, as_json=as_json, empty="no users yet: `crawlpush users add ID` makes one", total=total)
+        rest = cut(session, User, part, rows, *which)
+    show_rows(rows, as_json=as_json, empty="no users: `crawlpush users add ID` makes one", cut=rest)
 
 
 @users.command()
@@ -142,8 +134,8 @@ def show(user: str, *, as_json: bool) -> None:
 
 @users.command("remove")
 @click.argument("user")
-@yes_option
-def forget(user: str, *, yes: bool) -> None:
+@asks_first
+def forget(user: str, *, ask: Ask) -> None:
     """Erase a user and all that is theirs: devices, subscriptions, notifications."""
     with open_database().reading() as session:
         user_id = stored.by_external_id(session, user).id
@@ -151,7 +143,7 @@ def forget(user: str, *, yes: bool) -> None:
             each.__tablename__: in_words(overview.how_many(session, each, user_id=user_id))
             for each in (Device, Subscription, Notification)
         }
-    ask(f"Erase {user} with {', '.join(f'{count} {what}' for what, count in owned.items())}?", yes=yes)
+    ask(f"erase {user} with {', '.join(f'{count} {what}' for what, count in owned.items())}")
     with open_database().writing() as session:
         stored.forget(session, user)
     click.echo(f"user {user} and all that was theirs is gone")

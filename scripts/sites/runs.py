@@ -1,32 +1,27 @@
 """`crawlpush sites runs`: the history of crawls, over sites and time."""
 
-from datetime import timedelta
-
 import click
 
-from pipeline.basics.durations import parse_duration
-from pipeline.resources import now
-from scripts.output import limit_option, open_database, show_rows, table_options
+from scripts.lists import cut, list_options
+from scripts.output import open_database, show_rows
 from storage import crawl_runs, sites
+from storage.models import CrawlRun
+from storage.parts import Part, conditions
 
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--since", metavar="TIME", help="Only runs that began within this time, such as 2h or 7d.")
 @click.option("--failed", is_flag=True, help="Only runs that failed.")
-@limit_option
-@table_options
-def runs(name: str | None, *, since: str | None, failed: bool, limit: int | None, as_json: bool) -> None:
+@list_options()
+def runs(name: str | None, *, failed: bool, part: Part, as_json: bool) -> None:
     """List the latest crawls, of one site or of all, the newest first. They are kept for RETENTION_RUNS_DAYS."""
-    seconds = parse_duration(since) if since is not None else None
-    if since is not None and seconds is None:
-        raise click.BadParameter(
-            "a whole number and one of s, m, h, d, w is expected, such as 7d", param_hint="--since"
-        )
     with open_database().reading() as session:
-        site_id = None if name is None else sites.by_name(session, name).id
-        begun = None if seconds is None else now() - timedelta(seconds=seconds)
-        found = crawl_runs.listing(session, site_id=site_id, since=begun, failed=failed, limit=limit)
+        which = conditions(session, CrawlRun, part)
+        if name is not None:
+            which.append(CrawlRun.site_id == sites.by_name(session, name).id)
+        if failed:
+            which.append(CrawlRun.status == "failed")
+        found = crawl_runs.listing(session, *which, limit=part.limit)
         rows = [
             {
                 "run": run.id,
@@ -46,5 +41,6 @@ def runs(name: str | None, *, since: str | None, failed: bool, limit: int | None
             }
             for run, site in found
         ]
+        rest = cut(session, CrawlRun, part, rows, *which, newest_first=True)
     narrow = ("site", "began", "took_s", "status", "pages", "seen", "new", "error")
-    show_rows(rows, as_json=as_json, empty="no such crawl", narrow=narrow)
+    show_rows(rows, as_json=as_json, empty="no such crawl", narrow=narrow, cut=rest)

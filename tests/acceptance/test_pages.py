@@ -143,7 +143,7 @@ def test_from_a_board_to_a_phone(sqlite_installation: Installation, browser: Bro
     expect(page.get_by_role("status")).to_contain_text("sora got it at")
     check(page)
     page.get_by_role("link", name="Changes").click()
-    expect(page.get_by_text("crawlpush sites release board")).to_be_visible()
+    expect(page.get_by_text("crawlpush sites release --yes board")).to_be_visible()
     expect(page.get_by_text("minji").first).to_be_visible()
     check(page)
     page.goto(f"{base}/")

@@ -39,8 +39,8 @@ SITE_CHANGES: Final[Mapping[str, Change]] = {
         label="Change the schedule",
         words=lambda site, form: ("sites", "schedule", "--", site, form.get("schedule", "")),
     ),
-    "release": Change(label="Release", words=lambda site, _: ("sites", "release", "--", site), is_grave=True),
-    "drop": Change(label="Drop", words=lambda site, _: ("sites", "drop", "--", site), is_grave=True),
+    "release": Change(label="Release", words=lambda site, _: ("sites", "release", "--yes", "--", site), is_grave=True),
+    "drop": Change(label="Drop", words=lambda site, _: ("sites", "drop", "--yes", "--", site), is_grave=True),
 }
 
 

@@ -52,7 +52,7 @@ def test_only_the_locks_of_dead_owners_are_released(redis: Redis) -> None:
         "elsewhere": "unknown",
         "nameless": "unknown",
     }
-    assert locks.release_dead(redis) == ["dead", "reused"]
+    locks.release(redis, ["dead", "gone meanwhile", "reused"])
     assert len(locks.all_locks(redis)) == 3
 
 

@@ -214,6 +214,35 @@ def test_every_command_that_ends_speaks_json() -> None:
         assert has_json == (path not in UNTIL_STOPPED), path
 
 
+ASK_FIRST = {
+    "keys revoke",
+    "locks release",
+    "notifications drop",
+    "notifications retry",
+    "sites drop",
+    "sites release",
+    "sites remove",
+    "users forget",
+    "users remove",
+}
+"""What they do cannot be taken back, and is about more than the one thing that was named."""
+LISTS = {"devices", "notifications", "posts", "sites", "subscriptions", "users"}
+
+
+def test_what_cannot_be_taken_back_can_be_tried_and_is_asked_about() -> None:
+    have = {path: {option for each in command.params for option in each.opts} for path, command in leaves(main)}
+    assert {path for path, options in have.items() if "--yes" in options} == ASK_FIRST
+    assert all("--dry-run" in have[path] for path in ASK_FIRST)
+
+
+def test_long_lists_are_cut_and_looked_through_in_one_way() -> None:
+    wanted = {"--after", "--since", "--before", "--match", "--limit", "--wide", "--json"}
+    found = {
+        path for path, command in leaves(main) if wanted <= {option for each in command.params for option in each.opts}
+    }
+    assert found == {f"{name} list" for name in LISTS} | {"sites runs"}
+
+
 @pytest.mark.parametrize(
     ("typed", "code", "answer"),
     [

@@ -333,7 +333,9 @@ def test_a_number_that_no_database_holds_is_refused(run: Run, arguments: tuple[s
 def test_a_list_says_of_how_many_it_shows_a_part(run: Run) -> None:
     for number in range(3):
         run("users", "add", f"user{number}")
-    assert run("users", "list", "--limit", "2").output.splitlines()[-1] == "2 of 3, --limit 0 for all"
+    last = run("users", "list", "--limit", "2").output.splitlines()[-1]
+    assert last == "2 of 3, --limit 0 for all, --after user1 for the next"
+    assert "user2" in run("users", "list", *last.partition("all, ")[2].split()[:2]).output
     for limit in ("0", "3"):
         output = run("users", "list", "--limit", limit).output
         assert "user2" in output

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from pipeline.scheduling import heartbeat
 from pipeline.settings import get_settings
 from scripts.cli import main
 from storage import sites
-from storage.models import CrawlRun, Site
+from storage.models import CrawlRun, Post, Site
 from storage.session import Database
 from storage.sites import Validator
+from tests.support.builders import add_site, found, stored_posts
 
 LISTING = ("--url", "https://board.test/list", "--row", "tr", "--no-check")
 Run = Callable[..., Result]
@@ -180,6 +182,27 @@ def test_a_schedule_for_a_site_that_is_off_does_not_make_it_due(run: Run, site: 
     run("disable", "board")
     assert "not watched" in run("schedule", "board", "20s").output
     assert site().next_crawl_at is None
+
+
+@pytest.mark.parametrize(
+    ("word", "fanout", "sent", "said"),
+    [("release", "ready", [1], "Push 1 held posts of board to whom they match?"), ("drop", "dropped", [], "to nobody")],
+)
+def test_held_posts_are_settled_after_a_question(
+    run: Run, sqlite_url: str, monkeypatch: pytest.MonkeyPatch, word: str, fanout: str, sent: list[int], said: str
+) -> None:
+    enqueued: list[int] = []
+    monkeypatch.setattr("pipeline.tasks.fanout.enqueue_fan_outs", enqueued.extend)
+    with closing(Database(sqlite_url)) as database, database.writing() as session:
+        site = add_site(session, "board")
+        assert stored_posts(session, site, [found(1)], fanout="held") == []
+    assert said in run(word, "board", code=1).output
+    assert "nothing was done" in run(word, "board", "--dry-run").output
+    run(word, "board", "--yes")
+    with closing(Database(sqlite_url)) as database, database.reading() as session:
+        assert [(post.id, post.fanout) for post in session.query(Post)] == [(1, fanout)]
+    assert enqueued == sent
+    assert run(word, "board").output == "nothing of board is held\n"
 
 
 def test_a_site_in_trouble_is_shown_with_its_skipped_runs(run: Run, site: Callable[..., Site]) -> None:

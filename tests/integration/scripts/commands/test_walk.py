@@ -1,7 +1,9 @@
 """The walk of a new user: every command of `--help`, once rightly and wrongly in several ways, at 80 columns."""
 
+import json
 import re
 import shlex
+import unicodedata
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -120,3 +122,39 @@ def test_a_notification_is_shown_as_the_phone_shows_it(run: Run) -> None:
     assert "notices" in said
     assert "fcm failed UNREGISTERED" in said
     assert run(["notifications", "show", "99"]).exit_code == 1
+
+
+MATCHES = {
+    "devices list": ("MINJI", "sora"),
+    "notifications list": ("국가장학금", "기숙사"),
+    "posts list": ("근로장학생", "%"),
+    "sites list": ("공지", "게시판"),
+    "sites runs": ("notices", "other"),
+    "subscriptions list": ("근로장학", "_"),
+    "users list": ("min", "sora"),
+}
+"""A text that a row of each list holds, and one that none does."""
+
+
+@pytest.mark.parametrize("path", MATCHES)
+def test_a_list_is_looked_through_by_text_id_and_time(run: Run, path: str) -> None:
+    there, nowhere = MATCHES[path]
+    name = {"sites list": "notices", "users list": "minji"}.get(path, "1")
+
+    def count(*words: str) -> int:
+        result = run([*path.split(), *words, "--json"])
+        assert result.exit_code == 0, result.output
+        return len(json.loads(result.output))
+
+    every = count()
+    for words, shown in {
+        ("--match", there): True,
+        ("--match", unicodedata.normalize("NFD", there)): True,
+        ("--match", nowhere): False,
+        ("--after", "1999-01-01"): True,
+        ("--since", "2999-01-01"): False,
+        ("--before", "2999-01-01 09:00"): True,
+        ("--before", name): False,
+    }.items():
+        assert bool(count(*words)) is shown, words
+    assert count("--after", name) == every - 1
