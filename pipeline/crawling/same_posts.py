@@ -24,21 +24,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, urlsplit
 
+from pipeline.basics.date_readings import contradict
+
 FEWEST_PAIRS = 3
 """So many pairs that cannot be a coincidence show that a site's ids have changed."""
 YOUNG = timedelta(minutes=30)
 """Nobody posts the same title again so soon, while the first one vanishes."""
 _JUST_MADE = timedelta(minutes=10)
 """Dates this close to the crawl, in most posts, are made at each fetch and say nothing."""
-_GRANULARITY = (
-    (timedelta(hours=1), timedelta(minutes=2)),
-    (timedelta(days=1), timedelta(hours=1, minutes=2)),
-    (timedelta(days=7), timedelta(days=1)),
-    (timedelta(days=31), timedelta(days=7)),
-    (timedelta(days=366), timedelta(days=31)),
-)
-"""How far two readings of one date may lie apart, up to an age: "2 hours ago" is said for an hour."""
-_COARSEST = timedelta(days=366)
 _COUNT = re.compile(r"\s*[\[(]\s*\+?\d+\s*[\])]$")
 """The number of comments behind a title."""
 
@@ -110,7 +103,7 @@ def returned(found: Comparison, earlier: Sequence[Known], *, now: datetime) -> l
         for post in found.left
         if titles[title_key(post.title)] == 1
         and (old := newest.get(key(post)))
-        and (ignore_dates or not _contradict(post, old, now))
+        and (ignore_dates or not contradict(post.published_at, old.published_at, now))
     ]
 
 
@@ -188,7 +181,7 @@ class _Pairing:
     def _may_be(self, post: Known, old: Known, *, dates: bool, alike: bool) -> bool:
         if alike and not _are_alike(post.title, old.title):
             return False
-        return not dates or self._ignore_dates or not _contradict(post, old, self._now)
+        return not dates or self._ignore_dates or not contradict(post.published_at, old.published_at, self._now)
 
 
 def _is_sure_alone(pair: Pair, now: datetime) -> bool:
@@ -200,14 +193,6 @@ def _is_sure_alone(pair: Pair, now: datetime) -> bool:
 def _dates_are_just_made(new: Sequence[Known], now: datetime) -> bool:
     made = [post for post in new if post.published_at and abs(now - post.published_at) < _JUST_MADE]
     return len(made) >= FEWEST_PAIRS and 2 * len(made) > len(new)
-
-
-def _contradict(post: Known, old: Known, now: datetime) -> bool:
-    if post.published_at is None or old.published_at is None:
-        return False
-    age = now - post.published_at
-    within = next((tolerance for up_to, tolerance in _GRANULARITY if age < up_to), _COARSEST)
-    return abs(post.published_at - old.published_at) >= within
 
 
 def _are_alike(one: str, other: str) -> bool:

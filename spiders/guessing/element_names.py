@@ -62,6 +62,18 @@ def selectors_of(element: etree._Element) -> Iterator[str]:
             yield from _in_list(element)
 
 
+def chain_to(element: etree._Element) -> str:
+    """An element known by the kinds of what it stands in, from the nearest one with an id, for pages without names."""
+    steps = [element.tag]
+    for around in element.iterancestors():
+        named = around.get("id") or ""
+        is_named = NAME.fullmatch(named) and not _NUMBERED.search(named)
+        steps.append(f"{around.tag}#{named}" if is_named else around.tag)
+        if is_named or around.tag in {"main", "body"}:
+            break
+    return " > ".join(reversed(steps))
+
+
 def _in_list(element: etree._Element) -> Iterator[str]:
     """An entry of a list at any depth: broken markup puts other elements between the two."""
     yield "ul li"

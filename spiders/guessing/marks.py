@@ -9,6 +9,7 @@ from lxml import etree
 
 from spiders.guessing.element_names import ADS, PINNED, names_of_leaf, stable_classes, with_class
 from spiders.guessing.link_templates import link_template
+from spiders.guessing.seen import Seen
 from spiders.guessing.titles import PRESSED, Titled
 from spiders.reading.identity import resolve
 from spiders.reading.rows import opened_addresses
@@ -26,7 +27,7 @@ _HIDDEN: Final = re.compile(
 _INLINE: Final = ("span", "em", "i", "b", "strong", "img", "small", "sup", "font")
 
 
-def marks(rows: Sequence[etree._Element], titles: Titled, date: str) -> dict[str, Any]:
+def marks(rows: Sequence[etree._Element], titles: Titled, date: str, seen: Seen) -> dict[str, Any]:
     """Parameters for the marks: classes of some rows that say pinned or advertising, and what is no part of titles."""
     classes = Counter(name for row in rows for name in set((row.get("class") or "").split()))
     some = [name for name, count in classes.items() if count < len(rows)]
@@ -38,7 +39,10 @@ def marks(rows: Sequence[etree._Element], titles: Titled, date: str) -> dict[str
     strip = sorted(_badges(titles))
     if date and any(compile_selector(date, in_row=True).elements(title) for row, title in titles if title is not row):
         strip.append(date)
-    if sum(bool(_COUNT_AT_END.search(element_text(title))) for _, title in titles) >= max(2, 0.2 * len(titles)):
+    counted = [seen.text(title) for _, title in titles if _COUNT_AT_END.search(seen.text(title))]
+    if len(counted) >= max(2, 0.2 * len(titles)) or any(
+        seen.is_known_text(text[: text.rindex("[")]) for text in counted
+    ):
         strip.append(_COMMENT_COUNT)
     return found | ({"strip": strip} if strip else {})
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from lxml import etree
@@ -44,7 +45,7 @@ class Proposal:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Page:
+class Page:
     """The page, and how it is to be read."""
 
     body: bytes
@@ -55,7 +56,21 @@ class _Page:
     root: etree._Element
     common: dict[str, Any]
 
+    @classmethod
+    def of(cls, body: bytes, url: str, content_type: str, common: dict[str, Any], now: datetime) -> "Page":
+        """A page as it came; `common` are the parameters that hold whatever is found on it."""
+        text = decode(body, content_type=content_type, override=str(common.get("encoding") or "")).text
+        return cls(
+            body=body, url=url, content_type=content_type, now=now, text=text, root=parse_html(text), common=common
+        )
+
+    @cached_property
+    def base(self) -> str:
+        """What its links are relative to."""
+        return get_base_url(self.text, self.url)
+
     def read(self, params: Mapping[str, Any]) -> ListingPage:
+        """What the listing spider makes of it. Raises ParamsError."""
         return parse_listing(self.body, self.url, ListingParams.from_mapping(params), self.now, self.content_type)
 
 
@@ -77,14 +92,11 @@ def propose(
         reason = str(error)
     else:
         return Proposal(spider="feed", params=common, posts=document.posts, notes=notes)
-    text = decode(body, content_type=content_type, override=encoding).text
-    page = _Page(
-        body=body, url=url, content_type=content_type, now=now, text=text, root=parse_html(text), common=common
-    )
+    page = Page.of(body, url, content_type, common, now)
     found = _answer(page, reason) or _listing(page, reason)
     if not found.spider:
         found = _embedded(page) or found
-    feeds = announced_feeds(page.root, get_base_url(text, url), url)
+    feeds = announced_feeds(page.root, page.base, url)
     announced = tuple(f"the page announces a feed: {feed}" for feed in feeds)
     return Proposal(
         spider=found.spider,
@@ -95,7 +107,7 @@ def propose(
     )
 
 
-def _answer(page: _Page, reason: str) -> Proposal | None:
+def _answer(page: Page, reason: str) -> Proposal | None:
     """A proposal for what is JSON; None for what is none."""
     if page.text.lstrip("\ufeff \t\r\n")[:1] in {"<", ""}:
         return None
@@ -109,7 +121,7 @@ def _answer(page: _Page, reason: str) -> Proposal | None:
     return Proposal(spider="", notes=(*notes, found.refusal) if found else notes)
 
 
-def _embedded(page: _Page) -> Proposal | None:
+def _embedded(page: Page) -> Proposal | None:
     """A proposal for the JSON that a page holds, where it surely is its posts."""
     found = propose_embedded(page.text, page.root, page.url, page.common, page.now)
     return _json(found, found.page) if found and found.page else None
@@ -125,12 +137,11 @@ def _json(found: JSONProposal, read: JSONPage) -> Proposal:
     return Proposal(spider="json", params=found.params, posts=read.posts, notes=(*notes, *read.notes))
 
 
-def _listing(page: _Page, reason: str) -> Proposal:
-    base = get_base_url(page.text, page.url)
+def _listing(page: Page, reason: str) -> Proposal:
     known = known_listing(page.text, page.root, lambda params: page.read({**page.common, **params}))
     found: Recognised | RowGuess | None = known
     if known is None:
-        found = guess = guess_rows(page.root, base, page.now)
+        found = guess = guess_rows(page.root, page.base, page.now)
         unsure = doubts(guess.facts) if guess else ()
         if guess is None or unsure:
             return Proposal(spider="", notes=tuple(_refusal(page, guess, unsure, reason)))
@@ -139,19 +150,24 @@ def _listing(page: _Page, reason: str) -> Proposal:
     zone = "" if "timezone" in params else timezone_of(page.root, page.text, page.url)
     if zone:
         params["timezone"] = zone
-    if "next" not in params and "page_template" not in params and (following := next_of(page.root, base, page.url)):
-        params["next"] = following
+    params = with_next(page, params)
     read = page.read(params)
     if read.is_ambiguous or len(read.posts) < FEWEST_DATED:
         return Proposal(spider="", notes=tuple(_refusal(page, guess, (read.problem or _TOO_FEW,), reason)))
-    if more := _identity(read.posts, params, page.url):
+    if more := identity_of(read.posts, params, page.url):
         params |= more
         read = page.read(params)
     notes = (*(known.notes if known else ()), *_notes(read, params, zone))
     return Proposal(spider="listing", params=params, posts=read.posts, notes=notes)
 
 
-def _identity(posts: tuple[PostItem, ...], params: Mapping[str, Any], url: str) -> dict[str, Any]:
+def with_next(page: Page, params: dict[str, Any]) -> dict[str, Any]:
+    """The parameters with the link to the next page, where there is one and they do not say it."""
+    following = {"next", "page_template"}.isdisjoint(params) and next_of(page.root, page.base, page.url)
+    return {**params, "next": following} if following else params
+
+
+def identity_of(posts: tuple[PostItem, ...], params: Mapping[str, Any], url: str) -> dict[str, Any]:
     """What else says which post is which: a number in the addresses, and what in them is none of it."""
     if "id" in params or "link_template" in params:
         return {}
@@ -159,7 +175,7 @@ def _identity(posts: tuple[PostItem, ...], params: Mapping[str, Any], url: str) 
     return id_from_address(posts) | ({"ignore_query": ignored} if ignored else {})
 
 
-def _refusal(page: _Page, guess: RowGuess | None, unsure: tuple[str, ...], reason: str) -> Iterator[str]:
+def _refusal(page: Page, guess: RowGuess | None, unsure: tuple[str, ...], reason: str) -> Iterator[str]:
     """What the page is instead, or the likeliest rows with what speaks against them."""
     kind = page_kind(page.body, page.url, content_type=page.content_type)
     if kind and kind.name != "feed":

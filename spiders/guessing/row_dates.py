@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,6 +20,7 @@ _LEAVES: Final = (
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
 _CLOCK: Final = re.compile(r"\d{1,2}[:.]\d\d(?:[:.]\d\d)?(?:\s*[\w.]+)?")
 _ENOUGH: Final = 0.5
+_MOST: Final = 0.9
 _POSTED: Final = re.compile(
     r"post(?:ed)?|publish\w*|pub|reg|regist\w*|created?|written|wdate|dated?|time|datetime|timestamp|age|"
     r"작성일?|등록일?|게시일?|날짜|日付|投稿日?|掲載日?|日期|发布|發佈|发表|fecha|datum|data",
@@ -112,9 +113,18 @@ def _best(titles: Titled, names: Callable[[etree._Element, etree._Element], Iter
     dated = {name: slot for name, slot in slots.items() if slot.found}
     for name in sorted(dated, key=lambda name: slots[name].worth(len(titles), name), reverse=True):
         share = min(1.0, len(slots[name].found) / len(titles))
-        if share > _ENOUGH and _reads(name, slots[name], seen):
+        if share > _ENOUGH and _reads(name, slots[name], seen) > _MOST:
+            name = _surest(name, dated, seen)
             return DateGuess(name + _fuller_attribute(slots[name], seen), share)
     return DateGuess()
+
+
+def _surest(name: str, slots: Mapping[str, _Slot], seen: Seen) -> str:
+    """The name, or another one of the same elements where it finds something else before them in some rows."""
+    if _reads(name, slots[name], seen) == 1:
+        return name
+    same = [other for other, slot in slots.items() if slot.found == slots[name].found]
+    return next((other for other in sorted(same) if _reads(other, slots[other], seen) == 1), name)
 
 
 def _fuller_attribute(slot: _Slot, seen: Seen) -> str:
@@ -125,14 +135,14 @@ def _fuller_attribute(slot: _Slot, seen: Seen) -> str:
     return "::attr(title)" if len(said) == len(tooltips) and 2 * shown < len(tooltips) else ""
 
 
-def _reads(name: str, slot: _Slot, seen: Seen) -> bool:
-    """Whether a name, asked in whole rows, finds these dates and no other before them."""
+def _reads(name: str, slot: _Slot, seen: Seen) -> float:
+    """In which share of the rows a name, asked in whole rows, finds these dates and no other before them."""
     compiled = compile_selector(name, in_row=True)
     right = 0
     for row, element in slot.found:
         first = next((each for each in compiled.elements(row) if seen.date_text(each)), None)
         right += first is None or first is element or seen.text(first) == seen.text(element)
-    return right > 0.9 * len(slot.found)
+    return right / len(slot.found)
 
 
 def _said(element: etree._Element) -> int:

@@ -11,7 +11,8 @@ from lxml import etree
 
 from spiders.guessing.addresses import family, numbered
 from spiders.guessing.confidence import FEWEST_DATED, RowFacts
-from spiders.guessing.element_names import FURNITURE, HEADINGS, is_furniture, line_with_link, selectors_of
+from spiders.guessing.element_names import FURNITURE, HEADINGS, chain_to, is_furniture, line_with_link, selectors_of
+from spiders.guessing.known_posts import title_key
 from spiders.guessing.marks import identity, marks
 from spiders.guessing.row_dates import date_of
 from spiders.guessing.seen import Seen
@@ -19,6 +20,7 @@ from spiders.guessing.titles import (
     Titled,
     found_in,
     is_titled,
+    known_selector,
     link_selector,
     part_selector,
     per_row,
@@ -36,7 +38,7 @@ _CANDIDATES: Final = 60
 _SAMPLE: Final = 40
 _AS_GOOD: Final = 0.9
 _BY_LINK: Final = 0.8
-"""What rows that are known by their links alone are worth: an address changes sooner than a class."""
+"""What rows that are known by their links or their place alone are worth: these change sooner than a class."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,26 +57,27 @@ class RowGuess:
 
 def guess_rows(root: etree._Element, base: str, now: datetime) -> RowGuess | None:
     """The likeliest rows of a page; None where nothing repeats that looks like a list of posts."""
-    seen = Seen(now)
-    found = (_judged(selector, rows, base, seen) for selector, rows in _candidates(root, seen))
-    guesses = [guess for guess in found if guess]
+    guesses = all_guesses(root, base, Seen(now))
     best = max(guesses, key=lambda guess: guess.score, default=None)
     return _completed(best, guesses) if best else None
+
+
+def all_guesses(root: etree._Element, base: str, seen: Seen) -> list[RowGuess]:
+    """Every kind of rows that may be a list of posts: around known titles, where there are any, else around links."""
+    found = (_judged(selector, rows, base, seen) for selector, rows in _candidates(root, seen))
+    return [guess for guess in found if guess]
 
 
 def _candidates(root: etree._Element, seen: Seen) -> Iterator[tuple[str, list[etree._Element]]]:
     """Selectors that match several elements with a link each, the most promising first."""
     support: Counter[str] = Counter()
-    furniture = _furniture(root)
-    for link in pressables(root):
+    for link in known_elements(root, seen) if seen.titles else _links(root, seen):
         text = seen.text(link)
-        if len(text) < 2 or not furniture.isdisjoint(link.iterancestors()):
-            continue
         element: etree._Element | None = link
         for _ in range(_DEEPEST):
             if element is None or element.tag in {"body", "html"}:
                 break
-            for selector in selectors_of(element):
+            for selector in (*selectors_of(element), *([chain_to(element)] if seen.titles else [])):
                 support[selector] += min(len(text), 60)
             element = element.getparent()
         if by_link := line_with_link(link):
@@ -83,6 +86,24 @@ def _candidates(root: etree._Element, seen: Seen) -> Iterator[tuple[str, list[et
         rows = compile_selector(selector).elements(root)
         if len(rows) >= FEWEST_DATED:
             yield selector, rows
+
+
+def _links(root: etree._Element, seen: Seen) -> Iterator[etree._Element]:
+    furniture = _furniture(root)
+    for link in pressables(root):
+        if len(seen.text(link)) >= 2 and furniture.isdisjoint(link.iterancestors()):
+            yield link
+
+
+def known_elements(root: etree._Element, seen: Seen) -> Iterator[etree._Element]:
+    """The elements that say a known title, wherever they stand, and links that say one beside something short."""
+    for element in root.iter(etree.Element):
+        if seen.is_known(element) and not any(seen.is_known(child) for child in element):
+            yield element
+    for link in pressables(root):
+        text = title_key(seen.text(link))
+        if text not in seen.titles and any(text.startswith(each) or text.endswith(each) for each in seen.titles):
+            yield link
 
 
 def _furniture(root: etree._Element) -> set[etree._Element]:
@@ -98,26 +119,40 @@ def _furniture(root: etree._Element) -> set[etree._Element]:
 
 def _judged(selector: str, rows: Sequence[etree._Element], base: str, seen: Seen) -> RowGuess | None:
     sample = rows[:_SAMPLE]
-    title = link_selector(sample, base, seen)
-    if title is None:
+    link = link_selector(sample, base, seen)
+    if link is None:
         return None
-    links = found_in(title, sample)
-    titles = links
-    if title_is_around(links, seen):
-        title, titles = ".", [(row, row) for row, _ in links]
-    elif part := part_selector(links, seen):
-        title, titles = part, found_in(part, sample)
+    links = found_in(link, sample)
+    title, titles = _title_of(link, links, sample, seen)
     if not titles:
         return None
     date = date_of(titles, seen)
     params: dict[str, Any] = {"row": selector, "title": title}
+    if seen.titles and not any(_is_within(element, dict(links).get(row)) for row, element in titles):
+        params["link"] = link
     if date.selector:
         params["date"] = date.selector
-    params |= marks(rows, titles, date.selector) | identity(title, titles, base)
+    params |= marks(rows, titles, date.selector, seen) | identity(title, titles, base)
     facts = _facts(rows, sample, titles, links, base, title, date.share)
-    if selector.startswith("xpath:"):
+    if selector.startswith("xpath:") or selector.count(" > ") > 1:
         facts = replace(facts, standing=facts.standing * _BY_LINK)
     return RowGuess(params=params, facts=facts, rows=tuple(rows)) if facts.enough else None
+
+
+def _title_of(link: str, links: Titled, sample: Sequence[etree._Element], seen: Seen) -> tuple[str, Titled]:
+    """The selector of the titles, and what it finds: the links, a part of them, or what stands beside them."""
+    if (known := known_selector(sample, seen)) and not any(seen.is_known(element) for _, element in links):
+        return known, found_in(known, sample)
+    if title_is_around(links, seen):
+        return ".", [(row, row) for row, _ in links]
+    if part := part_selector(links, seen):
+        return part, found_in(part, sample)
+    return link, links
+
+
+def _is_within(title: etree._Element, link: etree._Element | None) -> bool:
+    """Whether a link is found from its title alone: it is around it, or in it."""
+    return link is not None and (link is title or link in title.iterancestors() or title in link.iterancestors())
 
 
 def _facts(

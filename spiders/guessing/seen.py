@@ -7,6 +7,7 @@ from typing import Final
 
 from lxml import etree
 
+from spiders.guessing.known_posts import says_one
 from spiders.reading.dates import parse_date
 from spiders.reading.rows import date_texts
 from spiders.reading.text import element_text
@@ -20,6 +21,8 @@ class Seen:
     """Texts and dates of a page's elements, each worked out once. Pure but for that memory."""
 
     now: datetime
+    # Titles that the site's stored posts have (spiders.guessing.known_posts.title_key): evidence, where there are any.
+    titles: frozenset[str] = frozenset()
     _texts: dict[etree._Element, str] = field(default_factory=dict)
     _dates: dict[etree._Element, str] = field(default_factory=dict)
 
@@ -29,6 +32,14 @@ class Seen:
         if found is None:
             found = self._texts[element] = element_text(element)
         return found
+
+    def is_known(self, element: etree._Element) -> bool:
+        """Whether an element says the title of a stored post, or its beginning, and nothing else."""
+        return self.is_known_text(self.text(element))
+
+    def is_known_text(self, text: str) -> bool:
+        """Whether a text is the title of a stored post, or its beginning."""
+        return bool(self.titles) and says_one(text, self.titles)
 
     def date_text(self, element: etree._Element) -> str:
         """The whole of what an element shows where that says a date, or an attribute does; else ""."""

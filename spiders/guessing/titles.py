@@ -26,6 +26,9 @@ _COUNT: Final = re.compile(r"[\[(]?\s*\+?\d[\d,.]*\s?[kKmM만천]?\s*[\])]?")
 _TEASER: Final = 70
 """Columns: what is longer on the average, beside something shorter, is a text's beginning rather than its title."""
 _MOST: Final = 0.8
+_NAMES: Final = 12
+_KNOWN: Final = 50.0
+"""What a title that a stored post has is worth, beside what only looks like one."""
 
 Titled = list[tuple[etree._Element, etree._Element]]
 """Rows, each with the element that holds its title."""
@@ -108,6 +111,8 @@ def _address(element: etree._Element, base: str) -> str:
 
 def _likely(element: etree._Element, row: etree._Element, seen: Seen) -> float:
     """More than one for a link that is named or set as a title, less for an attachment."""
+    if seen.is_known(element):
+        return _KNOWN
     if _DOCUMENT.search(seen.text(element)):
         return 0.4
     return 2.0 if element is not row and is_titled(element, row) else 1.0
@@ -181,9 +186,10 @@ class _PartKind:
     width: float
     titled: float
     bold: float
-    # Shares that are a date, and a number such as a counter.
+    # Shares that are a date, a number such as a counter, and the title of a stored post.
     dates: float
     counts: float
+    known: float
 
     @classmethod
     def of(cls, name: str, slot: _Slot, links: int, seen: Seen) -> "_PartKind":
@@ -199,21 +205,23 @@ class _PartKind:
             bold=sum(_is_bold(element) for _, element in slot.found) / count,
             dates=sum(len(text) < 40 and seen.is_date(text) for text in texts) / count,
             counts=sum(bool(_COUNT.fullmatch(text)) for text in texts) / count,
+            known=sum(seen.is_known(element) for _, element in slot.found) / count,
         )
 
     @property
     def is_no_title(self) -> bool:
         """Whether it shows that the link holds more than a title."""
-        return self.covered > 0.5 and (self.dates > 0.5 or self.width > _TEASER or self.titled > 0.5)
+        return self.covered > 0.5 and max(self.dates, self.titled, self.known, self.width > _TEASER) > 0.5
 
     @property
     def may_be_title(self) -> bool:
-        return self.covered >= _MOST and self.distinct > 0.5 and self.dates < 0.5 and self.counts < 0.5
+        likely = self.distinct > 0.5 and self.dates < 0.5 and self.counts < 0.5
+        return self.covered >= _MOST and (likely or self.known > 0.5)
 
     @property
     def worth(self) -> tuple[float, bool, int]:
         said = min(self.width, 40) / 20 - (self.width > _TEASER)
-        worth = (3 * self.titled + 1.5 * self.bold + said) * self.covered**2 * self.alone**2
+        worth = (_KNOWN * self.known + 3 * self.titled + 1.5 * self.bold + said) * self.covered**2 * self.alone**2
         return round(worth, 2), not self.name.startswith("xpath:"), -len(self.name)
 
 
@@ -228,6 +236,18 @@ def _is_title(element: etree._Element, row: etree._Element) -> bool:
 
 def _is_bold(element: etree._Element) -> bool:
     return element.tag in {"b", "strong"} or bool(_BOLD.search(element.get("style") or ""))
+
+
+def known_selector(rows: Sequence[etree._Element], seen: Seen) -> str | None:
+    """The name under which most rows first say the title of a stored post; None where none says one."""
+    slots = _slots(rows, lambda row: [each for each in row.iter(etree.Element) if seen.is_known(each)])
+
+    def worth(name: str) -> tuple[int, bool, int]:
+        says = sum(seen.is_known(element) for _, element in found_in(name, rows))
+        return says, "." in name and ":" not in name, -len(name)
+
+    likely = sorted(slots, key=lambda name: len(slots[name].found), reverse=True)[:_NAMES]
+    return max(likely, key=worth, default=None)
 
 
 def found_in(selector: str, rows: Iterable[etree._Element]) -> Titled:
