@@ -22,8 +22,8 @@ from pipeline.errors import PipelineError
 
 logger = logging.getLogger(__name__)
 
-START_S: Final = 60.0
-"""Loading everything takes about a second; a machine that just booted may be a lot slower."""
+START_S: Final = 300.0
+"""Loading everything takes about a second; on a busy machine that just booted it took more than a minute."""
 
 FORK_S: Final = 10.0
 """A fork takes milliseconds; a forkserver that does not answer in this time is replaced."""

@@ -65,7 +65,7 @@ def compose(post: PostText, notification: Claimed, target: Target) -> Message:
         created_at=notification.created_at,
         ttl_s=post.ttl_s,
         interruption="passive" if replaces else "time-sensitive" if post.urgent else None,
-        category="urgent" if post.urgent else None,
+        category="urgent" if post.urgent else "post",
     )
 
 

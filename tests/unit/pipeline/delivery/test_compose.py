@@ -65,6 +65,13 @@ def test_the_usual_message_says_why_where_and_what() -> None:
     assert message.url == "https://board.example/7"
 
 
+@pytest.mark.parametrize(("urgent", "category"), [(False, "post"), (True, "urgent")])
+def test_each_push_says_which_actions_the_app_may_show(urgent: bool, category: str) -> None:
+    message = composed(urgent=urgent)
+    apns, fcm = apns_payload(message), fcm_payload(message)
+    assert (apns["aps"]["category"], fcm["data"]["category"]) == (category, category)
+
+
 def test_a_long_text_is_shown_around_its_phrase_with_the_posts_own_picture() -> None:
     text = "일반 안내입니다. " * 2_000 + "국가장학금 신청은 금요일까지입니다."
     message = composed(body=text, image="https://a.example/own.png", push={"image": "https://a.example/site.png"})
