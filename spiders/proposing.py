@@ -2,10 +2,10 @@
 
 import dataclasses
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import scrapy
 from lxml import etree
@@ -20,6 +20,9 @@ from spiders.reading.encoding import decode
 from spiders.reading.listing_page import parse_html
 from spiders.reading.places import Place
 from spiders.request_params import RequestParams
+
+PAGE_LENGTH: Final = 2_000_000
+"""Characters of a page that are kept for a person to look at; long boards have some hundred thousand."""
 
 
 class ProposeSpider(scrapy.Spider):
@@ -50,8 +53,9 @@ class ProposeSpider(scrapy.Spider):
             timezone=self._timezone,
             encoding=self._encoding,
         )
-        self._write(proposal)
         source = decode(response.body, content_type=content_type, override=self._encoding).text
+        is_page = proposal.spider in {"listing", ""} and source.lstrip("\ufeff \t\r\n").startswith("<")
+        self._write(proposal, page={"text": source[:PAGE_LENGTH], "url": response.url} if is_page else None)
         api = None if proposal.spider == "feed" else next(known_apis(source, response.url), None)
         if api is not None:
             request = asked(RequestParams.of(api.params), str(api.params["url"]), Place(), dont_filter=True)
@@ -75,6 +79,6 @@ class ProposeSpider(scrapy.Spider):
     def _unanswered(self, _: Failure) -> None:
         """What was found on the page itself is written already."""
 
-    def _write(self, proposal: Proposal) -> None:
-        document = dataclasses.asdict(dataclasses.replace(proposal, params=dict(proposal.params)))
+    def _write(self, proposal: Proposal, page: Mapping[str, str] | None = None) -> None:
+        document = dataclasses.asdict(dataclasses.replace(proposal, params=dict(proposal.params))) | {"page": page}
         self._output.write_text(json.dumps(document, default=str, ensure_ascii=False), encoding="utf-8")

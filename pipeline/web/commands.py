@@ -1,6 +1,6 @@
 """Commands of crawlpush, run for the API and the pages as processes of their own: what reads a board loads Scrapy.
 
-The module is found by name, as the crawls' forkserver is. So a definition is tried, checked and stored by the very
+A module is found by name, as the crawls' forkserver is. So a definition is tried, checked and stored by the very
 command that an operator types.
 """
 
@@ -31,13 +31,18 @@ def run_command(words: Sequence[str]) -> str:
     if any(map(has_secret, words)):
         sentence = "the definition names a secret: only `crawlpush sites` on the machine itself may do that"
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
+    return run_module("scripts.from_stdin", list(words))
+
+
+def run_module(module: str, told: object) -> str:
+    """What a program of ours prints that is told something as JSON. Raises ProblemError with its own sentence."""
     if not _AT_ONCE.acquire(blocking=False):
         wait = {"Retry-After": str(RETRY_AFTER_S)}
         raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "two commands are running already: ask again", wait)
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "scripts.from_stdin"],
-            input=json.dumps(list(words)),
+            [sys.executable, "-m", module],
+            input=json.dumps(told),
             cwd=PROJECT_ROOT,
             capture_output=True,
             text=True,

@@ -48,6 +48,8 @@ class Proposal:
     posts: list[dict[str, Any]]
     feeds: list[str]
     notes: list[str]
+    # The page's text and its address after redirects, where a listing was or could be read off it.
+    page: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,9 +28,10 @@ _FETCHING = frozenset({"tls", "encoding", *(each.name for each in fields(Request
 @click.argument("url")
 @click.option("--spider", help="listing, feed or json, with its parameters; default: find out.")
 @click.option("--browser", is_flag=True, help="Open the page in a Chromium, to find the JSON that its scripts load.")
+@click.option("--page", "with_page", is_flag=True, help="With --json, print the page as well, as it was read.")
 @definition_options
 @table_options
-def try_url(url: str, spider: str | None, *, browser: bool, as_json: bool, **options: Any) -> None:
+def try_url(url: str, spider: str | None, *, browser: bool, with_page: bool, as_json: bool, **options: Any) -> None:
     """Fetch a page once and show the posts it would give. Stores nothing.
 
     Without --spider, propose a definition: find the feed, or guess the rows of a board. Where that is not sure, it
@@ -44,7 +45,9 @@ def try_url(url: str, spider: str | None, *, browser: bool, as_json: bool, **opt
     proposed = (_seen_in_browser if browser else _first_answer)(url, options, settings)
     proposed = replace(proposed, params={**proposed.params, **own} if proposed.spider else proposed.params)
     if as_json:
-        show_record(proposed.__dict__, as_json=True)
+        shown = {**proposed.__dict__}
+        page = shown.pop("page")
+        show_record({**shown, "page": page} if with_page else shown, as_json=True)
         return
     *before, last = proposed.notes or [""]
     for note in proposed.notes if proposed.spider else before:

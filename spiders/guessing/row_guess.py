@@ -64,8 +64,8 @@ def guess_rows(root: etree._Element, base: str, now: datetime) -> RowGuess | Non
 
 def all_guesses(root: etree._Element, base: str, seen: Seen) -> list[RowGuess]:
     """Every kind of rows that may be a list of posts: around known titles, where there are any, else around links."""
-    found = (_judged(selector, rows, base, seen) for selector, rows in _candidates(root, seen))
-    return [guess for guess in found if guess]
+    found = (guess_from(selector, rows, base, seen) for selector, rows in _candidates(root, seen))
+    return [guess for guess in found if guess and guess.facts.enough]
 
 
 def _candidates(root: etree._Element, seen: Seen) -> Iterator[tuple[str, list[etree._Element]]]:
@@ -117,7 +117,8 @@ def _furniture(root: etree._Element) -> set[etree._Element]:
     }
 
 
-def _judged(selector: str, rows: Sequence[etree._Element], base: str, seen: Seen) -> RowGuess | None:
+def guess_from(selector: str, rows: Sequence[etree._Element], base: str, seen: Seen) -> RowGuess | None:
+    """Where these rows have title, date and marks; None where they have no links that differ."""
     sample = rows[:_SAMPLE]
     link = link_selector(sample, base, seen)
     if link is None:
@@ -136,7 +137,7 @@ def _judged(selector: str, rows: Sequence[etree._Element], base: str, seen: Seen
     facts = _facts(rows, sample, titles, links, base, title, date.share)
     if selector.startswith("xpath:") or selector.count(" > ") > 1:
         facts = replace(facts, standing=facts.standing * _BY_LINK)
-    return RowGuess(params=params, facts=facts, rows=tuple(rows)) if facts.enough else None
+    return RowGuess(params=params, facts=facts, rows=tuple(rows))
 
 
 def _title_of(link: str, links: Titled, sample: Sequence[etree._Element], seen: Seen) -> tuple[str, Titled]:

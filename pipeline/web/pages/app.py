@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pipeline.web.context import Context
-from pipeline.web.pages import sites, tracing, trying
+from pipeline.web.pages import sites, snapshots, tracing, trying
 from pipeline.web.pages.call import Call, Handler, go_to, id_of
 from pipeline.web.pages.mount import ROOT
 from pipeline.web.pages.now import NowPage
@@ -91,6 +91,10 @@ ROUTES: Final = (
     Page(path="/held", handler=sites.held_page),
     Page(path="/try", handler=trying.try_page),
     Page(path="/try", handler=trying.try_it, method="POST"),
+    Page(path="/try/{kept}", handler=trying.kept_page),
+    # Who has the name of a try may see its snapshot: the frame it stands in has no session.
+    Page(path="/snapshot/{kept}/{role}/", handler=snapshots.frame, is_public=True),
+    Page(path="/snapshot/{kept}/{role}/{number}", handler=snapshots.clicked, is_public=True),
     Page(path="/posts", handler=tracing.posts_page),
     Page(path="/posts/{post}", handler=tracing.post_page),
     Page(path="/people", handler=tracing.find_person),
