@@ -29,7 +29,7 @@ _INLINE: Final = ("span", "em", "i", "b", "strong", "img", "small", "sup", "font
 
 def marks(rows: Sequence[etree._Element], titles: Titled, date: str, seen: Seen) -> dict[str, Any]:
     """Parameters for the marks: classes of some rows that say pinned or advertising, and what is no part of titles."""
-    classes = Counter(name for row in rows for name in set((row.get("class") or "").split()))
+    classes = Counter(name for row in rows for name in dict.fromkeys((row.get("class") or "").split()))
     some = [name for name, count in classes.items() if count < len(rows)]
     found: dict[str, Any] = {}
     if pinned := [with_class("", name) for name in some if PINNED.fullmatch(name)]:

@@ -104,7 +104,7 @@ def _best(titles: Titled, names: Callable[[etree._Element, etree._Element], Iter
             if element in around or len(element) > 4:
                 continue
             text = seen.date_text(element)
-            for name in set(names(element, row)):
+            for name in dict.fromkeys(names(element, row)):
                 slot = slots[name]
                 slot.uses += 1
                 if text and name not in named:

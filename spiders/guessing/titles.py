@@ -81,7 +81,7 @@ def _slots(
     for row in rows:
         seen: set[str] = set()
         for element in elements(row):
-            for name in set(names(element, row)):
+            for name in dict.fromkeys(names(element, row)):
                 slot = slots[name]
                 slot.uses += 1
                 if name not in seen:
