@@ -1,13 +1,10 @@
 """The pages of operators over HTTP: who gets in, what a form needs, what is on record, what hostile texts become."""
 
 import html
-import re
 import socket
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from functools import reduce
-from typing import Any
 
 import lxml.html
 import pytest
@@ -21,49 +18,15 @@ from storage import operators, sites, users
 from storage.models import Post
 from tests.support.api import TIMEOUT_S, Api, running_api
 from tests.support.broker import wait_until
+from tests.support.reader import Reader
+
+
+@pytest.fixture
+def api(steered: Api) -> Api:
+    return steered
+
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7*7}}\u202e"
-
-
-@pytest.fixture
-def api(sqlite_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    # The changes are commands, which read their settings from the environment.
-    monkeypatch.setenv("DATABASE_URL", sqlite_url)
-    monkeypatch.setenv("REDIS_URL", redis_url)
-    monkeypatch.setenv("WEB_OPERATOR_HEADER", "X-Forwarded-User")
-    with running_api(load()) as running:
-        yield running
-
-
-class Reader:
-    """A browser without scripts."""
-
-    def __init__(self, api: Api) -> None:
-        self.api = api
-        self.session = requests.Session()
-
-    def get(self, path: str, **options: Any) -> requests.Response:
-        return self.session.get(f"{self.api.url}/ops{path}", timeout=TIMEOUT_S, **options)
-
-    def post(self, path: str, **form: str) -> requests.Response:
-        return self.session.post(f"{self.api.url}/ops{path}", data=form, timeout=TIMEOUT_S)
-
-    def sign_in(self, name: str = "minji") -> "Reader":
-        address = new_link_address(self.api.context.database, self.api.url, name, now=now())
-        assert "Sign in" in self.session.get(address, timeout=TIMEOUT_S).text
-        assert self.post("/sign-in", key=address.rpartition("=")[2]).status_code == 200
-        return self
-
-    def token(self) -> str:
-        """What a form of this session carries."""
-        found = re.search(r'name="token" value="([0-9a-f]{64})"', self.get("/changes").text)
-        assert found
-        return found[1]
-
-
-@pytest.fixture
-def reader(api: Api) -> Reader:
-    return Reader(api).sign_in()
 
 
 def add_site(api: Api, name: str = "board", *, held: int = 0) -> None:
@@ -77,7 +40,7 @@ def add_site(api: Api, name: str = "board", *, held: int = 0) -> None:
             session.add(Post(site_id=site.id, first_seen_at=now(), fanout="held", **post))
 
 
-FILLED = {"{site}": "board", "{post}": "1", "{user:path}": "minji"}
+FILLED = {"{site}": "board", "{post}": "1", "{user:path}": "minji", "{kept}": "x" * 22}
 
 
 def filled(path: str) -> str:

@@ -177,7 +177,9 @@ OURS = re.compile(r'<div(?: class="[a-z]*(?: ?row)?")?>|</div>|<a href="\d+"(?: 
 @pytest.mark.parametrize("source", HOSTILE)
 @pytest.mark.parametrize("row", ["", "div", "p", "*", "//a", "tr"])
 def test_a_snapshot_holds_boxes_numbers_and_texts_alone(source: str, row: str) -> None:
-    shown = snapshot(parse_html(f"<body><p>text</p><div>{source}</div></body>"), {"row": row, "title": "*", "date": "."})
+    shown = snapshot(
+        parse_html(f"<body><p>text</p><div>{source}</div></body>"), {"row": row, "title": "*", "date": "."}
+    )
     assert "text" in shown.html
     assert not re.search(r"[<>]", OURS.sub("", shown.html))
     assert shown.html.count("<div") == shown.html.count("</div>") < 100
