@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -143,11 +143,8 @@ class Board:
 
     def add(self, title: str, body: str = "", *, author: str = "관리자", pinned: bool = False) -> BoardPost:
         """Add a post of one's own. Raises PostError when a text is missing or too long."""
-        title, author = (" ".join(clean(text).split()) for text in (title, author))
-        if not title:
-            raise PostError("A post needs a title.")
-        if len(title) > LONGEST_TITLE or len(author) > LONGEST_TITLE or len(body) > LONGEST_BODY:
-            raise PostError(f"A title has at most {LONGEST_TITLE} characters, a body {LONGEST_BODY}.")
+        title, author = _line(title), _line(author)
+        _check(title, body, author)
         return self._append(
             BoardPost(
                 id=self._posts[-1].id + 1,
@@ -158,6 +155,17 @@ class Board:
                 pinned=pinned,
             )
         )
+
+    def edit(self, number: int, title: str, body: str) -> BoardPost:
+        """Give a post other texts. Raises PostError when one is missing or too long, or the post is not there."""
+        post, title = self.find(number), _line(title)
+        if post is None:
+            raise PostError("There is no such post.")
+        _check(title, body)
+        edited = replace(post, title=title, body=clean(body))
+        self._posts[self._posts.index(post)] = edited
+        self._save()
+        return edited
 
     def _append(self, post: BoardPost) -> BoardPost:
         self._posts.append(post)
@@ -183,6 +191,17 @@ class Board:
         temporary = self._file.with_name(f".{self._file.name}.{os.getpid()}")
         temporary.write_text(json.dumps([asdict(post) for post in self._posts], ensure_ascii=False), "utf-8")
         temporary.replace(self._file)
+
+
+def _line(text: str) -> str:
+    return " ".join(clean(text).split())
+
+
+def _check(title: str, body: str, author: str = "") -> None:
+    if not title:
+        raise PostError("A post needs a title.")
+    if max(len(title), len(author)) > LONGEST_TITLE or len(body) > LONGEST_BODY:
+        raise PostError(f"A title has at most {LONGEST_TITLE} characters, a body {LONGEST_BODY}.")
 
 
 def clean(text: str) -> str:

@@ -47,6 +47,10 @@ class BoardProcess(ServerProcess):
         """Add a post and return it; raises ServerProcessError with the board's reason when it is refused."""
         return dict(post_json(f"{self.base_url}/admin/posts", {"title": title, "body": body, "pinned": pinned}))
 
+    def edit_post(self, number: int, title: str, body: str = "") -> None:
+        """Give a post other texts."""
+        post_json(f"{self.base_url}/admin/posts/{number}", {"title": title, "body": body})
+
     def set_new_ids(self, new: bool) -> None:
         """Whether every post has another id, and so another address, at each look at the board."""
         post_json(f"{self.base_url}/admin/new-ids", new)

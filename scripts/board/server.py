@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
@@ -97,6 +98,7 @@ class BoardServer:
                 web.get("/feed.xml", self._feed),
                 web.get("/admin/posts", self._all_posts),
                 web.post("/admin/posts", self._add_post),
+                web.post(r"/admin/posts/{number:\d{1,9}}", self._edit_post),
                 web.post("/admin/new-ids", self._set_new_ids),
             ]
         )
@@ -144,16 +146,32 @@ class BoardServer:
         return web.json_response([asdict(post) for post in self.board.posts()])
 
     async def _add_post(self, request: web.Request) -> web.Response:
-        values = await read_json(request)
-        kinds = {"title": str, "body": str, "author": str, "pinned": bool}
-        if not (isinstance(values, dict) and all(type(v) is kinds.get(name) for name, v in values.items())):
-            raise web.HTTPBadRequest(text="A post has title, body and author (texts) and pinned (true or false).\n")
-        try:
+        values = await _texts(request, author=str, pinned=bool)
+        with _refusing():
             post = self.board.add(values.pop("title", ""), **values)
-        except PostError as error:
-            raise web.HTTPBadRequest(text=f"{error}\n") from error
         self._tell(post)
         return web.json_response(asdict(post))
+
+    async def _edit_post(self, request: web.Request) -> web.Response:
+        values = await _texts(request)
+        with _refusing():
+            post = self.board.edit(int(request.match_info["number"]), values.get("title", ""), values.get("body", ""))
+        return web.json_response(asdict(post))
+
+
+async def _texts(request: web.Request, **others: type) -> dict[str, Any]:
+    values, kinds = await read_json(request), {"title": str, "body": str, **others}
+    if not (isinstance(values, dict) and all(type(v) is kinds.get(name) for name, v in values.items())):
+        raise web.HTTPBadRequest(text="A post has title, body and author (texts) and pinned (true or false).\n")
+    return values
+
+
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except PostError as error:
+        raise web.HTTPBadRequest(text=f"{error}\n") from error
 
 
 def _conditional(request: web.Request, content: str, kind: str, changed: datetime) -> web.Response:

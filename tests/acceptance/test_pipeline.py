@@ -86,6 +86,56 @@ def test_each_matched_phone_rings_once_for_each_new_post(installation: Installat
     }
 
 
+@pytest.mark.full
+@pytest.mark.parametrize("installation", ["sqlite", "postgres"], indirect=True)
+def test_an_edit_replaces_what_phones_show_and_rings_nobody_though_a_notifier_is_killed(
+    installation: Installation,
+) -> None:
+    installation.add_board("board", "--schedule", "1h", "--edits", "replace")
+    tokens = {}
+    for number in range(30):
+        installation.add_user(f"reader-{number}", PHRASE, "fcm", "apns")
+        tokens |= {token_of(f"reader-{number}", platform): platform for platform in ("fcm", "apns")}
+    installation.start()
+    installation.wait_until(lambda: finished_runs(installation) == 1, "the baseline crawl")
+    post = installation.board.add_post(TITLE)
+    make_due(installation)
+    installation.wait_until(lambda: installation.shown() == {(token, TITLE): 1 for token in tokens}, "the first text")
+    installation.wait_until(lambda: statuses(installation) == ["sent"] * 30, "their notifications")
+    rings = installation.sends()
+
+    # The answers take their time, so that the notifier is in the middle of it when it dies.
+    installation.gateway.set_faults(latency_ms=200, jitter_ms=3000)
+    installation.board.edit_post(post["id"], f"{TITLE} (연장)")
+    make_due(installation)
+    installation.wait_until(lambda: installation.sends() > rings, "replacements under way")
+    installation.kill("notifier")
+    installation.gateway.set_faults()
+    installation.start("notifier")
+    edited = {(token, f"{TITLE} (연장)"): 1 for token in tokens}
+    installation.wait_until(lambda: installation.shown() == edited, "the new text on every phone", seconds=300)
+
+    def is_over() -> bool:
+        with installation.database.reading() as session:
+            return not session.scalars(select(Notification.id).where(Notification.to_show.is_not(None))).all()
+
+    installation.wait_until(is_over, "the end of it", seconds=300)
+    assert statuses(installation) == ["sent"] * 30
+    silent = [push["message"] for push in installation.gateway.received()][rings:]
+    for message in silent:
+        aps = message["aps"] if "aps" in message else message["apns"]["payload"]["aps"]
+        assert ("sound" in aps, "badge" in aps, aps["interruption-level"]) == (False, False, "passive")
+    # Nothing came after it, and only what was in flight when the notifier died came twice.
+    assert 60 <= len(silent) <= 120
+    sends = installation.sends()
+    make_due(installation)
+    installation.wait_until(lambda: finished_runs(installation) == 4, "another crawl")
+    installation.board.add_post("마지막 특강초청")
+    make_due(installation)
+    installation.wait_until(lambda: statuses(installation) == ["sent"] * 60, "the next post")
+    assert installation.sends() == sends + 60
+
+
 def test_every_process_stops_within_four_seconds_of_a_signal_to_all(sqlite_installation: Installation) -> None:
     installation = sqlite_installation
     installation.add_board("board", "--schedule", "1s")

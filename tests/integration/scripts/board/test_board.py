@@ -83,6 +83,15 @@ def test_a_post_that_is_none(board: BoardProcess, values: object) -> None:
     assert board.posts() == before
 
 
+def test_a_post_is_edited_in_its_place(board: BoardProcess) -> None:
+    post = board.add_post("before", "text")
+    board.edit_post(post["id"], " after ", "other")
+    assert board.posts()[0] == {**post, "title": "after", "body": "other"}
+    for number, title in ((post["id"], ""), (999_999, "none")):
+        with pytest.raises(ServerProcessError, match=r"post"):
+            board.edit_post(number, title)
+
+
 def test_the_board_grows_by_itself() -> None:
     with BoardProcess(every=0.01) as board:
         first = board.posts()[0]["id"]
