@@ -27,7 +27,7 @@ from pipeline.delivery.health import Health
 from pipeline.delivery.lease import Lease
 from pipeline.delivery.quota import Quota
 from pipeline.delivery.recording import Batch, Recorder, Tally
-from pipeline.push.channel import Channel
+from pipeline.push.channel import INTERNAL_ERROR, NOT_SENT, Channel
 from pipeline.push.message import Message, Platform
 from pipeline.push.outcome import CHANNEL_WAIT_S, Outcome, OutcomeKind
 from pipeline.resources import now
@@ -47,8 +47,6 @@ MOST_LATE = 2
 """Parts of batches that one channel may have under way longer than that, before what comes next waits its turn."""
 SLOW_S = 5.0
 """Least wait for the turn."""
-_NOT_SENT = Outcome(kind=OutcomeKind.RETRY, code="not_sent", detail="the time was up before the message's turn came")
-_LOST = Outcome(kind=OutcomeKind.UNKNOWN, code="internal_error", detail="see the log")
 _UNFIT = Outcome(kind=OutcomeKind.REJECTED, code="unfit", detail="no message can be made of this post: see the log")
 _NO_CHANNEL = Outcome(kind=OutcomeKind.REJECTED, code="no_channel", detail="this version has no channel of that name")
 
@@ -187,13 +185,13 @@ class Deliveries:
         """One outcome for each message, whatever the channel does."""
         left = lease.sends_for_s()
         if left <= 0:
-            return [_NOT_SENT] * len(messages)
+            return [NOT_SENT] * len(messages)
         try:
             outcomes = list(self._channels[name].send(messages, left))
         except Exception:
             logger.exception("channel failed", extra={"fields": {"channel": name}})
-            return [_LOST] * len(messages)
-        return outcomes if len(outcomes) == len(messages) else [_LOST] * len(messages)
+            return [INTERNAL_ERROR] * len(messages)
+        return outcomes if len(outcomes) == len(messages) else [INTERNAL_ERROR] * len(messages)
 
     def _allowed(self, batch: Batch, name: str, waiting: Sequence[Target], at: datetime) -> Sequence[Target]:
         """Those that may go over a channel now; the others are kept back.

@@ -14,23 +14,20 @@ from urllib.parse import urlsplit
 from pyfcm import FCMNotification
 
 from pipeline.push.answers import classify_fcm, short_text
-from pipeline.push.channel import CLOSED, unfit
+from pipeline.push.channel import NOT_SENT
 from pipeline.push.clock import Clock
 from pipeline.push.credentials import load_service_account, tls_context
 from pipeline.push.fcm.access_token import AccessTokens, TokenError
 from pipeline.push.fcm.http1 import Pool, Request, TooLateError
-from pipeline.push.loop import LoopClosedError, LoopInterruptedError, LoopThread
-from pipeline.push.message import Message, PayloadTooLargeError, fit
+from pipeline.push.loop_channel import LoopChannel, fitted
+from pipeline.push.message import Message
 from pipeline.push.outcome import Outcome, OutcomeKind
 from pipeline.push.payload import fcm_payload
 
 logger = logging.getLogger(__name__)
 
-_INTERRUPTED = Outcome(kind=OutcomeKind.UNKNOWN, code="interrupted", detail="the process is stopping")
-_NOT_SENT = Outcome(kind=OutcomeKind.RETRY, code="not_sent", detail="the time was up before the message's turn came")
 
-
-class FCMChannel:
+class FCMChannel(LoopChannel):
     """Sends to Android devices (and to whatever else a Firebase project has tokens for)."""
 
     name = "fcm"
@@ -50,52 +47,25 @@ class FCMChannel:
         timeout_s: of one request. connections: most sockets to FCM from this process, each carrying one request
         at a time. Raises CredentialsError.
         """
+        super().__init__(clock)
         load_service_account(service_account_file)
         self._client = FCMNotification(service_account_file=service_account_file)
         self._client.FCM_END_POINT_BASE = endpoint.rstrip("/") + "/v1/projects"
         self._path = urlsplit(self._client.fcm_end_point).path
         self._endpoint = endpoint
         self._tls = tls_context(ca_file)
-        self._clock = clock or Clock()
         self._tokens = AccessTokens(self._client.credentials, self._tls, self._clock)
         self._timeout_s = timeout_s
         self._connections = connections
-        self._loop = LoopThread("push-fcm")
         self._pool: Pool | None = None
 
-    def send(self, messages: Sequence[Message], deadline_s: float, *, validate_only: bool = False) -> list[Outcome]:
-        """Send a batch; see Channel.send. With validate_only FCM checks the message and shows nothing."""
-        self._clock.look()
-        try:
-            # From here on, however long this process is stopped: what is not sent by then is somebody else's to send.
-            until = time.monotonic() + deadline_s
-            return self._loop.run(self._send_batch(messages, until, validate_only), deadline_s + 5.0)
-        except LoopClosedError:
-            return [CLOSED] * len(messages)
-        except LoopInterruptedError:
-            return [_INTERRUPTED] * len(messages)
-        except Exception:
-            logger.exception("push batch failed", extra={"fields": {"platform": self.name}})
-            lost = Outcome(kind=OutcomeKind.UNKNOWN, code="internal_error", detail="see the log")
-            return [lost] * len(messages)
-
-    def close(self) -> None:
-        """Close the connections and end the thread."""
-
-        async def close_pool() -> None:
-            if self._pool is not None:
-                self._pool.close()
-
+    async def _close_connections(self) -> None:
         if self._pool is not None:
-            try:
-                self._loop.run(close_pool(), 2.0)
-            except (LoopClosedError, LoopInterruptedError, TimeoutError):
-                logger.debug("push connections not closed in time")
-        self._loop.close()
+            self._pool.close()
 
     async def _send_batch(self, messages: Sequence[Message], until: float, validate_only: bool) -> list[Outcome]:
         """Let as many workers as there are connections take the messages in turn, until the deadline."""
-        outcomes: list[Outcome] = [_NOT_SENT] * len(messages)
+        outcomes: list[Outcome] = [NOT_SENT] * len(messages)
         turns = iter(range(len(messages)))
         workers = [
             asyncio.create_task(self._work(messages, turns, outcomes, until, validate_only))
@@ -121,20 +91,15 @@ class FCMChannel:
         for index in turns:
             if time.monotonic() >= until:
                 continue
-            try:
-                _, payload = fit(messages[index], lambda message: self._encode(message, validate_only))
-            except PayloadTooLargeError as error:
-                outcomes[index] = Outcome(kind=OutcomeKind.REJECTED, code="payload_too_large", detail=str(error))
+            result = fitted(messages[index], lambda message: self._encode(message, validate_only))
+            if isinstance(result, Outcome):
+                outcomes[index] = result
                 continue
-            except Exception as error:
-                # One message that cannot be encoded is nobody else's trouble.
-                outcomes[index] = unfit(error)
-                continue
-            request = Request(path=self._path, headers={}, body=payload, until=until)
+            request = Request(path=self._path, headers={}, body=result[1], until=until)
             try:
                 outcomes[index] = await self._send_one(request)
             except asyncio.CancelledError:
-                outcomes[index] = _lost("timeout", "no answer by the deadline") if request.sent else _NOT_SENT
+                outcomes[index] = _lost("timeout", "no answer by the deadline") if request.sent else NOT_SENT
                 raise
 
     def _encode(self, message: Message, validate_only: bool) -> bytes:
@@ -177,7 +142,7 @@ class FCMChannel:
         try:
             answer = await self._pool.post(request, self._timeout_s)
         except TooLateError:
-            return _NOT_SENT
+            return NOT_SENT
         except (OSError, ValueError) as error:
             return _network_outcome(error, sent=request.sent)
         return classify_fcm(answer.status, answer.headers, answer.body, self._clock.now())
