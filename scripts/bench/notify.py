@@ -1,11 +1,11 @@
-"""From the queue to the recorded delivery: our notifier, beside an empty task on it, and beside the plain design."""
+"""From the queue to the recorded delivery: ours, beside an empty task on it, the plain design, and the floor."""
 
 import importlib
 import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -16,6 +16,8 @@ from sqlalchemy import func, insert, select
 
 from pipeline.resources import now
 from scripts.bench.rounds import by_turns
+from scripts.local.supervisor import frozen
+from scripts.testbed.crawls import children
 from scripts.testbed.rows import add_post, add_readers
 from scripts.testbed.servers import Servers, servers
 from scripts.testbed.workers import cpu_s, drained, wait_for, workers
@@ -46,11 +48,14 @@ def measure_notify(*, count: int, latency_ms: float, database: str, processes: i
     task per user, a new pyfcm client and a commit in each, 3 processes. of_noop, times_plain: our rate beside these.
     cpu_ms_each: CPU of the worker processes for one notification, noop_cpu_ms_each for one empty task. lone_ms:
     median of single notifications, published to recorded. stock: the same with kombu's own transport.
-    noop_times_stock: empty tasks beside that one's. lost: notifications that no phone shows. visible_duplicates: what
+    noop_times_stock: empty tasks beside that one's. floor: of a loop written by hand (scripts.bench.floor), on
+    PostgreSQL: of_floor is our CPU for a notification beside its own, pipeline_of_floor the same with what Redis and
+    PostgreSQL use for either. lost: notifications that no phone shows. visible_duplicates: what
     phones show more than once.
     """
-    with started(count, latency_ms=latency_ms, database=database, keep=count * 2 * (ROUNDS + 2)) as bench:
+    with started(count, latency_ms=latency_ms, database=database, keep=count * 3 * (ROUNDS + 2)) as bench:
         bulk, stock = bench.notifier(processes, "bulk"), bench.notifier(processes, "stock")
+        beside = bench.beside_floor(processes) if database == "postgres" else {}
         plain = bench.plain(min(count, PLAIN_MOST))
         shown = bench.shown()
     return {
@@ -62,6 +67,7 @@ def measure_notify(*, count: int, latency_ms: float, database: str, processes: i
         "plain_per_s": round(plain, 1),
         **_figures(bulk, plain),
         "noop_times_stock": round(bulk["noop_per_s"] / stock["noop_per_s"], 1),
+        **beside,
         **shown,
         "stock": _figures(stock, plain),
     }
@@ -106,6 +112,17 @@ def _figures(measured: Mapping[str, float], plain: float) -> dict[str, float]:
     }
 
 
+def _beside(ours: Mapping[str, float], floor: Mapping[str, float]) -> dict[str, Any]:
+    def whole(measured: Mapping[str, float]) -> float:
+        return measured["cpu_ms_each"] + measured["servers_ms_each"]
+
+    return {
+        "floor": {name: round(floor[name], 3) for name in ("per_s", "cpu_ms_each", "servers_ms_each")},
+        "of_floor": round(ours["cpu_ms_each"] / floor["cpu_ms_each"], 2),
+        "pipeline_of_floor": round(whole(ours) / whole(floor), 2),
+    }
+
+
 class Bench:
     """The database with its people, and the queue."""
 
@@ -129,22 +146,52 @@ class Bench:
     def notifier(self, processes: int, transport: str) -> dict[str, float]:
         """Rates of our workers, reading Redis in one of the two ways, and of an empty task on them, in turn."""
         with self.notifiers(processes, transport) as pids:
-            noops, rates, cpu, noop_cpu = [], [], [], []
+            noops, noop_cpu, rounds = [], [], []
             for _ in range(ROUNDS):
                 before = cpu_s(pids)
                 noops.append(self.timed("bench_noop", _nothing(self._count)))
                 noop_cpu.append((cpu_s(pids) - before) / self._count * 1000)
-                keys, before = self.keys(self._count), cpu_s(pids)
-                rates.append(self.timed("notify_user", keys))
-                cpu.append((cpu_s(pids) - before) / self._count * 1000)
+                rounds.append(self._round(pids))
             lone = [1000 / self.timed("notify_user", self.keys(1), every_s=LOOK_LONE_S) for _ in range(LONE)]
         return {
-            "per_s": median(rates),
+            **_medians(rounds),
             "noop_per_s": median(noops),
-            "cpu_ms_each": median(cpu),
             "noop_cpu_ms_each": median(noop_cpu),
             "lone_ms": median(lone),
         }
+
+    def beside_floor(self, processes: int) -> dict[str, Any]:
+        """What a notification costs, in turn with as many processes that run the loop written by hand."""
+        with (
+            self.notifiers(processes, "bulk") as ours,
+            # Nobody may take what the others are to take.
+            ExitStack() as frozen_now,
+        ):
+            frozen_now.enter_context(frozen(ours))
+            with workers(self.on, [()] * processes, module=("scripts.bench.floor",)) as floor:
+                self.timed("notify_user", self.keys(WARM))
+                rounds: list[list[dict[str, float]]] = [[], []]
+                for _ in range(ROUNDS):
+                    rounds[0].append(self._round(floor))
+                    frozen_now.close()
+                    with frozen(floor):
+                        rounds[1].append(self._round(ours))
+                    frozen_now.enter_context(frozen(ours))
+        return _beside(*map(_medians, reversed(rounds)))
+
+    def _round(self, pids: Sequence[int]) -> dict[str, float]:
+        """One round of notifications: their rate, and what these processes, and the servers, use for each."""
+        keys = self.keys(self._count)
+        groups = {"cpu_ms_each": pids, "servers_ms_each": self._servers()}
+        before = {name: cpu_s(group) for name, group in groups.items()}
+        rate = self.timed("notify_user", keys)
+        used = {name: (cpu_s(group) - before[name]) / self._count * 1000 for name, group in groups.items()}
+        return {"per_s": rate, **used}
+
+    def _servers(self) -> list[int]:
+        """Redis, and what of PostgreSQL runs now."""
+        postgres = self.on.postgres and self.on.postgres.pid
+        return [pid for pid in (self.on.redis.pid, postgres, *(children(postgres) if postgres else ())) if pid]
 
     def seconds(self, sizes: Sequence[int], runs: int, *, processes: int) -> dict[int, float]:
         """Median seconds for so many notifications each, with our workers that read Redis in bulk."""
@@ -260,6 +307,10 @@ class Bench:
                 )
                 or 0
             )
+
+
+def _medians(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: median(each[name] for each in rounds) for name in rounds[0]}
 
 
 def _nothing(count: int) -> list[Key]:

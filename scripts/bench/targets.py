@@ -99,6 +99,13 @@ TARGETS = (
     Target("fanout", "ratio", "the same beside `apply_async` in a loop", least=10, unit=" times"),
     *_notify("notify-sqlite", "SQLite"),
     *_notify("notify-postgres", "PostgreSQL"),
+    *(
+        Target("notify-postgres", figure, f"{what} for a notification, beside a loop by hand", most=most, unit=" times")
+        for figure, what, most in (
+            ("of_floor", "CPU of the notifiers", 2.5),
+            ("pipeline_of_floor", "CPU of notifiers, Redis and PostgreSQL", 1.7),
+        )
+    ),
     Target("digest", "of_single", "digests recorded, beside single notifications", least=0.6),
     Target("digest", "second_s", "a fresh post to other people while digests go out", most=5, unit=" s"),
     *(

@@ -83,6 +83,11 @@ class PostgresServer(Startable):
         return self._folder
 
     @property
+    def pid(self) -> int | None:
+        """The process id of the server, whose children are its sessions; None while it does not run."""
+        return self._process.pid if self._process else None
+
+    @property
     def url(self) -> URL:
         """The address of the superuser's database."""
         return URL.create(

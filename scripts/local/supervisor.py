@@ -13,7 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -104,6 +104,20 @@ def wait_until(done: Callable[[], object], seconds: float, *, every_s: float = L
             return False
         time.sleep(every_s)
     return True
+
+
+@contextmanager
+def frozen(pids: Sequence[int]) -> Iterator[None]:
+    """Nothing happens in these processes while the block runs."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(FREEZE_S)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,19 +228,9 @@ class Supervisor:
         for _ in range(2):
             signal_group(managed.process, signal.SIGTERM)
 
-    @contextmanager
-    def frozen(self, names: Sequence[str]) -> Iterator[None]:
+    def frozen(self, names: Sequence[str]) -> AbstractContextManager[None]:
         """Nothing happens in these processes while the block runs."""
-        pids = [pid for pid in map(self.pid, names) if pid is not None]
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        time.sleep(FREEZE_S)
-        try:
-            yield
-        finally:
-            for pid in pids:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGCONT)
+        return frozen([pid for pid in map(self.pid, names) if pid is not None])
 
     def stop(self, *names: str, grace_s: float = GRACE_S, kill_leftovers: bool = False) -> dict[str, int]:
         """End these processes, or all, and start none of them again; returns their exit codes.

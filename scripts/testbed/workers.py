@@ -19,12 +19,17 @@ PATIENCE_S = 300.0
 
 
 @contextmanager
-def workers(on: Servers, arguments: Sequence[Sequence[str]]) -> Iterator[list[int]]:
-    """Celery workers with these arguments; gives their process ids, and ends them with the block."""
+def workers(
+    on: Servers, arguments: Sequence[Sequence[str]], *, module: Sequence[str] = ("celery", "-q")
+) -> Iterator[list[int]]:
+    """Celery workers with these arguments; gives their process ids, and ends them with the block.
+
+    module: what is run as `python -m`, with its first arguments, where it is another one.
+    """
     supervisor = Supervisor(LogFiles(on.folder), on.environment)
     try:
         for number, words in enumerate(arguments):
-            supervisor.start_command(f"worker-{number}", shlex.join([sys.executable, "-m", "celery", "-q", *words]))
+            supervisor.start_command(f"worker-{number}", shlex.join([sys.executable, "-m", *module, *words]))
         yield supervisor.pids
     finally:
         supervisor.stop()
