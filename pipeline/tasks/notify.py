@@ -20,7 +20,8 @@ from pipeline.push.message import Platform
 from pipeline.settings import get_settings
 from pipeline.tasks.arguments import require_ids
 from pipeline.tasks.retries import TRANSIENT_ERRORS
-from pipeline.worker.pool import BatchTask, Call
+from pipeline.worker.plain import Call
+from pipeline.worker.pool import BatchTask
 from storage import digests
 from storage.notifications import Key
 

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from celery import Task
 from celery.concurrency.base import apply_target
 from celery.concurrency.thread import TaskPool as ThreadPool
+from celery.worker.strategy import default
 
 from pipeline.worker.batching import Gatherer
+from pipeline.worker.plain import Call, Lane, Plain
 
 if TYPE_CHECKING:
     _Task = Task[..., Any]
@@ -27,8 +29,6 @@ else:
 
 logger = logging.getLogger(__name__)
 
-Call = tuple[Any, ...]
-"""The positional arguments of a task's call."""
 BATCHES = 2
 """Batches of one kind that are under way at once: while one waits for the vendor, the other one works."""
 STOP_S = 60.0
@@ -39,6 +39,7 @@ class BatchTask(_Task):
     """A task whose calls are done many at once, by `do`; its body asks `outcome` for its own."""
 
     abstract = True
+    Strategy = "pipeline.worker.pool:strategy"
     _done = threading.local()
 
     def do(self, calls: Sequence[Call]) -> Mapping[Call, object]:
@@ -58,6 +59,11 @@ class BatchTask(_Task):
     def forget(self) -> None:
         """End what do_together() began."""
         self._done.outcomes = {}
+
+    def is_done(self, call: Call) -> bool:
+        """Whether something came of a call among those that were done together."""
+        outcomes = getattr(self._done, "outcomes", {})
+        return not isinstance(outcomes, _Failed) and call in outcomes
 
     def outcome(self, *call: Any) -> object:
         """What came of a call. One that was not done with others, as in other pools, is done now."""
@@ -82,10 +88,15 @@ class _Job(NamedTuple):
     callback: Callable[..., Any]
     accept_callback: Callable[..., Any]
 
+    @property
     def call(self) -> Call | None:
         """The call as it stands in the message, which anybody may have written; None if it is none by position."""
         args, kwargs = self.args[2]["args"], self.args[2]["kwargs"]
         return tuple(args) if isinstance(args, list | tuple) and not kwargs else None
+
+    def begin(self) -> bool:
+        """Whether Celery accepts it."""
+        return _survived(self.accept_callback, os.getpid(), time.monotonic())
 
 
 class TaskPool(ThreadPool):
@@ -93,12 +104,16 @@ class TaskPool(ThreadPool):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._gatherers: Mapping[str, Gatherer[_Job]] = {
+        self._gatherers: Mapping[str, Gatherer[_Job | Plain]] = {
             name: self._gatherer(name, task) for name, task in self.app.tasks.items() if isinstance(task, BatchTask)
         }
 
-    def _gatherer(self, name: str, task: BatchTask) -> Gatherer[_Job]:
+    def _gatherer(self, name: str, task: BatchTask) -> "Gatherer[_Job | Plain]":
         return Gatherer(lambda jobs: _run(task, jobs), max_batch=self.limit, threads=BATCHES, name=name)
+
+    def lane(self, task: BatchTask, app: Any, consumer: Any) -> Lane:
+        """How the messages of a task come here."""
+        return Lane(task, app, consumer, self._gatherers[task.name].put)
 
     def apply_async(
         self,
@@ -122,12 +137,24 @@ class TaskPool(ThreadPool):
         super().on_stop()
 
 
-def _run(task: BatchTask, jobs: Sequence[_Job]) -> None:
-    accepted = [job for job in jobs if _survived(job.accept_callback, os.getpid(), time.monotonic())]
-    task.do_together([call for job in accepted if (call := job.call()) is not None])
+def strategy(task: BatchTask, app: Any, consumer: Any) -> Any:
+    """What a worker does with a message of a BatchTask: Celery's own, with a short way where the pool is ours."""
+    return (
+        consumer.pool.lane(task, app, consumer) if isinstance(consumer.pool, TaskPool) else default(task, app, consumer)
+    )
+
+
+def _run(task: BatchTask, jobs: "Sequence[_Job | Plain]") -> None:
+    begun = [job for job in jobs if job.begin()]
+    task.do_together([call for job in begun if (call := job.call) is not None])
     try:
-        for job in accepted:
-            _survived(apply_target, job.target, job.args, {}, job.callback)
+        if done := [job for job in begun if isinstance(job, Plain) and task.is_done(job.call)]:
+            done[0].lane.acknowledge(done)
+        for job in begun:
+            if isinstance(job, _Job):
+                _survived(apply_target, job.target, job.args, {}, job.callback)
+            elif not task.is_done(job.call):
+                job.lane.long_way(job)
     finally:
         task.forget()
 

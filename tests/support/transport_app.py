@@ -6,11 +6,14 @@ it did, which is no Redis, because that may be away meanwhile.
 
 import os
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from celery import Celery
 
 from pipeline.locks import SOCKET_OPTIONS
+from pipeline.worker.plain import Call
+from pipeline.worker.pool import BatchTask
 from tests.support.broker import QUEUE, transport_name
 
 URL = os.environ.get("TRANSPORT_URL", "redis://127.0.0.1:1/0")
@@ -42,7 +45,7 @@ app.conf.update(
     task_acks_late=True,
     task_ignore_result=True,
     task_default_queue=QUEUE,
-    worker_pool="threads",
+    worker_pool=os.environ.get("POOL", "threads"),
     worker_concurrency=THREADS,
     worker_prefetch_multiplier=10,
 )
@@ -62,3 +65,28 @@ def note(number: int, seconds: float = 0.0, held: bool = False) -> None:
     while held and not (NOTES / "released").exists():
         time.sleep(0.02)
     _note("done", number)
+
+
+class Together(BatchTask):
+    """Does `note` for each of the calls that wait together; a negative number fails them all."""
+
+    abstract = True
+
+    def do(self, calls: Sequence[Call]) -> Mapping[Call, None]:
+        """Note them all."""
+        numbers = [call[0] for call in calls if type(call[0]) is int]
+        for number in numbers:
+            _note("begun", number)
+        while not (NOTES / "released").exists():
+            time.sleep(0.02)
+        if any(number < 0 for number in numbers):
+            raise ValueError("a negative number")
+        for number in numbers:
+            _note("done", number)
+        return dict.fromkeys(call for call in calls if call[0] in numbers)
+
+
+@app.task(name="together", base=Together, bind=True)
+def together(self: Together, number: int) -> None:
+    """Note this number with others, once a file `released` is there."""
+    self.outcome(number)

@@ -27,10 +27,10 @@ def start_worker(transport: str, tmp_path: Path) -> Iterator[StartWorker]:
     """Starts workers of the small app, and ends them with the test."""
     with ExitStack() as stack:
 
-        def start(url: str, **environment: str) -> Worker:
+        def start(url: str, *arguments: str, **environment: str) -> Worker:
             environment = {"TRANSPORT_URL": url, "TRANSPORT": transport, **environment}
             return stack.enter_context(
-                Worker(tmp_path, url, transport, app="tests.support.transport_app", **environment)
+                Worker(tmp_path, url, transport, *arguments, app="tests.support.transport_app", **environment)
             )
 
         yield start
@@ -84,6 +84,49 @@ def test_a_stop_amid_the_tasks_loses_none_and_repeats_none(
     wait_until(lambda: len(second.noted()) >= 500 and not unacked(client), "the others are done")
     assert second.terminate() == 0
     assert sorted(second.noted()) == list(range(500))
+
+
+POOL = "pipeline.worker.pool:TaskPool"
+
+
+@pytest.mark.parametrize("transport", [BULK])
+def test_what_goes_the_short_way_into_a_batch_is_seen_revoked_counted_and_given_back(
+    redis_url: str, client: "redis.Redis", start_worker: StartWorker
+) -> None:
+    # At INFO each task has lines of its own, and none goes the short way.
+    worker = start_worker(redis_url, "-l", "WARNING", POOL=POOL)
+
+    def send(*numbers: object) -> list[str]:
+        return [str(worker.app.send_task("together", (number,)).id) for number in numbers]
+
+    first = send(0, 1)
+    wait_until(lambda: len(worker.noted("begun")) == 2, "they are begun")
+    rest = send(*range(2, 20))
+    # Given the threads, it has begun as many batches as it may; the rest waits.
+    wait_until(lambda: len(worker.control("active")) + len(worker.control("reserved")) == 20, "it has them all")
+    seen = {task["id"]: task for method in ("active", "reserved") for task in worker.control(method)}
+    assert set(seen) == {*first, *rest}
+    assert (seen[first[0]]["name"], seen[first[0]]["args"], seen[first[0]]["acknowledged"]) == ("together", [0], False)
+    assert seen[first[0]]["time_start"]
+    assert not seen[rest[-1]]["time_start"]
+    assert worker.control("query_task", first[0])[first[0]][0] == "active"
+
+    # One that waits is revoked: it is never begun, and acknowledged all the same.
+    worker.app.control.revoke(rest[-1])
+    wait_until(lambda: worker.control("revoked") == [rest[-1]], "the worker knows it")
+    worker.release()
+    wait_until(lambda: not unacked(client) and len(worker.noted()) == 19, "all are done but one, and acknowledged")
+    assert sorted(worker.noted("begun")) == list(range(19))
+    assert worker.control("stats")["total"] == {"together": 19}
+    assert not worker.control("active")
+    assert not worker.control("reserved")
+
+    # What fails, or is no call of its task, fails as a task does.
+    send(-1, "no number", [1])
+    wait_until(lambda: worker.said().count("raised unexpected") == 3, "each of them fails")
+    wait_until(lambda: not client.exists("unacked"), "they are acknowledged")
+    assert "ValueError: a negative number" in worker.said()
+    assert sorted(worker.noted()) == list(range(19))
 
 
 def taken(client: "redis.Redis") -> set[int]:
