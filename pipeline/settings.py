@@ -152,6 +152,11 @@ class Settings(BaseModel):
     retention_notifications_days: int = Field(
         90, ge=1, description="Days after which notifications that are over are removed, with their deliveries."
     )
+    retention_deliveries_days: int = Field(
+        7,
+        ge=1,
+        description="Days after which what was delivered is known of its notification alone, not of each phone.",
+    )
     retention_post_texts_days: int = Field(
         0, ge=0, description="Days after which the texts of posts are emptied; 0: never. The posts stay known."
     )

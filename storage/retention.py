@@ -7,7 +7,7 @@ however old it is. Each function returns how many rows it took; fewer than `limi
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, exists, false, func, select, update
+from sqlalchemy import and_, delete, exists, false, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage.crawl_runs import HISTORY_RUNS
@@ -23,6 +23,9 @@ from storage.models import (
     SubscriptionExclusion,
 )
 
+# What tells nobody anything any more: of a notification that failed, the rows keep the phones that have it from ringing
+# once more when an operator sends it again.
+_DELIVERY_OVER = and_(Delivery.status == "delivered", Notification.status == "sent")
 NOTIFICATIONS_OVER = ("sent", "failed", "skipped", "merged")
 _FANOUT_OVER = ("done", "silent", "dropped")
 
@@ -102,6 +105,31 @@ def remove_notifications(session: Session, *, after: int, before: datetime, limi
     return Pruned(notifications=len(gone), deliveries=len(deliveries), cursor=rows[-1].id if more else None)
 
 
+def remove_deliveries(session: Session, *, after: int, before: datetime, limit: int) -> tuple[int, int | None]:
+    """Remove those of the next `limit` deliveries that arrived before a moment, where their notification is over too.
+
+    Returns how many, and where to go on; the walk ends where none of them is old. One that was tried again is younger
+    than its id, so a young one alone does not end it.
+    """
+    over = _DELIVERY_OVER.label("is_over")
+    rows = session.execute(
+        select(Delivery.id, Delivery.at, over)
+        .join(Notification, Notification.id == Delivery.notification_id)
+        .where(Delivery.id > after)
+        .order_by(Delivery.id)
+        .limit(limit)
+    ).all()
+    old = [row for row in rows if row.at < before]
+    going = (
+        select(Delivery.id)
+        .where(Delivery.id.in_([row.id for row in old if row.is_over]))
+        .order_by(Delivery.id)
+        .with_for_update(skip_locked=True)
+    )
+    gone = session.scalars(delete(Delivery).where(Delivery.id.in_(going)).returning(Delivery.id)).all()
+    return len(gone), rows[-1].id if old and len(rows) == limit else None
+
+
 def empty_posts(session: Session, *, before: datetime, limit: int) -> int:
     """Empty the body, author and files of posts that were first seen before a moment, and owe nothing any more."""
     old = (
@@ -143,6 +171,7 @@ class Moments:
 
     runs: datetime
     notifications: datetime
+    deliveries: datetime
     # None: texts are kept.
     texts: datetime | None
 
@@ -174,7 +203,12 @@ def prunable(session: Session, old: Moments) -> Prunable:
         runs=session.scalar(select(func.count()).where(runs.c.finished_at < old.runs, runs.c.place > HISTORY_RUNS))
         or 0,
         notifications=session.scalar(select(func.count(Notification.id)).where(*over)) or 0,
-        deliveries=session.scalar(select(func.count(Delivery.id)).join(Notification).where(*over)) or 0,
+        deliveries=session.scalar(
+            select(func.count(Delivery.id))
+            .join(Notification)
+            .where(or_(and_(*over), and_(_DELIVERY_OVER, Delivery.at < old.deliveries)))
+        )
+        or 0,
         post_texts=session.scalar(select(func.count(Post.id)).where(*texts)) or 0,
         keywords=session.scalar(select(func.count(Keyword.id)).where(*unused)) or 0,
     )

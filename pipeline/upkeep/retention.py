@@ -23,6 +23,7 @@ def moments(settings: Settings, at: datetime) -> Moments:
     return Moments(
         runs=at - timedelta(days=settings.retention_runs_days),
         notifications=at - timedelta(days=settings.retention_notifications_days),
+        deliveries=at - timedelta(days=settings.retention_deliveries_days),
         texts=at - timedelta(days=texts) if texts else None,
     )
 
@@ -39,7 +40,7 @@ def prune(database: Database, old: Moments) -> Prunable:
     removed = Prunable(
         runs=_runs(database, old.runs),
         notifications=notifications,
-        deliveries=deliveries,
+        deliveries=deliveries + _deliveries(database, old.deliveries),
         post_texts=_texts(database, old.texts) if old.texts else 0,
         keywords=_keywords(database),
     )
@@ -56,6 +57,16 @@ def _notifications(database: Database, before: datetime) -> tuple[int, int]:
         notifications, deliveries = notifications + part.notifications, deliveries + part.deliveries
         cursor = part.cursor
     return notifications, deliveries
+
+
+def _deliveries(database: Database, before: datetime) -> int:
+    removed = 0
+    cursor: int | None = 0
+    while cursor is not None:
+        with database.writing() as session:
+            count, cursor = retention.remove_deliveries(session, after=cursor, before=before, limit=BATCH)
+        removed += count
+    return removed
 
 
 def _runs(database: Database, before: datetime) -> int:

@@ -16,8 +16,8 @@ from scripts.output import json_option, open_database, show_record
 def prune(*, dry_run: bool, as_json: bool) -> None:
     """Remove old crawl runs, notifications, deliveries and unused phrases, as happens each night.
 
-    What is old is said by RETENTION_RUNS_DAYS, RETENTION_NOTIFICATIONS_DAYS and RETENTION_POST_TEXTS_DAYS. Posts stay
-    known, so that nothing old is new again, and what is still owed stays too.
+    What is old is said by RETENTION_RUNS_DAYS, RETENTION_NOTIFICATIONS_DAYS, RETENTION_DELIVERIES_DAYS and
+    RETENTION_POST_TEXTS_DAYS. Posts stay known, so that nothing old is new again, and what is still owed stays too.
     """
     old = retention.moments(get_settings(), now())
     database = open_database()

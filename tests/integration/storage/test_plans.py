@@ -210,6 +210,7 @@ QUERIES: dict[str, Callable[[Session], object]] = {
     "subscriptions of a user": lambda s: subscriptions.listing(s, user_id=5, limit=50),
     "prune runs": lambda s: retention.remove_runs(s, 3, before=OLD, limit=100),
     "prune notifications": lambda s: retention.remove_notifications(s, after=0, before=OLD, limit=100),
+    "prune deliveries": lambda s: retention.remove_deliveries(s, after=0, before=OLD, limit=100),
     "prune texts": lambda s: retention.empty_posts(s, before=OLD, limit=100),
     "prune keywords": lambda s: retention.remove_keywords(s, after=0, limit=100),
 }

@@ -18,8 +18,8 @@ from tests.support.builders import NOW, add_site, add_user, found, keyword, stor
 AFTER = NOW + timedelta(hours=1)
 
 
-def moments(at: datetime = AFTER, *, texts: bool = True) -> Moments:
-    return Moments(runs=at, notifications=at, texts=at if texts else None)
+def moments(at: datetime = AFTER, *, texts: bool = True, deliveries: datetime | None = None) -> Moments:
+    return Moments(runs=at, notifications=at, deliveries=deliveries or at, texts=at if texts else None)
 
 
 def count(session: Session, table: type) -> int:
@@ -59,6 +59,44 @@ def test_what_is_young_stays(database: Database) -> None:
     with database.writing() as session:
         a_history(session)
     assert set(vars(prune(database, moments(NOW - timedelta(days=1)))).values()) == {0}
+
+
+@pytest.mark.parametrize("batch", [2, 1000])
+def test_what_was_delivered_goes_before_its_notification(
+    database: Database, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(pipeline_retention, "BATCH", batch)
+    young = NOW + timedelta(days=1)
+    # (notification, delivery, when) -> whether the delivery goes. What is tried again has a younger time than its id.
+    cases = [
+        ("sent", "delivered", young, False),
+        ("sent", "delivered", NOW, True),
+        ("sent", "failed", NOW, False),
+        # Sent again by an operator, it must not ring on the phone that has it.
+        ("failed", "delivered", NOW, False),
+        # One of its user's phones is still owed.
+        ("pending", "delivered", NOW, False),
+        ("sent", "delivered", NOW, True),
+        ("sent", "delivered", young, False),
+    ]
+    with database.writing() as session:
+        (post_id,) = stored_posts(session, add_site(session), [found(1, "장학")])
+        for number, (status, delivery, at, _) in enumerate(cases):
+            user = add_user(session, f"user-{number}", "장학")
+            owed = {"created_at": NOW, "next_attempt_at": NOW}
+            session.add(Notification(id=number + 1, post_id=post_id, user_id=user.id, status=status, **owed))
+            session.flush()
+            row = {"notification_id": number + 1, "device_id": user.id, "platform": "console"}
+            session.add(Delivery(id=number + 1, status=delivery, at=at, **row))
+            session.flush()
+    old = moments(NOW - timedelta(days=1), deliveries=AFTER)
+    would = prunable(database, old)
+    assert prune(database, old) == would
+    assert (would.notifications, would.deliveries) == (0, 2)
+    with database.reading() as session:
+        stayed = session.scalars(select(Delivery.id).order_by(Delivery.id)).all()
+    assert stayed == [number + 1 for number, case in enumerate(cases) if not case[3]]
+    assert prune(database, old).deliveries == 0
 
 
 def test_a_post_whose_text_was_emptied_is_not_new_again(database: Database) -> None:
