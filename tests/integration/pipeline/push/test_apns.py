@@ -1,6 +1,5 @@
 """APNs against the loopback gateway: TLS, HTTP/2, two environments, and connections that die in every way."""
 
-import socket
 import threading
 import time
 from collections import Counter
@@ -24,7 +23,6 @@ from pipeline.push.outcome import OutcomeKind
 from pipeline.push.payload import apns_id
 from scripts.gateway.process import gateway_process
 from tests.integration.pipeline.push.conftest import push_config
-from tests.integration.pipeline.push.waiting import wait_for
 from tests.support.messages import message
 
 
@@ -337,18 +335,6 @@ def test_many_threads_share_one_connection_and_one_provider_token(apns, gateway)
     assert gateway.stats()["connections"]["apns"] - connections == 1
 
 
-def test_a_server_that_is_not_there_got_nothing(config):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    channel = build_channels(replace(config, apns_production_endpoint=f"https://127.0.0.1:{port}"))[Platform.APNS]
-    try:
-        outcomes = channel.send(messages(5), 20)
-    finally:
-        channel.close()
-
-    assert kinds(outcomes) == {("retry", "connection_failed"): 5}
-
-
 def test_a_server_that_does_not_speak_http2_gets_nothing(config):
     # The FCM side of the gateway speaks HTTP/1.1 only.
     channel = build_channels(replace(config, apns_production_endpoint=config.fcm_endpoint))[Platform.APNS]
@@ -377,13 +363,6 @@ def test_more_than_a_flow_control_window_at_once(apns, gateway):
     assert {len(push["body"]) for push in gateway.received()} == {3000}
 
 
-def test_a_message_that_cannot_be_made_to_fit_fails_alone(apns):
-    good, bad = messages(2)
-    bad = replace(bad, data={"post_id": "7" * 5000})
-
-    assert [outcome.code for outcome in apns.send([good, bad, good], 10)] == ["", "payload_too_large", ""]
-
-
 def test_a_token_that_is_no_token_stays_one_path_segment(apns):
     odd = [replace(each, token=token) for each, token in zip(messages(3), ["", "../x y?z", "토큰"], strict=True)]
 
@@ -394,36 +373,6 @@ def test_a_token_that_is_no_token_stays_one_path_segment(apns):
 def test_apns_has_no_dry_run(apns, gateway):
     assert kinds(apns.send(messages(2), 10, validate_only=True)) == {("rejected", "no_dry_run"): 2}
     assert gateway.received() == []
-
-
-def test_an_empty_batch_is_nothing(apns):
-    assert apns.send([], 1) == []
-
-
-def test_closed_it_says_so_and_leaves_no_thread(config):
-    channel = build_channels(config)[Platform.APNS]
-    channel.send(messages(1), 10)
-    (thread,) = [each for each in threading.enumerate() if each.name == "push-apns"]
-
-    channel.close()
-
-    thread.join(10)
-    assert not thread.is_alive()
-    assert kinds(channel.send(messages(2), 1)) == {("channel_down", "closed"): 2}
-
-
-def test_closed_in_the_middle_it_says_so_at_once(config, gateway):
-    channel = build_channels(config)[Platform.APNS]
-    channel.send(messages(1), 10)
-    gateway.set_faults(silent_rate=1, lose_answers=True)
-    seen = len(gateway.received())
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(channel.send, messages(3), 30)
-        wait_for(lambda: len(gateway.received()) == seen + 3)
-        channel.close()
-        outcomes = future.result(10)
-
-    assert {outcome.kind for outcome in outcomes} == {OutcomeKind.UNKNOWN}
 
 
 def test_a_process_that_was_stopped_sends_nothing_after_its_time_is_up(config, gateway, monkeypatch):

@@ -1,7 +1,6 @@
 """FCM against the loopback gateway: TLS, OAuth, and every trap that a sender of it has fallen into."""
 
 import json
-import socket
 import threading
 import time
 from collections import Counter
@@ -20,7 +19,6 @@ from pipeline.push.fcm import http1
 from pipeline.push.fcm.channel import FCMChannel
 from pipeline.push.message import Platform, tag_for_post
 from pipeline.push.outcome import OutcomeKind
-from tests.integration.pipeline.push.waiting import wait_for
 from tests.support.messages import message
 
 
@@ -248,18 +246,6 @@ def test_a_service_account_that_google_does_not_know_is_our_fault(config, tmp_pa
     assert outcomes[0].detail
 
 
-def test_a_server_that_is_not_there_got_nothing(config, fcm):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    channel = build_channels(replace(config, fcm_endpoint=f"https://127.0.0.1:{port}"))[Platform.FCM]
-    try:
-        outcomes = channel.send(messages(5), 20)
-    finally:
-        channel.close()
-
-    assert kinds(outcomes) == {("retry", "connection_failed"): 5}
-
-
 def test_a_wrong_project_is_our_fault(config, tmp_path):
     account = json.loads(Path(config.fcm_service_account_file).read_text())
     path = tmp_path / "account.json"
@@ -296,12 +282,6 @@ def test_a_long_korean_message_is_accepted_at_its_full_4096_bytes(fcm, gateway):
     assert push["body"].endswith("…")
 
 
-def test_a_message_that_cannot_be_made_to_fit_fails_alone(fcm):
-    outcomes = fcm.send([message(), message(data={"post_id": "7" * 5000}), message()], 10)
-
-    assert [outcome.code for outcome in outcomes] == ["", "payload_too_large", ""]
-
-
 def test_an_address_longer_than_a_payload_costs_nobody_the_push(fcm, gateway):
     long = "https://x.example/" + "%ED%95%99" * 500
     asked = message(url=long, data={"post_id": "7", "url": long}, fallback_url="https://x.example/list")
@@ -310,37 +290,6 @@ def test_an_address_longer_than_a_payload_costs_nobody_the_push(fcm, gateway):
     (push,) = gateway.received()
     assert push["title"] == asked.title
     assert push["data"]["url"] == "https://x.example/list"
-
-
-def test_an_empty_batch_is_nothing(fcm):
-    assert fcm.send([], 1) == []
-
-
-def test_closed_it_says_so_and_leaves_no_thread(config):
-    channel = build_channels(config)[Platform.FCM]
-    channel.send(messages(1), 10)
-    (thread,) = [each for each in threading.enumerate() if each.name == "push-fcm"]
-
-    channel.close()
-
-    thread.join(10)
-    assert not thread.is_alive()
-    assert kinds(channel.send(messages(2), 1)) == {("channel_down", "closed"): 2}
-    channel.close()
-
-
-def test_closed_in_the_middle_it_says_so_at_once(config, gateway):
-    channel = build_channels(config)[Platform.FCM]
-    channel.send(messages(1), 10)
-    gateway.set_faults(silent_rate=1, lose_answers=True)
-    seen = len(gateway.received())
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(channel.send, messages(3), 30)
-        wait_for(lambda: len(gateway.received()) == seen + 3)
-        channel.close()
-        outcomes = future.result(10)
-
-    assert {outcome.kind for outcome in outcomes} == {OutcomeKind.UNKNOWN}
 
 
 class Stopped:
