@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, literal, select, text
+from sqlalchemy import ColumnElement, Select, case, func, literal, or_, select, text
 from sqlalchemy.orm import Session
 
 from storage.models import (
@@ -208,7 +208,10 @@ def owed(session: Session) -> Owed:
         pending=_counted(session, of_status("pending")),
         due_since=session.scalar(
             select(Notification.next_attempt_at)
-            .where(Notification.status == "pending")
+            # Those of a digest go with the one in whose name it is sent, which may wait for another try.
+            .where(
+                Notification.status == "pending", or_(Notification.deferred.is_(None), Notification.digest_id.is_(None))
+            )
             .order_by(Notification.next_attempt_at)
             .limit(1)
         ),

@@ -13,7 +13,7 @@ from pipeline.delivery.asking import Timing
 from pipeline.delivery.batch import Deliveries
 from pipeline.push.outcome import Outcome, OutcomeKind
 from pipeline.resources import now
-from storage import digests, notifications, pauses, sites, users
+from storage import digests, notifications, overview, pauses, sites, users
 from storage.matching import Hit
 from storage.models import Delivery, Device, Digest, Notification, Post, Site, Subscription, User
 from storage.notifications import Key
@@ -235,6 +235,9 @@ def test_a_digest_is_tried_again_with_its_tag_and_what_comes_meanwhile_waits(hou
     minji.posts("A", "B")
     minji.says(snooze_until=None)
     assert minji.tick() == ["pending"]
+    # What goes with it is not overdue meanwhile.
+    with minji.database.reading() as session:
+        assert (overview.owed(session).due_since or now()) > now()
     minji.says(snooze_until=now() + LATER)
     minji.posts("C")
     minji.says(snooze_until=None)
