@@ -50,6 +50,8 @@ EXAMPLES: Final = {
     "sites import": "sites.toml --check",
     "sites push": 'notices --title-template "{title}"',
     "sites ready-made": "",
+    "sites record": "notices --to sites",
+    "sites check": "sites --junit sites.xml",
     "sites release": "notices",
     "sites remove": "notices",
     "sites runs": "notices --since 7d --failed",

@@ -1,11 +1,9 @@
 """The spider behind `crawlpush sites try`: fetches one page and writes down what it proposes. Stores nothing."""
 
 import dataclasses
-import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import scrapy
 from lxml import etree
@@ -13,6 +11,7 @@ from scrapy.http import Response
 from twisted.python.failure import Failure
 
 import spiders.without_http2  # noqa: F401 - before Scrapy
+from spiders.fetching import OnePageSpider
 from spiders.general import asked, content_type_of
 from spiders.guessing.propose import Proposal, propose
 from spiders.guessing.software import API, from_api, known_apis
@@ -25,22 +24,10 @@ PAGE_LENGTH: Final = 2_000_000
 """Characters of a page that are kept for a person to look at; long boards have some hundred thousand."""
 
 
-class ProposeSpider(scrapy.Spider):
-    """Arguments: url, output (the file that the proposal goes to, as JSON), timezone, and RequestParams'."""
+class ProposeSpider(OnePageSpider):
+    """Writes the proposal for a page."""
 
     name = "propose"
-
-    def __init__(self, url: str, output: str, timezone: str = "", **kwargs: Any) -> None:
-        super().__init__()
-        self._asking = RequestParams.of(kwargs)
-        self._encoding = str(kwargs.get("encoding") or "")
-        self._url = url
-        self._output = Path(output)
-        self._timezone = timezone
-
-    async def start(self) -> AsyncIterator[scrapy.Request]:
-        """The page."""
-        yield asked(self._asking, self._url, Place(), encoding=self._encoding, dont_filter=True)
 
     def parse(self, response: Response) -> Iterator[scrapy.Request]:
         """Write the proposal; then ask for the list that the page's software gives out as JSON, if it does."""
@@ -80,5 +67,5 @@ class ProposeSpider(scrapy.Spider):
         """What was found on the page itself is written already."""
 
     def _write(self, proposal: Proposal, page: Mapping[str, str] | None = None) -> None:
-        document = dataclasses.asdict(dataclasses.replace(proposal, params=dict(proposal.params))) | {"page": page}
-        self._output.write_text(json.dumps(document, default=str, ensure_ascii=False), encoding="utf-8")
+        document = dataclasses.asdict(dataclasses.replace(proposal, params=dict(proposal.params)))
+        self.write(document | {"page": page})

@@ -12,6 +12,7 @@ SPIDER_MODULES = [
     "spiders.listing",
     "spiders.feed",
     "spiders.json",
+    "spiders.fetching",
     "spiders.proposing",
     "spiders.sites",
     *filter(None, os.environ.get("CRAWL_SPIDER_MODULES", "").split(",")),

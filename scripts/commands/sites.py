@@ -37,6 +37,14 @@ ELSEWHERE = {
         "List the definitions that come with crawlpush, for `sites add --from NAME`.",
     ),
     "push": Lazy("scripts.sites.push:push", "Change what the messages of a site look like, or show it."),
+    "record": Lazy(
+        "scripts.sites.checking:record_site",
+        "Keep a site's page and the posts that it gives as files, for `sites check`.",
+    ),
+    "check": Lazy(
+        "scripts.sites.checking:check_sites",
+        "Replay recorded pages (`sites record`), and say what is not found as it was.",
+    ),
     "runs": Lazy("scripts.sites.runs:runs", "List the latest crawls, of one site or of all, the newest first."),
     "try": Lazy("scripts.sites.try_url:try_url", "Fetch a page once and show the posts it would give."),
 }

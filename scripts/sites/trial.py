@@ -6,7 +6,8 @@ It is an ordinary crawl, in an ordinary child, into a database that is thrown aw
 import json
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from pipeline.crawling.order import CrawlOrder, CrawlReport
 from pipeline.resources import now
 from pipeline.settings import Settings
 from scripts.errors import CommandError
+from spiders.saved_pages import SavedPage
 from storage import migrate, posts, sites
 from storage.models import Post
 from storage.session import Database
@@ -108,13 +110,28 @@ def tried(definition: Definition, settings: Settings) -> Trial:
 
 def proposal(definition: Definition, settings: Settings) -> Proposal:
     """What the page at `params["url"]` looks like: a feed, or a board with guessed selectors. Raises TrialError."""
+    with looked_at(definition, settings, spider="propose") as output:
+        return Proposal(**json.loads(output.read_text(encoding="utf-8")))
+
+
+def fetched(definition: Definition, settings: Settings, *, accepts: str = "") -> SavedPage:
+    """The page at `params["url"]`, fetched as a crawl fetches it. Raises TrialError."""
+    with looked_at(definition, settings, spider="fetch", accepts=accepts) as output:
+        said = json.loads(output.read_text(encoding="utf-8"))
+        return SavedPage(body=output.with_suffix(".page").read_bytes(), **said)
+
+
+@contextmanager
+def looked_at(definition: Definition, settings: Settings, *, spider: str, **arguments: str) -> Iterator[Path]:
+    """The file in which one of the spiders that look at a single page left its result. Raises TrialError."""
     with tempfile.TemporaryDirectory(prefix="crawlpush-trial-") as folder:
-        output = Path(folder) / "proposal.json"
+        output = Path(folder) / "result.json"
         order = _order(definition, settings)
-        report = _crawl(replace(order, spider="propose", params={**order.params, "output": str(output)}))
+        params = {**order.params, **arguments, "output": str(output)}
+        report = _crawl(replace(order, spider=spider, params=params))
         if not output.exists():
             raise TrialError(failure(definition, report))
-        return Proposal(**json.loads(output.read_text(encoding="utf-8")))
+        yield output
 
 
 def failure(definition: Definition, report: CrawlReport) -> str:

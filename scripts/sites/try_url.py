@@ -4,6 +4,7 @@ import shlex
 import textwrap
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,8 +13,10 @@ from pipeline.basics.access import masked
 from pipeline.settings import Settings, get_settings
 from scripts.output import show_record, show_rows, table_options
 from scripts.sites import trial
+from scripts.sites.checking import to_option
 from scripts.sites.options import PARAM_OPTIONS, changed, definition_options, trial_of
-from spiders.definitions import SiteDefinition, dump_definitions
+from scripts.sites.recording import record
+from spiders.definitions import SiteDefinition, check_name, dump_definitions
 from spiders.params import PostPageParams, check_url
 from spiders.request_params import RequestParams
 from storage.models import Post
@@ -27,19 +30,34 @@ _FETCHING = frozenset({"tls", "encoding", *(each.name for each in fields(Request
 @click.command("try")
 @click.argument("url")
 @click.option("--spider", help="listing, feed or json, with its parameters; default: find out.")
+@click.option("--save", metavar="NAME", help="Keep the page and the posts as files too, as `sites record NAME` does.")
+@to_option
 @click.option("--browser", is_flag=True, help="Open the page in a Chromium, to find the JSON that its scripts load.")
 @click.option("--page", "with_page", is_flag=True, help="With --json, print the page as well, as it was read.")
 @definition_options
 @table_options
-def try_url(url: str, spider: str | None, *, browser: bool, with_page: bool, as_json: bool, **options: Any) -> None:
+def try_url(
+    url: str,
+    spider: str | None,
+    *,
+    browser: bool,
+    with_page: bool,
+    save: str | None,
+    folder: Path,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Fetch a page once and show the posts it would give. Stores nothing.
 
     Without --spider, propose a definition: find the feed, or guess the rows of a board. Where that is not sure, it
     says what it saw and proposes nothing. An address without http:// or https:// is asked for by https first.
     """
     settings = get_settings()
+    if save:
+        check_name(save)
     if spider:
-        _try_definition(url, spider, options, settings, as_json=as_json)
+        definition = _try_definition(url, spider, options, settings, as_json=as_json)
+        _save(definition, save, folder, settings)
         return
     own = _own_pages(options)
     proposed = (_seen_in_browser if browser else _first_answer)(url, options, settings)
@@ -48,6 +66,7 @@ def try_url(url: str, spider: str | None, *, browser: bool, with_page: bool, as_
         shown = {**proposed.__dict__}
         page = shown.pop("page")
         show_record({**shown, "page": page} if with_page else shown, as_json=True)
+        _save(_definition(proposed, options) if proposed.spider else None, save, folder, settings)
         return
     *before, last = proposed.notes or [""]
     for note in proposed.notes if proposed.spider else before:
@@ -61,9 +80,19 @@ def try_url(url: str, spider: str | None, *, browser: bool, with_page: bool, as_
         _show_pages(trial.tried(trial_of(definition), settings))
     click.echo(f"\n{len(rows)} posts. To watch it:\n  {_command(proposed, options)}")
     click.echo(f"\nor, in a file for `crawlpush sites import`:\n\n{_toml(proposed, options)}", nl=False)
+    _save(_definition(proposed, options), save, folder, settings)
 
 
-def _try_definition(url: str, spider: str, options: dict[str, Any], settings: Settings, *, as_json: bool) -> None:
+def _save(definition: SiteDefinition | None, name: str | None, folder: Path, settings: Settings) -> None:
+    """Record what was tried under a name, if it is to be and something was found."""
+    if name and definition:
+        count = record(replace(definition, name=name), folder / name, settings)
+        click.echo(f"\n{count} posts recorded in {folder / name}", err=True)
+
+
+def _try_definition(
+    url: str, spider: str, options: dict[str, Any], settings: Settings, *, as_json: bool
+) -> SiteDefinition:
     definition = changed(SiteDefinition(name="trial", spider=spider, params={"url": addresses(url)[0]}), options)
     found = trial.tried(trial_of(definition), settings)
     rows = [
@@ -79,6 +108,7 @@ def _try_definition(url: str, spider: str, options: dict[str, Any], settings: Se
     show_rows(rows, as_json=as_json, empty="")
     if not as_json:
         _show_pages(found)
+    return definition
 
 
 def _show_pages(found: trial.Trial) -> None:

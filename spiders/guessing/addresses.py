@@ -39,6 +39,13 @@ def shape_of(address: str) -> str:
     return f"{parts.netloc}{path}?{'&'.join(names)}{_DIGITS.sub('0', parts.fragment)}"
 
 
+def kind_of(address: str) -> str:
+    """Where an address leads, but for what tells posts apart: host, folder, and names of parameters."""
+    parts = split_address(address)
+    names = sorted(name for name, _ in parse_qsl(parts.query, keep_blank_values=True))
+    return f"{parts.netloc}{_DIGITS.sub('0', parts.path.rpartition('/')[0])}?{'&'.join(names)}"
+
+
 def family(addresses: Sequence[str]) -> float:
     """The share of the addresses that have the commonest shape."""
     shapes = Counter(map(shape_of, addresses))

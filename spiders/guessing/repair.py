@@ -12,12 +12,11 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 from lxml import etree
 
 from pipeline.basics.access import masked
-from spiders.guessing.addresses import split_address
+from spiders.guessing.addresses import kind_of, split_address
 from spiders.guessing.element_names import is_furniture
 from spiders.guessing.known_posts import KnownPost, Recognition, recognise, title_key
 from spiders.guessing.propose import Page, identity_of, with_next
@@ -88,12 +87,12 @@ class _Found:
     def unlike(self) -> int:
         """How much is unlike the known posts: another kind of address, no date where those have one."""
         known = [self.posts[place] for place in self.recognition.known]
-        kinds = {_kind_of(post.url) for post in known}
+        kinds = {kind_of(post.url) for post in known}
         dated = 2 * sum(post.published_at is not None for post in known) > len(known)
         others = [
             post for place, post in enumerate(self.posts) if place not in self.recognition.known and not post.pinned
         ]
-        return sum((_kind_of(post.url) not in kinds) + (dated and post.published_at is None) for post in others)
+        return sum((kind_of(post.url) not in kinds) + (dated and post.published_at is None) for post in others)
 
     @property
     def worth(self) -> tuple[float, int, int, float]:
@@ -110,13 +109,6 @@ class _Found:
         again = [place for place, post in enumerate(self.posts) if title_key(post.title) in self.titles]
         rows = sum(count for reason, count in self.read.skipped if reason.startswith("repeats"))
         return rows + len([place for place in again if place not in self.recognition.known])
-
-
-def _kind_of(url: str) -> str:
-    """Where an address leads, but for what tells posts apart: host, folder, and names of parameters."""
-    parts = split_address(url)
-    names = sorted(name for name, _ in parse_qsl(parts.query, keep_blank_values=True))
-    return f"{parts.netloc}{re.sub(r'[0-9]+', '0', parts.path.rpartition('/')[0])}?{'&'.join(names)}"
 
 
 def repair(

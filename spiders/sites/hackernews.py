@@ -3,6 +3,10 @@
 from datetime import datetime
 from typing import Any
 
+import spiders.without_http2  # noqa: F401 - before Scrapy
+
+# isort: split
+
 from lxml import etree
 from scrapy.http import Response
 

@@ -4,27 +4,15 @@ import tomllib
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from spiders.definitions import SiteDefinition, ready_made
-from spiders.params import FeedParams, ListingParams
-from spiders.reading.feed_document import parse_feed
-from spiders.reading.listing_page import parse_listing
+from spiders.definitions import ready_made
+from spiders.saved_pages import SavedPage, read_page, url_of
 from spiders.sites.hackernews import HackerNewsSpider, parse_hackernews
 
 PAGES = Path(__file__).parents[2] / "fixtures" / "pages"
 SITES = ready_made()
-
-
-def read(site: SiteDefinition, body: bytes, now: datetime) -> Any:
-    values = {"timezone": site.timezone, **site.params}
-    if site.spider == "feed":
-        return parse_feed(body, site.url, FeedParams.from_mapping(values), now)
-    if site.spider == "hackernews":
-        return parse_hackernews(body, site.url, HackerNewsSpider(**values).params, now)
-    return parse_listing(body, site.url, ListingParams.from_mapping(values), now)
 
 
 @pytest.mark.parametrize("name", SITES)
@@ -32,8 +20,8 @@ def test_a_ready_made_site_reads_a_page_of_its_kind(name: str) -> None:
     site = SITES[name]
     folder = PAGES / name
     expected = tomllib.loads((folder / "expected.toml").read_text())
-    page = next(folder.glob("page.*"))
-    found = read(site, page.read_bytes(), datetime.fromisoformat(expected["now"]))
+    page = SavedPage(body=next(folder.glob("page.*")).read_bytes(), url=url_of(site))
+    found = read_page(site, page, datetime.fromisoformat(expected["now"]))
     defaults = {"body": "", "author": "", "published_at": None}
     posts = [{key: value for key, value in asdict(post).items() if key != "pinned"} for post in found.posts]
     assert posts == [defaults | post for post in expected["posts"]]
