@@ -87,25 +87,30 @@ def running(settings: Settings) -> Iterator[Demo]:
 
     Raises ServerProcessError when one of them does not start.
     """
-    with closing(Database(settings.database)) as database, ExitStack() as stack:
-        own_sites = _has_own_sites(database)
-        if has_credentials(settings):
-            hide(database)
-            yield Demo(environment={}, explanation="" if own_sites else NO_SITE)
-            return
-        gateway = stack.enter_context(gateway_process(settings.data_dir / "gateway", usual_page=True))
-        phones = f"{gateway.admin_url}/"
-        if own_sites:
-            hide(database)
-            yield Demo(environment=gateway.environment(), explanation=LOOPBACK.format(phones=phones))
-            return
-        board = _board(database, settings.data_dir / "board.json")
-        stack.callback(board.stop)
-        with database.writing() as session:
-            register(session, board.listing_params(), now=datetime.now(UTC))
-        gateway.set_owners({(user.platform, user.token): user.external_id for user in USERS if user.has_phone})
-        explanation = EXPLANATION.format(board=board.url, phones=phones)
-        yield Demo(environment=QUICK | gateway.environment(), explanation=explanation)
+    with ExitStack() as stack:
+        # Closed before anything runs: whoever is forked from here must find no connection.
+        with closing(Database(settings.database)) as database:
+            shown = _shown(settings, database, stack)
+        yield shown
+
+
+def _shown(settings: Settings, database: Database, stack: ExitStack) -> Demo:
+    own_sites = _has_own_sites(database)
+    if has_credentials(settings):
+        hide(database)
+        return Demo(environment={}, explanation="" if own_sites else NO_SITE)
+    gateway = stack.enter_context(gateway_process(settings.data_dir / "gateway", usual_page=True))
+    phones = f"{gateway.admin_url}/"
+    if own_sites:
+        hide(database)
+        return Demo(environment=gateway.environment(), explanation=LOOPBACK.format(phones=phones))
+    board = _board(database, settings.data_dir / "board.json")
+    stack.callback(board.stop)
+    with database.writing() as session:
+        register(session, board.listing_params(), now=datetime.now(UTC))
+    gateway.set_owners({(user.platform, user.token): user.external_id for user in USERS if user.has_phone})
+    explanation = EXPLANATION.format(board=board.url, phones=phones)
+    return Demo(environment=QUICK | gateway.environment(), explanation=explanation)
 
 
 def hide(database: Database) -> None:

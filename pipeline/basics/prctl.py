@@ -11,6 +11,7 @@ from typing import Final
 
 # From <sys/prctl.h> of Linux.
 _PR_SET_PDEATHSIG: Final = 1
+_PR_SET_NAME: Final = 15
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
 
@@ -33,6 +34,12 @@ def signal_at_parents_end(number: int) -> bool:
     The parent may have ended before: whoever calls this looks at os.getppid() afterwards.
     """
     return _prctl is not None and _prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0) == 0
+
+
+def set_name(name: str) -> None:
+    """Show this process under a name, of which 15 bytes are kept, in `ps -o comm`, `top` and the kernel's messages."""
+    if _prctl is not None:
+        _prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
 def adopt_orphans() -> bool:

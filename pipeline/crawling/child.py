@@ -13,6 +13,7 @@ import json
 import logging
 import select
 import signal
+import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
@@ -27,6 +28,7 @@ __all__ = [
     "CrawlProgress",
     "CrawlReport",
     "PreloadError",
+    "fork_from",
     "forkserver_pid",
     "run_child",
     "start_forkserver",
@@ -66,6 +68,11 @@ def start_forkserver() -> None:
     A worker calls this once when it starts, so that a broken installation stops it there. Raises PreloadError.
     """
     _forkserver.start()
+
+
+def fork_from(nursery: socket.socket) -> None:
+    """Have the forkserver forked by whoever has the other end of this (`scripts/local/forks.py`)."""
+    _forkserver.nursery = nursery
 
 
 def stop_forkserver() -> None:

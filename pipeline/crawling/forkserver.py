@@ -109,12 +109,53 @@ class Child:
         os.close(self.status)
 
 
+class Nursed:
+    """A forkserver that another process forked for us: what can be seen of it, and done with it, by its line to us."""
+
+    def __init__(self, nursery: socket.socket, its: socket.socket, ours: socket.socket) -> None:
+        """Have one forked that gets `its` end of the line. Raises OSError, also when nobody answers."""
+        nursery.settimeout(FORK_S)
+        socket.send_fds(nursery, [b"F"], [its.fileno()])
+        answer = _read_line(nursery)
+        if not answer:
+            raise OSError("the process that forks it has ended")
+        self.pid = int(answer)
+        self._line = ours
+
+    def poll(self) -> int | None:
+        """Whether it has ended; its exit code is known to its parent alone."""
+        return self._ends_within(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end. Raises subprocess.TimeoutExpired."""
+        code = self._ends_within(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired(["forkserver"], timeout or 0.0)
+        return code
+
+    def _ends_within(self, seconds: float | None) -> int | None:
+        if self._line.fileno() < 0:
+            return 1
+        poll = select.poll()
+        # Nothing but a hang-up, which poll(2) tells of unasked.
+        poll.register(self._line, 0)
+        return 1 if poll.poll(None if seconds is None else seconds * 1000) else None
+
+    def kill(self) -> None:
+        """SIGKILL, unless it has ended."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+
 class ForkServer:
     """One forkserver process, started when it is first needed and again when it died. Safe between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        # Who forks it; None: it is started by its command, and loads for itself what its parent has loaded, too.
+        self.nursery: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | Nursed | None = None
         self._control: socket.socket | None = None
         self._owner = 0
 
@@ -166,16 +207,8 @@ class ForkServer:
 
     def _start(self) -> None:
         ours, its = socket.socketpair()
-        path = os.pathsep.join(filter(None, (str(_SOURCE), os.environ.get("PYTHONPATH"))))
         try:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "spiders.child.forkserver", str(its.fileno())],
-                stdin=subprocess.DEVNULL,
-                pass_fds=[its.fileno()],
-                env={**os.environ, "PYTHONPATH": path},
-                # Out of reach of a Ctrl-C or a SIGTERM to the worker's group: the worker closes the crawls itself.
-                start_new_session=True,
-            )
+            process = Nursed(self.nursery, its, ours) if self.nursery is not None else _by_command(its)
         except OSError:
             ours.close()
             raise
@@ -189,7 +222,7 @@ class ForkServer:
             raise
 
     @staticmethod
-    def _await_ready(process: subprocess.Popen[bytes], control: socket.socket) -> None:
+    def _await_ready(process: subprocess.Popen[bytes] | Nursed, control: socket.socket) -> None:
         started = time.monotonic()
         control.settimeout(START_S)
         try:
@@ -243,14 +276,29 @@ class ForkServer:
         process, control = self._process, self._control
         self._process = self._control = None
         if control is not None:
+            # It ends when it reads this; what it says by closing its own end is still to be seen.
+            with contextlib.suppress(OSError):
+                control.shutdown(socket.SHUT_WR)
+        if process is not None:
+            try:
+                process.wait(wait_s)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if control is not None:
             control.close()
-        if process is None:
-            return
-        try:
-            process.wait(wait_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+
+
+def _by_command(its: socket.socket) -> "subprocess.Popen[bytes]":
+    path = os.pathsep.join(filter(None, (str(_SOURCE), os.environ.get("PYTHONPATH"))))
+    return subprocess.Popen(
+        [sys.executable, "-m", "spiders.child.forkserver", str(its.fileno())],
+        stdin=subprocess.DEVNULL,
+        pass_fds=[its.fileno()],
+        env={**os.environ, "PYTHONPATH": path},
+        # Out of reach of a Ctrl-C or a SIGTERM to the worker's group: the worker closes the crawls itself.
+        start_new_session=True,
+    )
 
 
 def _read_line(connection: socket.socket) -> bytes:

@@ -6,6 +6,7 @@ import sys
 import uvicorn
 
 from pipeline import logs, sentry, startup
+from pipeline.basics import readiness
 from pipeline.errors import PipelineError
 from pipeline.settings import Settings, get_settings
 from pipeline.web.app import create_app, open_context
@@ -40,6 +41,8 @@ def run(settings: Settings) -> None:
         h11_max_incomplete_event_size=64 * 1024,
     )
     with listening:
+        # From here on the kernel takes connections in, and they are answered as soon as uvicorn runs.
+        readiness.ready()
         uvicorn.Server(config).run(sockets=[listening])
 
 

@@ -20,6 +20,7 @@ from celery import signals
 from celery.worker import state
 
 from pipeline import logs, resources, sentry, startup
+from pipeline.basics import prctl, readiness
 from pipeline.broker.bindings import forget_old_bindings
 from pipeline.broker.bulk_transport import bulk_transport
 from pipeline.broker.redis_transport import sturdy_transport
@@ -133,6 +134,7 @@ def _prepare_worker(sender: Any, **_: object) -> None:
 def _say_ready(sender: Any, **_: object) -> None:
     queues = ",".join(sender.app.amqp.queues.consume_from)
     logger.info("worker ready", extra={"fields": {"node": sender.hostname, "queues": queues}})
+    readiness.ready()
     if sender.controller.time_limit or sender.controller.soft_time_limit:
         limits = "--time-limit and --soft-time-limit have no effect on threads; CRAWL_HARD_LIMIT_S limits a crawl"
         logger.warning("no such limit", extra={"fields": {"error": limits}})
@@ -140,7 +142,10 @@ def _say_ready(sender: Any, **_: object) -> None:
 
 @signals.beat_init.connect
 def _say_that_beat_runs(**_: object) -> None:
+    # Also where it was forked: a worker's own (-B), or one of those that run together.
+    prctl.set_name("beat")
     logger.info("beat runs")
+    readiness.ready()
 
 
 @signals.worker_ready.connect

@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,7 +10,15 @@ from urllib.parse import urlsplit
 from scripts.bench.crowd import readers
 from scripts.testbed.installation import Installation, installation
 from scripts.testbed.population import Notice
-from scripts.testbed.usage import CRAWL, connections, product_usage
+from scripts.testbed.usage import CRAWL, connections, product_pids, product_usage
+
+FORMS: Mapping[str, Mapping[str, str] | None] = {
+    "apart": None,
+    "together": {"together": "python -m scripts.cli start --together --no-demo"},
+    "one": {"one": "python -m pipeline.worker.launch worker -B -n one@%h"},
+}
+"""The processes of the Procfile, those of `start --together`, and one worker of all queues with its beat."""
+WORKERS = {"crawler", "dispatcher", "notifier", "one"}
 
 REST_S = 8.0
 """After the first crawls: until then workers still load what they need once, and clean up behind it."""
@@ -17,13 +26,23 @@ LOOK_S = 0.5
 
 
 def measure_memory(*, users: int, database: str) -> dict[str, Any]:
-    """Look at an installation with one process of each type; then a post appears that so many users want (Linux).
+    """Look at an installation in each of its forms; then a post appears that so many users want (Linux).
 
-    pss_mb: proportional set size of each process at rest, which is with its part of what it shares, so that a sum is
-    what they take together. together_mb: that sum, the forkserver included. times_one_worker: together_mb by the
-    largest worker's. work_mb: the largest sum while the users were notified, crawls included. redis_connections: of
-    each process at rest.
+    Of each form: pss_mb: proportional set size of each process at rest, which is with its part of what it shares, so
+    that a sum is what they take together. together_mb: that sum, the forkserver included. work_mb: the largest sum
+    while the users were notified, crawls included. work_s: how long that took from the crawl on. redis_connections: of
+    each process at rest. times_one_worker: together_mb, and work_times_one_worker: work_mb, by the size that the
+    largest worker has when it is started apart.
     """
+    forms = {form: _measure(form, users, database) for form in FORMS}
+    worker = max(size for name, size in forms["apart"]["pss_mb"].items() if name in WORKERS)
+    for figures in forms.values():
+        figures["times_one_worker"] = round(figures["together_mb"] / worker, 2)
+        figures["work_times_one_worker"] = round(figures["work_mb"] / worker, 2)
+    return {"users": users, "database": database, "one_worker_mb": worker, **forms}
+
+
+def _measure(form: str, users: int, database: str) -> dict[str, Any]:
     with (
         tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder,
         installation(
@@ -35,6 +54,7 @@ def measure_memory(*, users: int, database: str) -> dict[str, Any]:
             keep=2 * users + 1000,
             latency_ms=50,
             settings={"CRAWL_CONTACT": "bench@crawlpush.example"},
+            commands=FORMS[form],
         ) as running,
     ):
         running.wait_for_baseline()
@@ -44,16 +64,14 @@ def measure_memory(*, users: int, database: str) -> dict[str, Any]:
         rest = _pss(running)
         rest.pop(CRAWL, None)
         port = urlsplit(running.on.redis_url).port or 0
-        held = {name: connections(running.supervisor.pid(name) or 0, port) for name in running.names}
+        held = {name: connections(pid, port) for name, pid in product_pids(running.supervisor, running.names)}
+        began = time.monotonic()
         work = _while_notifying(running)
-    together = sum(rest.values())
     return {
-        "users": users,
-        "database": database,
         "pss_mb": {name: round(size) for name, size in rest.items()},
-        "together_mb": round(together),
-        "times_one_worker": round(together / max(rest[name] for name in running.names), 1),
+        "together_mb": round(sum(rest.values())),
         "work_mb": round(work),
+        "work_s": round(time.monotonic() - began, 1),
         "redis_connections": held,
         "redis_connections_together": sum(held.values()),
     }

@@ -1,10 +1,13 @@
 """`scripts/start`: the whole pipeline in one terminal, with what it needs when nothing is configured."""
 
+import math
 import os
 import signal
 import socket
+import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +17,7 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from pipeline.basics.text import first_line
-from pipeline.settings import IS_CHECKOUT, Settings, SettingsError, load, unknown_names
+from pipeline.settings import IS_CHECKOUT, Settings, SettingsError, get_settings, load, unknown_names
 from scripts import demo
 from scripts.commands.web import base_address, user_name
 from scripts.local.embedded_env import remove_embedded_env, write_embedded_env
@@ -28,13 +31,15 @@ from scripts.local.embedded_redis import (
 )
 from scripts.local.folder_lock import FolderInUseError, FolderLock
 from scripts.local.foreground import run_together
+from scripts.local.forks import ForkError, Forks, preload
 from scripts.local.processes import ServerProcessError
-from scripts.local.supervisor import Exit, procfile_commands, program_environment
-from storage.migrate import upgrade
+from scripts.local.supervisor import ROOT, Exit, procfile_commands, program_environment
+from storage.migrate import NotMigratedError, require_migrated
 from storage.session import Database
 
 PROCESSES = ("crawler", "dispatcher", "notifier", "beat")
 WEB = "web"
+SAME_WISH_S = 1.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -48,6 +53,9 @@ class StopSignals:
     def __init__(self) -> None:
         self.wanted = False
         self._interrupts = True
+        self._first_at = math.inf
+        # Asked for again, well after the first time: some send each signal twice, and mean it once.
+        self.hurry = False
 
     def install(self) -> None:
         """Handle the signals from here to the end of the process; one that is ignored (nohup) stays ignored."""
@@ -64,34 +72,44 @@ class StopSignals:
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
         first, self.wanted = not self.wanted, True
+        if first:
+            self._first_at = time.monotonic()
+        self.hurry |= time.monotonic() > self._first_at + SAME_WISH_S
         if first and self._interrupts:
             raise StoppedError
 
 
 @click.command("start")
 @click.option("--no-demo", is_flag=True, help="Leave out the demo board, the push gateway and the demo users.")
-@click.option("--no-web", is_flag=True, help="Leave out the HTTP API.")
-def start(no_demo: bool, no_web: bool) -> None:
-    """Run the pipeline, all its processes, and an embedded Redis unless REDIS_URL is set."""
+@click.option("--web/--no-web", default=None, help="With the HTTP API, or without; with --together it is left out.")
+@click.option("--together", is_flag=True, help="For a small server or dyno: fork all processes from one.")
+def start(no_demo: bool, web: bool | None, together: bool) -> None:
+    """Run the pipeline, all its processes, and an embedded Redis unless REDIS_URL is set.
+
+    With --together what all need is in memory once, what dies is started again, and a second signal to stop ends what
+    is under way: it is for production, too.
+    """
+    web_wanted = not together if web is None else web
     signals = StopSignals()
     signals.install()
     try:
-        culprit = run(signals, demo_wanted=not no_demo, web_wanted=not no_web)
+        culprit = run(signals, demo_wanted=not no_demo, web_wanted=web_wanted, together=together)
     except StoppedError:
         culprit = None
-    except (SettingsError, EmbeddedRedisError, ServerProcessError) as error:
+    except (SettingsError, EmbeddedRedisError, ServerProcessError, ForkError) as error:
         raise click.ClickException(str(error)) from error
     except DBAPIError as error:
         reason = first_line(error.orig)
         raise click.ClickException(f"The database cannot be used: {reason}. Check DATABASE_URL.") from error
     if culprit is not None:
         code = "" if culprit.code is None else f" (exit code {culprit.code})"
-        click.echo(f"{culprit.name} ended by itself{code}, so everything was stopped.", err=True)
+        often = f" {culprit.early} times in a row" if culprit.early > 1 else ""
+        click.echo(f"{culprit.name} ended by itself{often}{code}, so everything was stopped.", err=True)
         sys.exit(culprit.code or 1)
     say("Stopped.")
 
 
-def run(signals: StopSignals, *, demo_wanted: bool, web_wanted: bool) -> Exit | None:
+def run(signals: StopSignals, *, demo_wanted: bool, web_wanted: bool, together: bool) -> Exit | None:
     """Set everything up, run the processes until a signal or until one ends, and take everything down again."""
     with ExitStack() as stack:
         data_dir = load().data_dir
@@ -116,7 +134,7 @@ def run(signals: StopSignals, *, demo_wanted: bool, web_wanted: bool) -> Exit | 
             embedded["REDIS_URL"] = server.url
             others["redis"] = lambda: server.is_running
         say("Bringing the database up to date.")
-        upgrade(settings.database)
+        _bring_up_to_date(settings.database)
         if demo_wanted:
             shown = stack.enter_context(demo.running(settings))
             embedded |= shown.environment
@@ -134,7 +152,40 @@ def run(signals: StopSignals, *, demo_wanted: bool, web_wanted: bool) -> Exit | 
         environment = program_environment(os.environ)
         # From here on nothing is interrupted: the processes end first, then the servers that they use.
         signals.only_note()
-        return run_together(commands, environment, stop_wanted=lambda: signals.wanted, others=others)
+        forks = _forks(tuple(commands.values())) if together else None
+        return run_together(
+            commands,
+            environment,
+            stop_wanted=lambda: signals.wanted,
+            others=others,
+            forks=forks,
+            prefixed=settings.log_format != "json",
+            hurry=lambda: signals.hurry,
+        )
+
+
+def _forks(commands: Sequence[str]) -> Forks:
+    # The addresses of what was started here.
+    get_settings.cache_clear()
+    preload(commands)
+    return Forks()
+
+
+def _bring_up_to_date(url: str) -> None:
+    try:
+        require_migrated(url)
+    except NotMigratedError:
+        # A process of its own takes away again what migrating needs in memory.
+        done = subprocess.run(
+            [sys.executable, "-m", "scripts.cli", "db", "upgrade"],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise click.ClickException((done.stderr or done.stdout).strip().removeprefix("Error: ")) from None
 
 
 def _link(settings: Settings, port: int) -> str:

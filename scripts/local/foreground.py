@@ -7,8 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
+from pipeline.basics import readiness
+from scripts.local import supervisor as supervising
+from scripts.local.forks import Forks
 from scripts.local.process_output import TerminalLines
-from scripts.local.supervisor import LOOK_S, ROOT, Exit, Supervisor
+from scripts.local.supervisor import LOOK_S, ROOT, Exit, Supervisor, ever_later
 
 GRACE_S = 5.0
 """From the request to stop until what is left is killed; honcho's figure."""
@@ -24,34 +27,64 @@ def run_together(
     others: Mapping[str, Callable[[], bool]],
     stream: IO[str] | None = None,
     folder: Path = ROOT,
+    forks: Forks | None = None,
+    prefixed: bool = True,
+    hurry: Callable[[], bool] = lambda: False,
 ) -> Exit | None:
     """Run commands until a stop is wanted or one of them ends, then end all; returns who ended by itself.
 
     others: servers that run outside of this: a name, and whether it is still alive. Start it from the main thread.
+    forks: what forks them instead of starting them. Then they run as in production: what ends is started again, unless
+    it does so again and again, and a stop waits for what they are at, until there is a `hurry`.
     """
-    terminal = TerminalLines(tuple(commands), stream or sys.stdout)
-    supervisor = Supervisor(terminal, environment, folder=folder)
+    terminal = TerminalLines(tuple(commands), stream or sys.stdout, prefixed=prefixed)
+    supervisor = Supervisor(terminal, environment, folder=folder, starter=forks, again=ever_later)
+    grace_s = GRACE_S if forks is None else supervising.GRACE_S
+    begun = time.monotonic()
+
+    def look() -> list[Exit]:
+        nonlocal begun
+        if forks is not None and begun and forks.ready >= set(commands):
+            terminal.write(f"Ready after {time.monotonic() - begun:.1f} s: {', '.join(commands)}.")
+            readiness.notify_systemd("READY=1")
+            begun = 0
+        return _told(supervisor.look(), terminal)
+
     try:
         for name, command in commands.items():
-            supervisor.start_command(name, command)
+            supervisor.start_command(name, command, restart=forks is not None)
         # When the reader has gone, there is nobody to run for.
-        culprit = _first_exit(supervisor, lambda: stop_wanted() or terminal.is_gone, others)
-        supervisor.stop(grace_s=GRACE_S, kill_leftovers=True)
+        culprit = _first_exit(supervisor, look, lambda: stop_wanted() or terminal.is_gone, others)
+        if forks is not None:
+            readiness.notify_systemd("STOPPING=1")
+        supervisor.stop(grace_s=grace_s, kill_leftovers=True, hurry=hurry)
         if supervisor.late:
-            terminal.write(f"{', '.join(supervisor.late)} did not stop within {GRACE_S:.0f} s and was killed.")
+            terminal.write(f"{', '.join(supervisor.late)} did not stop in time and was killed.")
     finally:
         supervisor.close()
     return culprit
 
 
+def _told(ended: list[Exit], terminal: TerminalLines) -> list[Exit]:
+    """Say of what comes again that it does; returns the others."""
+    for each in ended:
+        if each.again_s is not None:
+            said = f"{each.name} ended by itself (exit code {each.code})"
+            terminal.write(f"{said}; it is started again in {each.again_s:g} s.")
+    return [each for each in ended if each.again_s is None]
+
+
 def _first_exit(
-    supervisor: Supervisor, stop_wanted: Callable[[], bool], others: Mapping[str, Callable[[], bool]]
+    supervisor: Supervisor,
+    look: Callable[[], list[Exit]],
+    stop_wanted: Callable[[], bool],
+    others: Mapping[str, Callable[[], bool]],
 ) -> Exit | None:
     first: Exit | None = None
     seen_at = math.inf
     while not stop_wanted():
         supervisor.output.show(LOOK_S)
-        ended = supervisor.look() + [Exit(name=name, code=None) for name, is_alive in others.items() if not is_alive()]
+        ended = look() + [Exit(name=name, code=None) for name, is_alive in others.items() if not is_alive()]
         if first is None and ended:
             first, seen_at = ended[0], time.monotonic()
         if time.monotonic() > seen_at + SIGNAL_GRACE_S:

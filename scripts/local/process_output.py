@@ -63,12 +63,14 @@ class LogFiles:
 class TerminalLines:
     """The lines of all processes on one stream, each behind its process's name, as `honcho start` shows them."""
 
-    def __init__(self, names: Sequence[str], stream: IO[str]) -> None:
+    def __init__(self, names: Sequence[str], stream: IO[str], *, prefixed: bool = True) -> None:
+        """prefixed: False leaves the names out, as where each line is an object of JSON."""
         width = max(map(len, names))
         coloured = stream.isatty() and "NO_COLOR" not in os.environ
         self._prefixes = {
             name: f"\033[{colour}m{name.ljust(width)} | \033[0m" if coloured else f"{name.ljust(width)} | "
             for name, colour in zip(names, get_colours(), strict=False)
+            if prefixed
         }
         self._stream = stream
         self._selector = selectors.DefaultSelector()
@@ -98,7 +100,7 @@ class TerminalLines:
                 del self._rests[name]
                 lines = [rest] if rest else []
             for line in lines:
-                self.write(self._prefixes[name] + line.decode("utf-8", "replace"))
+                self.write(self._prefixes.get(name, "") + line.decode("utf-8", "replace"))
 
     def has_ended(self, name: str) -> bool:
         """Whether the last process that had the pipe has ended or closed it."""

@@ -14,10 +14,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from honcho.environ import parse_procfile
 
@@ -31,6 +31,11 @@ GRACE_S = 30.0
 """From SIGTERM to SIGKILL, as Heroku has it."""
 RESTART_AFTER_S = 1.0
 """What ended by itself is started again after so long."""
+EARLY_S = 60.0
+"""What lived for less than this since its start ended early."""
+MOST_EARLY = 6
+HURRY_S = 5.0
+"""From SIGQUIT, at which a worker drops what it does, to SIGKILL."""
 LOOK_S = 0.05
 FREEZE_S = 0.02
 """Within this time a SIGSTOP has reached every thread."""
@@ -79,13 +84,61 @@ def spawn(
     )
 
 
-def signal_group(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
+class Process(Protocol):
+    """What a supervisor looks after, as subprocess.Popen has it."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the exit code; raises subprocess.TimeoutExpired."""
+
+    def kill(self) -> None:
+        """SIGKILL."""
+
+
+class Starter:
+    """How a supervisor's processes begin: each by a shell, as the Procfile has its command."""
+
+    def start(
+        self,
+        name: str,  # noqa: ARG002
+        command: str,
+        *,
+        output: IO[bytes],
+        environment: Mapping[str, str],
+        folder: Path,
+    ) -> Process:
+        """Start a command under a name, in a session of its own; `output` gets what it prints."""
+        line = command if COMPOUND.search(command) else f"exec {command}"
+        return spawn(["/bin/sh", "-c", line], output=output, environment=environment, folder=folder)
+
+    def look(self) -> None:
+        """Do what is asked of it by those that it has started; called often."""
+
+    def close(self) -> None:
+        """End what was started for them."""
+
+
+def soon(_early: int) -> float | None:
+    """When to start again what ended by itself, for the how many-th time early in a row: after a second, always."""
+    return RESTART_AFTER_S
+
+
+def ever_later(early: int) -> float | None:
+    """After 1, 2, 4, 8 and 16 seconds; whoever ends early for the sixth time in a row does so always: None."""
+    return min(2.0 ** max(early - 1, 0), 16.0) if early < MOST_EARLY else None
+
+
+def signal_group(process: Process, number: signal.Signals) -> None:
     """Send a signal to a process of `spawn` and to all that it started in its session."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
 
 
-def wait_or_kill(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
+def wait_or_kill(process: Process, seconds: float) -> bool:
     """Wait so long for a process of `spawn` to end, then kill its group; returns whether it ended by itself."""
     try:
         process.wait(seconds)
@@ -127,13 +180,18 @@ class Exit:
     name: str
     # As the shell counts: 128 plus the signal's number after a signal. None of a server that is only watched.
     code: int | None
+    # After how many seconds it is started again; None: it is not.
+    again_s: float | None = None
+    # How often in a row it ended soon after its start, this time included.
+    early: int = field(default=0, compare=False)
 
 
 @dataclass(kw_only=True, eq=False)
 class _Managed:
     command: str
     restart: bool
-    process: "subprocess.Popen[bytes]"
+    process: Process
+    since: float
     # None: it was not told to end. Else it is started again so many seconds after it has ended.
     restart_after_s: float | None = None
     kill_at: float = math.inf
@@ -148,8 +206,20 @@ class _Managed:
 class Supervisor:
     """Processes by name. Use it from the main thread, and call `look` often where it restarts them."""
 
-    def __init__(self, output: ProcessOutput, environment: Mapping[str, str], *, folder: Path = ROOT) -> None:
+    def __init__(
+        self,
+        output: ProcessOutput,
+        environment: Mapping[str, str],
+        *,
+        folder: Path = ROOT,
+        starter: Starter | None = None,
+        again: Callable[[int], float | None] = soon,
+    ) -> None:
+        """again: after how many seconds to start what ended early so many times in a row; None: not any more."""
         self.output = output
+        self._starter = starter or Starter()
+        self._again = again
+        self._early: Counter[str] = Counter()
         # May be changed: it is what the next process gets.
         self.environment = dict(environment)
         # What the next process of a name gets besides.
@@ -169,14 +239,14 @@ class Supervisor:
 
     def start_command(self, name: str, command: str, *, restart: bool = False) -> None:
         """Start a shell command under a name."""
-        line = command if COMPOUND.search(command) else f"exec {command}"
         environment = {**self.environment, **self.more_environment.get(name, {})}
         with self.output.open(name) as output:
-            process = spawn(["/bin/sh", "-c", line], output=output, environment=environment, folder=self._folder)
-        self._managed[name] = _Managed(command=command, restart=restart, process=process)
+            process = self._starter.start(name, command, output=output, environment=environment, folder=self._folder)
+        self._managed[name] = _Managed(command=command, restart=restart, process=process, since=time.monotonic())
 
     def look(self) -> list[Exit]:
         """Notice what ended, kill what does not end, start again what is due; returns what ended by itself."""
+        self._starter.look()
         now = time.monotonic()
         found = []
         for name, managed in list(self._managed.items()):
@@ -187,11 +257,14 @@ class Supervisor:
                     signal_group(managed.process, signal.SIGKILL)
             elif not managed.is_noted:
                 managed.is_noted = True
-                if managed.restart_after_s is None:
+                wait_s = managed.restart_after_s
+                if wait_s is None:
                     self.exits[name] += 1
-                    found.append(Exit(name=name, code=code if code >= 0 else 128 - code))
-                if managed.restart:
-                    wait_s = RESTART_AFTER_S if managed.restart_after_s is None else managed.restart_after_s
+                    self._early[name] = self._early[name] + 1 if now - managed.since < EARLY_S else 0
+                    wait_s = self._again(self._early[name]) if managed.restart else None
+                    code = code if code >= 0 else 128 - code
+                    found.append(Exit(name=name, code=code, again_s=wait_s, early=self._early[name]))
+                if managed.restart and wait_s is not None:
                     self._due[name] = (now + wait_s, managed.command)
                 if managed.may_go:
                     # Its process id may soon be somebody else's.
@@ -232,11 +305,17 @@ class Supervisor:
         """Nothing happens in these processes while the block runs."""
         return frozen([pid for pid in map(self.pid, names) if pid is not None])
 
-    def stop(self, *names: str, grace_s: float = GRACE_S, kill_leftovers: bool = False) -> dict[str, int]:
+    def stop(
+        self,
+        *names: str,
+        grace_s: float = GRACE_S,
+        kill_leftovers: bool = False,
+        hurry: Callable[[], bool] = lambda: False,
+    ) -> dict[str, int]:
         """End these processes, or all, and start none of them again; returns their exit codes.
 
         SIGTERM goes to each group, twice; what has not ended in time is killed, and named in `late`. kill_leftovers:
-        so is what the others have left behind.
+        so is what the others have left behind. hurry: whether to wait no longer for what they are at.
         """
         ending = {name: self._managed[name] for name in names or tuple(self._managed)}
         for name in names or tuple(self._due):
@@ -244,11 +323,16 @@ class Supervisor:
         for _ in range(2):
             for managed in ending.values():
                 signal_group(managed.process, signal.SIGTERM)
-        deadline = time.monotonic() + grace_s
+        deadline, is_hurried = time.monotonic() + grace_s, False
         while late := [name for name, managed in ending.items() if not self._has_ended(name, managed)]:
             if time.monotonic() > deadline:
                 self.late += late
                 break
+            if not is_hurried and hurry():
+                is_hurried, deadline = True, min(deadline, time.monotonic() + HURRY_S)
+                for name in late:
+                    signal_group(ending[name].process, signal.SIGQUIT)
+            self._starter.look()
             self.output.show(LOOK_S)
         for name in ending if kill_leftovers else late:
             signal_group(ending[name].process, signal.SIGKILL)
@@ -268,4 +352,5 @@ class Supervisor:
             signal_group(managed.process, signal.SIGKILL)
             managed.process.wait()
         self._managed.clear()
+        self._starter.close()
         self.output.close()

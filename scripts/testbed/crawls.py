@@ -51,6 +51,13 @@ def children(pid: int) -> set[int]:
 def _is_crawl(pid: int) -> bool:
     """Whether a process is a forkserver or a crawl; one that has ended and waits to be reaped is not."""
     try:
-        return b"spiders.child.forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return name_of(pid) in ("forkserver", "crawl") and bool(Path(f"/proc/{pid}/cmdline").read_bytes())
     except OSError:
         return False
+
+
+def name_of(pid: int) -> str:
+    """The name under which the kernel shows a process; empty when it is gone, or where the kernel does not tell."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""

@@ -17,7 +17,7 @@ from pipeline.settings import get_settings
 from scripts.board.process import BoardProcess
 from scripts.local.process_output import LogFiles
 from scripts.local.proxy import Proxy
-from scripts.local.supervisor import LOOK_S, Supervisor, program_environment
+from scripts.local.supervisor import LOOK_S, Supervisor, procfile_commands, program_environment
 from scripts.testbed import database as questions
 from scripts.testbed.boards import boards, site_params
 from scripts.testbed.database import Progress
@@ -200,15 +200,18 @@ def installation(
     more: Sequence[str] = (),
     proxied: bool = False,
     minutes: float = 1,
+    commands: Mapping[str, str] | None = None,
 ) -> Iterator[Installation]:
     """Start everything in a folder, on "sqlite" or "postgres"; `more`: processes besides the usual ones.
 
     The boards are crawled by `schedule`; the gateway answers after `latency_ms` and remembers `keep` notifications.
     `settings` are those that differ from a deployment's; one that is set in the environment goes before them.
-    proxied: the processes reach the servers through proxies, which can be told to swallow what comes. minutes: for how
-    long posts will appear.
+    minutes: float = 1,
+    commands: what to start instead of the Procfile's processes.
+    proxied: the processes reach the servers through proxies, which can be told to swallow what comes.
     """
-    names = (*process_names(notifiers), *more)
+    started = procfile_commands((*process_names(notifiers), *more)) if commands is None else commands
+    names = tuple(started)
     with (
         servers(folder, database, keep=keep) as on,
         boards() as opened,
@@ -222,7 +225,8 @@ def installation(
         supervisor = Supervisor(LogFiles(folder), program_environment({**settings, **on.environment, **addresses}))
         with closing(Installation(on, opened, asked, supervisor, names, proxies)) as installed:
             try:
-                supervisor.start(*names, restart=True)
+                for name, command in started.items():
+                    supervisor.start_command(name, command, restart=True)
                 yield installed
             finally:
                 supervisor.stop()

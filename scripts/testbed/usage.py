@@ -1,19 +1,21 @@
 """What the processes of the product use, as the kernel tells it (Linux; elsewhere nothing is known)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.local.supervisor import Supervisor
-from scripts.testbed.crawls import children
+from scripts.testbed.crawls import children, name_of
 
 PROC = Path("/proc")
 ESTABLISHED = "01"
 FORKSERVER = "forkserver"
 """The name of the process from which a crawler forks its crawls."""
 CRAWL = "crawl"
-"""The name of all crawls together: the figures are those of the largest."""
+"""All crawls go by this name: the figures are those of the largest."""
+FORKED = {CRAWL, FORKSERVER, "beat", "crawler", "dispatcher", "notifier", "web"}
+"""The names that forked processes go by (prctl(2), PR_SET_NAME)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,16 +50,22 @@ def usage(pid: int, *, with_pss: bool = True) -> Usage | None:
 
 
 def product_usage(supervisor: Supervisor, names: Iterable[str], *, with_pss: bool = True) -> dict[str, Usage]:
-    """What each process of the product uses: those of the Procfile by name, the forkserver, and the largest crawl."""
-    pids = {name: pid for name in names if (pid := supervisor.pid(name)) is not None}
-    found = {name: seen for name, pid in pids.items() if (seen := usage(pid, with_pss=with_pss)) is not None}
-    for forkserver in children(pids.get("crawler", 0)):
-        if (seen := usage(forkserver, with_pss=with_pss)) is not None:
-            found[FORKSERVER] = seen
-        crawls = [one for pid in children(forkserver) if (one := usage(pid, with_pss=with_pss)) is not None]
-        if crawls:
-            found[CRAWL] = max(crawls, key=lambda each: each.rss_mb or 0.0)
+    """What each process of the product uses, by name; of the crawls the largest."""
+    found: dict[str, Usage] = {}
+    for name, pid in product_pids(supervisor, names):
+        seen = usage(pid, with_pss=with_pss)
+        if seen is not None and (name not in found or (seen.rss_mb or 0.0) > (found[name].rss_mb or 0.0)):
+            found[name] = seen
     return found
+
+
+def product_pids(supervisor: Supervisor, names: Iterable[str]) -> Iterator[tuple[str, int]]:
+    """Each process of the product: those that were started, and what these have forked, by the names they go by."""
+    waiting = [(name, pid) for name in names if (pid := supervisor.pid(name)) is not None]
+    while waiting:
+        name, pid = waiting.pop()
+        yield name, pid
+        waiting += [(called, child) for child in children(pid) if (called := name_of(child)) in FORKED]
 
 
 def connections(pid: int, port: int) -> int:

@@ -20,7 +20,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
@@ -32,18 +32,25 @@ _SERVE: Final = 1
 _CHILD_EXITED: Final = 2
 
 
-def main(descriptor: int) -> int:
-    """Load everything, say so, and serve until the parent is gone; the exit code."""
+def main(descriptor: int, loaded: Mapping[str, object] | None = None) -> int:
+    """Load everything, say so, and serve until the parent is gone; the exit code.
+
+    loaded: what `preload.load` said in the process that this one was forked from.
+    """
     # A SIGTERM to every process of a service must not take the crawls' parent away while it still closes them.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    prctl.set_name("forkserver")
     control = socket.socket(fileno=descriptor)
     try:
-        loaded = preload.load()
+        loaded = preload.load() if loaded is None else loaded
     except BaseException as error:
         traceback.print_exc()
         _say(control, {"error": f"{type(error).__name__}: {error}"})
         return 1
+    from spiders.child import project
+
+    project.log_errors_only(project.load_project().errors)
     # What is alive now lives as long as this process; without it a child's collector touches, so copies, no page of it.
     gc.collect()
     gc.freeze()
@@ -63,6 +70,7 @@ class Forkserver:
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
+        self._pid = os.getpid()
         self._status_pipes: dict[int, int] = {}
         self._wakeup_r, self._wakeup_w = os.pipe()
         os.set_blocking(self._wakeup_r, False)
@@ -120,8 +128,9 @@ class Forkserver:
 
     def _become_child(self, selector: selectors.BaseSelector, channel: int, status: int) -> NoReturn:
         try:
+            prctl.set_name("crawl")
             isolation.own_group()
-            isolation.die_with(_FORKSERVER_PID)
+            isolation.die_with(self._pid)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             selector.close()
@@ -156,9 +165,6 @@ class Forkserver:
             if pid not in self._status_pipes:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-
-
-_FORKSERVER_PID: int = os.getpid()
 
 
 def _ended_children(*, kill_rest: Callable[[int], None]) -> Iterator[tuple[int, int, float]]:

@@ -52,7 +52,10 @@ class _NoReactor(importlib.abc.MetaPathFinder):
 
 
 def load() -> dict[str, int]:
-    """Load everything; says how many `modules` that is. Raises PreloadError, and whatever an import raises."""
+    """Load everything; says how many `modules` that is. It leaves no thread, descriptor or handler behind.
+
+    Raises PreloadError, and whatever an import raises.
+    """
     use_some_certificates()
     with _without_reactor():
         from spiders.child import project, rehearsal
@@ -61,7 +64,6 @@ def load() -> dict[str, int]:
         for order in rehearsal.orders(loaded.spiders.list()):
             _import_all(_rehearse(order))
         rehearsal.warm_up()
-        project.log_errors_only(loaded.errors)
     if REACTOR in sys.modules:
         raise PreloadError("a module installed a reactor while it was imported")
     return {"modules": len(sys.modules)}

@@ -98,7 +98,7 @@ def test_a_process_that_ignores_the_stop_is_killed(monkeypatch: pytest.MonkeyPat
 
     run({"stubborn": STUBBORN}, output, stop_wanted=lambda: "1" in output.getvalue())
 
-    assert output.getvalue().splitlines()[-1] == "stubborn did not stop within 0 s and was killed."
+    assert output.getvalue().splitlines()[-1] == "stubborn did not stop in time and was killed."
     assert set(children()) == before
 
 
@@ -218,6 +218,30 @@ def test_what_was_stopped_stays_so_and_tells_its_exit_code(supervisor: Superviso
     assert supervisor.pid("other") is not None
     assert supervisor.stop() == {"other": -signal.SIGTERM}
     assert supervisor.pids == []
+
+
+@pytest.mark.parametrize(("early", "again_s"), [(0, 1), (1, 1), (2, 2), (5, 16), (6, None)])
+def test_what_ends_early_again_and_again_waits_longer_each_time_and_is_given_up(early: int, again_s: int) -> None:
+    assert module.ever_later(early) == again_s
+
+
+def test_who_ends_early_too_often_is_told_of_and_not_started_again(tmp_path: Path) -> None:
+    supervisor = Supervisor(LogFiles(tmp_path), os.environ, again=[0.0, 0.0, 0.0, None].__getitem__)
+    supervisor.start_command("worker", "sh -c 'exit 3'", restart=True)
+    found: list[Exit] = []
+    assert wait_until(lambda: found.extend(supervisor.look()) or any(each.again_s is None for each in found), 20)
+    assert [(each.code, each.early, each.again_s) for each in found] == [(3, 1, 0.0), (3, 2, 0.0), (3, 3, None)]
+    supervisor.close()
+
+
+def test_a_stop_in_a_hurry_waits_for_nobody(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HURRY_S", 0.1)
+    supervisor.start_command("worker", unshelled(STUBBORN.replace("print(1", "print('ready'"), tmp_path))
+    assert wait_until(lambda: starts(supervisor, "worker") == 1, 20)
+    # SIGQUIT ends it, as it would make a worker drop what it does.
+    assert supervisor.stop(hurry=lambda: True) == {"worker": -signal.SIGQUIT}
 
 
 def test_nothing_happens_in_a_frozen_process(supervisor: Supervisor) -> None:
