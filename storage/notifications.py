@@ -38,6 +38,7 @@ def create_slice(
     after: int,
     size: int,
     now: datetime,
+    upto: int | None = None,
     ask: Ask = lambda _session, _paces: {},
     everybody: bool = False,
     unless: Hit | None = None,
@@ -45,6 +46,7 @@ def create_slice(
 ) -> Slice:
     """Insert the notification rows of the next `size` matching users after user id `after`.
 
+    upto: the last user id of the range to which they belong; None: all who come after.
     ask: about the users who said when and how often they want to hear; with `everybody`, about all. Those who have to
     wait get a row that says until when and why, and are sent for when that is over.
     Without those among them whom `unless` matches, which is what was found in the post before it was edited. Of a post
@@ -54,14 +56,15 @@ def create_slice(
     whose notification is still waiting, so that nobody is left out and nobody who was served is sent for again.
     """
     end, asks = window_end(session, hit, after=after, size=size)
-    upto = EVERYBODY if end is None else end
+    behind = EVERYBODY if upto is None else upto
+    seen = behind if end is None else min(end, behind)
     asks = asks or everybody
-    matched = matching_users(session, hit, after=after, upto=upto, limit=size, timed=asks)
+    matched = matching_users(session, hit, after=after, upto=seen, limit=size, timed=asks)
     count = len(matched)
     # A full slice ends with its last user. One that is not full has seen all users up to the end of its window.
     last = matched[-1].user_id if matched else after
-    cursor = last if count == size or end is None else end
-    more = count == size or end is not None
+    more = count == size or seen < behind
+    cursor = last if count == size or not more else seen
     if unless is not None:
         before = {row.user_id for row in matching_users(session, unless, after=after, upto=last)}
         matched = [row for row in matched if row.user_id not in before]

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from storage import edits
+from storage import edits, fanout_ranges
 from storage.dialect import insert
 from storage.edits import Text
 from storage.errors import StorageError
@@ -172,22 +172,28 @@ class FanOut:
     text: Text
     # It is for those alone whom this text does not concern; None: for everybody.
     unless: Text | None = None
+    # The last user of the range that we hold, where the fan-out was split (storage.fanout_ranges); None: it was not.
+    upto: int | None = None
 
 
 def claim_fan_out(session: Session, post_id: int, *, token: str, now: datetime, lease_until: datetime) -> FanOut | None:
-    """Take a ready post's fan-out; None when it is done, not wanted, or in somebody else's hands."""
+    """Take a ready post's fan-out, or a range of it; None when it is done, not wanted, or in somebody else's hands."""
     claimed = session.scalar(
         update(Post)
         .where(
             Post.id == post_id,
             Post.fanout == "ready",
+            Post.fanout_cursor != fanout_ranges.SPLIT,
             or_(Post.fanout_lease_until.is_(None), Post.fanout_lease_until < now),
         )
         .values(fanout_token=token, fanout_lease_until=lease_until)
         .returning(Post.id)
     )
+    part = None
     if claimed is None:
-        return None
+        part = fanout_ranges.take(session, post_id, token=token, now=now, lease_until=lease_until)
+        if part is None:
+            return None
     post, site, edit = session.execute(
         select(Post, Site, PostEdit)
         .join(Site, Site.id == Post.site_id)
@@ -200,7 +206,8 @@ def claim_fan_out(session: Session, post_id: int, *, token: str, now: datetime, 
         post=post,
         site=site.name,
         match_body=site.match_body,
-        cursor=post.fanout_cursor,
+        cursor=post.fanout_cursor if part is None else part.cursor,
+        upto=None if part is None else part.upto,
         ttl_s=site.ttl_s,
         urgent=site.urgent,
         text=edits.text_of(edit if edit is not None and edit.changed and not again else post),
@@ -208,7 +215,9 @@ def claim_fan_out(session: Session, post_id: int, *, token: str, now: datetime, 
     )
 
 
-def advance_fan_out(session: Session, post_id: int, *, token: str, cursor: int, users: int, now: datetime) -> bool:
+def advance_fan_out(
+    session: Session, post_id: int, *, token: str | None, cursor: int, users: int, now: datetime
+) -> bool:
     """Move the cursor after a slice whose messages are out, and give the lease back; False when it was not ours."""
     return _end_slice(
         session,
@@ -220,8 +229,41 @@ def advance_fan_out(session: Session, post_id: int, *, token: str, cursor: int, 
     )
 
 
+def split_fan_out(
+    session: Session, post_id: int, *, token: str, after: int, parts: int, users: int, now: datetime
+) -> bool:
+    """Divide what is left after a slice into ranges, and give the post back; False when it was not ours."""
+    cursor = fanout_ranges.SPLIT
+    ours = advance_fan_out(session, post_id, token=token, cursor=cursor, users=users, now=now)
+    if ours:
+        fanout_ranges.split(session, post_id, after=after, parts=parts)
+    return ours
+
+
+def advance_range(
+    session: Session,
+    post_id: int,
+    *,
+    token: str,
+    cursor: int | None,
+    users: int,
+    now: datetime,
+    again: bool,
+) -> bool | None:
+    """As advance_fan_out, for a range; the last one that is served to its end (cursor None) closes the fan-out.
+
+    Returns whether there are ranges left; None when this one was not ours.
+    """
+    is_left = fanout_ranges.end_slice(session, post_id, token=token, cursor=cursor)
+    if is_left:
+        advance_fan_out(session, post_id, token=None, cursor=fanout_ranges.SPLIT, users=users, now=now)
+    elif is_left is not None:
+        finish_fan_out(session, post_id, token=None, users=users, now=now, again=again)
+    return is_left
+
+
 def finish_fan_out(
-    session: Session, post_id: int, *, token: str, users: int, now: datetime, again: bool = False
+    session: Session, post_id: int, *, token: str | None, users: int, now: datetime, again: bool = False
 ) -> bool:
     """Close a fan-out whose last slice is out; False when it was not ours.
 
@@ -242,10 +284,12 @@ def finish_fan_out(
 
 def hand_back_fan_out(session: Session, post_id: int, *, token: str, now: datetime) -> None:
     """Give the lease back with nothing done, because the notify queue is full or we are stopping."""
-    _end_slice(session, post_id, token=token, fanout_enqueued_at=now)
+    if not _end_slice(session, post_id, token=token, fanout_enqueued_at=now):
+        fanout_ranges.hand_back(session, post_id, token=token)
+        _end_slice(session, post_id, token=None, fanout_enqueued_at=now)
 
 
-def _end_slice(session: Session, post_id: int, *, token: str, **values: Any) -> bool:
+def _end_slice(session: Session, post_id: int, *, token: str | None, **values: Any) -> bool:
     held = session.scalar(
         update(Post)
         .where(Post.id == post_id, Post.fanout_token == token, Post.fanout == "ready")
@@ -256,8 +300,11 @@ def _end_slice(session: Session, post_id: int, *, token: str, **values: Any) -> 
 
 
 def stranded(session: Session, *, enqueued_before: datetime, now: datetime) -> list[int]:
-    """Ready posts that nobody works on and whose message is long overdue, marked as enqueued now."""
-    return list(
+    """Ready posts that nobody works on and whose message is long overdue, marked as enqueued now.
+
+    A post that was split as often as it has ranges that nobody works on.
+    """
+    found = list(
         session.scalars(
             update(Post)
             .where(
@@ -269,6 +316,7 @@ def stranded(session: Session, *, enqueued_before: datetime, now: datetime) -> l
             .returning(Post.id)
         )
     )
+    return sorted([*found, *fanout_ranges.further(session, found, now=now)])
 
 
 def runs_with_undecided_posts(session: Session) -> list[int]:

@@ -25,7 +25,7 @@ from storage.models import (
 
 # What tells nobody anything any more: of a notification that failed, the rows keep the phones that have it from ringing
 # once more when an operator sends it again.
-_DELIVERY_OVER = and_(Delivery.status == "delivered", Notification.status == "sent")
+_DELIVERY_OVER = and_(Delivery.status == "delivered", Notification.status == "sent", Notification.to_show.is_(None))
 NOTIFICATIONS_OVER = ("sent", "failed", "skipped", "merged")
 _FANOUT_OVER = ("done", "silent", "dropped")
 

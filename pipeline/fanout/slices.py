@@ -8,6 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 from uuid import uuid4
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pipeline.delivery.asking import Timing
@@ -16,12 +17,21 @@ from pipeline.fanout.synonyms import NONE, Synonyms
 from pipeline.resources import now
 from storage import notifications, posts, subscriptions
 from storage.edits import Text
+from storage.fanout_ranges import last_user
 from storage.matching import Hit
+from storage.models import Post
+from storage.notifications import Slice
 from storage.posts import FanOut
 from storage.session import Database
 from storage.subscriptions import KeywordsVersion
 
 logger = logging.getLogger(__name__)
+
+RANGES = 4
+"""Into so many ranges of users a fan-out to very many people is split, for as many dispatchers: four publish faster
+than a vendor takes messages of one project, and what comes to few people meanwhile stands behind four slices."""
+SPLIT_SLICES = 10
+"""A fan-out is split when so many slices are left of it, as far as its first ones tell."""
 
 
 class SliceEnd(StrEnum):
@@ -30,6 +40,8 @@ class SliceEnd(StrEnum):
     DONE = "done"
     # There are more users: go to the back of the queue and take the next slice from there.
     MORE = "more"
+    # There are so many more that RANGES messages are to do it.
+    SPLIT = "split"
     # The notify queue is full: come back in a moment.
     WAIT = "wait"
     # Nothing to do: it is done, not wanted, or in somebody else's hands.
@@ -72,6 +84,8 @@ class FanOutSettings:
     # A fan-out that goes on leaves no more messages than this in the notify queue; one that begins, twice as many.
     queue_max: int
     lease_s: float
+    # A fan-out is split where so many slices are left of it; None: never.
+    split_slices: int | None = SPLIT_SLICES
 
     def room(self, *, length: int, begun: bool) -> int:
         """How many users a slice may serve while so many messages wait; 0 to wait for a turn.
@@ -111,7 +125,7 @@ class FanOuts:
         self.matchers = MatcherCache(synonyms)
 
     def next_slice(self, post_id: int) -> SliceEnd:
-        """Serve the next users of a post.
+        """Serve the next users of a post, or of one of its ranges where it was split.
 
         The cursor moves only after the messages are out, so a slice whose process dies is done again: its rows are
         there, and its messages go to those who are still waiting.
@@ -132,7 +146,7 @@ class FanOuts:
 
     def _serve(self, fan_out: FanOut, token: str) -> SliceEnd:
         post = fan_out.post
-        size = self._settings.room(length=self._queue_length(), begun=fan_out.cursor > 0)
+        size = self._settings.room(length=self._queue_length(), begun=fan_out.cursor > 0 or fan_out.upto is not None)
         if not size:
             with self._database.writing() as session:
                 posts.hand_back_fan_out(session, post.id, token=token, now=now())
@@ -147,6 +161,7 @@ class FanOuts:
                 hit,
                 after=fan_out.cursor,
                 size=size,
+                upto=fan_out.upto,
                 now=at,
                 ask=self._timing.asker(ttl_s=fan_out.ttl_s, urgent=fan_out.urgent, now=at),
                 everybody=self._timing.for_everybody,
@@ -156,18 +171,36 @@ class FanOuts:
         self._publish([(post.id, user_id) for user_id in part.users])
         self._on_matched(part.matched)
         with self._database.writing() as session:
-            if part.more:
-                posts.advance_fan_out(session, post.id, token=token, cursor=part.cursor, users=part.matched, now=now())
-            else:
-                posts.finish_fan_out(
-                    session, post.id, token=token, users=part.matched, now=now(), again=unless is not None
-                )
-        if part.more:
-            return SliceEnd.MORE
-        users = post.matched_users + part.matched
-        # Not its title: who reads the logs may not be who may read the site.
-        logger.info("post fanned out", extra={"fields": {"post": post.id, "site": fan_out.site, "users": users}})
-        return SliceEnd.DONE
+            end = self._end_slice(session, fan_out, part, token, again=unless is not None)
+            users = session.scalar(select(Post.matched_users).where(Post.id == post.id))
+        if end is SliceEnd.DONE:
+            # Not its title: who reads the logs may not be who may read the site.
+            logger.info("post fanned out", extra={"fields": {"post": post.id, "site": fan_out.site, "users": users}})
+        return end
+
+    def _end_slice(self, session: Session, fan_out: FanOut, part: Slice, token: str, *, again: bool) -> SliceEnd:
+        number, users, at = fan_out.post.id, part.matched, now()
+        if fan_out.upto is not None:
+            cursor = part.cursor if part.more else None
+            left = posts.advance_range(session, number, token=token, cursor=cursor, users=users, now=at, again=again)
+            # One that is not ours any more has a message of its own.
+            return SliceEnd.NOTHING if left is None else SliceEnd.MORE if left else SliceEnd.DONE
+        if not part.more:
+            posts.finish_fan_out(session, number, token=token, users=users, now=at, again=again)
+            return SliceEnd.DONE
+        if self._is_wide(session, fan_out, part):
+            posts.split_fan_out(session, number, token=token, after=part.cursor, parts=RANGES, users=users, now=at)
+            return SliceEnd.SPLIT
+        posts.advance_fan_out(session, number, token=token, cursor=part.cursor, users=users, now=at)
+        return SliceEnd.MORE
+
+    def _is_wide(self, session: Session, fan_out: FanOut, part: Slice) -> bool:
+        """Whether so many readers are left that several dispatchers shall serve them, if they are spread evenly."""
+        if self._settings.split_slices is None:
+            return False
+        behind = last_user(session) - part.cursor
+        left = part.matched * behind / max(part.cursor - fan_out.cursor, 1)
+        return left >= self._settings.split_slices * self._settings.slice_users
 
 
 def find(matcher: Matcher, fan_out: FanOut) -> tuple[Hit, Hit | None]:

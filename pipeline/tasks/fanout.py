@@ -8,14 +8,14 @@ from pipeline.broker.publish import publish_many, queue_length
 from pipeline.celery import FANOUT_LEASE_S, NOTIFY_QUEUE, app
 from pipeline.delivery.asking import timing_of
 from pipeline.fanout import edits
-from pipeline.fanout.slices import FanOuts, FanOutSettings, SliceEnd
+from pipeline.fanout.slices import RANGES, FanOuts, FanOutSettings, SliceEnd
 from pipeline.fanout.synonyms import SynonymsFile
 from pipeline.metrics import recording
 from pipeline.settings import get_settings
 from pipeline.tasks.arguments import require_ids
 from pipeline.tasks.retries import RETRIES, TRANSIENT_ERRORS
 
-WAIT_S = 1
+WAIT_S = 0.2
 """How long a fan-out waits when the notify queue is full."""
 
 
@@ -35,11 +35,16 @@ def _fan_outs() -> FanOuts:
 
 @app.task(name="fan_out_post", **RETRIES)
 def fan_out_post(post_id: int) -> None:
-    """Serve the next slice of a post's readers, and go to the back of the queue if there are more."""
+    """Serve the next slice of a post's readers, and go to the back of the queue if there are more.
+
+    Several of them serve one post at once where it was split.
+    """
     require_ids(post_id=post_id)
     match _fan_outs().next_slice(post_id):
         case SliceEnd.MORE:
             enqueue_fan_outs([post_id])
+        case SliceEnd.SPLIT:
+            enqueue_fan_outs([post_id] * RANGES)
         case SliceEnd.WAIT:
             fan_out_post.apply_async((post_id,), countdown=WAIT_S)
         case SliceEnd.DONE | SliceEnd.NOTHING:

@@ -17,7 +17,7 @@ from celery import Celery
 
 from pipeline.broker.publish import publish_many, queue_length
 from pipeline.celery import FANOUT_LEASE_S, NOTIFY_QUEUE, create_app
-from pipeline.fanout.slices import FanOuts, FanOutSettings, SliceEnd
+from pipeline.fanout.slices import RANGES, FanOuts, FanOutSettings, SliceEnd
 from pipeline.resources import now
 from pipeline.settings import get_settings
 from pipeline.tasks.fanout import WAIT_S
@@ -122,8 +122,9 @@ def _run(app: Celery, database: Database, notifiers: Notifiers, starts: dict[int
         at, _, post = heapq.heappop(turns)
         sleep(max(at - (monotonic() - began), 0))
         end, order = fan_outs.next_slice(post), order + 1
-        if end in {SliceEnd.MORE, SliceEnd.WAIT}:
-            wait = WAIT_S if end is SliceEnd.WAIT else 0
+        wait = WAIT_S if end is SliceEnd.WAIT else 0
+        for _ in range({SliceEnd.SPLIT: RANGES, SliceEnd.MORE: 1, SliceEnd.WAIT: 1}.get(end, 0)):
+            order += 1
             heapq.heappush(turns, (monotonic() - began + wait, order, post))
     while sum(notifiers.taken.values()) < total:
         sleep(TICK_S)

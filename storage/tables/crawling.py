@@ -130,6 +130,19 @@ class Story(Base):
     begun_at: Mapped[datetime]
 
 
+class FanOutRange(Base):
+    """What is left of a range of users in a fan-out that was split (storage.fanout_ranges)."""
+
+    __tablename__ = "fanout_ranges"
+
+    post_id: Mapped[int] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True)
+    # The last user id of the range, and the last one that was served.
+    upto: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    cursor: Mapped[int] = mapped_column(BigInteger)
+    token: Mapped[str | None] = mapped_column(String(64))
+    lease_until: Mapped[datetime | None]
+
+
 class PostEdit(Base):
     """A post whose text changed since its readers were found (storage.edits). Written under the lock of its post."""
 

@@ -1,16 +1,23 @@
 """Fan-outs that share a notify queue: slices, turns, and the bound. Positions, and no clock."""
 
+import random
+import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from queue import Empty, Queue
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from pipeline.fanout.slices import FanOuts, FanOutSettings, SliceEnd
+from pipeline.fanout.slices import RANGES, FanOuts, FanOutSettings, SliceEnd
 from pipeline.fanout.synonyms import NONE, read_synonyms
-from storage.models import Notification, Post
+from pipeline.resources import now
+from storage import fanout_ranges, posts
+from storage.models import FanOutRange, Notification, Post
 from storage.session import Database
-from tests.support.builders import add_site, add_user, found, stored_posts
+from tests.support.builders import NOW, add_site, add_user, found, stored_posts
 
 SETTINGS = FanOutSettings(slice_users=20, queue_max=20, lease_s=60)
 
@@ -145,6 +152,151 @@ def test_a_process_that_was_killed_leaves_a_lease_that_nobody_passes(database: D
         with pytest.raises(KilledError):
             broken.next_slice(post)
     assert work.next_slice(post) is SliceEnd.NOTHING
+
+
+WIDE = FanOutSettings(slice_users=5, queue_max=10_000, lease_s=60, split_slices=3)
+
+
+def wide_post(database: Database) -> tuple[int, set[int]]:
+    """A post for 52 of 80 people, who are not spread evenly; and who they are."""
+    with database.writing() as session:
+        users = [add_user(session, f"user-{n}", "large" if n < 24 or n % 2 else "other").id for n in range(80)]
+    (post,) = posts_of(database, "large")
+    return post, {user for n, user in enumerate(users) if n < 24 or n % 2}
+
+
+def served(database: Database, post: int) -> list[int]:
+    """Whom the post was found for, once it is over and nothing of its ranges is left."""
+    with database.reading() as session:
+        row = session.get_one(Post, post)
+        users = session.scalars(select(Notification.user_id).order_by(Notification.user_id)).all()
+        assert (row.fanout, row.matched_users) == ("done", len(users))
+        assert session.scalars(select(FanOutRange)).all() == []
+        return list(users)
+
+
+def test_one_dispatcher_alone_serves_all_ranges_of_a_post_that_was_split(database: Database) -> None:
+    post, wanted = wide_post(database)
+    line = Line()
+    work = fan_outs(database, line, WIDE)
+    assert work.next_slice(post) is SliceEnd.SPLIT
+    with database.reading() as session:
+        assert len(session.scalars(select(FanOutRange)).all()) == RANGES
+    # One message goes from range to range, and begins again at the back of the queue each time.
+    ends = [work.next_slice(post) for _ in range(40)]
+    first = ends.index(SliceEnd.DONE)
+    assert set(ends[:first]) == {SliceEnd.MORE}
+    assert set(ends[first + 1 :]) == {SliceEnd.NOTHING}
+    assert served(database, post) == sorted(wanted)
+    assert sorted(user for _, user in line.all) == sorted(wanted)
+
+
+def test_several_dispatchers_serve_a_post_side_by_side_and_each_reader_once(database_url: str) -> None:
+    databases = [Database(database_url) for _ in range(4)]
+    post, wanted = wide_post(databases[0])
+    line, messages, together, most = Line(), Queue[int](), threading.Semaphore(len(databases)), [0]
+
+    def publish(keys: Sequence[tuple[int, int]]) -> None:
+        with together:
+            with lock:
+                busy.add(threading.get_ident())
+                most[0] = max(most[0], len(busy))
+                line.publish(keys)
+            # The others have begun by then, or there are none.
+            time.sleep(0.01)
+            with lock:
+                busy.discard(threading.get_ident())
+
+    def dispatch(database: Database) -> None:
+        work = FanOuts(database, WIDE, queue_length=lambda: 0, publish=publish)
+        while True:
+            try:
+                messages.get(timeout=0.5)
+            except Empty:
+                return
+            end = work.next_slice(post)
+            for _ in range({SliceEnd.SPLIT: RANGES, SliceEnd.MORE: 1}.get(end, 0)):
+                messages.put(post)
+
+    lock, busy = threading.Lock(), set[int]()
+    messages.put(post)
+    threads = [threading.Thread(target=dispatch, args=(each,)) for each in databases]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert served(databases[0], post) == sorted(wanted)
+    assert sorted(user for _, user in line.all) == sorted(wanted)
+    assert most[0] > 1
+    for each in databases:
+        each.close()
+
+
+class KilledError(BaseException):
+    """SIGKILL, after which no handler runs."""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_split_fan_out_reaches_everybody_once_whatever_dies_or_comes_twice(database: Database, seed: int) -> None:
+    post, wanted = wide_post(database)
+    line, chance = Line(), random.Random(seed)
+    messages, deaths = deque([post]), 0
+
+    def maybe_killed(keys: Sequence[tuple[int, int]]) -> None:
+        if (chosen := chance.random()) < 0.15:
+            raise KilledError
+        line.publish(keys)
+        if chosen < 0.3:
+            raise KilledError
+
+    work = FanOuts(database, WIDE, queue_length=lambda: 0, publish=maybe_killed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("storage.posts.hand_back_fan_out", lambda *_a, **_k: None)
+        for _ in range(500):
+            if not messages:
+                # A minute passes: nobody holds what the dead held, and the sweep sends for what is owed.
+                with database.writing() as session:
+                    session.execute(update(FanOutRange).values(lease_until=NOW))
+                    session.execute(update(Post).values(fanout_lease_until=NOW))
+                    messages.extend(posts.stranded(session, enqueued_before=now() + timedelta(days=1), now=now()))
+                if not messages:
+                    break
+            number = messages.popleft()
+            try:
+                end = work.next_slice(number)
+            except KilledError:
+                # Its message is lost with it.
+                deaths += 1
+            else:
+                again = {SliceEnd.SPLIT: RANGES, SliceEnd.MORE: 1}.get(end, 0)
+                messages.extend([number] * (again + (chance.random() < 0.1)))
+    assert deaths
+    assert served(database, post) == sorted(wanted)
+    assert {user for _, user in line.all} == wanted
+
+
+def test_what_is_swept_of_a_split_post_is_one_message_for_each_range_that_nobody_holds(database: Database) -> None:
+    post, _ = wide_post(database)
+    work = fan_outs(database, Line(), WIDE)
+    assert work.next_slice(post) is SliceEnd.SPLIT
+    later = now() + timedelta(days=1)
+    with database.writing() as session:
+        assert posts.stranded(session, enqueued_before=later, now=now()) == [post] * RANGES
+        assert fanout_ranges.take(session, post, token="x", now=now(), lease_until=later)
+        assert posts.stranded(session, enqueued_before=later, now=now()) == [post] * (RANGES - 1)
+
+
+def test_a_split_post_that_is_begun_anew_forgets_its_ranges(database: Database) -> None:
+    post, wanted = wide_post(database)
+    line = Line()
+    work = fan_outs(database, line, WIDE)
+    assert [work.next_slice(post) for _ in range(3)] == [SliceEnd.SPLIT, SliceEnd.MORE, SliceEnd.MORE]
+    with database.writing() as session:
+        posts.reopen_fan_out(session, post, now=now())
+    ends = [work.next_slice(post) for _ in range(40)]
+    assert ends[0] is SliceEnd.SPLIT
+    assert SliceEnd.DONE in ends
+    assert served(database, post) == sorted(wanted)
 
 
 @pytest.mark.parametrize(
