@@ -256,7 +256,7 @@ def _pids(folder: Path) -> dict[str, int]:
     return {file.stem: int(file.read_text()) for file in folder.glob("*.pid")}
 
 
-def _wait_until(condition: Callable[[], object], seconds: float = 120.0) -> None:
+def _wait_until(condition: Callable[[], object], seconds: float = 240.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
