@@ -74,6 +74,8 @@ class Commands(LazyGroup):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
         """Run a command on whatever terminal there is: one that lacks a letter shows a question mark."""
+        # Of a program that was started without one (>&-), Python makes nothing at all.
+        sys.stdout, sys.stderr = (each or Path(os.devnull).open("w") for each in (sys.stdout, sys.stderr))  # noqa: SIM115
         for stream in (sys.__stdout__, sys.__stderr__):
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="replace")

@@ -3,6 +3,7 @@
 An error of a library can only come from a library that is loaded: it is looked for there.
 """
 
+import errno
 import sys
 from collections.abc import Callable
 from typing import Final
@@ -10,6 +11,9 @@ from typing import Final
 from pipeline.basics.owners import file_sentence
 from pipeline.basics.text import first_line
 from scripts.errors import OUR_ERRORS
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What standard output answers where it leads to a file. A pipe that nobody reads is click's."""
 
 
 def sentence_of(error: Exception) -> str | None:
@@ -20,6 +24,8 @@ def sentence_of(error: Exception) -> str | None:
         kind = getattr(sys.modules.get(module), name, None)
         if kind is not None and isinstance(error, kind):
             return sentence(error)
+    if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+        return f"what this says cannot be written: {error.strerror}"
     return file_sentence(error) if isinstance(error, OSError) and error.filename is not None else None
 
 

@@ -16,6 +16,7 @@ from pipeline.basics.durations import exact_duration
 from pipeline.basics.text import printable
 from pipeline.resources import now
 from pipeline.settings import get_settings
+from scripts.ago import since
 from storage.overview import Amount, Precision
 from storage.session import Database
 
@@ -183,7 +184,7 @@ def _local(at: datetime, zone: str | None = None) -> datetime:
 
 def shortened_token(token: str) -> str:
     """Enough of a device token to tell two apart, too little to use one."""
-    return f"{token[:4]}…{token[-2:]}" if len(token) > 8 else "…"
+    return f"{token[:4]}…{token[-2:]}" if len(token) > 8 else f"… ({len(token)} characters)"
 
 
 def _label(name: str) -> str:
@@ -197,8 +198,6 @@ _SECONDS = "_s"
 def _cell(name: str, value: Any, at: datetime | None) -> str:
     """What stands in a table; moments as seen from `at`, if that is given."""
     if at is not None and isinstance(value, datetime):
-        from scripts.tables import since
-
         return since(_local(value), at)
     return ", ".join(_items(name, value)) or "-"
 

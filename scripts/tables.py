@@ -1,7 +1,6 @@
 """Rows as lines of text, as wide as a screen. Pure: nothing is asked of a terminal here."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
 
 from rich.cells import cell_len, set_cell_size
 
@@ -9,9 +8,6 @@ GAP = 2
 """Columns of the screen between two of a table."""
 LEAST = 10
 """To fewer columns of the screen than these, or than its heading has, is no text cut."""
-DATES_AFTER = timedelta(days=30)
-"""What is further away is said by its date."""
-_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 def table_lines(
@@ -59,14 +55,3 @@ def fitted(widths: Sequence[int], least: Sequence[int], room: int) -> list[int]:
 def shortened(text: str, width: int) -> str:
     """The text in so many columns of the screen, with an ellipsis where it was cut."""
     return text if cell_len(text) <= width else f"{set_cell_size(text, width - 1).rstrip()}…"
-
-
-def since(at: datetime, now: datetime) -> str:
-    """How long ago a moment is, or how far ahead, in its largest unit; by its date (of `at`'s zone) when it is far."""
-    away = abs(now - at)
-    if away >= DATES_AFTER:
-        return f"{at:%Y-%m-%d}"
-    seconds = int(away.total_seconds())
-    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), (1, "s"))
-    length = f"{seconds // size} {unit}"
-    return f"in {length}" if at > now else f"{length} ago"

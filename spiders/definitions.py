@@ -191,7 +191,8 @@ def check_name(name: str, where: str = "") -> None:
     """Raise DefinitionError for what cannot be a site's name."""
     if not _NAME.fullmatch(name):
         raise DefinitionError(
-            f"{where or f'site {name!r}'}: a name is at most 64 small letters, digits, dots, dashes and underscores"
+            f"{where or f'site {name!r}'}: a name is at most 64 small letters, digits, dots, dashes and underscores; "
+            "what pushes call the site is free (`crawlpush sites push NAME --title-template ...`)"
         )
 
 

@@ -9,14 +9,17 @@ import spiders.without_http2  # noqa: F401 - before Scrapy
 
 from scrapy import Request
 from scrapy.crawler import Crawler
-from scrapy.exceptions import NotConfigured
+from scrapy.exceptions import CannotResolveHostError, DownloadConnectionRefusedError, NotConfigured
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 
+from spiders.errors import SpiderError
 from spiders.reading.encoding import decode
 
 ROBOTS: Final = "crawlpush/robots"
 """Stat: origin -> text of each robots.txt that was fetched."""
+_HOST_IS_AWAY: Final = (CannotResolveHostError, DownloadConnectionRefusedError, SpiderError)
+"""The host itself is not asked: there is none, nothing listens, or it is in a network that the site may not reach."""
 UNREACHABLE: Final = "crawlpush/robots_unreachable"
 """Stat: why a robots.txt could not be read, and nobody knows an older one."""
 
@@ -72,16 +75,19 @@ class KeptRobotsMiddleware:
     def process_exception(self, request: Request, exception: Exception) -> Response | None:
         """Do without a robots.txt that did not come."""
         origin = robots_origin(request)
-        return None if origin is None else self._instead(request, origin, str(exception) or type(exception).__name__)
+        if origin is None:
+            return None
+        why = str(exception) or type(exception).__name__
+        return self._instead(request, origin, why, is_host_away=isinstance(exception, _HOST_IS_AWAY))
 
-    def _instead(self, request: Request, origin: str, why: str) -> Response:
+    def _instead(self, request: Request, origin: str, why: str, *, is_host_away: bool = False) -> Response:
         if origin in self._old:
             return _kept(request, self._old[origin].encode())
         sentence = (
             f"{origin}/robots.txt cannot be read ({why}), and until it can, nothing there may be crawled, but by "
             "--robots-exempt"
         )
-        self._crawler.stats.set_value(UNREACHABLE, sentence)
+        self._crawler.stats.set_value(UNREACHABLE, why if is_host_away else sentence)
         return _kept(request, _FORBID_ALL)
 
 

@@ -18,7 +18,9 @@ class UnknownUserError(StorageError, LookupError):
     """There is no user of that id."""
 
     def __init__(self, external_id: str) -> None:
-        super().__init__(f"there is no user {external_id!r}: `crawlpush users add {external_id}` makes one")
+        super().__init__(
+            f"there is no user {external_id!r}: `crawlpush users list` shows them, `crawlpush users add` makes one"
+        )
 
 
 class DuplicateUserError(StorageError, ValueError):

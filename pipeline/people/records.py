@@ -65,7 +65,10 @@ def _lines(stream: BinaryIO, done: Callable[[int], object]) -> Iterator[str | No
         yield text if whole else None
 
 
-_UNREADABLE = f"it is not UTF-8, or longer than {LONGEST_LINE} bytes"
+_UNREADABLE = (
+    "it is not UTF-8 (Excel in Korea writes CP949: save the file as CSV UTF-8 there), "
+    f"or longer than {LONGEST_LINE} bytes"
+)
 
 
 def _read_jsonl(lines: Iterable[tuple[int, str | None]], columns: Sequence[str]) -> Iterator[Record]:

@@ -29,6 +29,15 @@ NICKNAMES = {
     "@annually": "0 0 1 1 *",
 }
 
+_NICKNAMED = {
+    **{name.removeprefix("@"): name for name in NICKNAMES},
+    "매시간": "@hourly",
+    "매일": "@daily",
+    "매주": "@weekly",
+    "매월": "@monthly",
+    "매달": "@monthly",
+}
+
 # Celery's parser reads the beginning of a part and drops what it does not understand after it.
 _PART = re.compile(r"(?:\*|([0-9]+|[a-z]+)(?:-([0-9]+|[a-z]+))?)(/[0-9]+)?")
 _SUNDAY_AS_7 = re.compile(r"(?<![0-9/])0*7(?![0-9])")
@@ -73,12 +82,13 @@ class Schedule:
 
 @lru_cache(maxsize=1024)
 def parse_schedule(text: str) -> Schedule:
-    """Read an interval ("90s", "5m", "2h", "1d"), a crontab line of five fields, or "adaptive 5m-2h".
+    """Read an interval ("90s", "5m", "every 2 hours"), a crontab line of five fields, or "adaptive 5m-2h".
 
     The line may use the whole of Celery's crontab language, and besides 7 for Sunday and crontab(5)'s nicknames
-    (@hourly, @daily, ...). Raises ScheduleError.
+    (@hourly or hourly, @daily, ...). Raises ScheduleError.
     """
     text = " ".join(text.split()).lower()
+    text = _NICKNAMED.get(text, text)
     if not text:
         raise ScheduleError('the schedule is empty: write an interval like "5m" or a crontab line like "*/15 * * * *"')
     if len(text) > MAX_CHARACTERS:
@@ -90,12 +100,12 @@ def parse_schedule(text: str) -> Schedule:
     fields = text.split(" ")
     if fields[0] == "adaptive":
         return _adaptive(text)
-    if len(fields) == 1:
+    if len(fields) == 1 or parse_duration(text) is not None:
         return interval_schedule(_interval(text))
     if len(fields) != 5:
         raise ScheduleError(
             f"the schedule {text!r} has {len(fields)} fields: a crontab line has five "
-            '(minute, hour, day of month, month, weekday), an interval looks like "5m"'
+            '(minute, hour, day of month, month, weekday), an interval looks like "5m" or "5 minutes"'
         )
     return Schedule(text, _crontab(fields))
 

@@ -29,9 +29,8 @@ def database(settings: Settings) -> Iterator[Finding]:
         yield Finding(level=Level.FAIL, sentence=str(error))
         return
     kind = "SQLite" if settings.database.startswith("sqlite") else "PostgreSQL"
+    kind += ", which serves one machine" if kind == "SQLite" else ""
     yield Finding(level=Level.OK, sentence=f"the database ({kind}) answers and has this version's schema")
-    if kind == "SQLite":
-        yield Finding(level=Level.OK, sentence="SQLite is for one machine; set DATABASE_URL before you add a second")
 
 
 def redis(settings: Settings) -> Iterator[Finding]:

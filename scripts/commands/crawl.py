@@ -73,10 +73,7 @@ def crawl(site: str, *, queue: bool, fresh: bool, as_json: bool) -> None:
         ]
     report = end.report
     if not as_json:
-        click.echo(
-            f"{site}: {report.finish_reason}, {report.pages} pages, {report.items_seen} posts seen, {end.new_posts} new"
-            + _fate_in_words(end)
-        )
+        click.echo(f"{site}: {_end_in_words(end)}")
         if report.page_problem:
             click.echo(f"posts' own pages: {report.post_pages} read; {report.page_problem}", err=True)
     if end.unsent:
@@ -141,6 +138,14 @@ def _stop_on_signal() -> Iterator[threading.Event]:
 
     with stop_signals(handle):
         yield stop
+
+
+def _end_in_words(end: crawler.CrawlEnd) -> str:
+    report = end.report
+    if report.ok and not report.pages:
+        return "unchanged since the last crawl"
+    figures = f"{report.pages} pages, {report.items_seen} posts seen, {end.new_posts} new"
+    return f"{report.finish_reason}, {figures}{_fate_in_words(end)}"
 
 
 def _fate_in_words(end: crawler.CrawlEnd) -> str:

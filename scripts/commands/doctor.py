@@ -115,7 +115,7 @@ def _contact(settings: Settings) -> Iterator[Finding]:
     if missing:
         yield Finding(level=Level.WARN, sentence=missing)
     else:
-        yield Finding(level=Level.OK, sentence="the User-Agent is as it should be")
+        yield Finding(level=Level.OK, sentence=f"the sites see whom to write to: {settings.user_agent}")
 
 
 def _synonyms(settings: Settings) -> Iterator[Finding]:

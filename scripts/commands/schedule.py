@@ -44,7 +44,9 @@ def schedule(*, limit: int | None, as_json: bool) -> None:
     if problem:
         click.echo(problem)
     click.echo()
-    show_rows([*rows, *due], as_json=False, empty="")
+    rows += due
+    rows.sort(key=lambda row: (row["next"] is None, row["next"]))
+    show_rows(rows, as_json=False, empty="")
 
 
 def _beat_schedule() -> dict[str, Any]:
@@ -55,7 +57,9 @@ def _beat_schedule() -> dict[str, Any]:
 
 def _entry(name: str, entry: dict[str, Any], following: datetime | None) -> dict[str, Any]:
     rule = entry["schedule"]
-    words = f"every {rule:g} s" if isinstance(rule, int | float) else str(rule).strip("<>")
+    # A crontab of Celery says itself as "<crontab: 37 3 * * * (m/h/dM/MY/d)>".
+    text = f"{rule:g}s" if isinstance(rule, int | float) else " ".join(str(rule).split()[1:6])
+    words = describe(parse_schedule(text))
     return {"next": following, "what": f"{name} (task {entry['task']})", "when": words}
 
 

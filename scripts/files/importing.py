@@ -35,6 +35,8 @@ class Outcome:
     read: int = 0
     added: int = 0
     rejected: int = 0
+    # Of the first line that was refused.
+    first_reason: str | None = None
     # The last line of which it is known what became of it; an import that was stopped goes on after it.
     last_line: int = 0
     rejected_file: Path
@@ -149,6 +151,7 @@ class _SideFile:
         if self._stream is None:
             self._stream = self._path.open("a", encoding="utf-8")
         for line, reason in sorted(problems.items()):
+            self._outcome.first_reason = self._outcome.first_reason or f"line {line}: {reason}"
             self._stream.write(json.dumps({"line": line, "reason": reason}, ensure_ascii=False) + "\n")
         self._stream.flush()
         self._outcome.rejected += len(problems)
@@ -198,6 +201,7 @@ def _report(outcome: Outcome, *, dry_run: bool, as_json: bool) -> None:
         "added": outcome.added,
         "there_already": outcome.read - outcome.added - outcome.rejected,
         "rejected": outcome.rejected,
+        "first_reason": outcome.first_reason,
         "rejected_file": str(outcome.rejected_file) if outcome.rejected else None,
         "seconds": round(seconds, 1),
         "kept": not dry_run,

@@ -144,7 +144,7 @@ def failure(definition: Definition, report: CrawlReport) -> str:
     if report.problem:
         return f"{url} was read, but {'' if report.is_ambiguous else 'no posts were found: '}{report.problem}"
     if report.first_error:
-        return f"{url} could not be crawled: {last_line(report.first_error)}"
+        return f"{url} could not be crawled: {last_line(report.first_error).removesuffix(f': {url}')}"
     statuses = ", ".join(sorted(report.status_counts)) or "no answer"
     return f"{url} was read ({statuses}), but no posts were found: check the parameters, or try `crawlpush sites try`"
 

@@ -4,8 +4,10 @@ import shlex
 import textwrap
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -73,7 +75,8 @@ def try_url(
         click.echo(f"note: {note}")
     if not proposed.spider:
         raise click.ClickException(f"nothing is proposed for {masked(url)}: {last}")
-    rows = [{"title": p["title"], "published": p["published_at"], "url": p["url"]} for p in proposed.posts]
+    zone = proposed.params.get("timezone") or options["timezone"] or "UTC"
+    rows = [{"title": p["title"], "published": _day(p["published_at"], zone), "url": p["url"]} for p in proposed.posts]
     show_rows(rows, as_json=False, empty="no posts")
     if own:
         definition = changed(_definition(proposed, options), {})
@@ -109,6 +112,14 @@ def _try_definition(
     if not as_json:
         _show_pages(found)
     return definition
+
+
+def _day(moment: str | None, zone: str) -> str | None:
+    """A moment on a board's own clock; a date alone where it has no time of day, as on most boards."""
+    if moment is None:
+        return None
+    at = datetime.fromisoformat(moment).astimezone(ZoneInfo(zone))
+    return f"{at:%Y-%m-%d %H:%M}" if at.hour or at.minute else f"{at:%Y-%m-%d}"
 
 
 def _show_pages(found: trial.Trial) -> None:
@@ -170,6 +181,10 @@ def _seen_in_browser(url: str, options: dict[str, Any], settings: Settings) -> t
 def addresses(url: str) -> tuple[str, ...]:
     """What a person may mean by an address: itself, or, without a scheme, https and then http. Raises ParamsError."""
     url = url.strip()
+    host = url.partition("/")[0].partition(":")[0]
+    if "://" not in url and "." not in host and host != "localhost":
+        # A word that is no address: nobody waits until a server of that name is not found.
+        check_url(url)
     found = (url,) if "://" in url else tuple(f"{scheme}://{url.removeprefix('//')}" for scheme in ("https", "http"))
     check_url(found[0])
     return found

@@ -6,9 +6,11 @@ from datetime import datetime
 
 from pipeline.basics.durations import rounded_duration
 from pipeline.basics.text import printable
+from pipeline.push.message import Platform
 from pipeline.state.report import TROUBLED, Activity, ChannelNews, DatabaseNews, QueueNews, Report, SiteNews
 from pipeline.upkeep.brought_back import BroughtBack
 from pipeline.upkeep.failed_tasks import FailedTask
+from scripts.ago import since
 from scripts.output import in_words, local_time
 from scripts.state.pauses import still_paused
 from storage.overview import Amount
@@ -75,17 +77,20 @@ def _sites(sites: Sequence[SiteNews], at: datetime, when: When) -> Iterator[str]
     troubled = [site for site in sites if site.health in TROUBLED]
     # With few sites each has its line; with many, only what a person has to look at.
     listed = troubled + [s for s in sites if s not in troubled] if len(sites) <= SITES_LISTED else troubled
-    yield from (_site(site, when) for site in listed[:SITES_LISTED])
+    yield from (_site(site, at) for site in listed[:SITES_LISTED])
     if len(listed) > SITES_LISTED:
         yield f"  and {len(listed) - SITES_LISTED} more in trouble: `crawlpush sites list`"
 
 
-def _site(site: SiteNews, when: When) -> str:
+def _site(site: SiteNews, at: datetime) -> str:
     held = f", {site.held} held (`crawlpush sites release {site.name}` or drop)" if site.held else ""
-    since = f" since {when(site.trouble_since)}" if site.trouble_since else ""
+    began, last, following = (
+        since(moment, at) if moment else None for moment in (site.trouble_since, site.last_crawl, site.next_crawl)
+    )
+    crawled = f"crawled {last} ({site.result})" if last else "never crawled"
+    trouble = f" (began {began})" if began else ""
     return (
-        f"  {site.name:<20} {site.health:<8}{since} last {_or_never(site.last_crawl, when)} "
-        f"({site.result or 'never'})  next {_or_never(site.next_crawl, when)}  {site.posts} posts{held}"
+        f"  {site.name:<16} {site.health:<8}{trouble} {crawled}, next {following or 'never'}, {site.posts} posts{held}"
     )
 
 
@@ -120,6 +125,8 @@ def _channels(channels: Sequence[ChannelNews], when: When) -> Iterator[str]:
     opened = [channel.channel for channel in channels if not channel.fault]
     if opened:
         yield f"channels open: {', '.join(opened)}"
+    if absent := [platform for platform in Platform if platform not in {each.channel for each in channels}]:
+        yield f"not set up: {', '.join(absent)}"
     for channel in channels:
         if fault := channel.fault:
             yield (
@@ -153,7 +160,3 @@ def _brought_back(mended: BroughtBack | None, when: When) -> Iterator[str]:
             f"times too far ahead were brought back, {mended.count:,} of them, last {when(mended.at)}: a machine's "
             "clock was wrong"
         )
-
-
-def _or_never(at: datetime | None, when: When) -> str:
-    return when(at) if at else "never"

@@ -35,7 +35,8 @@ class PrivateAddressError(SpiderError):
 
     def __init__(self, address: str) -> None:
         super().__init__(
-            f"{address} is not an address of the public internet; a site in a private network needs allow_private"
+            f"{address} is not an address of the public internet; a site in a private network needs --allow-private "
+            "(allow_private)"
         )
 
 

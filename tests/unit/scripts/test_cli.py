@@ -148,6 +148,7 @@ def test_each_shell_gets_its_completion(shell: str) -> None:
         (OperationalError("SELECT 'secret'", {}, Exception("no such host\nDETAIL: secret")), "no such host. Check"),
         (FileNotFoundError(2, "No such file or directory", "/nowhere"), "/nowhere: No such file or directory"),
         (PermissionError(13, "Permission denied", b"/nowhere"), "/nowhere: Permission denied"),
+        (OSError(28, "No space left on device"), "what this says cannot be written: No space left on device"),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -177,6 +178,16 @@ def test_a_terminal_that_lacks_a_letter_shows_a_question_mark() -> None:
         check=False,
     )
     assert (run.returncode, run.stdout.strip(), run.stderr) == (0, "??", "")
+
+
+@pytest.mark.parametrize(
+    ("shell", "code", "said"),
+    [(">/dev/full", 1, "Error: what this says cannot be written: No space left on device\n"), (">&-", 0, "")],
+)
+def test_a_full_disk_and_a_closed_output_are_no_defects(shell: str, code: int, said: str) -> None:
+    words = f"{sys.executable} -m scripts.cli completion bash {shell}"
+    run = subprocess.run(words, shell=True, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (code, said)
 
 
 def leaves(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:

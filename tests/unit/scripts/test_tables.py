@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from scripts.tables import since, table_lines
+from scripts.ago import since
+from scripts.tables import table_lines
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 TEXTS = st.text(alphabet="abc 장학금공지é—", max_size=60)

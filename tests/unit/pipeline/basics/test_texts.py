@@ -13,13 +13,19 @@ from pipeline.basics.time_zones import find_zone
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("90s", 90), ("5m", 300), (" 36 h ", 129_600), ("7d", 604_800), ("2w", 1_209_600), ("0s", 0)],
+    [
+        *[("90s", 90), ("5m", 300), (" 36 h ", 129_600), ("7d", 604_800), ("2w", 1_209_600), ("0s", 0)],
+        *[("5 min", 300), ("every 2 hours", 7_200), ("every day", 86_400), ("every 1 week", 604_800)],
+        *[("30분", 1_800), ("2시간마다", 7_200), ("3 일", 259_200)],
+    ],
 )
 def test_a_duration_is_a_number_and_a_unit(text: str, seconds: int) -> None:
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "5", "m", "-5m", "1.5h", "5 min", "5M", "1y", "٥m", "5m 3s"])
+@pytest.mark.parametrize(
+    "text", ["", "5", "m", "-5m", "1.5h", "5M", "1y", "٥m", "5m 3s", "every", "every 5", "hourly", "분", "5분m"]
+)
 def test_anything_else_is_no_duration(text: str) -> None:
     assert parse_duration(text) is None
 

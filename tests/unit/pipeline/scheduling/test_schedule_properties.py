@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pipeline.scheduling.schedule import ScheduleError, describe, next_run, next_runs, parse_schedule
+from pipeline.scheduling.schedule import ScheduleError, describe, interval_schedule, next_run, next_runs, parse_schedule
 
 MINUTE = timedelta(minutes=1)
 YEAR = timedelta(days=366)
@@ -170,3 +170,9 @@ def test_five_runs_are_one_after_the_other(line):
     found = next_runs(parse_schedule(line), after=datetime(2026, 1, 1, tzinfo=UTC), timezone="Asia/Seoul")
     assert len(found) == 5
     assert sorted(set(found)) == found
+
+
+@given(st.integers(min_value=1, max_value=30 * 86_400))
+def test_an_interval_is_read_as_it_is_said(seconds: int) -> None:
+    schedule = interval_schedule(timedelta(seconds=seconds))
+    assert parse_schedule(describe(schedule)) == schedule

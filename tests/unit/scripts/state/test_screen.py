@@ -66,7 +66,7 @@ def screen(**values: Any) -> str:
 def test_a_few_sites_have_a_line_each_those_in_trouble_first() -> None:
     said = screen(sites=[site("a"), site("b", "broken", trouble_since=AT - timedelta(hours=2))])
     assert said.index("  b ") < said.index("  a ")
-    assert "broken   since 07:00" in said
+    assert "broken   (began 2 h ago) crawled 5 min ago" in said
 
 
 def test_hundreds_of_sites_are_summed_up_and_only_those_in_trouble_have_a_line() -> None:
@@ -88,6 +88,8 @@ def test_the_last_and_the_next_crawl_are_named() -> None:
     said = screen(sites=sites)
     assert "last crawl: b at 08:59 (timeout)" in said
     assert "next crawl: a at 09:00 (1 due)" in said
+    assert "crawled 1 min ago (timeout)" in said
+    assert all(len(line) <= 80 for line in said.splitlines() if line.startswith("  "))
 
 
 def test_a_queue_says_how_long_its_oldest_message_waits() -> None:
@@ -122,6 +124,7 @@ CHANNELS = [ChannelNews(channel="fcm", fault=None), ChannelNews(channel="apns", 
 def test_a_paused_channel_says_why_and_until_when() -> None:
     said = screen(channels=CHANNELS)
     assert "channels open: fcm" in said
+    assert "not set up: console" in said
     assert "apns is paused since 09:00, next try 09:01: InvalidProviderToken Check APNS_KEY_ID." in said
 
 
