@@ -216,7 +216,7 @@ def _stands_alone(term: str, kind: Kind) -> bool:
 
 def _too_short(terms: list[str], kind: Kind) -> str:
     if len(terms) == 1 and kind == "substring" and SCRIPTS[terms[0][0]] == UNSPACED_SCRIPT:
-        return "is a single character, which is in nearly every post: add one, or ask for whole words (`--kind word`)"
+        return 'is a single character, which is in nearly every post: add one, or ask for the kind "word" (--kind word)'
     return "has only single characters or signs, which are in nearly every post: write a longer word, or add one"
 
 

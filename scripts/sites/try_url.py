@@ -181,7 +181,7 @@ def _seen_in_browser(url: str, options: dict[str, Any], settings: Settings) -> t
 def addresses(url: str) -> tuple[str, ...]:
     """What a person may mean by an address: itself, or, without a scheme, https and then http. Raises ParamsError."""
     url = url.strip()
-    host = url.partition("/")[0].partition(":")[0]
+    host = url.removeprefix("//").partition("/")[0].partition(":")[0]
     if "://" not in url and "." not in host and host != "localhost":
         # A word that is no address: nobody waits until a server of that name is not found.
         check_url(url)
