@@ -42,7 +42,7 @@ def convert(name: str, value: Any, kind: Any) -> Any:
         return _integer(name, value)
     if kind is bool:
         return _flag(name, value)
-    if name == "json" and isinstance(value, (dict, list)):
+    if name in {"json", "login_json"} and isinstance(value, (dict, list)):
         value = json.dumps(value, ensure_ascii=False)
     if kind is str:
         return _text(name, value)

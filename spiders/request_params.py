@@ -11,6 +11,7 @@ from pipeline.basics.access import origin
 from pipeline.basics.secrets import check_secrets, has_secret
 from spiders.param_checks import mark_of_login
 from spiders.param_values import ParamsError, chosen
+from spiders.reading.expressions import ExpressionError, compile_expression
 from spiders.reading.places import PLACE, Place
 
 METHODS: Final = ("GET", "POST")
@@ -28,6 +29,11 @@ _NOT_OURS: Final = {
     ),
 }  # fmt: skip
 """Headers that no site may set, and why."""
+LOGIN: Final = ("login_url", "login", "login_json", "login_token", "login_header", "logged_in")
+"""The parameters of a session."""
+_LOGIN_NEEDS: Final = {"login_token": "login_json", "login_header": "login_token"}
+TOKEN: Final = "{token}"  # noqa: S105
+"""The token's place in login_header."""
 _CREDENTIALS: Final = frozenset({"authorization", "proxy-authorization"})
 
 
@@ -49,6 +55,11 @@ class RequestParams:
     login_url: str = ""
     # Fields to fill in, "name=value".
     login: tuple[str, ...] = ()
+    # Or a JSON text that is sent to `login_url` in place of a form.
+    login_json: str = ""
+    # JMESPath: where in the answer to that stands a token, and the header that each request then has, with {token}.
+    login_token: str = ""
+    login_header: str = ""
     # What a page shows to whoever is logged in alone: a selector, or JMESPath for JSON.
     logged_in: str = ""
 
@@ -86,34 +97,58 @@ class RequestParams:
             raise ParamsError("form and json are two ways to send something: give one of them")
         if self.verb == "GET" and (self.form or self.json):
             raise ParamsError("a form or json is sent by POST: leave method out, or write the fields into url")
-        if self.json:
-            try:
-                json.loads(Place(cursor="x").in_json(self.json))
-            except (ValueError, RecursionError) as error:
-                raise ParamsError(f"json: {shown(self.json)} is not valid JSON: {error}") from error
-        for name in ("form", "json", "headers", "cookies", "login", "login_url"):
+        for name in ("json", "login_json"):
+            if text := getattr(self, name):
+                try:
+                    json.loads(Place(cursor="x").in_json(text))
+                except (ValueError, RecursionError) as error:
+                    raise ParamsError(f"{name}: {shown(text)} is not valid JSON: {error}") from error
+        for name in ("form", "json", "headers", "cookies", "login", "login_json", "login_url", "login_header"):
             value = getattr(self, name)
             for each in (value,) if isinstance(value, str) else value:
                 _check(name, each)
         self._check_login()
 
     def _check_login(self) -> None:
-        missing = [name for name in ("login_url", "login", "logged_in") if not getattr(self, name)]
-        if len(missing) == 3:
+        given = [name for name in LOGIN if getattr(self, name)]
+        if not given:
             return
+        if self.login and self.login_json:
+            raise ParamsError("login is filled into a form, and login_json is sent in place of one: give one of them")
+        for name, needed in _LOGIN_NEEDS.items():
+            if name in given and needed not in given:
+                raise ParamsError(f"{name} needs {needed}, which is missing")
+        missing = [
+            name
+            for name, is_there in (
+                ("login_url", self.login_url),
+                ("login", self.login or self.login_json),
+                ("logged_in", self.logged_in),
+            )
+            if not is_there
+        ]
         if missing:
-            raise ParamsError(f"login_url, login and logged_in belong together, and {missing[0]} is missing")
+            raise ParamsError(
+                f"login_url, login (or login_json) and logged_in belong together, and {missing[0]} is missing"
+            )
         if not origin(self.login_url).startswith(("http://", "https://")) or "@" in self.login_url:
             raise ParamsError("login_url must be an absolute http or https address, without a name and password in it")
-        if not any(map(has_secret, self.login)):
+        if not any(map(has_secret, (*self.login, self.login_json))):
             raise ParamsError(
-                "login: the password would stand in the database and in exports: write it as secret:NAME, such as "
-                "password=secret:BOARD_PASSWORD"
+                f"{'login_json' if self.login_json else 'login'}: the password would stand in the database and in "
+                "exports: write it as secret:NAME, such as password=secret:BOARD_PASSWORD"
             )
-        try:
-            mark_of_login(self.logged_in)
-        except ParamsError as error:
-            raise ParamsError(f"logged_in: {error}") from error
+        for name, check in (("logged_in", mark_of_login), ("login_token", compile_expression)):
+            try:
+                check(getattr(self, name) or "@")
+            except (ParamsError, ExpressionError) as error:
+                raise ParamsError(f"{name}: {error}") from error
+
+    @property
+    def token_header(self) -> tuple[str, str]:
+        """The name of the header that shows the token of a login, and its value, with TOKEN in it."""
+        ((name, value),) = pairs((self.login_header or f"Authorization: Bearer {TOKEN}",), ":")
+        return name, value
 
 
 def _check(name: str, text: str) -> None:
@@ -121,7 +156,7 @@ def _check(name: str, text: str) -> None:
         check_secrets(text)
     except ValueError as error:
         raise ParamsError(f"{name}: {error}") from error
-    if name in _CHECKS and (problem := _CHECKS[name](text)):
+    if text and name in _CHECKS and (problem := _CHECKS[name](text)):
         raise ParamsError(f"{name}: {shown(text)} {problem}")
 
 
@@ -148,6 +183,12 @@ def _header_problem(text: str) -> str:
     return ""
 
 
+def _token_header_problem(text: str) -> str:
+    if TOKEN not in text:
+        return f"does not say where the token goes: write for example X-Auth-Token: {TOKEN}"
+    return _header_problem(text.replace(TOKEN, "secret:TOKEN"))
+
+
 def _cookie_problem(text: str) -> str:
     name, separator, value = text.partition("=")
     if not separator or not _TOKEN.fullmatch(name.strip()):
@@ -155,7 +196,13 @@ def _cookie_problem(text: str) -> str:
     return "" if _COOKIE_VALUE.fullmatch(value.strip()) else "has signs that no cookie may have"
 
 
-_CHECKS: Final = {"form": _form_problem, "login": _form_problem, "headers": _header_problem, "cookies": _cookie_problem}
+_CHECKS: Final = {
+    "form": _form_problem,
+    "login": _form_problem,
+    "headers": _header_problem,
+    "cookies": _cookie_problem,
+    "login_header": _token_header_problem,
+}
 
 
 def pairs(entries: tuple[str, ...], separator: str = "=") -> list[tuple[str, str]]:

@@ -1,13 +1,14 @@
 """Sessions of sites that want a login: kept between crawls, used until they fail, then begun anew within the crawl.
 
-Only the process of a crawl sees cookies in the clear; the database gets them encrypted (github.com/fernet/spec).
+Only the process of a crawl sees cookies and tokens in the clear; the database has them encrypted
+(github.com/fernet/spec).
 """
 
 import json
 import logging
 from dataclasses import dataclass, field
 from http.cookiejar import Cookie
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import spiders.without_http2  # noqa: F401 - before Scrapy
 
@@ -23,9 +24,14 @@ from scrapy.http.cookies import CookieJar
 from pipeline.basics.access import origin
 from spiders.middlewares import POST
 from spiders.reading.encoding import decode
+from spiders.reading.expressions import ExpressionError, search, text_of
+from spiders.reading.json_text import NotJSONError, read_json
 from spiders.reading.login_form import shows_login
 from spiders.request_params import RequestParams, pairs
 from spiders.robots import robots_origin
+
+if TYPE_CHECKING:
+    from spiders.child.outgoing import Outgoing
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +43,10 @@ REFUSALS: Final = 3
 """So often a login may be refused until somebody changes the site: more would lock the account."""
 JAR_LENGTH: Final = 64_000
 """Characters of cookies that are kept; a browser keeps some 50 of 4,096 bytes for each site (RFC 6265, section 6.1)."""
+TOKEN_LENGTH: Final = 16_000
+"""Characters of a token; servers take headers of 8 to 16 KB."""
+_NO_LOGIN: Final = frozenset({404, 405, 406, 410, 415, 429})
+"""Answers to a JSON login that say nothing of the password: the address is wrong, or it is not the time."""
 _OURS: Final = "crawlpush/login"
 _ASKED: Final = "crawlpush/asked"
 _FORM: Final = ".//form[.//input[translate(@type, 'PASWORD', 'pasword') = 'password']]"
@@ -70,6 +80,7 @@ class SessionMiddleware:
     def __init__(self, crawler: Crawler, order: SessionOrder) -> None:
         self._crawler = crawler
         self._order = order
+        self._outgoing: Outgoing = crawler.settings["CRAWL_OUTGOING"]
         self._jar: CookieJar | None = None
         self._has_tried = False
 
@@ -104,14 +115,44 @@ class SessionMiddleware:
             self._crawler.stats.set_value(KEPT, self._encrypted())
             return response
         if self._has_tried:
-            raise self._refused(response)
+            raise self._refused(
+                f"after it, {response.url} still does not show logged_in, {self._order.params.logged_in!r}"
+            )
         self._has_tried = True
         await self._log_in()
         asked: Request = request.meta[_ASKED]
         return asked.replace(dont_filter=True, meta={**asked.meta, _ASKED: asked})
 
     async def _log_in(self) -> None:
-        """Fill in the login form and send it. Raises IgnoreRequest where that cannot be done."""
+        """Send what logs in. Raises IgnoreRequest where that cannot be done."""
+        self._outgoing.token = ""
+        await (self._send_json() if self._order.params.login_json else self._fill_in_form())
+
+    async def _send_json(self) -> None:
+        params = self._order.params
+        answer = await self._crawler.engine.download_async(
+            Request(
+                params.login_url,
+                method="POST",
+                body=params.login_json,
+                headers={"Content-Type": "application/json", "Accept": "application/json"},
+                dont_filter=True,
+                meta={_OURS: True},
+            )
+        )
+        if answer.status >= 500 or answer.status in _NO_LOGIN:
+            raise IgnoreRequest(f"the login was answered {answer.status}: {answer.url}")
+        if not params.login_token:
+            return
+        token = find_token(_text(answer), params.login_token)
+        if not token:
+            raise self._refused(
+                f"its answer, {answer.status}, has no token that a header can hold at login_token, "
+                f"{params.login_token!r}"
+            )
+        self._outgoing.token = token
+
+    async def _fill_in_form(self) -> None:
         params = self._order.params
         page = await self._crawler.engine.download_async(
             Request(params.login_url, dont_filter=True, meta={_OURS: True})
@@ -133,12 +174,8 @@ class SessionMiddleware:
         if answer.status >= 500 or answer.status == 429:
             raise IgnoreRequest(f"the login was answered {answer.status}: {form.url}")
 
-    def _refused(self, response: Response) -> IgnoreRequest:
-        params = self._order.params
-        sentence = (
-            f"the login at {params.login_url} was refused: after it, {response.url} still does not show logged_in, "
-            f"{params.logged_in!r}"
-        )
+    def _refused(self, why: str) -> IgnoreRequest:
+        sentence = f"the login at {self._order.params.login_url} was refused: {why}"
         self._crawler.stats.set_value(REFUSED, sentence)
         self._crawler.stats.set_value("crawlpush/problem", sentence)
         return IgnoreRequest(sentence)
@@ -151,22 +188,35 @@ class SessionMiddleware:
             from cryptography.fernet import InvalidToken
 
             try:
-                cookies = json.loads(fernet(self._order.key).decrypt(self._order.kept.encode()))
-                for each in cookies:
+                kept = json.loads(fernet(self._order.key).decrypt(self._order.kept.encode()))
+                has_token = isinstance(kept, dict)
+                for each in kept["cookies"] if has_token else kept:
                     jar.set_cookie(Cookie(**each))
-            except (InvalidToken, TypeError, ValueError):
-                # Another key by now, or an older version's: there is a new login then.
+                self._outgoing.token = str(kept["token"]) if has_token else ""
+            except (InvalidToken, KeyError, TypeError, ValueError):
+                # Another key by now, or another version's: there is a new login then.
                 jar.clear()
         return jar
 
     def _encrypted(self) -> str:
         assert self._jar is not None
         cookies = [{name.removeprefix("_"): value for name, value in vars(each).items()} for each in self._jar.jar]
-        text = json.dumps(cookies)
+        token = self._outgoing.token
+        # Cookies alone as the release before this one had them.
+        text = json.dumps({"cookies": cookies, "token": token} if token else cookies)
         if len(text) > JAR_LENGTH:
             return ""
         encrypted: bytes = fernet(self._order.key).encrypt(text.encode())
         return encrypted.decode()
+
+
+def find_token(text: str, where: str) -> str:
+    """The token in the answer to a login; "" where there is none, or none that a header can hold. Pure."""
+    try:
+        token = text_of(search(where, read_json(text).value)).strip()
+    except (ExpressionError, NotJSONError):
+        return ""
+    return token if token.isascii() and token.isprintable() and len(token) <= TOKEN_LENGTH else ""
 
 
 def _is_page(request: Request) -> bool:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from storage.models import SiteSession
+from storage.models import Site, SiteSession
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,16 @@ def kept(session: Session, site_id: int) -> Kept:
     """What is left of the last one; nothing for most sites."""
     found = session.get(SiteSession, site_id)
     return Kept() if found is None else Kept(cookies=found.cookies, refused=found.refused)
+
+
+def of_logins(session: Session) -> dict[str, str | None]:
+    """What is kept of the sessions of the sites that want a login, by name; None where nothing is."""
+    rows = session.execute(
+        select(Site.name, Site.params, SiteSession.cookies)
+        .outerjoin(SiteSession, SiteSession.site_id == Site.id)
+        .order_by(Site.name)
+    )
+    return {name: cookies for name, params, cookies in rows if params.get("login_url")}
 
 
 def note(session: Session, site_id: int, *, cookies: str | None, refused: bool, now: datetime) -> None:

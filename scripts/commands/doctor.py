@@ -27,8 +27,8 @@ Check = Callable[[Settings], Iterable[Finding]]
 def doctor(ctx: click.Context, *, wait_s: float, clock: bool, as_json: bool) -> None:
     """Check this installation. The exit code is 1 when something is wrong.
 
-    Without a command: settings, database, Redis, clocks, a task through every queue, beat, synonyms, credentials, disk
-    and files.
+    Without a command: settings, database, Redis, clocks, a task through every queue, beat, logins, synonyms,
+    credentials, disk and files.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -55,15 +55,16 @@ def push(ctx: click.Context, *, clock: bool, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def crawling(ctx: click.Context, *, as_json: bool) -> None:
-    """Check that beat lives, and that the sites can see whom to write to."""
-    from scripts.checks import queues
+    """Check that beat lives, that sites can see whom to write to, and that those with a login can be logged into."""
+    from scripts.checks import queues, sessions
 
-    report(ctx, list(examine(get_settings(), {"beat": queues.beat, "contact": _contact})), as_json=as_json)
+    checks = {"beat": queues.beat, "contact": _contact, "sessions": sessions.sessions}
+    report(ctx, list(examine(get_settings(), checks)), as_json=as_json)
 
 
 def _everything(wait_s: float, *, clock: bool) -> dict[str, Check]:
     # Here: these import the Celery app, which ends a process whose settings are wrong.
-    from scripts.checks import machine, queues, services
+    from scripts.checks import machine, queues, services, sessions
 
     return {
         "settings": _settings,
@@ -74,6 +75,7 @@ def _everything(wait_s: float, *, clock: bool) -> dict[str, Check]:
         "visibility": queues.visibility,
         "beat": queues.beat,
         "contact": _contact,
+        "sessions": sessions.sessions,
         "synonyms": _synonyms,
         "credentials": _credentials,
         **({"clock": _vendors_clock} if clock else {}),

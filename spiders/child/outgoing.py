@@ -18,7 +18,7 @@ from scrapy import Request
 from pipeline.basics.access import MASK, origin
 from pipeline.basics.secrets import MARK, secret
 from spiders.errors import SpiderError
-from spiders.request_params import RequestParams, pairs
+from spiders.request_params import TOKEN, RequestParams, pairs
 from spiders.robots import robots_origin
 
 _SHORTEST: Final = 4
@@ -37,9 +37,21 @@ class Outgoing:
         self._environment = environment
         # What the definition names, and nothing else: a page's hidden fields and cursors go out with the request too,
         # and whoever serves them could name any variable.
-        said = (*params.headers, *params.cookies, *params.form, *params.login, params.json)
+        said = (*params.headers, *params.cookies, *params.form, *params.login, params.json, params.login_json)
         self._names = frozenset(found["name"] for each in said for found in MARK.finditer(each))
         self._used: set[str] = set()
+        self._token_header = params.token_header
+        self._token = ""
+
+    @property
+    def token(self) -> str:
+        """What a login gave out, which each request to the site's own origin then shows; "" for none."""
+        return self._token
+
+    @token.setter
+    def token(self, token: str) -> None:
+        self._token = token
+        self._used.update(filter(None, (token,)))
 
     def complete(self, request: Request) -> Request:
         """The request as it goes out. Raises SpiderError where a secret is missing, or would go to another host."""
@@ -54,13 +66,16 @@ class Outgoing:
                     f"the request is sent on to {there}, and the site's secrets are for {self._origin} alone"
                 )
             return request
-        return self._completed(request, own=True) if self._headers or self._cookies else request
+        return self._completed(request, own=True) if self._headers or self._cookies or self._token else request
 
     def _completed(self, request: Request, *, own: bool) -> Request:
         headers = request.headers.copy()
         try:
             for name, value in self._headers if own else ():
                 headers[name] = self._filled(value)
+            if self._token and own:
+                name, value = self._token_header
+                headers[name] = value.replace(TOKEN, self._token)
             if self._cookies and own:
                 headers["Cookie"] = self._with_cookies((headers.get("Cookie") or b"").decode("latin-1"))
             return request.replace(headers=headers, body=self._body(request))

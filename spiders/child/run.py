@@ -41,7 +41,7 @@ from spiders.child.project import load_project, log_errors_only
 from spiders.child.recorder import ErrorLog, Recorder, stats_of
 from spiders.errors import SpiderError
 from spiders.params import ParamsError, PostPageParams
-from spiders.request_params import RequestParams
+from spiders.request_params import LOGIN, RequestParams
 
 logger = logging.getLogger(__name__)
 
@@ -124,9 +124,8 @@ def _spider_params(order: CrawlOrder) -> dict[str, Any]:
     return {**params, "timezone": order.timezone}
 
 
-_LOGIN: Final = ("login_url", "login", "logged_in")
 _NOT_THE_SPIDERS: Final = frozenset(
-    {"tls", "headers", "cookies", *_LOGIN, *(each.name for each in fields(PostPageParams))}
+    {"tls", "headers", "cookies", *LOGIN, *(each.name for each in fields(PostPageParams))}
 )
 
 

@@ -7,10 +7,12 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import quote_plus
 
 import brotli
 import pytest
 import redis
+from cryptography.fernet import Fernet
 from sqlalchemy import select
 
 from pipeline.celery import create_app
@@ -19,6 +21,7 @@ from pipeline.settings import get_settings
 from scripts.local.embedded_redis import free_port
 from storage.models import Notification
 from tests.acceptance.installation import PROCESSES, Installation, token_of
+from tests.support.api_board import Answer, ApiBoard, api_board
 
 PHRASE = "특강초청"
 
@@ -158,6 +161,63 @@ def test_sentry_gets_a_failed_task_without_its_payload_and_messages_pass(sqlite_
         for secret in ("S3CRET", token_of("minji", "fcm"), PHRASE):
             assert secret not in everything
         assert set(installation.terminate().values()) == {0}
+
+
+@pytest.mark.full
+def test_sentry_gets_no_secret_of_crawls_that_used_them(sqlite_installation: Installation) -> None:
+    # Given a site with a key and a login by JSON, whose server says back what it was told
+    installation = sqlite_installation
+    secrets = {
+        "BOARD_KEY": "k3y&S3CRET/1",
+        "BOARD_PASSWORD": "pa&S3CRET=wört",
+        "SESSION_KEY": Fernet.generate_key().decode(),
+    }
+    with receiver() as (address, bodies), api_board(ApiBoard(password=secrets["BOARD_PASSWORD"])) as board:
+        installation.environment |= {**secrets, "SENTRY_DSN": f"http://public@{address}/1", "LOG_LEVEL": "DEBUG"}
+        installation.command(
+            *("sites", "add", "members", "--spider", "json", "--url", board.url("/api/rows"), "--rows", "rows"),
+            *("--title", "title", "-p", "id=id", "--schedule", "1h", "--allow-private", "--no-check"),
+            *("-p", f"login_url={board.url('/api/login')}", "-p", "login_token=data.token", "-p", "logged_in=user"),
+            *("-p", 'login_json={"id": "me", "pw": "secret:BOARD_PASSWORD"}', "-p", "headers=X-Key: secret:BOARD_KEY"),
+        )
+        installation.start("crawler", "dispatcher", "beat")
+
+        def wait_for(*statuses: str) -> None:
+            installation.wait_until(
+                lambda: tuple(run["status"] for run in installation.listed("sites", "runs", "members")) == statuses,
+                f"crawls that are {statuses}",
+                seconds=300,
+            )
+
+        # When it is crawled well, when each answer holds the secrets and is an error, and when a task fails
+        wait_for("finished")
+        (token,) = board.sessions
+        told = f"{secrets['BOARD_KEY']} {secrets['BOARD_PASSWORD']}"
+        where = f"/no?{quote_plus(f'{told} {token}')}"
+        board.answers["/api/rows"] = Answer(f"<h1>{told}</h1>", 302, {"Location": where})
+        installation.command("crawl", "members", "--queue")
+        wait_for("failed", "finished")
+        board.answers["/api/rows"] = Answer(told, 401)
+        board.answers["/api/login"] = Answer(json.dumps({"error": told}), 401, {"Content-Type": "application/json"})
+        installation.command("crawl", "members", "--queue")
+        wait_for("failed", "failed", "finished")
+        app = create_app(get_settings())
+        app.conf.broker_url = installation.redis.url
+        app.send_task("crawl_site", (told,))
+
+        # Then Sentry hears of it, and neither it nor a log, a run or an export has a secret
+        installation.wait_until(lambda: any(b"BadMessageError" in body for body in bodies), "the event")
+        everything = "".join(
+            [
+                b"\n".join(bodies).decode(errors="replace"),
+                *(installation.log(name).read_text() for name in ("crawler", "dispatcher", "beat")),
+                installation.command("sites", "runs", "members", "--json"),
+                installation.command("sites", "export"),
+            ]
+        )
+        for secret in (token, *secrets.values()):
+            for form in (secret, quote_plus(secret), json.dumps(secret)[1:-1]):
+                assert form not in everything
 
 
 @pytest.mark.full

@@ -149,6 +149,23 @@ class ApiBoard:
         self.sessions.add(sid)
         return moved("/home", 302, **{"Set-Cookie": f"sid={sid}; Path=/; HttpOnly"})
 
+    def _api_login(self, asked: Asked) -> Answer:
+        """JSON alone; a token and, as some have it, a cookie besides."""
+        if asked.method != "POST":
+            return Answer("method not allowed", 405)
+        if json.loads(asked.body) != {"id": "me", "pw": self.password}:
+            return Answer('{"error": "no such user"}', 401, {"Content-Type": "application/json"})
+        token = f"tok.{len(self.sessions)}-{id(asked)}"
+        self.sessions.add(token)
+        return as_json({"data": {"token": token}}, **{"Set-Cookie": f"sid={token}; Path=/; HttpOnly"})
+
+    def _api_rows(self, asked: Asked) -> Answer:
+        """Shown to those who have the token in a header."""
+        header = asked.headers.get("authorization", "").removeprefix("Bearer ") or asked.headers.get("x-auth-token")
+        if header not in self.sessions:
+            return Answer(json.dumps({"error": "no", "you": header}), 401, {"Content-Type": "application/json"})
+        return as_json({"user": "me", "rows": [{**row, "body": header} for row in self._rows(0)]})
+
     def _home(self, _: Asked) -> Answer:
         return Answer("<h1>hello</h1>", headers=HTML)
 

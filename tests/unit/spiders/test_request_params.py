@@ -9,6 +9,11 @@ from spiders.params import ListingParams, ParamsError
 from spiders.reading.places import Place
 
 LOGIN = {"login_url": "http://a.example/l", "login": "pw=secret:BOARD_PW", "logged_in": "a.logout"}
+JSON_LOGIN = {
+    "login_url": "http://a.example/l",
+    "login_json": '{"pw": "secret:BOARD_PW"}',
+    "logged_in": "user",
+}
 BOARD = {"url": "http://a.example/", "row": "tr"}
 
 
@@ -39,6 +44,14 @@ BOARD = {"url": "http://a.example/", "row": "tr"}
         (LOGIN | {"login_url": "http://me:pw@a.example/l"}, "without a name and password in it"),
         (LOGIN | {"login": "pw=abcdef"}, "login: the password would stand in the database"),
         (LOGIN | {"login": "secret:BOARD_PW"}, "login: 'secret:...' is not of the form name=value"),
+        (LOGIN | {"login_json": '{"pw": "secret:BOARD_PW"}'}, "give one of them"),
+        (LOGIN | {"login_token": "token"}, "login_token needs login_json, which is missing"),
+        (JSON_LOGIN | {"login_json": '{"pw": "abcdef"}'}, "login_json: the password would stand in the database"),
+        (JSON_LOGIN | {"login_json": "{pw}"}, "login_json: .* is not valid JSON"),
+        (JSON_LOGIN | {"login_header": "X-Token: {token}"}, "login_header needs login_token"),
+        (JSON_LOGIN | {"login_token": "a["}, "login_token: 'a\\[' is not valid JMESPath"),
+        (JSON_LOGIN | {"login_token": "t", "login_header": "X-Token: abc"}, "does not say where the token goes"),
+        (JSON_LOGIN | {"login_token": "t", "login_header": "Host: {token}"}, "cannot be set"),
         (LOGIN | {"logged_in": "a["}, "logged_in: 'a\\[' is neither a selector nor JMESPath"),
         ({"headers": 5}, "headers is 5; it must be a list"),
     ],

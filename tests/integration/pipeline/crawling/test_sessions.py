@@ -15,7 +15,7 @@ from pipeline.settings import Settings
 from storage import site_sessions, sites
 from storage.models import CrawlRun, Site, SiteSession
 from storage.session import Database
-from tests.support.api_board import Answer, ApiBoard, api_board
+from tests.support.api_board import Answer, ApiBoard, Asked, api_board
 
 PASSWORD = "pa&ss=wört+1"
 LOGIN = {"login": ["user=me", "pw=secret:BOARD_PASSWORD"]}
@@ -48,7 +48,8 @@ def watched(
     )
 
     def watch(path: str = "/members", spider: str = "listing", **params: Any) -> Crawl:
-        params = {"url": board.url(path), "login_url": board.url("/login"), **(params or MEMBERS)}
+        logins = "/api/login" if "login_json" in params else "/login"
+        params = {"url": board.url(path), "login_url": board.url(logins), **(params or MEMBERS)}
         with database.writing() as session:
             site = sites.add(
                 session, name="board", spider=spider, now=now(), params=params, allow_private=True, baseline_done=True
@@ -165,3 +166,73 @@ def test_another_key_only_costs_a_login(watched: Callable[..., Crawl]) -> None:
     crawl()
     report, asked = crawl(session_key=Fernet.generate_key().decode())
     assert (report.ok, "POST /login" in asked) == (True, True)
+
+
+JSON_LOGIN = {"login_json": {"id": "me", "pw": "secret:BOARD_PASSWORD"}}
+API = {"rows": "rows", "title": "title", "id": "id", "logged_in": "user", **JSON_LOGIN}
+TOKEN = {"login_token": "data.token"}
+X_TOKEN = {**TOKEN, "login_header": "X-Auth-Token: {token}"}
+
+
+@pytest.mark.parametrize(
+    ("path", "spider", "params", "method"),
+    [
+        ("/api/rows", "json", {**API, **TOKEN}, "GET"),
+        ("/api/rows", "json", {**API, **X_TOKEN, "form": ["board=7"]}, "POST"),
+        # An answer that sets a cookie, and no more.
+        ("/members", "listing", {"row": "li", "logged_in": "a.logout", **JSON_LOGIN}, "GET"),
+    ],
+)
+def test_a_login_by_json_is_kept_and_begun_anew_as_one_by_a_form(
+    board: ApiBoard, watched: Callable[..., Crawl], database: Database, path: str, spider: str, params: Any, method: str
+) -> None:
+    crawl = watched(path, spider, **params)
+    page, login = f"{method} {path}", "POST /api/login"
+    for expected in ([page, login, page], [page]):
+        report, asked = crawl()
+        assert (report.ok, report.items_seen, report.errors) == (True, 10, 0), report.first_error
+        assert [each for each in asked if each != "GET /login"] == expected
+    board.sessions.clear()
+    report, asked = crawl()
+    assert (report.ok, asked.count(login)) == (True, 1)
+    with database.reading() as session:
+        everything = str([vars(row) for table in (SiteSession, CrawlRun, Site) for row in session.query(table)])
+    assert PASSWORD not in everything
+    assert not any(token in everything for token in board.sessions)
+
+
+def test_a_token_goes_to_the_site_alone(board: ApiBoard, watched: Callable[..., Crawl]) -> None:
+    def shown(asked: list[Asked]) -> set[str]:
+        return {each.path for each in asked if "x-auth-token" in each.headers}
+
+    with api_board() as other:
+        crawl = watched("/api/rows", "json", **{**API, **X_TOKEN})
+        crawl()
+        assert shown(board.asked) == {"/api/rows"}
+        board.answers["/api/rows"] = Answer("", 302, {"Location": other.url("/elsewhere")})
+        report, _ = crawl()
+        assert not report.ok
+        assert shown(board.asked) == {"/api/rows"}
+        assert "/elsewhere" in other.paths()
+        assert shown(other.asked) == set()
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "refused"),
+    [
+        (Answer('{"error": "no"}', 401), "was refused: its answer, 401, has no token that a header can hold", True),
+        (Answer('{"data": {"token": "a\\r\\nX-Evil: 1"}}'), "no token that a header can hold", True),
+        (Answer("<h1>welcome</h1>"), "no token that a header can hold", True),
+        (Answer("{}", 404), "the login was answered 404", False),
+        (Answer("{}", 503), "503", False),
+        (Answer('{"data": {"token": "another"}}'), "still does not show logged_in, 'user'", True),
+    ],
+)
+def test_a_token_that_is_not_had(
+    board: ApiBoard, watched: Callable[..., Crawl], answer: Answer, words: str, refused: bool
+) -> None:
+    board.answers["/api/login"] = answer
+    report, _ = watched("/api/rows", "json", **{**API, **TOKEN})()
+    assert (report.ok, report.login_refused) == (False, refused)
+    assert words in (report.first_error or "")
+    assert "another" not in (report.first_error or "")

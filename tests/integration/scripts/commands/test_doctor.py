@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import redis
 from click.testing import CliRunner
+from cryptography.fernet import Fernet
 
 from pipeline.celery import app
 from pipeline.secret_files import exposed_files
@@ -14,6 +15,9 @@ from pipeline.settings import get_settings
 from scripts.cli import main
 from scripts.commands import doctor
 from scripts.local.embedded_redis import free_port
+from storage import site_sessions
+from storage.session import Database
+from tests.support.builders import NOW, add_site
 
 Said = dict[str, list[tuple[str, str]]]
 """Check -> (level, sentence) of each finding."""
@@ -57,9 +61,24 @@ def test_the_doctor_looks_at_everything_and_names_each_queue_that_nobody_reads(
         assert f"the Procfile's {process}" in sentence
     assert said["beat"][0][0] == "fail"
     assert set(said) >= {"settings", "contact", "credentials", "disk"}
+    assert said["sessions"] == [("ok", "no site wants a login")]
     assert said["synonyms"] == [("ok", "no SYNONYMS_FILE: nothing is found by another name")]
     with redis.Redis.from_url(redis_url) as client:
         assert list(client.scan_iter("crawlpush:debug:*")) == []
+
+
+def test_a_login_without_its_key_is_found(set_up: Callable[..., Said], database_url: str) -> None:
+    database = Database(database_url)
+    key = Fernet.generate_key()
+    with database.writing() as session:
+        site = add_site(session, "members", params={"login_url": "https://a.example/l"})
+        cookies = Fernet(key).encrypt(b"[]").decode()
+        site_sessions.note(session, site.id, cookies=cookies, refused=False, now=NOW)
+    database.close()
+    levels = {"": "fail", "short": "fail", key.decode(): "ok", Fernet.generate_key().decode(): "warn"}
+    for session_key, level in levels.items():
+        ((found, sentence),) = set_up(SESSION_KEY=session_key)["sessions"]
+        assert (found, "members" in sentence) == (level, True)
 
 
 def test_a_redis_that_would_throw_messages_away_is_found(set_up: Callable[..., Said], redis_url: str) -> None:

@@ -1,13 +1,16 @@
 """What the doctor makes of what it sees."""
 
+from base64 import urlsafe_b64encode
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 from pipeline.push.channels import Level
 from scripts.checks.machine import room
 from scripts.checks.queues import round_trip
 from scripts.checks.services import eviction, persistence, skew, version
+from scripts.checks.sessions import judged
 
 
 @pytest.mark.parametrize(
@@ -99,3 +102,27 @@ def test_a_queue_without_a_worker_is_told_from_one_whose_worker_is_busy(
 @pytest.mark.parametrize(("free", "level"), [(5000, Level.OK), (999, Level.WARN), (199, Level.FAIL)])
 def test_a_disk_that_is_nearly_full_is_found(free: int, level: Level) -> None:
     assert room(Path("/data"), free).level is level
+
+
+KEY, OTHER = (urlsafe_b64encode(letter * 32).decode() for letter in (b"a", b"b"))
+KEPT, OTHERS = (Fernet(key).encrypt(b"[]").decode() for key in (KEY, OTHER))
+
+
+@pytest.mark.parametrize(
+    ("key", "kept", "level", "words"),
+    [
+        ("", {}, Level.OK, "no site wants a login"),
+        ("", {"members": None}, Level.FAIL, "SESSION_KEY is not set, so members cannot be logged into: make one by"),
+        ("short", {"members": "x"}, Level.FAIL, "SESSION_KEY is no key"),
+        (KEY, {"members": None}, Level.OK, "members can be logged into"),
+        (KEY, {"members": KEPT}, Level.OK, "members can be logged into"),
+        (KEY, dict.fromkeys("abcde", OTHERS), Level.WARN, "of a, b, c and 2 more"),
+    ],
+)
+def test_what_a_key_means_for_the_sites_with_a_login(
+    key: str, kept: dict[str, str | None], level: Level, words: str
+) -> None:
+    finding = judged(key, kept)
+    assert finding.level is level
+    assert words in finding.sentence
+    assert not key or key not in finding.sentence
