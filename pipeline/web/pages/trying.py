@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -102,6 +103,9 @@ def _of(record: Mapping[str, Any], part: str = "found") -> Mapping[str, Any]:
 def try_it(call: Call) -> Response:
     """Find out how the page is read; read it as the form says; or watch it from now on."""
     draft, step = draft_of(call.form), call.form.get("step", "")
+    if step == "enter":
+        # The Enter key in a field presses the form's first button.
+        step = "again" if call.form.get("read") == draft.url else "find"
     name = "" if step == "find" else call.form.get("kept", "")
     record = snapshots.kept(call.services.redis, name)
     page: Mapping[str, Any] | None
@@ -200,4 +204,9 @@ def _page(
         roles=snapshots.role_labels(call),
         command=command,
         prefix=PARAM,
+        moment=_moment,
     )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
