@@ -3,6 +3,7 @@
 import os
 import socket
 import ssl
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
-from redis import Redis
+from redis import ConnectionPool, Redis
 from redis.exceptions import LockError, RedisError
 
 from pipeline.errors import PipelineError
@@ -45,12 +46,43 @@ SOCKET_OPTIONS: Mapping[str, Any] = MappingProxyType(
 Failovers and address translation leave such connections: they swallow what is sent, and break never."""
 
 
+IDLE_S = 3.0
+"""A connection that nobody used for so long is closed when another one of its pool is given back."""
+_process = "command"
+
+
+def name_process(kind: str) -> None:
+    """Say what this process is; until then it is a command."""
+    global _process
+    _process = kind
+
+
+def client_name(use: str) -> str:
+    """How a connection of this process is called in Redis' CLIENT LIST: whose it is, and for what."""
+    return f"crawlpush:{_process}:{use}"
+
+
+class QuietPool(ConnectionPool):
+    """A pool that does not keep as many connections as were ever needed at once."""
+
+    def release(self, connection: Any) -> None:
+        """See redis-py: the connection is free; one that has been so for long is closed, and opened at its next use."""
+        now = time.monotonic()
+        vars(connection)["free_since"] = now
+        super().release(connection)
+        with self._lock:
+            # The one that was used last is taken first.
+            for each in self._available_connections:
+                if each.is_connected and now - vars(each).get("free_since", now) > IDLE_S:
+                    each.disconnect()
+
+
 def open_redis(settings: Settings) -> Redis:
     """A client for REDIS_URL; it connects at its first command."""
-    options: dict[str, Any] = dict(SOCKET_OPTIONS)
+    options: dict[str, Any] = {**SOCKET_OPTIONS, "client_name": client_name("state")}
     if settings.redis_url.startswith("rediss://") and settings.redis_tls_insecure:
         options |= {"ssl_cert_reqs": ssl.CERT_NONE, "ssl_check_hostname": False}
-    return Redis.from_url(settings.redis_url, **options)
+    return Redis.from_pool(QuietPool.from_url(settings.redis_url, **options))
 
 
 class HeldElsewhereError(PipelineError, RuntimeError):

@@ -13,7 +13,8 @@ def forget_old_bindings(app: Celery) -> None:
     with app.connection_for_write() as connection:
         channel: Any = connection.default_channel
         if hasattr(channel, "keyprefix_queue"):
-            channel.client.delete(channel.keyprefix_queue % OLD_EXCHANGE)
+            with channel.conn_or_acquire() as client:
+                client.delete(channel.keyprefix_queue % OLD_EXCHANGE)
             return
         for queue in app.amqp.queues:
             channel.queue_unbind(queue, exchange=OLD_EXCHANGE, routing_key=OLD_EXCHANGE)

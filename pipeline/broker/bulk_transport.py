@@ -31,6 +31,7 @@ from pipeline.broker.redis_transport import (
     KombuSentinelChannel,
     KombuSentinelTransport,
     KombuTransport,
+    SharingMixin,
     SturdyMixin,
     TransportMixin,
     transport_of,
@@ -184,7 +185,7 @@ class BulkMixin(SturdyMixin):
         return cast(list[Any], self._script(keys=keys, args=args))
 
 
-class Channel(BulkMixin, KombuChannel):
+class Channel(SharingMixin, BulkMixin, KombuChannel):
     """A channel to one Redis server."""
 
 

@@ -140,11 +140,12 @@ def oldest_ids(app: Celery, task: str, *, limit: int = 1) -> list[tuple[int, ...
                 return []
             # kombu adds the prefix of all keys to the commands that it uses itself; LRANGE is none of them.
             key = channel.global_keyprefix + channel._q_for_pri(route["queue"].name, route.get("priority", 0))
-            waiting = channel.client.lrange(key, -limit, -1)
-            found = _known_ids(channel, task, waiting)
-            if waiting and not found:
-                # Whatever else stands there, the workers will set aside: what is owed stands before it.
-                found = _known_ids(channel, task, channel.client.lrange(key, -FURTHER * limit, -1))
+            with channel.conn_or_acquire() as client:
+                waiting = client.lrange(key, -limit, -1)
+                found = _known_ids(channel, task, waiting)
+                if waiting and not found:
+                    # Whatever else stands there, the workers will set aside: what is owed stands before it.
+                    found = _known_ids(channel, task, client.lrange(key, -FURTHER * limit, -1))
             return found
     except _broken(app) as error:
         raise BrokerError(f"the broker cannot be asked for its oldest {task}: {error}") from error

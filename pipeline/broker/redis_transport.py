@@ -9,7 +9,9 @@ import json
 import logging
 from importlib.metadata import version
 from queue import Empty
+from threading import Lock
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from kombu.exceptions import OperationalError
 from kombu.transport import redis, virtual
@@ -17,11 +19,14 @@ from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
 from redis.exceptions import RedisError
 
+from pipeline.locks import QuietPool, client_name
+
 logger = logging.getLogger(__name__)
 
 KOMBU_VERSIONS = frozenset({"5.7.0"})
 """The versions whose inside was read; tests/unit/pipeline/broker/test_bulk_transport.py names what is leaned on."""
 
+MOST_CONNECTIONS = 1000
 UNREADABLE_KEPT = 100
 UNREADABLE_SUFFIX = ":unreadable"
 """What cannot be read as a message goes to a list of this name, the usual word is dead letter queue; the newest
@@ -85,6 +90,12 @@ class SturdyMixin(Mixin):
 
     QoS = QoS
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # kombu has asked over a connection of the channel's own whether Redis answers. Most channels never wait for
+        # messages, and need no such one any more.
+        self.async_pool.disconnect(inuse_connections=False)
+
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         """How to reach Redis, remembered: it can no longer be asked when a broken connection was given up.
 
@@ -93,7 +104,9 @@ class SturdyMixin(Mixin):
         """
         known = self.__dict__.setdefault("_known_parameters", {})
         if asynchronous not in known:
-            known[asynchronous] = super()._connparams(asynchronous=asynchronous)
+            parameters = super()._connparams(asynchronous=asynchronous)
+            parameters["client_name"] = self.client_name or client_name("wait" if asynchronous else "messages")
+            known[asynchronous] = parameters
         return dict(known[asynchronous])
 
     def close(self) -> None:
@@ -179,7 +192,36 @@ def tag_of(message: object) -> str:
     raise ValueError("no message")
 
 
-class Channel(SturdyMixin, KombuChannel):
+_pools: WeakValueDictionary[str, QuietPool] = WeakValueDictionary()
+_pools_lock = Lock()
+
+
+class SharingMixin(Mixin):
+    """What a channel to one server does beside: kombu's channels have a pool each, ours one together for commands."""
+
+    _pool: QuietPool | None = None
+
+    def _get_pool(self, asynchronous: bool = False) -> Any:
+        if asynchronous:
+            return super()._get_pool(asynchronous=True)
+        parameters = self._connparams()
+        with _pools_lock:
+            key = repr(sorted(parameters.items(), key=str))
+            pool = _pools.get(key)
+            if pool is None:
+                # As many as there are threads that publish.
+                pool = _pools[key] = QuietPool(**{**parameters, "max_connections": MOST_CONNECTIONS})
+            return pool
+
+    def _disconnect_pools(self) -> None:
+        pool, self._pool = self._pool, None
+        super()._disconnect_pools()
+        if pool is not None:
+            # What is in use is in use by other channels.
+            pool.disconnect(inuse_connections=False)
+
+
+class Channel(SharingMixin, SturdyMixin, KombuChannel):
     """A channel to one Redis server."""
 
 

@@ -5,7 +5,7 @@ import sys
 
 import uvicorn
 
-from pipeline import logs, sentry, startup
+from pipeline import locks, logs, sentry, startup
 from pipeline.basics import readiness
 from pipeline.errors import PipelineError
 from pipeline.settings import Settings, get_settings
@@ -23,6 +23,7 @@ class PortError(PipelineError):
 def run(settings: Settings) -> None:
     """Serve until a signal comes. Raises NotReadyError and PortError."""
     logs.configure(settings)
+    locks.name_process("web")
     startup.wait_for(settings, {"database": startup.check_database})
     listening = listen(settings.web_host, settings.port)
     sentry.start(settings)

@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     # Celery's stubs know nothing of the inside that is leaned on here.
     class _Consumer(Any): ...  # type: ignore[misc]
 
+    class _Blueprint(Any):  # type: ignore[misc]
+        default_steps: tuple[str, ...]
+
 else:
     _Consumer = celerys.Consumer
+    _Blueprint = _Consumer.Blueprint
 
 CONNECTION_RETRY: str = vars(celerys)["CONNECTION_RETRY"]
 WELL_AFTER_S = 2.0
@@ -30,6 +34,11 @@ WELL_AFTER_S = 2.0
 
 class Consumer(_Consumer):
     """Reads the queues of one worker."""
+
+    class Blueprint(_Blueprint):
+        """Celery's steps, but for the one in which workers listen to each other: it costs a connection, for nothing."""
+
+        default_steps = tuple(step for step in _Blueprint.default_steps if not step.endswith(":Gossip"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -19,7 +19,7 @@ from typing import Any
 from celery import signals
 from celery.worker import state
 
-from pipeline import logs, resources, sentry, startup
+from pipeline import locks, logs, resources, sentry, startup
 from pipeline.basics import prctl, readiness
 from pipeline.broker.bindings import forget_old_bindings
 from pipeline.broker.bulk_transport import bulk_transport
@@ -100,6 +100,14 @@ def _end_beat_between_ticks(sender: Any, **_: object) -> None:
     sender.scheduler.end_at_signals()
 
 
+@signals.beat_init.connect
+def _prepare_beat(sender: Any, **_: object) -> None:
+    locks.name_process("beat")
+    settings = get_settings()
+    if on_redis(settings):
+        sender.app.conf.broker_transport = sturdy_transport(settings.broker)
+
+
 @signals.worker_init.connect
 @signals.beat_init.connect
 def _send_errors(**_: object) -> None:
@@ -113,6 +121,7 @@ def _prepare_worker(sender: Any, **_: object) -> None:
     settings = get_settings()
     try:
         kind = process_type_for(sender.app.amqp.queues.consume_from, settings)
+        locks.name_process(kind.name)
         startup.wait_for(settings)
         # The web process that shares these cores goes first: nobody waits for a crawl, somebody for a login.
         os.nice(settings.worker_nice)

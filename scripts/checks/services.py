@@ -41,10 +41,34 @@ def redis(settings: Settings) -> Iterator[Finding]:
             yield version(client.info("server"))
             yield eviction(client.info("memory"))
             yield persistence(client.info("persistence"), _save(client), messages=on_redis(settings))
+            yield from room_for_connections(client.info("clients"))
     except startup.NotReadyError as error:
         yield Finding(level=Level.FAIL, sentence=str(error))
     except (RedisError, OSError) as error:
         yield Finding(level=Level.FAIL, sentence=startup.redis_sentence(error))
+
+
+CONNECTIONS = 18
+"""What the four processes hold at rest, at most (tests/acceptance/test_connections.py)."""
+SPARE = 0.2
+"""The part of all connections that is wanted free: commands, a second notifier, and what many threads need at once."""
+
+
+def room_for_connections(clients: dict[str, object]) -> Iterator[Finding]:
+    """How near Redis is to refusing connections, where it tells. Pure. clients: its INFO clients."""
+    used, most = (int(str(clients.get(name, 0))) for name in ("connected_clients", "maxclients"))
+    if not most:
+        return
+    said = f"Redis has {used} of at most {most} connections"
+    if most - used >= SPARE * most:
+        yield Finding(level=Level.OK, sentence=said)
+        return
+    yield Finding(
+        level=Level.WARN,
+        sentence=f"{said}, and refuses any more: the four processes hold up to {CONNECTIONS} at rest, a command one or "
+        "two. `redis-cli client list` names them (crawlpush:PROCESS:USE); raise maxclients, take a larger plan, or run "
+        "fewer processes (docs/operations.md)",
+    )
 
 
 MENDED = {

@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet
 from pipeline.push.channels import Level
 from scripts.checks.machine import room
 from scripts.checks.queues import round_trip
-from scripts.checks.services import eviction, persistence, skew, version
+from scripts.checks.services import eviction, persistence, room_for_connections, skew, version
 from scripts.checks.sessions import judged
 
 
@@ -126,3 +126,21 @@ def test_what_a_key_means_for_the_sites_with_a_login(
     assert finding.level is level
     assert words in finding.sentence
     assert not key or key not in finding.sentence
+
+
+@pytest.mark.parametrize(
+    ("clients", "levels"),
+    [
+        ({"connected_clients": 12, "maxclients": 10_000}, [Level.OK]),
+        ({"connected_clients": 16, "maxclients": 20}, [Level.OK]),
+        ({"connected_clients": 17, "maxclients": 20}, [Level.WARN]),
+        # An old or a managed server that does not tell its limit
+        ({"connected_clients": 17}, []),
+    ],
+)
+def test_connections_that_near_their_limit_are_warned_of_with_the_numbers(
+    clients: dict[str, object], levels: list[Level]
+) -> None:
+    found = list(room_for_connections(clients))
+    assert [each.level for each in found] == levels
+    assert all(f"{clients['connected_clients']} of at most {clients['maxclients']}" in each.sentence for each in found)
