@@ -3,15 +3,16 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, and_, any_, case, false, func, or_, select, tuple_, update
+from sqlalchemy import BigInteger, and_, any_, bindparam, case, false, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
 from storage.clock import TOLERANCE
 from storage.deferring import Person, persons
 from storage.dialect import is_sqlite
-from storage.json_table import given, given_values
+from storage.json_table import as_rows, as_values, given_values, table_of, values_of
 from storage.models import Delivery, Device, Keyword, Notification, Post, Site, User
 from storage.notifications import Key
 
@@ -90,6 +91,92 @@ class Target:
     shows: int | None = None
 
 
+_AT = Notification.created_at.type
+
+
+@lru_cache
+def _claim(*, sqlite: bool) -> Any:
+    wanted = table_of("wanted", {"post_id": BigInteger(), "user_id": BigInteger()}, sqlite=sqlite)
+    at, soon, until = (bindparam(name, type_=_AT) for name in ("at", "soon", "until"))
+    free = (
+        select(Notification.id)
+        .where(
+            tuple_(Notification.post_id, Notification.user_id).in_(select(wanted.c.post_id, wanted.c.user_id)),
+            # A CASE, so that no partial index fits. Statistics that were taken while nothing waited say that those are
+            # empty; read by them, all that waits would be compared with all that is wanted.
+            case(
+                (
+                    Notification.status == "pending",
+                    and_(Notification.next_attempt_at <= soon, Notification.deferred.is_(None)),
+                ),
+                (Notification.status == "sending", Notification.lease_until < at),
+                (
+                    and_(Notification.status == "sent", Notification.to_show.is_not(None)),
+                    and_(
+                        Notification.next_attempt_at <= soon,
+                        or_(Notification.lease_until.is_(None), Notification.lease_until < at),
+                    ),
+                ),
+                else_=false(),
+            ),
+        )
+        .order_by(Notification.id)
+        .with_for_update(skip_locked=True)
+    )
+    # See storage.json_table.looked_up.
+    ours = Notification.id.in_(free) if sqlite else Notification.id == any_(func.array(free.scalar_subquery()))
+    is_sent = Notification.status == "sent"
+    return (
+        update(Notification)
+        .where(ours)
+        .values(
+            status=case((is_sent, "sent"), else_="sending"),
+            lease_token=bindparam("by"),
+            lease_until=until,
+            attempts=Notification.attempts + case((is_sent, 0), else_=1),
+        )
+        .returning(Notification.id)
+    )
+
+
+@lru_cache
+def _details(*, sqlite: bool) -> Any:
+    # Both are looked up for each row: joined, PostgreSQL may read everybody's unread notifications, or all deliveries,
+    # for every batch, and does so while its statistics are older than the table's growth.
+    others = aliased(Notification)
+    unread = (
+        select(func.count())
+        .where(others.user_id == Notification.user_id, others.status == "sent", others.read_at.is_(None))
+        .scalar_subquery()
+    )
+    reached = (
+        select(Delivery.id)
+        .where(Delivery.notification_id == Notification.id, Delivery.status == "delivered")
+        .limit(1)
+        .scalar_subquery()
+    )
+    return (
+        select(
+            Notification.id,
+            Notification.post_id,
+            Notification.user_id,
+            User.external_id.label("user"),
+            Notification.attempts,
+            Notification.created_at,
+            Keyword.text.label("phrase"),
+            unread.label("unread"),
+            reached.is_not(None).label("reached"),
+            Notification.digest_id,
+            case((Notification.status == "sent", Notification.to_show)).label("to_show"),
+            or_(User.preferences.is_not(None), User.snooze_until.is_not(None), User.paused).label("said"),
+        )
+        .join(User, User.id == Notification.user_id)
+        .outerjoin(Keyword, Keyword.id == Notification.keyword_id)
+        .where(Notification.id.in_(values_of("claimed", BigInteger(), sqlite=sqlite)))
+        .order_by(Notification.id)
+    )
+
+
 def claim(
     session: Session,
     keys: Collection[Key],
@@ -107,90 +194,13 @@ def claim(
     ones are passed over, so that two batches never wait for each other.
     everybody: with what is known of all users, also of those who said nothing.
     """
-    wanted = given(
-        session,
-        "wanted",
-        [{"post_id": post_id, "user_id": user_id} for post_id, user_id in keys],
-        {"post_id": BigInteger(), "user_id": BigInteger()},
-    )
-    free = (
-        select(Notification.id)
-        .where(
-            tuple_(Notification.post_id, Notification.user_id).in_(select(wanted.c.post_id, wanted.c.user_id)),
-            # A CASE, so that no partial index fits. Statistics that were taken while nothing waited say that those are
-            # empty; read by them, all that waits would be compared with all that is wanted.
-            case(
-                (
-                    Notification.status == "pending",
-                    and_(Notification.next_attempt_at <= now + TOLERANCE, Notification.deferred.is_(None)),
-                ),
-                (Notification.status == "sending", Notification.lease_until < now),
-                (
-                    and_(Notification.status == "sent", Notification.to_show.is_not(None)),
-                    and_(
-                        Notification.next_attempt_at <= now + TOLERANCE,
-                        or_(Notification.lease_until.is_(None), Notification.lease_until < now),
-                    ),
-                ),
-                else_=false(),
-            ),
-        )
-        .order_by(Notification.id)
-        .with_for_update(skip_locked=True)
-    )
-    # See storage.json_table.looked_up.
-    ours = (
-        Notification.id.in_(free) if is_sqlite(session) else Notification.id == any_(func.array(free.scalar_subquery()))
-    )
-    is_sent = Notification.status == "sent"
-    claimed = session.scalars(
-        update(Notification)
-        .where(ours)
-        .values(
-            status=case((is_sent, "sent"), else_="sending"),
-            lease_token=token,
-            lease_until=lease_until,
-            attempts=Notification.attempts + case((is_sent, 0), else_=1),
-        )
-        .returning(Notification.id)
-        .execution_options(synchronize_session=False)
-    ).all()
+    sqlite, connection = is_sqlite(session), session.connection()
+    wanted = as_rows([{"post_id": post_id, "user_id": user_id} for post_id, user_id in keys], sqlite=sqlite)
+    moments = {"at": now, "soon": now + TOLERANCE, "until": lease_until}
+    claimed = connection.scalars(_claim(sqlite=sqlite), {"wanted": wanted, "by": token, **moments}).all()
     if not claimed:
         return []
-    # Both are looked up for each row: joined, PostgreSQL may read everybody's unread notifications, or all deliveries,
-    # for every batch, and does so while its statistics are older than the table's growth.
-    others = aliased(Notification)
-    unread = (
-        select(func.count())
-        .where(others.user_id == Notification.user_id, others.status == "sent", others.read_at.is_(None))
-        .scalar_subquery()
-    )
-    reached = (
-        select(Delivery.id)
-        .where(Delivery.notification_id == Notification.id, Delivery.status == "delivered")
-        .limit(1)
-        .scalar_subquery()
-    )
-    rows = session.execute(
-        select(
-            Notification.id,
-            Notification.post_id,
-            Notification.user_id,
-            User.external_id.label("user"),
-            Notification.attempts,
-            Notification.created_at,
-            Keyword.text.label("phrase"),
-            unread.label("unread"),
-            reached.is_not(None).label("reached"),
-            Notification.digest_id,
-            case((is_sent, Notification.to_show)).label("to_show"),
-            or_(User.preferences.is_not(None), User.snooze_until.is_not(None), User.paused).label("said"),
-        )
-        .join(User, User.id == Notification.user_id)
-        .outerjoin(Keyword, Keyword.id == Notification.keyword_id)
-        .where(Notification.id.in_(given_values(session, "claimed", claimed, BigInteger())))
-        .order_by(Notification.id)
-    ).all()
+    rows = connection.execute(_details(sqlite=sqlite), {"claimed": as_values(claimed)}).all()
     asked = {row.user_id for row in rows if everybody or row.said}
     people = persons(session, asked, lock=False) if asked else {}
     return [
@@ -212,29 +222,32 @@ def claim(
     ]
 
 
+_TEXTS = (
+    select(
+        Post.id,
+        Site.name,
+        Post.url,
+        Post.title,
+        Post.body,
+        Post.author,
+        Post.image,
+        Site.ttl_s,
+        Post.first_seen_at,
+        Site.push,
+        Site.push_paused_at,
+        Site.params,
+        Site.urgent,
+        Post.gone_at,
+        Post.version,
+    )
+    .join(Site, Site.id == Post.site_id)
+    .where(Post.id.in_(bindparam("posts", expanding=True)))
+)
+
+
 def post_texts(session: Session, post_ids: Collection[int]) -> dict[int, PostText]:
     """What messages about the given posts say, by post id."""
-    rows = session.execute(
-        select(
-            Post.id,
-            Site.name,
-            Post.url,
-            Post.title,
-            Post.body,
-            Post.author,
-            Post.image,
-            Site.ttl_s,
-            Post.first_seen_at,
-            Site.push,
-            Site.push_paused_at,
-            Site.params,
-            Site.urgent,
-            Post.gone_at,
-            Post.version,
-        )
-        .join(Site, Site.id == Post.site_id)
-        .where(Post.id.in_(post_ids))
-    )
+    rows = session.connection().execute(_TEXTS, {"posts": list(post_ids)})
     return {
         post_id: PostText(
             id=post_id,
@@ -278,14 +291,11 @@ def _address(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def targets(session: Session, notification_ids: Collection[int]) -> list[Target]:
-    """The enabled devices of the claimed notifications' users, without those that are done already.
-
-    Of those that are to replace what is shown: the devices that show an older text.
-    """
+@lru_cache
+def _targets(*, sqlite: bool) -> Any:
     is_sent = Notification.status == "sent"
     shows = func.coalesce(Delivery.version, 0)
-    rows = session.execute(
+    return (
         select(
             Notification.id,
             Device.id,
@@ -306,7 +316,7 @@ def targets(session: Session, notification_ids: Collection[int]) -> list[Target]
         .join(Device, Device.user_id == Notification.user_id)
         .outerjoin(Delivery, and_(Delivery.notification_id == Notification.id, Delivery.device_id == Device.id))
         .where(
-            Notification.id.in_(given_values(session, "claimed", notification_ids, BigInteger())),
+            Notification.id.in_(values_of("claimed", BigInteger(), sqlite=sqlite)),
             Device.disabled_at.is_(None),
             case(
                 (is_sent, and_(Delivery.status == "delivered", shows < Notification.to_show)),
@@ -315,6 +325,15 @@ def targets(session: Session, notification_ids: Collection[int]) -> list[Target]
         )
         .order_by(Notification.id, Device.id)
     )
+
+
+def targets(session: Session, notification_ids: Collection[int]) -> list[Target]:
+    """The enabled devices of the claimed notifications' users, without those that are done already.
+
+    Of those that are to replace what is shown: the devices that show an older text.
+    """
+    statement = _targets(sqlite=is_sqlite(session))
+    rows = session.connection().execute(statement, {"claimed": as_values(notification_ids)})
     return [
         Target(
             notification_id=notification_id,

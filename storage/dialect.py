@@ -3,10 +3,11 @@
 from typing import Any
 
 from sqlalchemy import Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.orm import DeclarativeBase, Session
 
-Insert = postgresql.Insert | sqlite.Insert
+Insert = postgresql.Insert | sqlite_dialect.Insert
 
 
 def is_sqlite(session: Session) -> bool:
@@ -16,4 +17,9 @@ def is_sqlite(session: Session) -> bool:
 
 def insert(session: Session, table: type[DeclarativeBase] | Table) -> Any:
     """An INSERT that knows ON CONFLICT, in the dialect of the session's database."""
-    return sqlite.insert(table) if is_sqlite(session) else postgresql.insert(table)
+    return insert_in(table, sqlite=is_sqlite(session))
+
+
+def insert_in(table: type[DeclarativeBase] | Table, *, sqlite: bool) -> Any:
+    """The same, for a statement that is built once."""
+    return sqlite_dialect.insert(table) if sqlite else postgresql.insert(table)

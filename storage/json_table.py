@@ -16,7 +16,7 @@ from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
 from sqlalchemy.sql.selectable import FromClause
 from sqlalchemy.types import TypeEngine
 
-from storage.dialect import insert, is_sqlite
+from storage.dialect import insert_in, is_sqlite
 
 Types = Mapping[str, TypeEngine[Any]]
 
@@ -27,7 +27,17 @@ def given(session: Session, name: str, rows: Sequence[Mapping[str, Any]], types:
     Values are what JSON can say, and moments.
     """
     sqlite = is_sqlite(session)
-    return table_of(name, types, sqlite=sqlite, rows=json.dumps(rows, default=partial(_moment, sqlite=sqlite)))
+    return table_of(name, types, sqlite=sqlite, rows=as_rows(rows, sqlite=sqlite))
+
+
+def as_rows(rows: Sequence[Mapping[str, Any]], *, sqlite: bool) -> str:
+    """Rows as the parameter of `table_of`."""
+    return json.dumps(rows, default=partial(_moment, sqlite=sqlite))
+
+
+def as_values(values: Iterable[Any]) -> str:
+    """Values as the parameter of `values_of`."""
+    return json.dumps([{"value": value} for value in values])
 
 
 def _moment(value: Any, *, sqlite: bool) -> str:
@@ -57,6 +67,11 @@ def given_values(session: Session, name: str, values: Iterable[Any], kind: TypeE
     return select(given(session, name, [{"value": value} for value in values], {"value": kind}).c.value)
 
 
+def values_of(name: str, kind: TypeEngine[Any], *, sqlite: bool) -> Select[Any]:
+    """The same, for a statement that is built once: the values are its parameter `name`."""
+    return select(table_of(name, {"value": kind}, sqlite=sqlite).c.value)
+
+
 def looked_up(
     session: Session, column: InstrumentedAttribute[Any], name: str, values: Iterable[Any], kind: TypeEngine[Any]
 ) -> ColumnElement[bool]:
@@ -75,11 +90,18 @@ def insert_from(
 
     Two that insert the same rows at once wait for each other, and never both at once, if both go in the same order.
     """
-    target = table.__table__.c
+    values = {name: literal(value, table.__table__.c[name].type) for name, value in same.items()}
+    return insert_rows(table, rows, order_by=order_by, sqlite=is_sqlite(session), **values)
+
+
+def insert_rows(
+    table: type[DeclarativeBase], rows: FromClause, *, sqlite: bool, order_by: Sequence[str] = (), **same: Any
+) -> Any:
+    """The same, for a statement that is built once: what is the same in each row are its parameters."""
     query = (
-        select(*rows.c, *(literal(value, target[name].type).label(name) for name, value in same.items()))
+        select(*rows.c, *(value.label(name) for name, value in same.items()))
         # WHERE true: without it SQLite would read the ON of ON CONFLICT as the ON of a join.
         .where(literal(value=True))
         .order_by(*(rows.c[name] for name in order_by))
     )
-    return insert(session, table).from_select([*(column.name for column in rows.c), *same], query)
+    return insert_in(table, sqlite=sqlite).from_select([*(column.name for column in rows.c), *same], query)

@@ -4,13 +4,15 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Select, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage import stories
-from storage.json_table import given, given_values, insert_from
+from storage.dialect import is_sqlite
+from storage.json_table import as_rows, as_values, given_values, insert_rows, table_of, values_of
 from storage.models import Delivery, Device, Notification
 
 
@@ -57,6 +59,58 @@ class NotificationRecord:
 _DELIVERY_TYPES = {f.name: Delivery.__table__.c[f.name].type for f in fields(DeliveryRecord)}
 
 
+_AT = Notification.created_at.type
+
+
+@lru_cache
+def _ours(*, sqlite: bool) -> Any:
+    return (
+        select(Notification.id)
+        .where(
+            Notification.id.in_(values_of("ids", BigInteger(), sqlite=sqlite)),
+            Notification.lease_token == bindparam("by"),
+        )
+        .order_by(Notification.id)
+        .with_for_update()
+    )
+
+
+@lru_cache
+def _final(*, sqlite: bool) -> Any:
+    return (
+        update(Notification)
+        .where(Notification.id.in_(values_of("ids", BigInteger(), sqlite=sqlite)))
+        .values(
+            status=bindparam("ends_as"),
+            reason=bindparam("why"),
+            waits_for=None,
+            deferred=None,
+            sent_at=bindparam("went_at", type_=_AT),
+            # What was edited meanwhile is to be sent for again.
+            enqueued_at=case((Notification.to_show.is_not(None), None), else_=bindparam("at", type_=_AT)),
+            lease_token=None,
+            lease_until=None,
+        )
+    )
+
+
+@lru_cache
+def _deliveries(*, sqlite: bool) -> Any:
+    rows = table_of("outcomes", _DELIVERY_TYPES, sqlite=sqlite)
+    statement = insert_rows(Delivery, rows, sqlite=sqlite, at=bindparam("recorded_at", type_=_AT))
+    new = statement.excluded
+    was_delivered = Delivery.status == "delivered"
+    # What became of the first text stays, whatever becomes of one that replaces it.
+    kept = {
+        name: case((was_delivered, getattr(Delivery, name)), else_=getattr(new, name))
+        for name in ("status", "provider_id", "code", "detail", "at")
+    }
+    changed = {name: getattr(new, name) for name in ("attempts", "next_attempt_at", "version")}
+    return statement.on_conflict_do_update(
+        index_elements=[Delivery.notification_id, Delivery.device_id], set_={**kept, **changed}
+    )
+
+
 def record(
     session: Session,
     *,
@@ -69,17 +123,12 @@ def record(
 
     The outcomes of one whose lease went to somebody else are dropped: they are that one's to record.
     """
-    ours = set(
-        session.scalars(
-            select(Notification.id)
-            .where(Notification.id.in_(_ids(session, [n.id for n in notifications])), Notification.lease_token == token)
-            .order_by(Notification.id)
-            .with_for_update()
-        )
-    )
+    sqlite, connection = is_sqlite(session), session.connection()
+    ours = set(connection.scalars(_ours(sqlite=sqlite), {"ids": as_values(n.id for n in notifications), "by": token}))
     rows = [d for d in deliveries if d.notification_id in ours]
     if rows:
-        _record_deliveries(session, rows, now)
+        outcomes = as_rows([row.__dict__ for row in rows], sqlite=sqlite)
+        connection.execute(_deliveries(sqlite=sqlite), {"outcomes": outcomes, "recorded_at": now})
     held = [n for n in notifications if n.id in ours]
     _record_final(session, [n for n in held if n.status != "pending" and not n.is_replacement], now)
     _record_pending(session, [n for n in held if n.status == "pending" or n.is_replacement])
@@ -94,21 +143,15 @@ def _record_final(session: Session, ours: Sequence[NotificationRecord], now: dat
     for notification in ours:
         groups[notification.status, notification.reason].append(notification.id)
     for (status, reason), ids in groups.items():
-        session.execute(
-            update(Notification)
-            .where(Notification.id.in_(_ids(session, ids)))
-            .values(
-                status=status,
-                reason=reason,
-                waits_for=None,
-                deferred=None,
-                sent_at=now if status == "sent" else None,
-                # What was edited meanwhile is to be sent for again.
-                enqueued_at=case((Notification.to_show.is_not(None), None), else_=now),
-                lease_token=None,
-                lease_until=None,
-            )
-            .execution_options(synchronize_session=False)
+        session.connection().execute(
+            _final(sqlite=is_sqlite(session)),
+            {
+                "ids": as_values(ids),
+                "ends_as": status,
+                "why": reason,
+                "went_at": now if status == "sent" else None,
+                "at": now,
+            },
         )
 
 
@@ -150,24 +193,6 @@ def _record_pending(session: Session, ours: Sequence[NotificationRecord]) -> Non
 
 def _ids(session: Session, ids: Sequence[int]) -> Select[Any]:
     return given_values(session, "ids", ids, BigInteger())
-
-
-def _record_deliveries(session: Session, rows: Sequence[DeliveryRecord], now: datetime) -> None:
-    table = given(session, "outcomes", [row.__dict__ for row in rows], _DELIVERY_TYPES)
-    statement = insert_from(session, Delivery, table, at=now)
-    new = statement.excluded
-    was_delivered = Delivery.status == "delivered"
-    # What became of the first text stays, whatever becomes of one that replaces it.
-    kept = {
-        name: case((was_delivered, getattr(Delivery, name)), else_=getattr(new, name))
-        for name in ("status", "provider_id", "code", "detail", "at")
-    }
-    changed = {name: getattr(new, name) for name in ("attempts", "next_attempt_at", "version")}
-    session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[Delivery.notification_id, Delivery.device_id], set_={**kept, **changed}
-        )
-    )
 
 
 def disable_devices(session: Session, dead: Mapping[int, str], *, now: datetime) -> None:
