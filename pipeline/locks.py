@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +15,7 @@ from uuid import uuid4
 from redis import ConnectionPool, Redis
 from redis.exceptions import LockError, RedisError
 
+from pipeline.basics.place import place
 from pipeline.errors import PipelineError
 from pipeline.settings import Settings
 
@@ -158,7 +158,7 @@ class Owner:
     def this_process(cls) -> "Owner":
         """We ourselves."""
         pid = os.getpid()
-        return cls(host=socket.gethostname(), place=_place(), pid=pid, started=_process_start(pid))
+        return cls(host=socket.gethostname(), place=place(), pid=pid, started=_process_start(pid))
 
     def token(self) -> str:
         """The lock's value in Redis, each time another one."""
@@ -175,7 +175,7 @@ class Owner:
 
     def is_alive(self) -> bool | None:
         """Whether the process still runs; None when that cannot be seen from here, in another machine or container."""
-        if (self.host, self.place) != (socket.gethostname(), _place()):
+        if (self.host, self.place) != (socket.gethostname(), place()):
             return None
         try:
             os.kill(self.pid, 0)
@@ -184,15 +184,6 @@ class Owner:
         except PermissionError:
             pass
         return not self.started or _process_start(self.pid) == self.started
-
-
-@lru_cache(maxsize=1)
-def _place() -> str:
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot}/{Path('/proc/self/ns/pid').readlink()}".replace(" ", "")
-    except OSError:
-        return "-"
 
 
 def _process_start(pid: int) -> str:

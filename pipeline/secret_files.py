@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.settings import Settings, env_file
+from pipeline.setting_layers import env_file
+from pipeline.settings import Settings
 from storage.session import parse_url
 
 

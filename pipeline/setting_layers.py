@@ -9,6 +9,24 @@ from dotenv import dotenv_values
 
 from pipeline.errors import PipelineError
 
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+IS_CHECKOUT = (PROJECT_ROOT / "setup.cfg").is_file()
+"""Whether this is a clone or an unpacked release, and not a package that pip installed."""
+
+
+def _base_dir() -> Path:
+    if IS_CHECKOUT:
+        return PROJECT_ROOT
+    # Here: only an installed package needs it.
+    from platformdirs import user_data_path
+
+    return user_data_path("crawlpush", appauthor=False)
+
+
+BASE_DIR = _base_dir()
+"""Where `.env` is looked for. Beside an installed package nothing of the user's may lie: pip replaces that folder."""
+DATA_DIR = BASE_DIR / "data" if IS_CHECKOUT else BASE_DIR
+"""Where the data are unless the setting of this name says otherwise."""
 FILE_SUFFIX = "_file"
 """NAME_FILE names a file whose text is the value of NAME, as Docker and Kubernetes hand out secrets."""
 _MAX_SECRET_BYTES = 65_536
@@ -30,6 +48,22 @@ class Layer:
 
 Origin = str
 """Where a value was set, in words."""
+
+
+def env_file() -> Path | None:
+    """The `.env` file: the one that ENV_FILE names (none if it is empty), else that of the project or of the user."""
+    name = os.environ.get("ENV_FILE")
+    if name is None:
+        return BASE_DIR / ".env"
+    return Path(name).expanduser() if name else None
+
+
+def data_dir() -> Path:
+    """DATA_DIR, as the settings have it, without reading all of them. Raises LayersError, OSError."""
+    file = env_file()
+    layers = [env_layer(), *([file_layer(file)] if file else [])]
+    given, _ = merged(layers, names=["data_dir"], secrets=frozenset())
+    return Path(given.get("data_dir", DATA_DIR)).expanduser()
 
 
 def env_layer() -> Layer:

@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import lru_cache
-from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -18,7 +17,16 @@ from pipeline.basics.preferences import Preferences
 from pipeline.basics.vendors import APNS_PRODUCTION_ENDPOINT, APNS_SANDBOX_ENDPOINT, FCM_ENDPOINT
 from pipeline.basics.week_hours import NONE, parse_cap, parse_times, parse_windows
 from pipeline.errors import PipelineError
-from pipeline.setting_layers import FILE_SUFFIX, LayersError, Origin, env_layer, file_layer, merged
+from pipeline.setting_layers import (
+    DATA_DIR,
+    FILE_SUFFIX,
+    LayersError,
+    Origin,
+    env_file,
+    env_layer,
+    file_layer,
+    merged,
+)
 from pipeline.setting_values import (
     AlertURLs,
     BrokerURLs,
@@ -35,23 +43,6 @@ from pipeline.setting_values import (
     WeekHours,
 )
 
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
-IS_CHECKOUT = (PROJECT_ROOT / "setup.cfg").is_file()
-"""Whether this is a clone or an unpacked release, and not a package that pip installed."""
-
-
-def _base_dir() -> Path:
-    if IS_CHECKOUT:
-        return PROJECT_ROOT
-    # Here: only an installed package needs it.
-    from platformdirs import user_data_path
-
-    return user_data_path("crawlpush", appauthor=False)
-
-
-BASE_DIR = _base_dir()
-"""Where `.env` is looked for. Beside an installed package nothing of the user's may lie: pip replaces that folder."""
-
 
 class SettingsError(PipelineError, ValueError):
     """A setting that is missing or wrong: its sentences name the variable, what it was, and what is allowed."""
@@ -62,9 +53,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data_dir: File = Field(
-        BASE_DIR / "data" if IS_CHECKOUT else BASE_DIR, description="Folder of the embedded database and servers."
-    )
+    data_dir: File = Field(DATA_DIR, description="Folder of the embedded database and servers, and of signs of life.")
     database_url: DatabaseURL = Field(
         "", repr=False, description="sqlite:///FILE or postgresql://...; default: SQLite in DATA_DIR."
     )
@@ -237,14 +226,6 @@ class Settings(BaseModel):
 
 SECRETS = frozenset(name for name, field in Settings.model_fields.items() if not field.repr)
 """Settings whose value may hold a password. No error repeats it, and NAME_FILE may name a file that holds it."""
-
-
-def env_file() -> Path | None:
-    """The `.env` file: the one that ENV_FILE names (none if it is empty), else that of the project or of the user."""
-    name = os.environ.get("ENV_FILE")
-    if name is None:
-        return BASE_DIR / ".env"
-    return Path(name).expanduser() if name else None
 
 
 def load() -> Settings:

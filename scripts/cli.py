@@ -34,6 +34,7 @@ HELP = {
     },
     "Operating": {
         "doctor": "Check this installation.",
+        "health": "Say whether workers and beat live, by what each wrote into DATA_DIR in the last minute.",
         "config": "The settings that are in force.",
         "web": "Serve the HTTP API and the pages of operators: docs/api.md and docs/pages.md tell of them.",
         "keys": "Keys of the HTTP API.",

@@ -5,7 +5,8 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from pipeline.settings import PROJECT_ROOT, SECRETS, Settings
+from pipeline.setting_layers import PROJECT_ROOT
+from pipeline.settings import SECRETS, Settings
 
 GROUPS = {
     "Where things are": ("data_dir", "database_url", "redis_url", "broker_url", "redis_tls_insecure"),

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from sqlalchemy.orm import Session
 
 from pipeline.fanout.phrases import parse_phrase
-from pipeline.settings import IS_CHECKOUT, Settings
+from pipeline.setting_layers import IS_CHECKOUT
+from pipeline.settings import Settings
 from scripts.board.process import BoardProcess
 from scripts.gateway.process import gateway_process
 from scripts.local.processes import ServerProcessError

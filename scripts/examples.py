@@ -61,6 +61,7 @@ EXAMPLES: Final = {
     "sites try": "https://board.example/notices",
     "doctor": "--no-clock",
     "doctor crawling": "",
+    "health": "notifier",
     "doctor push": "",
     "config show": "--changed",
     "web": "--port 8080",

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.settings import PROJECT_ROOT, Settings
+from pipeline.setting_layers import PROJECT_ROOT
+from pipeline.settings import Settings
 from pipeline.web.app import create_app, open_context
 
 PAGE = PROJECT_ROOT / "docs" / "openapi.json"

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.settings import PROJECT_ROOT
+from pipeline.setting_layers import PROJECT_ROOT
 
 TIMEOUT_S = 25.0
 """For all destinations together."""

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 import time
 from datetime import UTC, datetime, timedelta
 from types import FrameType
@@ -11,9 +12,10 @@ from typing import Any
 from celery.beat import Scheduler
 from redis.exceptions import RedisError
 
-from pipeline import resources
+from pipeline import resources, signs
 from pipeline.outage import Outage
 from pipeline.scheduling import heartbeat
+from pipeline.settings import get_settings
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ class HeartbeatScheduler(Scheduler):
         self._broker = Outage("broker")
         self._redis = Outage("redis")
         self._is_asleep = self._is_ending = False
+        self._signs = signs.Signs(get_settings().data_dir, f"beat@{socket.gethostname()}")
 
     def end_at_signals(self) -> None:
         """Let SIGTERM and SIGINT end beat between two ticks, in place of Celery's handler.
@@ -48,6 +51,7 @@ class HeartbeatScheduler(Scheduler):
         del number, frame
         if not self._is_ending:
             self._is_ending = True
+            self._signs.end()
             # Beat has nothing to remember, so that nothing is lost if it ends in the middle of a tick after all.
             signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
             signal.setitimer(signal.ITIMER_REAL, END_WITHIN_S)
@@ -102,6 +106,8 @@ class HeartbeatScheduler(Scheduler):
         return int((self._last_tick - now).total_seconds()) if self._last_tick else 0
 
     def _record(self, now: datetime) -> None:
+        if not self._is_ending:
+            self._signs.give()
         redis = resources.redis()
         heap: list[Any] = self._heap or []
         upcoming = {event.entry.name: datetime.fromtimestamp(event.time, UTC) for event in heap}

@@ -14,7 +14,7 @@ from typing import Final
 
 from pipeline.basics.secrets import has_secret
 from pipeline.basics.text import last_line
-from pipeline.settings import PROJECT_ROOT
+from pipeline.setting_layers import PROJECT_ROOT
 from pipeline.web.problems import RETRY_AFTER_S, ProblemError
 
 LONGEST_S: Final = 180.0

@@ -4,6 +4,7 @@ Celery's own gives up after a number of tries, and ends at once where the broker
 Redis that became a replica, is full, cannot save, or still loads its data.
 """
 
+import atexit
 import logging
 import time
 import warnings
@@ -14,7 +15,9 @@ from celery.worker.state import maybe_shutdown
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from pipeline import signs
 from pipeline.outage import LONGEST_WAIT_S, Outage
+from pipeline.settings import get_settings
 
 if TYPE_CHECKING:
     # Celery's stubs know nothing of the inside that is leaned on here.
@@ -47,6 +50,11 @@ class Consumer(_Consumer):
         self.connection_errors = (*errors, OperationalError, RedisError)
         self._outage = Outage("broker")
         self._soon_well: Any = None
+        settings = get_settings()
+        self._signs = signs.Signs(settings.data_dir, self.hostname)
+        signs.forget_old(settings.data_dir, now=time.time())
+        self._next_sign: Any = None
+        atexit.register(self._signs.end)
 
     def ensure_connected(self, conn: Any) -> Any:
         """Connect, however long it takes. Raises WorkerShutdown when the worker is to stop meanwhile."""
@@ -56,7 +64,7 @@ class Consumer(_Consumer):
             interval_start=1,
             interval_step=1,
             interval_max=LONGEST_WAIT_S,
-            callback=maybe_shutdown,
+            callback=self._while_away,
         )
         self.first_connection_attempt = False
         return conn
@@ -74,6 +82,12 @@ class Consumer(_Consumer):
     def on_ready(self) -> None:
         """See Celery: from here on it waits for messages."""
         super().on_ready()
+        self._signs.give()
+        if self._next_sign is not None:
+            self._next_sign.cancel()
+        # By the loop that reads the queues: a timer of its own would say so while that one hangs.
+        timer = self.timer if self.hub is None else self.hub
+        self._next_sign = timer.call_repeatedly(signs.EVERY_S, self._signs.give)
         if self.hub is None:
             self._outage.over()
         elif self._outage.lasts:
@@ -87,8 +101,12 @@ class Consumer(_Consumer):
 
     def _wait(self, seconds: int) -> None:
         for _ in range(seconds):
-            maybe_shutdown()
+            self._while_away()
             time.sleep(1)
+
+    def _while_away(self) -> None:
+        maybe_shutdown()
+        self._signs.give("its broker")
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -9,7 +9,8 @@ from pipeline.crawling.crawler import missing_contact
 from pipeline.delivery.push_config import push_config
 from pipeline.fanout.synonyms import SynonymsError, SynonymsFile
 from pipeline.push.channels import Finding, Level, check_credentials
-from pipeline.settings import Settings, SettingsError, env_file, get_settings, unknown_names
+from pipeline.setting_layers import env_file
+from pipeline.settings import Settings, SettingsError, get_settings, unknown_names
 from scripts.checks.vendor_clock import check_clock
 from scripts.output import json_option
 

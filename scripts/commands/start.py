@@ -17,7 +17,8 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from pipeline.basics.text import first_line
-from pipeline.settings import IS_CHECKOUT, Settings, SettingsError, get_settings, load, unknown_names
+from pipeline.setting_layers import IS_CHECKOUT
+from pipeline.settings import Settings, SettingsError, get_settings, load, unknown_names
 from scripts import demo
 from scripts.commands.web import base_address, user_name
 from scripts.local.embedded_env import remove_embedded_env, write_embedded_env

@@ -234,7 +234,8 @@ def test_celery_multi_starts_restarts_and_stops_a_worker_for_each_queue(
         # When it is started, then each node reads its own queue
         _run("/bin/sh", "-c", _multi_command("start"), environment=environment)
         _wait_until(lambda: _active_queues(environment) == expected)
-        _run(CELERY, "-q", "-A", "pipeline", "inspect", "ping", environment=environment)
+        for node in QUEUES:
+            _run(sys.executable, "-m", "scripts.cli", "health", node, environment=environment)
         before = _pids(tmp_path / "run")
         assert set(before) == set(QUEUES)
 

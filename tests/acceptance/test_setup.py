@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.settings import PROJECT_ROOT
+from pipeline.setting_layers import PROJECT_ROOT
 from scripts.environment import PIP_WHEEL
 
 SETUP_CFG = "[metadata]\nname = nothing\nversion = 1\n[options]\npackages =\n"

@@ -18,7 +18,7 @@ import psutil
 import pytest
 import redis
 
-from pipeline.settings import PROJECT_ROOT
+from pipeline.setting_layers import PROJECT_ROOT
 from scripts.demo import USERS
 from scripts.local.embedded_redis import find_server
 from tests.support.services import require

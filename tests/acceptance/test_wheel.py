@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.settings import PROJECT_ROOT
+from pipeline.setting_layers import PROJECT_ROOT
 from scripts.local.embedded_redis import find_server
 from tests.acceptance.test_start import started
 from tests.support.services import require

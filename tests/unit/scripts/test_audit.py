@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 
-from pipeline.settings import PROJECT_ROOT
+from pipeline.setting_layers import PROJECT_ROOT
 from scripts.local.embedded_redis import free_port
 
 ENTRY = re.compile(r"(?:CVE|GHSA|PYSEC)-[\w-]+  (?P<pin>[\w.-]+==[\w.]+)  (?P<reason>.{20,})")

@@ -12,6 +12,7 @@ import pytest
 import redis
 from celery import Celery
 
+from pipeline import signs
 from pipeline.celery import AMQP_HEARTBEAT_S
 from scripts.local.embedded_redis import free_port
 from scripts.local.proxy import Proxy
@@ -97,7 +98,7 @@ def test_a_worker_waits_while_redis_loads_its_data(tmp_path: Path, transport: st
         redis.Redis.from_url(server.url, retry=None) as client,
         Worker(
             tmp_path, server.url, transport, "--without-mingle", app="tests.support.transport_app",
-            TRANSPORT_URL=server.url, TRANSPORT=transport, VISIBILITY_S="3",
+            TRANSPORT_URL=server.url, TRANSPORT=transport, VISIBILITY_S="3", DATA_DIR=str(tmp_path),
         ) as worker,
     ):  # fmt: skip
         client.mset({f"ballast:{number}": "x" * 2000 for number in range(1000)})
@@ -111,12 +112,21 @@ def test_a_worker_waits_while_redis_loads_its_data(tmp_path: Path, transport: st
             return 0
 
         wait_until(lambda: refused() >= 2, "the worker is told that it loads")
+        wait_until(lambda: _waits_for(tmp_path) == ["its broker"], "it says that it lives and waits")
         client.config_set("key-load-delay", 0)
         wait_until(lambda: "broker is back" in worker.said(), "it goes on")
         worker.send(1)
         wait_until(lambda: worker.noted() == [1], "it works")
+        wait_until(lambda: _waits_for(tmp_path) == [""], "it says that it lives")
         assert worker.said().count("away or refusing") == 1
         assert "Traceback" not in worker.said()
+        worker.process.terminate()
+        worker.process.wait(timeout=60)
+        assert _waits_for(tmp_path) == []
+
+
+def _waits_for(folder: Path) -> list[str]:
+    return [sign.waits_for for sign in signs.signs(folder)]
 
 
 @pytest.mark.parametrize("transport", [BULK, pytest.param(STURDY, marks=pytest.mark.full)])
