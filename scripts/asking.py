@@ -33,14 +33,15 @@ def asks_first(command: Callable[..., Any]) -> Callable[..., Any]:
                 click.echo(f"this would {what}; nothing was done")
                 raise click.exceptions.Exit(0)
             if not (yes or is_small):
-                _ask(f"{what[0].upper()}{what[1:]}?")
+                confirm(f"{what[0].upper()}{what[1:]}?")
 
         return command(*arguments, ask=ask, **options)
 
     return run
 
 
-def _ask(question: str) -> None:
+def confirm(question: str) -> None:
+    """Go on only if the answer is yes. Raises CommandError where it is no, or nobody can be asked."""
     if json_answers.is_wanted():
         raise CommandError(f"{question} Nobody is asked where --json is given: --yes does it")
     try:

@@ -51,6 +51,7 @@ EXAMPLES: Final = {
     "sites push": 'notices --title-template "{title}"',
     "sites ready-made": "",
     "sites record": "notices --to sites",
+    "sites repair": "notices --dry-run",
     "sites check": "sites --junit sites.xml",
     "sites release": "notices",
     "sites remove": "notices",

@@ -14,6 +14,7 @@ SPIDER_MODULES = [
     "spiders.json",
     "spiders.fetching",
     "spiders.proposing",
+    "spiders.repairing",
     "spiders.sites",
     *filter(None, os.environ.get("CRAWL_SPIDER_MODULES", "").split(",")),
 ]

@@ -45,6 +45,10 @@ ELSEWHERE = {
         "scripts.sites.checking:check_sites",
         "Replay recorded pages (`sites record`), and say what is not found as it was.",
     ),
+    "repair": Lazy(
+        "scripts.sites.repairing:repair",
+        "Find a board's rows and titles again after a redesign, by the posts that are known.",
+    ),
     "runs": Lazy("scripts.sites.runs:runs", "List the latest crawls, of one site or of all, the newest first."),
     "try": Lazy("scripts.sites.try_url:try_url", "Fetch a page once and show the posts it would give."),
 }

@@ -149,9 +149,7 @@ def _kept(before: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tried(page: Page, before: Mapping[str, Any], known: Sequence[KnownPost], row: str) -> Iterator[_Found]:
     """What each definition finds: the old one, one for software that is known, and those for rows around the titles."""
-    for params, score in _definitions(page, before, known):
-        if row and params["row"] != row:
-            continue
+    for params, score in _definitions(page, before, known, row):
         if found := _find(page, params, known, score):
             yield found
             if found.recognition.contradicting > len(found.recognition.known) and "date" in params:
@@ -161,13 +159,16 @@ def _tried(page: Page, before: Mapping[str, Any], known: Sequence[KnownPost], ro
 
 
 def _definitions(
-    page: Page, before: Mapping[str, Any], known: Sequence[KnownPost]
+    page: Page, before: Mapping[str, Any], known: Sequence[KnownPost], row: str
 ) -> Iterator[tuple[Mapping[str, Any], float]]:
-    yield before, float("inf")
-    if software := known_listing(page.text, page.root, lambda params: page.read(_joined(page.common, params))):
+    if not row:
+        yield before, float("inf")
+    if not row and (
+        software := known_listing(page.text, page.root, lambda params: page.read(_joined(page.common, params)))
+    ):
         yield _joined(page.common, software.params), float("inf")
     seen = Seen(page.now, titles=frozenset(title_key(each.title) for each in known))
-    for guess in all_guesses(page.root, page.base, seen):
+    for guess in all_guesses(page.root, page.base, seen, only=row):
         yield _joined(page.common, guess.params), guess.score
 
 
@@ -217,7 +218,7 @@ def _too_few(page: Page, best: _Found | None, known: Sequence[KnownPost], row: s
     seen = Seen(page.now, titles=best.titles if best and row else frozenset(title_key(each.title) for each in known))
     count = len({title_key(seen.text(each)) for each in known_elements(page.root, seen)})
     found = f"{count or 'none'} of the {len(known)} known titles {'is' if count < 2 else 'are'} found "
-    found += f"in rows that are proposed as {row!r}" if row else "on the page"
+    found += f"in the rows {row!r}" if row else "on the page"
     if kind and kind.is_other:
         return f"{found}: {kind.sentence}"
     if count >= FEWEST:

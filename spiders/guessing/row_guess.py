@@ -62,10 +62,14 @@ def guess_rows(root: etree._Element, base: str, now: datetime) -> RowGuess | Non
     return _completed(best, guesses) if best else None
 
 
-def all_guesses(root: etree._Element, base: str, seen: Seen) -> list[RowGuess]:
-    """Every kind of rows that may be a list of posts: around known titles, where there are any, else around links."""
-    found = (guess_from(selector, rows, base, seen) for selector, rows in _candidates(root, seen))
-    return [guess for guess in found if guess and guess.facts.enough]
+def all_guesses(root: etree._Element, base: str, seen: Seen, *, only: str = "") -> list[RowGuess]:
+    """Every kind of rows that may be a list of posts: around known titles, where there are any, else around links.
+
+    `only` is a selector that a person chose. Raises SelectorError when it is none.
+    """
+    chosen = [(only, compile_selector(only).elements(root))] if only else _candidates(root, seen)
+    found = (guess_from(selector, rows, base, seen) for selector, rows in chosen if rows)
+    return [guess for guess in found if guess]
 
 
 def _candidates(root: etree._Element, seen: Seen) -> Iterator[tuple[str, list[etree._Element]]]:

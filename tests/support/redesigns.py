@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import Any
@@ -70,18 +70,20 @@ _NAMES: Mapping[str, Callable[[str, random.Random], str]] = {
     ),
     "none": lambda *_: "",
 }
-_DATES: tuple[Callable[[datetime, str], str], ...] = (
-    lambda at, _: f"{at:%Y.%m.%d}",
-    lambda at, _: f"{at:%Y-%m-%d %H:%M}",
-    lambda at, _: f"{at:%Y/%m/%d}",
-    lambda at, language: f"{at.year}년 {at.month}월 {at.day}일" if language == "ko" else f"{at:%B} {at.day}, {at.year}",
-    lambda at, language: f"{at:%y.%m.%d}" if language == "ko" else f"{at.day} {at:%b} {at.year}",
-    lambda at, language: _ago(at, language),
+_DATES: tuple[Callable[[datetime, str, datetime], str], ...] = (
+    lambda at, *_: f"{at:%Y.%m.%d}",
+    lambda at, *_: f"{at:%Y-%m-%d %H:%M}",
+    lambda at, *_: f"{at:%Y/%m/%d}",
+    lambda at, language, _: (
+        f"{at.year}년 {at.month}월 {at.day}일" if language == "ko" else f"{at:%B} {at.day}, {at.year}"
+    ),
+    lambda at, language, _: f"{at:%y.%m.%d}" if language == "ko" else f"{at.day} {at:%b} {at.year}",
+    lambda at, language, now: _ago(at, language, now),
 )
 
 
-def _ago(at: datetime, language: str) -> str:
-    days = (NOW - at).days
+def _ago(at: datetime, language: str, now: datetime) -> str:
+    days = (now - at).days
     return (f"{days}일 전" if language == "ko" else f"{days} days ago") if days else f"{at:%Y-%m-%d}"
 
 
@@ -129,13 +131,14 @@ class Design:
     names: Names
     link: str
     salt: int
-    date: Callable[[datetime, str], str]
+    date: Callable[[datetime, str, datetime], str]
     columns: tuple[str, ...]
     wraps: int
     badge: str
     language: str
     has_dates: bool = True
     title: str = "link"
+    now: datetime = NOW
 
     def url(self, entry: Entry) -> str:
         return "http://board.test" + _LINKS[self.link](entry, self.salt)[1]
@@ -166,7 +169,7 @@ class Design:
             "number": "" if entry.pinned else str(entry.number),
             "title": _TITLES[self.title].format(attributes=attributes, title=title, cut=_cut(title), badge=badge),
             "author": escape(entry.author),
-            "date": self.date(entry.date, self.language) if self.has_dates else "",
+            "date": self.date(entry.date, self.language, self.now) if self.has_dates else "",
             "hits": str(entry.number * 37 % 900),
         }
         return self.row(cells, "notice" if entry.pinned else "")
@@ -259,38 +262,39 @@ class Case:
     last: int
     # Row of the stored post -> number.
     numbers: Mapping[int, int] = field(default_factory=dict)
+    now: datetime = NOW
 
     def repaired(self) -> Repair:
         return repair(
             self.page.encode(), self.before["url"], "text/html; charset=utf-8",
-            before=self.before, known=self.known, shown=self.shown, now=NOW,
+            before=self.before, known=self.known, shown=self.shown, now=self.now,
         )  # fmt: skip
 
     def reading(self, page: str, params: Mapping[str, Any]) -> tuple[PostItem, ...]:
         """What the listing spider makes of a page."""
-        return parse_listing(page, self.before["url"], ListingParams.from_mapping(params), NOW).posts
+        return parse_listing(page, self.before["url"], ListingParams.from_mapping(params), self.now).posts
 
 
-def case(seed: int) -> Case:
+def case(seed: int, now: datetime = NOW) -> Case:
     """The redesign of a seed; one in seven is to be refused."""
     rng = random.Random(seed)
     language = rng.choice(["ko", "en"])
     base, params = rng.choice(_BASES)
-    base = _with(base, language=language)
-    new_design = _design(rng, language, has_dates=base.has_dates and rng.random() < 0.85)
-    entries = _entries(rng, language, 46, again=rng.random() < 0.5)
+    base = replace(base, language=language, now=now)
+    new_design = replace(_design(rng, language, has_dates=base.has_dates and rng.random() < 0.85), now=now)
+    entries = _entries(rng, language, 46, again=rng.random() < 0.5, now=now)
     size, since, longer = rng.randint(8, 22), rng.choice([0, 0, 1, 2, 4]), rng.choice([0, 0, 0, 5, 10])
     pinned = [_pin(each) for each in rng.sample(entries[size + since : size + since + 6], rng.choice([0, 0, 1, 3]))]
     old = [*pinned, *entries[since + 1 : since + 1 + size]]
-    now = [*pinned, *entries[1 : 1 + max(size + longer - rng.randint(0, 3), 8)]]
-    later = [*pinned, entries[0], *now[len(pinned) :]]
+    listed = [*pinned, *entries[1 : 1 + max(size + longer - rng.randint(0, 3), 8)]]
+    later = [*pinned, entries[0], *listed[len(pinned) :]]
     before = {"url": "http://board.test/list", "timezone": "UTC", **params}
     old_page = _page(rng, language, base.list(old), base)
     known, numbers = _known(old_page, before, base, old)
     refused = rng.choice(REFUSED) if seed % 7 == 0 else ""
     state = rng.getstate()
     pages = []
-    for shown in (now, later):
+    for shown in (listed, later):
         rng.setstate(state)
         pages.append(_new_page(rng, language, new_design, shown, refused))
     return Case(
@@ -302,24 +306,21 @@ def case(seed: int) -> Case:
         later=pages[1],
         known=known,
         shown=len(known),
-        truth={new_design.url(each): each for each in now},
+        truth={new_design.url(each): each for each in listed},
         new=frozenset(each.number for each in entries[1 : 1 + since]),
         last=entries[0].number,
         numbers=numbers,
+        now=now,
     )
-
-
-def _with(design: Design, **values: Any) -> Design:
-    return Design(**{**design.__dict__, **values})
 
 
 def _pin(entry: Entry) -> Entry:
     return Entry(entry.title, entry.number, entry.date, entry.author, pinned=True)
 
 
-def _entries(rng: random.Random, language: str, count: int, *, again: bool) -> list[Entry]:
+def _entries(rng: random.Random, language: str, count: int, *, again: bool = False, now: datetime = NOW) -> list[Entry]:
     """Posts, the newest first; with `again`, some titles come again and again."""
-    at, found = NOW - timedelta(hours=2), list[Entry]()
+    at, found = now - timedelta(hours=2), list[Entry]()
     for place in range(count):
         title = rng.choice(_WORDS[language]).replace("{n}", str(place * 3 + rng.randint(1, 3)))
         if again and place % 6 == 3:
@@ -334,7 +335,7 @@ def _known(
 ) -> tuple[list[KnownPost], dict[int, int]]:
     """What a crawl of the old page stored."""
     of_url = {design.url(each): each for each in entries}
-    posts = parse_listing(page, before["url"], ListingParams.from_mapping(before), NOW).posts
+    posts = parse_listing(page, before["url"], ListingParams.from_mapping(before), design.now).posts
     assert {post.url for post in posts} == set(of_url), (len(posts), len(of_url))
     known = [
         KnownPost(id=place + 1, external_id=post.external_id, title=post.title, published_at=post.published_at)
@@ -371,7 +372,7 @@ def _new_page(rng: random.Random, language: str, design: Design, entries: Sequen
     content = design.list(entries, more=ads)
     match refused:
         case "other titles":
-            others = _entries(random.Random(rng.random()), language, 12, again=False)
+            others = _entries(random.Random(rng.random()), language, 12)
             content, box = (
                 design.list([Entry(f"{e.title} ({e.number})", e.number, e.date, e.author) for e in others]),
                 "",

@@ -233,6 +233,7 @@ ASK_FIRST = {
     "sites drop",
     "sites release",
     "sites remove",
+    "sites repair",
     "users forget",
     "users remove",
 }
