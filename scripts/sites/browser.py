@@ -15,7 +15,7 @@ from pipeline.basics.access import masked
 from pipeline.resources import now
 from scripts.errors import CommandError
 from scripts.sites.proxy import Proxy
-from spiders.guessing.shown_json import Shown, shown_list
+from spiders.guessing.json_guess import Shown, guess_json
 from spiders.reading.json_text import NotJSONError, read_json
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def definitions(seen: Seen) -> Iterator[dict[str, Any]]:
             value = read_json(answer.body).value
         except NotJSONError:
             continue
-        guess = shown_list(value, answer.url, seen.shown, now=now())
+        guess = guess_json(value, answer.url, now(), seen.shown)
         if guess is not None:
             found.append((guess.seen, {"url": answer.url, **_request(answer), **guess.params}))
     for _, params in sorted(found, key=lambda each: -each[0]):

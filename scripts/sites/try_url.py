@@ -172,7 +172,11 @@ def _seen_in_browser(url: str, options: dict[str, Any], settings: Settings) -> t
             found = trial.found_posts(trial_of(definition), settings)
         except trial.TrialError:
             continue
-        posts = [{"title": post.title, "published_at": post.published_at, "url": post.url} for post in found]
+        posts = [
+            {"title": post.title, "published_at": at and at.isoformat(), "url": post.url}
+            for post in found
+            for at in (post.published_at,)
+        ]
         note = "a script on the page loads this; production asks for it without a browser"
         return trial.Proposal(spider="json", params=params, posts=posts, feeds=[], notes=[note])
     raise browser.BrowserError(browser.words(seen))

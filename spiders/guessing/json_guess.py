@@ -1,13 +1,17 @@
-"""The likeliest posts in a JSON document: which list, and which of its values is title, address, date and id. Pure."""
+"""The likeliest posts in a JSON document: which list, and which of its values is title, address, date and id. Pure.
+
+Names and values decide. Where it is known what a page shows, that does: the titles are those values that stand on the
+page, and their addresses those that it links to.
+"""
 
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from spiders.guessing.addresses import family, numbered
 from spiders.guessing.confidence import RowFacts
@@ -16,7 +20,7 @@ from spiders.reading.dates import parse_date
 from spiders.reading.expressions import search, text_of
 from spiders.reading.identity import resolve
 from spiders.reading.json_rows import date_text
-from spiders.reading.text import title_text
+from spiders.reading.text import clean, title_text
 
 _DEPTH: Final = 8
 _SAMPLE: Final = 60
@@ -24,6 +28,14 @@ _SAMPLE: Final = 60
 _LISTS: Final = 200
 _INSIDE: Final = 3
 """So deep in a row its values are looked for."""
+FEWEST: Final = 3
+"""Of a list's titles, so many stand at least on the page that shows it."""
+_SEEN: Final = 0.6
+"""And this part of them."""
+_MOST: Final = 0.8
+"""Of a list's rows, so many have their title, and an address that the page links to."""
+_SHORTEST: Final = 4
+"""Characters of a title that is seen, on average: shorter ones are counters, states and names of categories."""
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _TITLE: Final = re.compile(
@@ -49,10 +61,13 @@ _DATE_BEST: Final = re.compile(r"publi|creat|post|regist|reg_?d|write|wrt|frst|p
 _DATE_OF_ELSE: Final = re.compile(
     r"updat|modif|chang|expir|end|until|due|dead|close|birth|last|start|begin|event", re.I
 )
-_ID: Final = re.compile(r"(?:.*[._])?(?:id|no|seq|idx|uuid|guid|key|sn|num)|\w*(?:Id|No|Seq|Idx|_id|_no|_seq|_idx|Sn)")
+_ID: Final = re.compile(
+    r"(?:.*[._])?(?:id|no|seq|idx|uuid|guid|key|sn|num|slug)|\w*(?:Id|No|Seq|Idx|_id|_no|_seq|_idx|Sn)"
+)
 _ID_OF_ELSE: Final = re.compile(
     r"user|author|writer|categor|board|bbs|menu|parent|group|org|rank|position|page", re.IGNORECASE
 )
+_ID_WORTH: Final = {"id": 2.0, "uuid": 2.0, "guid": 2.0, "slug": 0.5}
 _AUTHOR: Final = re.compile(
     r"(?:.*[._])?(?:author|writer|creator|by|nick\w*|user_?name|wrter\w*|reg(?:ist)?er\w*)(?:\.name|Nm|Name)?", re.I
 )
@@ -66,12 +81,28 @@ class JSONGuess:
     # `rows`, `title` and so on, as JSONParams takes them.
     params: Mapping[str, Any]
     facts: RowFacts
+    # How many of its titles stand on the page, where it is known what that shows.
+    seen: int = 0
 
 
-def guess_json(value: Any, base: str, now: datetime) -> JSONGuess | None:
-    """The list of a document that is most like posts; None where nothing repeats."""
-    found = [guess for path, rows in _lists(value) if (guess := _guess(path, rows, base, now))]
-    return max(found, key=lambda guess: guess.facts.score * (1.5 if "link" in guess.params else 1.0), default=None)
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What a page shows."""
+
+    # Its text, white space made single blanks.
+    text: str
+    # Address of each link, absolute, with its text.
+    links: Sequence[tuple[str, str]] = field(default_factory=tuple)
+
+
+def guess_json(value: Any, base: str, now: datetime, shown: Shown | None = None) -> JSONGuess | None:
+    """The list of a document that is most like posts, or that a page shows; None where there is none."""
+    found = [guess for path, rows in _lists(value) if (guess := _guess(path, rows, base, now, shown))]
+    return max(found, key=_worth, default=None)
+
+
+def _worth(guess: JSONGuess) -> tuple[int, float]:
+    return guess.seen, guess.facts.score * (1.5 if "link" in guess.params else 1.0)
 
 
 def _lists(value: Any) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
@@ -121,20 +152,36 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     return {path: [search(path, row) for row in rows] for path, count in found.items() if 2 * count > len(rows)}
 
 
-def _guess(path: str, rows: Sequence[Mapping[str, Any]], base: str, now: datetime) -> JSONGuess | None:
+def _guess(
+    path: str, rows: Sequence[Mapping[str, Any]], base: str, now: datetime, shown: Shown | None
+) -> JSONGuess | None:
     columns = _columns(rows)
     texts = {name: [text_of(each).strip() for each in values] for name, values in columns.items()}
-    title = _best(texts, lambda name, values: _as_title(name, values, now))
+    title = _best(texts, lambda name, values: _as_seen(values, shown) if shown else _as_title(name, values, now))
     if not title:
         return None
     others = {name: values for name, values in texts.items() if name != title}
-    link = _best(others, lambda name, values: _as_link(name, values, base))
+    template = ""
+    link = _linked(others, base, shown) if shown else ""
+    if shown and not link:
+        template = _template(texts[title], {name: each for name, each in others.items() if _as_id(name, each)}, shown)
+    if not link and not template:
+        link = _best(others, lambda name, values: _as_link(name, values, base))
     date = _best(
         {name: [_said(each) for each in columns[name]] for name in columns if name != title},
         lambda name, values: _as_date(name, values, now),
     )
     identity = _best(others, _as_id)
-    params = {"rows": path, "title": title, "link": link, "date": date, "id": identity}
+    if shown and not (link or template or identity):
+        return None
+    params = {
+        "rows": path,
+        "title": title,
+        "link": link,
+        "link_template": template,
+        "date": date,
+        "id": identity,
+    }
     params["author"] = next((name for name in others if _AUTHOR.fullmatch(name) and any(others[name])), "")
     params["pinned"] = next((name for name in texts if _PINNED.fullmatch(name)), "")
     addresses = [resolve(base, each) or "" for each in texts[link]] if link else []
@@ -153,9 +200,49 @@ def _guess(path: str, rows: Sequence[Mapping[str, Any]], base: str, now: datetim
         furniture=False,
         standing=1.0,
     )
-    return (
-        JSONGuess(params={name: each for name, each in params.items() if each}, facts=facts) if facts.enough else None
-    )
+    if not (facts.enough or shown):
+        return None
+    seen = _seen(texts[title], shown) if shown else 0
+    return JSONGuess(params={name: each for name, each in params.items() if each}, facts=facts, seen=seen)
+
+
+def _seen(values: Sequence[str], shown: Shown) -> int:
+    return sum(text in shown.text for text in {clean(each) for each in values if each})
+
+
+def _as_seen(values: Sequence[str], shown: Shown) -> float:
+    """The same for a value that stands on the page; of two that do equally often, the longer one is the title."""
+    filled = [clean(each) for each in values if each]
+    length = sum(map(len, filled))
+    is_varied = len(set(filled)) > len(values) / 2 and len(filled) >= _MOST * len(values)
+    if not is_varied or length < _SHORTEST * len(filled) or all(each.isdecimal() for each in filled):
+        return 0
+    seen = _seen(filled, shown)
+    return seen + 1 - 1 / (1 + length) if seen >= max(FEWEST, _SEEN * len(values)) else 0
+
+
+def _linked(columns: Mapping[str, list[str]], base: str, shown: Shown) -> str:
+    """The value that the page links to."""
+    known = {address for address, _ in shown.links}
+
+    def points(_name: str, values: list[str]) -> float:
+        share = _share(values, lambda each: ("/" in each or "?" in each) and urljoin(base, each) in known)
+        return share if share >= _MOST else 0
+
+    return _best(columns, points)
+
+
+def _template(titles: Sequence[str], ids: Mapping[str, list[str]], shown: Shown) -> str:
+    """What makes the addresses of the links that have these titles from values that differ from row to row."""
+    templates: Counter[str] = Counter()
+    for row, title in enumerate(map(clean, titles)):
+        for address in (address for address, text in shown.links if title and title in text):
+            for name, values in ids.items():
+                pattern = rf"(?<![\w]){re.escape(values[row])}(?![\w])"
+                if len(re.findall(pattern, address)) == 1:
+                    templates[re.sub(pattern, ("{" + name + "}").replace("\\", r"\\"), address)] += 1
+    best, count = next(iter(templates.most_common(1)), ("", 0))
+    return best if count >= _SEEN * len(titles) else ""
 
 
 def _best(columns: Mapping[str, list[str]], points: Callable[[str, list[str]], float]) -> str:
@@ -222,4 +309,4 @@ def _as_id(name: str, values: list[str]) -> float:
     if len(numbers) == len(values) and numbers[0] < 2 and all(b == a + 1 for a, b in pairwise(numbers)):
         # The rows' own numbers: those of a post do not change when a newer one comes.
         return 0
-    return (2 if own.lower() in {"id", "uuid", "guid"} else 1) / (1 + name.count("."))
+    return _ID_WORTH.get(own.lower(), 1.0) / (1 + name.count("."))

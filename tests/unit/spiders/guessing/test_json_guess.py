@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from spiders.guessing.shown_json import Shown, shown_list
+from spiders.guessing.json_guess import Shown, guess_json
 
 NOW = datetime(2026, 11, 20, 6, tzinfo=UTC)
 URL = "https://board.example/api/notices?size=20"
@@ -56,12 +56,27 @@ def rows(**more: Any) -> list[dict[str, Any]]:
     ],
 )
 def test_the_list_that_is_seen_is_found_with_its_addresses_and_dates(answer: Any, params: dict[str, str]) -> None:
-    guess = shown_list(json.loads(json.dumps(answer)), URL, Shown(text=TEXT, links=LINKS), now=NOW)
+    guess = guess_json(json.loads(json.dumps(answer)), URL, NOW, Shown(text=TEXT, links=LINKS))
     assert guess is not None
     assert (dict(guess.params), guess.seen) == (params, 5)
 
 
 @pytest.mark.parametrize("answer", [{"menu": MENU}, {"rows": rows()[:2]}, [[1, 2, 3]], "text", None, {"x": [{}] * 9}])
 def test_what_the_page_does_not_show_is_none_of_it(answer: Any) -> None:
-    assert shown_list(answer, URL, Shown(text=TEXT, links=LINKS), now=NOW) is None
-    assert shown_list({"list": rows()}, URL, Shown(text="quite another page", links=LINKS), now=NOW) is None
+    assert guess_json(answer, URL, NOW, Shown(text=TEXT, links=LINKS)) is None
+    assert guess_json({"list": rows()}, URL, NOW, Shown(text="quite another page", links=LINKS)) is None
+
+
+def test_addresses_that_a_script_makes_are_those_that_the_answer_names() -> None:
+    answer = rows(url="https://board.example/view/10{n}")
+    guess = guess_json(answer, URL, NOW, Shown(text=TEXT))
+    assert guess is not None
+    assert guess.params["link"] == "url"
+
+
+def test_a_name_for_addresses_tells_posts_apart_too() -> None:
+    answer = [{"slug": f"notice-{row['no']}", "subject": row["subject"]} for row in rows()]
+    links = [(f"https://board.example/p/notice-10{n}", title) for n, title in enumerate(TITLES, 1)]
+    guess = guess_json(answer, URL, NOW, Shown(text=TEXT, links=links))
+    assert guess is not None
+    assert guess.params["link_template"] == "https://board.example/p/{slug}"
