@@ -3,10 +3,11 @@
 `celery -A pipeline worker|beat|inspect` finds it here. The Procfile shows the processes.
 """
 
+import math
 import ssl
 import warnings
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -64,6 +65,10 @@ class ProcessType:
     concurrency: int
     # Messages taken ahead per thread: one for long tasks, so that an idle worker finds what a busy one has not begun.
     prefetch: int
+    # Of its queues those of which only so many messages may be unacknowledged, so that they leave room for the others.
+    windows: Mapping[str, int] = field(default_factory=dict)
+    # Calls that may be done together, should that be more than there are threads.
+    batch: int = 0
     # The longest that a task may take, in seconds. Its limits are ours: Celery's thread pool has none.
     longest_task_s: float
 
@@ -107,16 +112,23 @@ def process_type_for(queues: Iterable[str], settings: Settings) -> ProcessType:
             f"there is no queue {', '.join(sorted(unknown)) or '(none)'}: "
             f"the queues are {', '.join(kind.queues[0] for kind in known)}"
         )
-    if len(types) == 1:
-        return types[0]
+    return types[0] if len(types) == 1 else _joined(types, settings)
+
+
+def _joined(types: Sequence[ProcessType], settings: Settings) -> ProcessType:
+    queues = tuple(kind.queues[0] for kind in types)
+    has_crawls = CRAWL_QUEUE in queues
+    # A thread may hold a crawl with its child process: joined to crawls there are few, and batches need none of them.
+    threads = 2 * settings.crawl_concurrency if has_crawls else max(kind.concurrency for kind in types)
+    in_bulk = has_crawls and NOTIFY_QUEUE in queues and on_redis(settings) and settings.notify_transport == "bulk"
+    others = [queue for queue in queues if queue != NOTIFY_QUEUE]
     return ProcessType(
         name="+".join(kind.name for kind in types),
-        queues=tuple(kind.queues[0] for kind in types),
-        # A thread may hold a crawl with its child process: joined to crawls, the pushes make do with few threads.
-        concurrency=2 * settings.crawl_concurrency
-        if CRAWL_QUEUE in wanted
-        else max(kind.concurrency for kind in types),
-        prefetch=1,
+        queues=queues,
+        concurrency=threads,
+        prefetch=1 + math.ceil(2 * settings.notify_concurrency / threads) if in_bulk else 1,
+        windows=dict.fromkeys(others, threads // len(others)) if in_bulk else {},
+        batch=settings.notify_concurrency if in_bulk else 0,
         longest_task_s=max(kind.longest_task_s for kind in types),
     )
 
@@ -153,6 +165,7 @@ def redis_options(kind: ProcessType) -> dict[str, Any]:
         "unacked_mutex_key": f"unacked_mutex:{kind.name}",
         # Look for messages of dead workers every 10 s; kombu's default of every tenth look makes that 100 s.
         "unacked_restore_throttle": 1,
+        "windows": kind.windows,
         **REDIS_OPTIONS,
     }
 

@@ -10,11 +10,12 @@ It is built upon `pipeline/broker/redis_transport.py`, and leans on the inside o
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from queue import Empty
 from time import monotonic, time
+from types import MappingProxyType
 from typing import Any, cast
 
 from kombu.utils.json import loads
@@ -53,6 +54,10 @@ class BulkMixin(SturdyMixin):
     _bulk_client: Redis | None = None
     _shared_client: Any = None
     _no_ack_queues: frozenset[str] = frozenset()
+    # Of which queues how many messages may be unacknowledged; of the others as many as the prefetch count allows.
+    windows: Mapping[str, int] = MappingProxyType({})
+    from_transport_options = (*KombuChannel.from_transport_options, "windows")
+    _in_window: Mapping[str, str] = MappingProxyType({})
 
     @contextmanager
     def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
@@ -102,7 +107,7 @@ class BulkMixin(SturdyMixin):
         process that dies before it has read the answer took nothing with it, as it would with kombu's BRPOP.
         """
         del timeout
-        queues = self._queue_cycle.consume(len(self.active_queues))
+        queues = [queue for queue in self._queue_cycle.consume(len(self.active_queues)) if self._room(queue, 1)]
         if not queues:
             return
         key = self.global_keyprefix + queues[0]
@@ -117,7 +122,7 @@ class BulkMixin(SturdyMixin):
         if self._closing:
             raise Empty
         allowed = self.qos.can_consume_max_estimate()
-        taken = self._take(self._queue_cycle.consume(len(self.active_queues)), TAKE_MAX if allowed is None else allowed)
+        taken = self._take_with_windows(TAKE_MAX if allowed is None else allowed)
         for queue, tag, raw in taken:
             self._deliver_taken(queue, tag, raw)
         if not taken:
@@ -126,6 +131,28 @@ class BulkMixin(SturdyMixin):
                 self.connection.cycle.maybe_restore_messages()
             raise Empty
         return True
+
+    def _room(self, queue: str, allowed: int) -> int:
+        """How many messages of a queue may be taken now, of those that the prefetch count allows."""
+        if queue not in self.windows:
+            return allowed
+        held = sum(of == queue and self._is_held(tag) for tag, of in self._in_window.items())
+        return min(allowed, max(self.windows[queue] - held, 0))
+
+    def _is_held(self, tag: str) -> bool:
+        # What was acknowledged is dirty until kombu clears both up.
+        return tag in self.qos._delivered and tag not in self.qos._dirty
+
+    def _take_with_windows(self, allowed: int) -> list[tuple[str, str, bytes]]:
+        queues = self._queue_cycle.consume(len(self.active_queues))
+        if not self.windows:
+            return self._take(queues, allowed)
+        self._in_window = {tag: queue for tag, queue in self._in_window.items() if self._is_held(tag)}
+        found: list[tuple[str, str, bytes]] = []
+        for queue in (queue for queue in queues if queue in self.windows):
+            found += self._take([queue], self._room(queue, allowed - len(found)))
+        self._in_window |= {tag: queue for queue, tag, _ in found}
+        return found + self._take([queue for queue in queues if queue not in self.windows], allowed - len(found))
 
     def _deliver_taken(self, queue: str, tag: str, raw: bytes) -> None:
         if self._deliver_raw(queue, raw, tag) and queue in self._no_ack_queues:

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
     class KombuQoS(Any): ...  # type: ignore[misc]  # noqa: D101
 
-    class KombuChannel: ...  # noqa: D101
+    class KombuChannel:  # noqa: D101
+        from_transport_options: tuple[str, ...]
 
     class KombuSentinelChannel: ...  # noqa: D101
 

@@ -77,11 +77,12 @@ def _set_transport(conf: Any, kind: ProcessType, settings: Settings) -> None:
     options = {**conf.broker_transport_options, **redis_options(kind)}
     check_visibility(kind, options)
     conf.broker_transport_options = options
-    if kind.queues != (NOTIFY_QUEUE,):
+    conf.least_batch = kind.batch
+    if kind.windows or (kind.queues == (NOTIFY_QUEUE,) and settings.notify_transport == "bulk"):
+        conf.broker_transport = bulk_transport(settings.broker)
+    elif kind.queues != (NOTIFY_QUEUE,):
         # Long tasks come one at a time, and there taking them so costs nothing.
         conf.broker_transport = sturdy_transport(settings.broker)
-    elif settings.notify_transport == "bulk":
-        conf.broker_transport = bulk_transport(settings.broker)
 
 
 @signals.worker_init.connect

@@ -109,7 +109,9 @@ class TaskPool(ThreadPool):
         }
 
     def _gatherer(self, name: str, task: BatchTask) -> "Gatherer[_Job | Plain]":
-        return Gatherer(lambda jobs: _run(task, jobs), max_batch=self.limit, threads=BATCHES, name=name)
+        # A worker of several queues has fewer threads than a batch may have calls.
+        most = max(self.limit, self.app.conf.get("least_batch") or 0)
+        return Gatherer(lambda jobs: _run(task, jobs), max_batch=most, threads=BATCHES, name=name)
 
     def lane(self, task: BatchTask, app: Any, consumer: Any) -> Lane:
         """How the messages of a task come here."""

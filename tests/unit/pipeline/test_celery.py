@@ -42,7 +42,22 @@ def test_each_type_of_process_keeps_its_unacknowledged_messages_apart() -> None:
 def test_a_worker_of_all_queues_is_as_patient_as_the_longest_needs() -> None:
     together = process_type_for(QUEUES, load())
     assert together.visibility_timeout_s == max(kind.visibility_timeout_s for kind in process_types(load()))
-    assert together.prefetch == 1
+
+
+def test_a_worker_of_all_queues_batches_pushes_beyond_its_threads_and_leaves_them_room() -> None:
+    settings = load()
+    together = process_type_for(QUEUES, settings)
+    assert together.batch == settings.notify_concurrency > together.concurrency
+    # A full window of crawls and of fan-outs, a thread for each, still leaves two batches to be taken.
+    assert sum(together.windows.values()) == together.concurrency
+    assert set(together.windows) == {CRAWL_QUEUE, FANOUT_QUEUE}
+    assert together.concurrency * together.prefetch >= together.concurrency + 2 * together.batch
+
+
+@pytest.mark.parametrize("other", [{"notify_transport": "stock"}, {"broker_url": "amqp://guest@127.0.0.1/"}])
+def test_a_reader_that_knows_no_windows_takes_few_messages_ahead(other: dict[str, str]) -> None:
+    together = process_type_for(QUEUES, load().model_copy(update=other))
+    assert (together.prefetch, together.windows, together.batch) == (1, {}, 0)
 
 
 def test_an_unknown_queue_is_refused_by_name() -> None:

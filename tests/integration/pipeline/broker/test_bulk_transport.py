@@ -52,6 +52,25 @@ def test_messages_are_taken_and_acknowledged_many_at_once(redis_url: str, client
     assert "brpop" not in counted
 
 
+def test_a_queue_with_a_window_leaves_room_for_the_others(redis_url: str, client: "redis.Redis") -> None:
+    options = {"queue_order_strategy": "priority", "windows": {"slow": 2}}
+    with connection(redis_url, BULK, **options) as link:
+        put(link, *["crawl"] * 6, queue="slow")
+        put(link, *["push"] * 6, queue="quick")
+        reader = Reader(link, "slow", "quick", prefetch=10)
+        reader.read(8)
+        assert reader.bodies == ["crawl"] * 2 + ["push"] * 6
+        # With its window full, it is not even waited at, and what comes to the other is heard
+        put(link, "push", queue="quick")
+        assert reader.read(9)[-1].decode() == "push"
+        # One that is done lets the next one in
+        reader.messages[0].ack()
+        assert reader.read(10)[-1].decode() == "crawl"
+        reader.look(0.6)
+        assert len(reader.messages) == 10
+    assert waiting(client, "slow")[:3] == ["crawl"] * 3
+
+
 def test_a_lone_acknowledgement_does_not_wait_for_others(redis_url: str, client: "redis.Redis", hub: Hub) -> None:
     with connection(redis_url, BULK) as link:
         put(link, 1)
