@@ -133,10 +133,8 @@ def _in_order(found: list[_Found]) -> tuple[int, ...]:
 _FREE = (NO_LETTER, NO_LETTER)
 
 
-def _ends(kind: str, words: list[str]) -> Iterator[tuple[int, int]]:
-    """The conditions of the terms of a phrase: what sort of script may not stand before and after each."""
-    if kind == "substring":
-        return repeat(_FREE, len(words))
+def _ends(words: list[str]) -> Iterator[tuple[int, int]]:
+    """The conditions of the terms of a phrase of words: what sort of script may not stand before and after each."""
     # Hangul, kana and Han are bound to whole words only where the kind can mean nothing else.
     free = UNSPACED_SCRIPT if has_spaced_script(words) else NO_LETTER
     scripts = ((SCRIPTS[word[0]], SCRIPTS[word[-1]]) for word in words)
@@ -173,7 +171,7 @@ class _Index:
     def _alternatives_of(self, text: str, kind: str) -> list[tuple[_Term, ...]]:
         # Normalised again: what was stored by an older version may hold signs that are one sign now.
         alternatives = read_alternatives(normalise(text))
-        ends = _ends(kind, [word for words in alternatives for word, _ in words])
+        ends = repeat(_FREE) if kind == "substring" else _ends([word for words in alternatives for word, _ in words])
         found = []
         for words in alternatives:
             terms = tuple(map(self._term, words, ends))
@@ -187,7 +185,7 @@ class _Index:
         text, exact = word
         # What must occur as it is does not occur as something else.
         for member in () if exact and is_compound(text) else self._synonyms.of(text):
-            (ends,) = _ends(member.kind, [member.term])
+            (ends,) = _ends([member.term]) if member.kind == "word" else (_FREE,)
             synonym = self._term((member.term, False), ends)
             if term is not synonym and term not in synonym.means:
                 synonym.means += (term,)

@@ -169,6 +169,9 @@ def alternatives(text: str) -> list[str]:
 
 def read_alternatives(text: str) -> list[list[Term]]:
     """The terms of each alternative of a normalised text; one that is not there is empty."""
+    # Nearly every phrase is one alternative, and there are many of them.
+    if OR not in text:
+        return [read_terms(text)]
     alternatives: list[list[Term]] = [[]]
     for term in read_terms(text):
         if term == (OR, False):
