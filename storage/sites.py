@@ -1,6 +1,6 @@
 """Sites: their definitions, what is due, and the state that a run leaves behind."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -57,6 +57,11 @@ def by_name(session: Session, name: str) -> Site:
 def all_sites(session: Session) -> Sequence[Site]:
     """Every site, by name."""
     return session.scalars(select(Site).order_by(Site.name)).all()
+
+
+def of_ids(session: Session, ids: Collection[int]) -> Mapping[int, Site]:
+    """Sites by their ids."""
+    return {site.id: site for site in session.scalars(select(Site).where(Site.id.in_(ids)))}
 
 
 def remove(session: Session, name: str, *, now: datetime) -> int:

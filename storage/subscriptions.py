@@ -92,12 +92,18 @@ def keywords_version(session: Session) -> KeywordsVersion:
     return KeywordsVersion(count=count, last_id=last_id or 0, sum_of_ids=int(total or 0))
 
 
-def keywords(session: Session, *, after: int = 0) -> list[tuple[int, str, str]]:
+def keywords(session: Session, *, after: int = 0, limit: int | None = None) -> list[tuple[int, str, str]]:
     """Keywords as (id, text, kind), in the order of their ids, those above `after`."""
-    rows = session.execute(
-        select(Keyword.id, Keyword.text, Keyword.kind).where(Keyword.id > after).order_by(Keyword.id)
-    )
-    return list(rows)
+    query = select(Keyword.id, Keyword.text, Keyword.kind).where(Keyword.id > after).order_by(Keyword.id).limit(limit)
+    return list(session.execute(query))
+
+
+def keywords_of(session: Session, user_id: int) -> list[tuple[int, str, str]]:
+    """A user's keywords, those that exclude among them, as (id, text, kind)."""
+    wanted = select(Subscription.keyword_id).where(Subscription.user_id == user_id)
+    excluded = select(SubscriptionExclusion.keyword_id).join(Subscription).where(Subscription.user_id == user_id)
+    query = select(Keyword.id, Keyword.text, Keyword.kind).where(Keyword.id.in_(wanted.union(excluded)))
+    return list(session.execute(query.order_by(Keyword.id)))
 
 
 def add(

@@ -159,7 +159,9 @@ _OF_HEALTH: Final = {
 def _of_sites(news: DatabaseNews) -> Iterator[Need]:
     for site in news.sites:
         if site.health in TROUBLED:
-            place = f"{ROOT}/held#{quote(site.name)}" if site.health == "held" else f"{ROOT}/sites/{quote(site.name)}"
+            place = (
+                f"{ROOT}/held?site={quote(site.name)}" if site.health == "held" else f"{ROOT}/sites/{quote(site.name)}"
+            )
             yield Need(sentence=_OF_HEALTH[site.health], values={"name": site.name, "held": site.held}, link=place)
 
 

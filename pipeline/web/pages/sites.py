@@ -1,11 +1,11 @@
 """The pages of sites: the list, one site with what can be done about it, and what is held."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from sqlalchemy.orm import Session
 from starlette.responses import Response
@@ -13,7 +13,7 @@ from starlette.responses import Response
 from pipeline.basics.access import masked
 from pipeline.crawling.health import health_of
 from pipeline.fanout.matcher import Matcher
-from pipeline.fanout.slices import find_in
+from pipeline.fanout.synonyms import Synonyms
 from pipeline.scheduling.due import schedule_of
 from pipeline.scheduling.schedule import ScheduleError, describe, next_runs, parse_schedule
 from pipeline.web.pages.call import Call, go_to
@@ -21,13 +21,17 @@ from pipeline.web.pages.changes import SITE_CHANGES, change, command_line
 from pipeline.web.pages.charts import Chart, chart
 from pipeline.web.problems import ProblemError
 from storage import crawl_runs, matching, overview, posts, sites, subscriptions
+from storage.matching import Hit
 from storage.models import CrawlRun, Post, Site
 
+SITES_SHOWN: Final = 100
 RUNS_SHOWN: Final = 30
 NEXT_SHOWN: Final = 5
 POSTS_SHOWN: Final = 20
+FLOODS_SHOWN: Final = 8
 HELD_SHOWN: Final = 50
-"""So many titles of a flood are shown, and so many are looked at for how many people would get them."""
+"""So many titles of all floods that are shown, and so many are looked at for how many people would get them."""
+PHRASES_AT_ONCE: Final = 5_000
 _INTERVAL: Final = re.compile(r"every (?:(\d+) )?(second|minute|hour|day)s?")
 _EVERY: Final = {
     "second": "every {n} seconds",
@@ -38,17 +42,19 @@ _EVERY: Final = {
 
 
 def list_page(call: Call) -> Response:
-    """Every site, or those of a word."""
-    word, part = call.query.get("health", ""), call.query.get("q", "").strip()
+    """Every site, or those of a word, by name: so many at once, from behind a name on."""
+    word, part, after = call.query.get("health", ""), call.query.get("q", "").strip(), call.query.get("after", "")
     with call.services.database.reading() as session:
         states = overview.site_states(session, with_posts=False)
     rows = [
         (state, health)
         for state in states
         if (health := health_of(state.site, held_posts=state.held_posts)) and word in ("", health)
-        if part.casefold() in state.site.name.casefold()
+        if part.casefold() in state.site.name.casefold() and state.site.name > after
     ]
-    return call.page("sites.html", rows=rows, word=word, part=part, total=len(states), due_at=sites.due_at)
+    shown = rows[:SITES_SHOWN]
+    more = urlencode({"health": word, "q": part, "after": shown[-1][0].site.name}) if len(rows) > len(shown) else ""
+    return call.page("sites.html", rows=shown, more=more, word=word, part=part, total=len(states), due_at=sites.due_at)
 
 
 def site_page(call: Call, *, status: int = HTTPStatus.OK, said: str = "", failed: str = "") -> Response:
@@ -166,27 +172,47 @@ class Flood:
 
 
 def held_page(call: Call) -> Response:
-    """What waits for a person's word, and whom it would reach."""
+    """What waits for a person's word, and whom it would reach: of many floods the first, or one that is asked for."""
+    wanted = call.query.get("site", "")
     with call.services.database.reading() as session:
         waiting = overview.held_posts(session)
-        names = {site.id: site for site in sites.all_sites(session) if site.id in waiting}
-        matcher = Matcher(subscriptions.keywords(session)) if waiting else Matcher([])
-        floods = [_flood(session, site, waiting[site_id], matcher) for site_id, site in names.items()]
-    return call.page("held.html", floods=sorted(floods, key=lambda flood: flood.site))
+        found = sites.of_ids(session, waiting)
+        in_order = sorted(found.values(), key=lambda site: (site.name != wanted, site.name))
+        shown, more = in_order[:FLOODS_SHOWN], in_order[FLOODS_SHOWN:]
+        rows = {site: posts.held(session, site.id, limit=HELD_SHOWN // len(shown)) for site in shown}
+        people = _people(session, rows, call.services.previews.synonyms())
+    floods = [
+        Flood(
+            site=site.name,
+            posts=[(post, people[post.id]) for post in held],
+            held=waiting[site.id],
+            pushes=sum(people[post.id] for post in held),
+            commands=[_command(key, site.name) for key in ("release", "drop")],
+        )
+        for site, held in rows.items()
+    ]
+    return call.page("held.html", floods=floods, more=[(site.name, waiting[site.id]) for site in more])
 
 
-def _flood(session: Session, site: Site, held: int, matcher: Matcher) -> Flood:
-    rows = []
-    for post in posts.held(session, site.id, limit=HELD_SHOWN):
-        hit = find_in(matcher, post.title, post.body, site_id=site.id, match_body=site.match_body)
-        rows.append((post, matching.count_matching(session, hit)))
-    return Flood(
-        site=site.name,
-        posts=rows,
-        held=held,
-        pushes=sum(count for _, count in rows),
-        commands=[_command(key, site.name) for key in ("release", "drop")],
-    )
+def _people(session: Session, floods: Mapping[Site, Sequence[Post]], synonyms: Synonyms) -> Mapping[int, int]:
+    """How many people would get each post, by its id. Some phrases at a time: all of them would fill this process."""
+    texts = [(site, post) for site, held in floods.items() for post in held]
+    title_ids: dict[int, list[int]] = {post.id: [] for _, post in texts}
+    all_ids: dict[int, list[int]] = {post.id: [] for _, post in texts}
+    after = 0
+    while texts and (phrases := subscriptions.keywords(session, after=after, limit=PHRASES_AT_ONCE)):
+        after, matcher = phrases[-1][0], Matcher(phrases, synonyms)
+        for _, post in texts:
+            hits = matcher.find(post.title, post.body)
+            title_ids[post.id] += hits.title_ids
+            all_ids[post.id] += hits.all_ids
+    return {
+        post.id: matching.count_matching(
+            session,
+            Hit(site_id=site.id, title_ids=title_ids[post.id], all_ids=all_ids[post.id], match_body=site.match_body),
+        )
+        for site, post in texts
+    }
 
 
 def site_address(name: str) -> str:

@@ -81,7 +81,7 @@ def _said(call: Call, answer: Answer) -> str:
 
 def _facts(call: Call, session: Session, user: User, post: Post) -> Facts:
     site = session.get_one(Site, post.site_id)
-    matcher = Matcher(subscriptions.keywords(session))
+    matcher = Matcher(subscriptions.keywords_of(session, user.id), call.services.previews.synonyms())
     hit = find_in(matcher, post.title, post.body, site_id=post.site_id, match_body=site.match_body)
     matched = matching.matching_users(session, hit, after=user.id - 1, upto=user.id, limit=1)
     keyword_id = matched[0].keyword_id if matched else None

@@ -2,6 +2,8 @@
 
 import html
 import socket
+import subprocess
+import sys
 import threading
 from datetime import timedelta
 from functools import reduce
@@ -18,6 +20,7 @@ from storage import operators, sites, users
 from storage.models import Post
 from tests.support.api import TIMEOUT_S, Api, running_api
 from tests.support.broker import wait_until
+from tests.support.builders import subscribe
 from tests.support.reader import Reader
 
 
@@ -247,12 +250,49 @@ def test_odd_addresses_get_a_page(reader: Reader, path: str, status: int) -> Non
     assert "Traceback" not in answer.text
 
 
-def test_the_api_loads_no_page_until_one_is_asked_for(api: Api) -> None:
-    import subprocess
-    import sys
+@pytest.mark.parametrize(
+    ("module", "others"),
+    [
+        ("pipeline.web.server", ["jinja2", "pipeline.web.pages.app"]),
+        # Each of them is megabytes: the vendors' libraries, and what reads pages.
+        ("pipeline.web.pages.app", ["pyfcm", "apns2", "requests", "scrapy", "lxml"]),
+    ],
+)
+def test_the_process_loads_no_more_than_it_needs(module: str, others: list[str]) -> None:
+    code = f"import sys, pipeline.web.server, {module}; print({{*{others}}} & {{*sys.modules}})"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
 
-    code = "import sys, pipeline.web.app; sys.exit('jinja2' in sys.modules or 'pipeline.web.pages.app' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+def test_many_floods_are_shown_some_at_a_time(api: Api, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    # One phrase at a time says the same as all of them at once.
+    monkeypatch.setattr("pipeline.web.pages.sites.PHRASES_AT_ONCE", 1)
+    names = [f"board-{n:02}" for n in range(12)]
+    for name in names:
+        add_site(api, name, held=2)
+    with api.context.database.writing() as session:
+        for person, phrases in {"sora": ["alert", "onerror"], "minji": ["nothing", "onerror"]}.items():
+            user = users.add(session, person, timezone="UTC", now=now())
+            for phrase in phrases:
+                subscribe(session, user, phrase)
+    page = lxml.html.fromstring(reader.get("/held?site=board-11").content)
+    floods = [each.text_content() for each in page.xpath("//section/h2")]
+    assert floods == ["board-11", *names[:7]]
+    assert page.text_content().count("They would be 4 notifications") == 8
+    rest = page.xpath("//ul[@class='words']//a")
+    assert [each.text_content() for each in rest] == names[7:11]
+
+
+def test_the_list_of_sites_goes_on(api: Api, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.web.pages.sites.SITES_SHOWN", 3)
+    names = [f"a&b {n}" for n in range(7)]
+    for name in names:
+        add_site(api, name)
+    path, found = "/sites?q=a%26b", list[str]()
+    while path:
+        page = lxml.html.fromstring(reader.get(path).content)
+        found += [each.text_content() for each in page.xpath("//th[@scope='row']/a")]
+        path = next((each.get("href").removeprefix("/ops") for each in page.xpath("//main//p/a")), "")
+    assert found == names
 
 
 @pytest.mark.parametrize(
