@@ -1,5 +1,6 @@
 """From the crawl that finds a post to the last phone: how long it takes, and what memory the processes need for it."""
 
+import os
 import tempfile
 import time
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ from sqlalchemy import select
 from scripts.bench import targets
 from scripts.bench.crowd import readers
 from scripts.bench.errors import BenchmarkError
+from scripts.bench.machine import cores
 from scripts.testbed.facts import gather
 from scripts.testbed.installation import Installation, installation
 from scripts.testbed.population import Notice, expected
 from scripts.testbed.usage import product_usage
 from scripts.testbed.verdict import judge
+from scripts.testbed.workers import cpu_s, tree
 from storage.models import CrawlRun, Notification, Post
 from storage.session import Database
 
@@ -39,7 +42,10 @@ def measure_end_to_end(
     total_s: from the crawl's start to the last delivery that is recorded, and per_s its notifications a second;
     crawl_s: the crawl; fanout_s: from its end until all rows and messages are out; first_s: from its start to the first
     delivery. second_s, second_crawl_s, second_fanout_s: the same of the post on another site that ten users want;
-    first_sent_before: the share of the first post's notifications that had been sent when its crawl began. peak_mb:
+    alone_s: the same of a post for these ten before all that, and of_alone how many times as long the second one took;
+    first_sent_before: the share of the first post's notifications that had been sent when its crawl began. cpu_s: CPU
+    of everything, servers, boards and gateway included, from the first post's crawl to its end; of_cpu: total_s beside
+    cpu_s on all cores, 1 where nothing ever waited while a core was idle (nor for others on the machine). peak_mb:
     the most resident memory of each process, looked at four times a second, and hwm_mb as the kernel has it;
     largest_mb: of the largest. lost: notifications that no phone shows; shown_twice: what phones show more than once.
     Raises InstallationError, which says what hangs.
@@ -61,20 +67,26 @@ def measure_end_to_end(
     ):
         memory = _Memory(running)
         running.wait_for_baseline()
-        notices = [Notice(number=1, site="board", title="장학금 신청 안내 #1")]
-        run = _let_appear(running, notices[0])
+        notices = [Notice(number=1, site="feed", title="기숙사 입사 안내 #1")]
+        alone_run = _let_appear(running, notices[0])
+        running.wait_until_nothing_is_owed(len(notices), memory.look)
+        notices.append(Notice(number=2, site="board", title="장학금 신청 안내 #2"))
+        cpu_before = cpu_s(tree(os.getpid()), with_ended=True)
+        run = _let_appear(running, notices[1])
         wanted_sent = max(1, int(users * SECOND_AFTER))
         running.wait_until(
-            lambda _: running.on.gateway.stats()["shown"] >= wanted_sent,
+            lambda _: running.on.gateway.stats()["shown"] >= SECOND_USERS + wanted_sent,
             f"the first {wanted_sent} notifications",
             memory.look,
             every_s=ASK_S,
         )
-        notices.append(Notice(number=2, site="feed", title="기숙사 입사 안내 #2"))
-        second_run = _let_appear(running, notices[1])
+        notices.append(Notice(number=3, site="feed", title="기숙사 입사 안내 #3"))
+        second_run = _let_appear(running, notices[2])
+        running.wait_until(lambda at: at.is_settled(len(notices)), "nothing to be owed", memory.look)
+        used_s = cpu_s(tree(os.getpid()), with_ended=True) - cpu_before
         running.wait_until_nothing_is_owed(len(notices), memory.look)
         memory.look()
-        first, second = (_times(running.database, run_id) for run_id in (run, second_run))
+        alone, first, second = (_times(running.database, run_id) for run_id in (alone_run, run, second_run))
         running.supervisor.stop()
         verdict = judge(gather(running.on, running.database, expected=expected(people, notices), appeared=notices))
         ended = dict(running.supervisor.exits)
@@ -93,6 +105,10 @@ def measure_end_to_end(
         "second_s": round(second.total_s, 2),
         "second_crawl_s": round(second.crawl_s, 2),
         "second_fanout_s": round(second.fanout_s, 2),
+        "alone_s": round(alone.total_s, 2),
+        "of_alone": round(second.total_s / alone.total_s, 2),
+        "cpu_s": round(used_s, 2),
+        "of_cpu": round(first.total_s * cores() / used_s, 2) if used_s else None,
         "first_sent_before": round(first.sent_before(second.started_at) / users, 3),
         "peak_mb": memory.peak_mb,
         "hwm_mb": memory.hwm_mb,

@@ -21,7 +21,7 @@ def describe() -> dict[str, str]:
     redis, postgres, now = find_server(), find_postgres(), datetime.now(UTC)
     found = {
         "processor": _processor(),
-        "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1),
+        "cores": str(cores()),
         "memory": f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.1f} GiB",
         "system": f"{platform.system()} {platform.release()}",
         "load before": f"{os.getloadavg()[0]:.1f} in the last minute, {os.getloadavg()[2]:.1f} in the last fifteen",
@@ -33,6 +33,11 @@ def describe() -> dict[str, str]:
         "date": f"{now.day} {now:%B} {now.year}",
     }
     return {name: value or "unknown" for name, value in found.items()}
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _processor() -> str:

@@ -122,7 +122,9 @@ TARGETS = (
         Target("endtoend", figure, what, most=most, unit=unit, users=AUDIENCE)
         for figure, what, most, unit in (
             ("total_s", "a post for 100,000, from its crawl to the last recorded delivery", 100, " s"),
+            ("of_cpu", "the same beside the CPU that all of it takes", 1.25, " times"),
             ("second_s", "a second post meanwhile", 5, " s"),
+            ("of_alone", "a second post meanwhile, beside one alone", 2, " times"),
             ("largest_mb", "memory of the largest process meanwhile", 200, " MB"),
             ("lost", "lost of 100,000", 0, ""),
             ("shown_twice", "shown twice of 100,000", 0, ""),

@@ -3,7 +3,7 @@
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from redis import Redis
 
 from scripts.local.process_output import LogFiles
 from scripts.local.supervisor import Supervisor, wait_until
+from scripts.testbed.crawls import children
 from scripts.testbed.errors import InstallationError
 from scripts.testbed.servers import Servers
 
@@ -51,11 +52,19 @@ def drained(redis: Redis) -> bool:
     return True
 
 
-def cpu_s(pids: Sequence[int]) -> float:
-    """CPU seconds of processes so far, all their threads together; 0 where the kernel does not tell."""
+def cpu_s(pids: Iterable[int], *, with_ended: bool = False) -> float:
+    """CPU seconds of processes so far, all their threads together; 0 where the kernel does not tell.
+
+    with_ended: and of their children that ended and were waited for.
+    """
     total = 0
     for pid in pids:
         with suppress(OSError, ValueError, IndexError):
             words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += int(words[11]) + int(words[12])
+            total += sum(map(int, words[11 : 15 if with_ended else 13]))
     return total / os.sysconf("SC_CLK_TCK")
+
+
+def tree(pid: int) -> set[int]:
+    """A process and all that descend from it."""
+    return {pid}.union(*(tree(child) for child in children(pid)))

@@ -102,6 +102,7 @@ def test_end_to_end_with_few_users() -> None:
     assert 0 < figures["crawl_s"] < figures["first_s"] < figures["total_s"]
     assert figures["per_s"] == pytest.approx(1000 / figures["total_s"], rel=0.02)
     assert figures["second_s"] > 0
+    assert figures["of_alone"] == pytest.approx(figures["second_s"] / figures["alone_s"], rel=0.05)
     # The second post came when the first one was on its way; what was sent is recorded a moment later.
     assert 0 <= figures["first_sent_before"] < 1
     if sys.platform == "linux":
