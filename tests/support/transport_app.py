@@ -77,6 +77,7 @@ class Together(BatchTask):
         numbers = [call[0] for call in calls if type(call[0]) is int]
         for number in numbers:
             _note("begun", number)
+        time.sleep(0.03)
         while not (NOTES / "released").exists():
             time.sleep(0.02)
         if any(number < 0 for number in numbers):

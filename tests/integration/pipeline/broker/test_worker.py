@@ -129,6 +129,27 @@ def test_what_goes_the_short_way_into_a_batch_is_seen_revoked_counted_and_given_
     assert sorted(worker.noted()) == list(range(19))
 
 
+@pytest.mark.parametrize("transport", [BULK])
+def test_a_stop_amid_batches_loses_none_and_repeats_none(
+    redis_url: str, client: "redis.Redis", start_worker: StartWorker
+) -> None:
+    first = start_worker(redis_url, "-l", "WARNING", POOL=POOL)
+    first.release()
+    for number in range(400):
+        first.app.send_task("together", (number,))
+    wait_until(lambda: len(first.noted()) > 40, "it is amid the batches")
+    assert first.terminate() == 0
+    done = first.noted()
+    assert len(done) < 400, "the stop came too late to show anything"
+    assert unacked(client) == []
+    assert sorted(first.noted("begun")) == sorted(done)
+
+    second = start_worker(redis_url, "-l", "WARNING", POOL=POOL)
+    wait_until(lambda: len(second.noted()) >= 400 and not unacked(client), "the others are done")
+    assert second.terminate() == 0
+    assert sorted(second.noted()) == list(range(400))
+
+
 def taken(client: "redis.Redis") -> set[int]:
     """The numbers of the tasks that are not acknowledged."""
     return {body[0][0] for body in unacked(client)}
