@@ -6,10 +6,10 @@ difference between a message that may be sent again and one that may have been s
 """
 
 import asyncio
-import contextlib
 import math
 import ssl
 import time
+from asyncio.sslproto import SSLProtocol
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -74,6 +74,8 @@ class Pool:
         self._host, self._authority = parts.hostname or "", parts.netloc
         self._port = parts.port or (443 if secure else 80)
         self._tls = tls if secure else None
+        if secure:
+            _read_tls_in_small_pieces()
         self._turns = asyncio.Semaphore(connections)
         self._idle: list[_Connection] = []
 
@@ -164,8 +166,6 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        with contextlib.suppress(AttributeError):
-            _save_memory(transport)
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -242,15 +242,10 @@ class _Connection(asyncio.Protocol):
             waiter.set_result(self._answer)
 
 
-def _save_memory(transport: asyncio.Transport) -> None:
-    """Let one TLS connection read into TLS_BUFFER_BYTES.
+def _read_tls_in_small_pieces() -> None:
+    """Let each TLS connection of asyncio in this process have a buffer of TLS_BUFFER_BYTES.
 
     asyncio takes 256 KiB, which for a hundred connections is more than all else that a notifier needs for them, and has
-    no parameter for it; so its buffer is replaced, on this connection alone. Raises AttributeError where asyncio has
-    changed, or without TLS; the connection then only takes more memory.
+    no parameter for it. Replaced once a connection is made it would not help: a hundred are made at once.
     """
-    tls = transport._ssl_protocol  # type: ignore[attr-defined]
-    if len(tls._ssl_buffer) > TLS_BUFFER_BYTES:
-        tls._ssl_buffer = bytearray(TLS_BUFFER_BYTES)
-        tls._ssl_buffer_view = memoryview(tls._ssl_buffer)
-        tls.max_size = TLS_BUFFER_BYTES
+    SSLProtocol.max_size = min(SSLProtocol.max_size, TLS_BUFFER_BYTES)
