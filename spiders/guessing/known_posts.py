@@ -62,7 +62,7 @@ def recognise(known: Sequence[KnownPost], posts: Sequence[PostItem], now: dateti
     return Recognition(
         known={place: known[rank] for place, rank in sorted(found.pairs.items())},
         new=frozenset(place for place in range(len(posts)) if found.is_new(place)),
-        contradicting=found.contradicting,
+        contradicting=len(found.contradicting),
         astray=frozenset(found.astray),
     )
 
@@ -84,7 +84,8 @@ class _Pairing:
         self._posts = posts
         self._now = now
         self.pairs: dict[int, int] = {}
-        self.contradicting = 0
+        # Places of posts whose title one known post has, with another date.
+        self.contradicting: set[int] = set()
         # Places of posts whose titles are known, from another place.
         self.astray: set[int] = set()
         ranks, places = defaultdict(list), defaultdict(list)
@@ -98,8 +99,9 @@ class _Pairing:
         single += [(here[0], there[0]) for here, there in cut if len(here) == len(there) == 1]
         self._is_exact = self._dates_agree(single)
         for place, rank in single:
-            if self._differ(place, rank):
-                self.contradicting += 1
+            # Where the id is the same too, the date was read wrongly, now or before.
+            if self._differ(place, rank) and posts[place].external_id != known[rank].external_id:
+                self.contradicting.add(place)
             else:
                 self.pairs[place] = rank
         self._anchors = _rising(sorted(self.pairs.items()))
@@ -215,7 +217,7 @@ class _Pairing:
         ):
             return False
         if post.published_at is not None and self._latest is not None:
-            if self._contradict(post.published_at, self._latest):
+            if self._contradict(post.published_at, self._latest) and place not in self.contradicting:
                 return post.published_at > self._latest
         elif self._is_dated and post.published_at is None:
             return False

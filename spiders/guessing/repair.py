@@ -20,7 +20,7 @@ from spiders.guessing.addresses import kind_of, split_address
 from spiders.guessing.element_names import is_furniture
 from spiders.guessing.known_posts import KnownPost, Recognition, recognise, title_key
 from spiders.guessing.propose import Page, identity_of, with_next
-from spiders.guessing.row_guess import all_guesses, known_elements
+from spiders.guessing.row_guess import RowGuess, all_guesses, completed, known_elements
 from spiders.guessing.seen import Seen
 from spiders.guessing.software import known_listing
 from spiders.items import PostItem
@@ -71,8 +71,8 @@ class _Found:
     read: ListingPage
     recognition: Recognition
     rows: Sequence[etree._Element]
-    # How good its rows are by themselves.
-    score: float
+    # The guess that it comes from; None for the old definition and a ready-made one.
+    guess: RowGuess | None
 
     @property
     def posts(self) -> tuple[PostItem, ...]:
@@ -94,14 +94,28 @@ class _Found:
         ]
         return sum((kind_of(post.url) not in kinds) + (dated and post.published_at is None) for post in others)
 
+    @cached_property
+    def strays(self) -> int:
+        """Unknown posts between the first and the last known one; pinned ones stand anywhere."""
+        known = self.recognition.known
+        places = [place for place in known if not self.posts[place].pinned] or [*known]
+        span = range(min(places), max(places) + 1) if places else range(0)
+        return sum(place not in known and not self.posts[place].pinned for place in span)
+
     @property
-    def worth(self) -> tuple[float, int, int, float]:
-        """Most known posts and least of anything else; then most posts, dates, and the best rows."""
-        known, posts = self.recognition.known, self.posts
-        dated = sum(post.published_at is not None for post in posts)
+    def sureness(self) -> int:
+        """Known posts, less anything else."""
         # A title that comes again, with another date, was found as well.
-        again = min(self.recognition.contradicting, len(known))
-        return len(known) + again - self.unlike, len(posts), dated, self.score
+        again = min(self.recognition.contradicting, len(self.recognition.known))
+        return len(self.recognition.known) + again - self.unlike - max(0, self.strays - again)
+
+    @property
+    def worth(self) -> tuple[int, bool, int, float]:
+        """What is surest; then what has names, and dates, and the best rows by themselves."""
+        dated = sum(post.published_at is not None for post in self.posts)
+        if self.guess is None:
+            return self.sureness, True, dated, float("inf")
+        return self.sureness, self.guess.has_names, dated, self.guess.score
 
     @property
     def repeated(self) -> int:
@@ -129,11 +143,21 @@ def repair(
     """
     page = Page.of(body, url, content_type, _kept(before), now)
     tried = (_without_foreign(page, each, known) for each in _tried(page, before, known, row))
-    found = sorted(tried, key=lambda each: each.worth, reverse=True)
+    found = _completed(sorted(tried, key=lambda each: each.worth, reverse=True))
+    found[:1] = [_identified(page, before, known, each) for each in found[:1]]
     if refusal := _refusal(page, found, known, shown, row):
         return Repair(refusal=refusal)
-    best = _identified(page, before, known, found[0])
+    best = found[0]
     return Repair(params=best.params, posts=best.posts, recognition=best.recognition, notes=tuple(_notes(before, best)))
+
+
+def _completed(found: list[_Found]) -> list[_Found]:
+    """The same, with rows before the best that are all of its rows and some more of their kind, such as unread ones."""
+    if not found or found[0].guess is None:
+        return found
+    whole = completed(found[0].guess, [each.guess for each in found if each.guess])
+    better = [each for each in found if each.guess is whole and each.sureness >= found[0].sureness]
+    return [*better, *found]
 
 
 def _kept(before: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,27 +173,27 @@ def _kept(before: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tried(page: Page, before: Mapping[str, Any], known: Sequence[KnownPost], row: str) -> Iterator[_Found]:
     """What each definition finds: the old one, one for software that is known, and those for rows around the titles."""
-    for params, score in _definitions(page, before, known, row):
-        if found := _find(page, params, known, score):
+    for params, guess in _definitions(page, before, known, row):
+        if found := _find(page, params, known, guess):
             yield found
             if found.recognition.contradicting > len(found.recognition.known) and "date" in params:
                 # A date, but not that of the posting.
                 undated = {name: value for name, value in params.items() if name != "date"}
-                yield from filter(None, [_find(page, undated, known, score)])
+                yield from filter(None, [_find(page, undated, known, guess)])
 
 
 def _definitions(
     page: Page, before: Mapping[str, Any], known: Sequence[KnownPost], row: str
-) -> Iterator[tuple[Mapping[str, Any], float]]:
+) -> Iterator[tuple[Mapping[str, Any], RowGuess | None]]:
     if not row:
-        yield before, float("inf")
+        yield before, None
     if not row and (
         software := known_listing(page.text, page.root, lambda params: page.read(_joined(page.common, params)))
     ):
-        yield _joined(page.common, software.params), float("inf")
+        yield _joined(page.common, software.params), None
     seen = Seen(page.now, titles=frozenset(title_key(each.title) for each in known))
     for guess in all_guesses(page.root, page.base, seen, only=row):
-        yield _joined(page.common, guess.params), guess.score
+        yield _joined(page.common, guess.params), guess
 
 
 def _joined(kept: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,7 +205,7 @@ def _joined(kept: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]
     return {**kept, **found, **lists}
 
 
-def _find(page: Page, params: Mapping[str, Any], known: Sequence[KnownPost], score: float) -> _Found | None:
+def _find(page: Page, params: Mapping[str, Any], known: Sequence[KnownPost], guess: RowGuess | None) -> _Found | None:
     try:
         read = page.read(params)
     except ParamsError:
@@ -193,7 +217,7 @@ def _find(page: Page, params: Mapping[str, Any], known: Sequence[KnownPost], sco
         read=read,
         recognition=recognise(known, read.posts, page.now),
         rows=compile_selector(str(params["row"])).elements(page.root),
-        score=score,
+        guess=guess,
     )
 
 
@@ -216,7 +240,7 @@ def _refusal(page: Page, found: Sequence[_Found], known: Sequence[KnownPost], sh
 def _too_few(page: Page, best: _Found | None, known: Sequence[KnownPost], row: str) -> str:
     kind = page_kind(page.body, page.url, content_type=page.content_type)
     seen = Seen(page.now, titles=best.titles if best and row else frozenset(title_key(each.title) for each in known))
-    count = len({title_key(seen.text(each)) for each in known_elements(page.root, seen)})
+    count = min(len(known), len({title_key(seen.text(each)) for each in known_elements(page.root, seen)}))
     found = f"{count or 'none'} of the {len(known)} known titles {'is' if count < 2 else 'are'} found "
     found += f"in the rows {row!r}" if row else "on the page"
     if kind and kind.is_other:
@@ -246,15 +270,9 @@ def _around(rows: Iterable[etree._Element]) -> set[etree._Element]:
 
 
 def _may_be_a_box(best: _Found, shown: int) -> bool:
-    in_box = any(is_furniture(each) for each in _around(best.rows[:1]))
+    around = _around(best.rows[:1])
+    in_box = any(is_furniture(each) or each.tag in {"aside", "nav", "footer"} for each in around)
     return len(best.posts) < _BOX * shown or (in_box and 2 * len(best.recognition.known) < shown)
-
-
-def _is_mixed(best: _Found, _shown: int) -> bool:
-    """Whether most posts between the first and the last known one are unknown; pinned ones stand anywhere."""
-    known = best.recognition.known
-    places = [place for place in known if not best.posts[place].pinned] or [*known]
-    return 2 * sum(place in known for place in range(min(places), max(places) + 1)) < max(places) + 1 - min(places)
 
 
 _DOUBTS: Final[tuple[tuple[str, Callable[[_Found, int], bool]], ...]] = (
@@ -264,7 +282,14 @@ _DOUBTS: Final[tuple[tuple[str, Callable[[_Found, int], bool]], ...]] = (
         "hold much that is unlike the known posts: other kinds of addresses, or no date",
         lambda best, _: best.unlike > _UNLIKE * len(best.posts),
     ),
-    ("may be another list, since most posts between the known ones are unknown", _is_mixed),
+    (
+        "may be another list, since many posts between the known ones are unknown",
+        lambda best, _: 2 * best.strays > len(best.recognition.known),
+    ),
+    (
+        "lead nowhere: link_template has to say where",
+        lambda best, _: 2 * sum(post.url == best.params["url"] for post in best.posts) > len(best.posts),
+    ),
 )
 _BY_HAND: Final = "if it is the list all the same, give row and title with `crawlpush sites set`"
 
@@ -276,7 +301,7 @@ def _without_foreign(page: Page, found: _Found, known: Sequence[KnownPost]) -> _
     if not foreign or len(hosts) != 1:
         return found
     skip = [*found.params.get("skip", []), f"link:^https?://(?!{re.escape(hosts.pop())}[/?#])"]
-    return _find(page, {**found.params, "skip": skip}, known, found.score) or found
+    return _find(page, {**found.params, "skip": skip}, known, found.guess) or found
 
 
 def _identified(page: Page, before: Mapping[str, Any], known: Sequence[KnownPost], found: _Found) -> _Found:
@@ -289,9 +314,11 @@ def _identified(page: Page, before: Mapping[str, Any], known: Sequence[KnownPost
     old = {name: before[name] for name in ("id", "ignore_query") if before.get(name)}
     if "id" in old and not str(old["id"]).startswith("re:"):
         del old["id"]
-    if old:
-        variants.append({**params, **old})
-    again = [each for each in (_find(page, each, known, found.score) for each in variants) if each]
+    variants += [{**params, **old}] if old else []
+    if before.get("link_template") and "link_template" not in params:
+        by_script = {name: value for name, value in params.items() if name != "id"}
+        variants += [{**by_script, **old, "link_template": before["link_template"]}]
+    again = [each for each in (_find(page, each, known, found.guess) for each in variants) if each]
     whole = [each for each in again if len(each.recognition.known) == len(found.recognition.known)]
     return max(whole, key=_unchanged, default=replace(found, params=params))
 

@@ -50,6 +50,12 @@ class RowGuess:
     rows: tuple[etree._Element, ...]
 
     @property
+    def has_names(self) -> bool:
+        """Whether its rows are known by a name or kind, and not by their links or their place alone."""
+        row: str = self.params["row"]
+        return not row.startswith("xpath:") and row.count(" > ") < 2
+
+    @property
     def score(self) -> float:
         """How good it is, compared with others on the page."""
         return self.facts.score
@@ -59,7 +65,7 @@ def guess_rows(root: etree._Element, base: str, now: datetime) -> RowGuess | Non
     """The likeliest rows of a page; None where nothing repeats that looks like a list of posts."""
     guesses = all_guesses(root, base, Seen(now))
     best = max(guesses, key=lambda guess: guess.score, default=None)
-    return _completed(best, guesses) if best else None
+    return completed(best, guesses) if best else None
 
 
 def all_guesses(root: etree._Element, base: str, seen: Seen, *, only: str = "") -> list[RowGuess]:
@@ -212,7 +218,7 @@ def _standing(row: etree._Element, title: etree._Element) -> float:
     return standing
 
 
-def _completed(best: RowGuess, guesses: Sequence[RowGuess]) -> RowGuess:
+def completed(best: RowGuess, guesses: Sequence[RowGuess]) -> RowGuess:
     """A guess whose rows are all of the best one's and some more of the same kind, where there is one.
 
     A class that says read, sticky or closed picks some of a board's rows.

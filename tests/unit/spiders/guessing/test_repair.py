@@ -90,6 +90,8 @@ UNDATED = [(title, None) for title, _ in (A, B, C, D)]
         # Another design cuts its titles, or shows them whole.
         ([("Scholarship r...", 5.0), B, C], [("Scholarship round 2 is open", 5.0), B, C], {0: 0, 1: 1, 2: 2}, set()),
         ([("Scholarship round 2 is open", 5.0), B, C], [("Scholarship …", 5.0), B, C], {0: 0, 1: 1, 2: 2}, set()),
+        # A known title with a later date is new above the others, and a date that was read wrongly among them.
+        ([A, B, C, ("식단", 8.0), D], [A, B, ("식단", 1.0), C, D], {0: 0, 1: 1, 3: 2, 4: 4}, set()),
         # "3 weeks ago" is no other date than the day was.
         (
             [("가", 15.0), ("나", 16.0), ("다", 20.0)],
