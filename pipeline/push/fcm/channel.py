@@ -112,6 +112,7 @@ class FCMChannel(LoopChannel):
             data_payload=form.get("data"),
             android_config=form["android"],
             apns_config=form["apns"],
+            webpush_config=form["webpush"],
             dry_run=validate_only,
         )
         return encoded

@@ -19,6 +19,7 @@ from pipeline.push.fcm import http1
 from pipeline.push.fcm.channel import FCMChannel
 from pipeline.push.message import Platform, tag_for_post
 from pipeline.push.outcome import OutcomeKind
+from pipeline.push.payload import fcm_payload
 from tests.support.messages import message
 
 
@@ -50,6 +51,14 @@ def test_each_message_arrives_once_and_outcomes_keep_the_order(fcm, gateway):
     assert {push["tag"] for push in received} == {tag_for_post(7)}
     assert received[0]["title"] == "장학금 안내"
     assert len({outcome.provider_id for outcome in outcomes}) == 300
+
+
+def test_the_whole_form_of_a_message_goes_over_the_wire(fcm):
+    at = message().created_at
+    fcm._clock = SimpleNamespace(now=lambda: at)
+    full = message(url="https://board.example/1", image="https://board.example/1.png", badge=3, data={"a": "b"})
+    for each in (message(), full):
+        assert json.loads(fcm._encode(each, False)) == {"message": fcm_payload(each, at), "validate_only": False}
 
 
 def test_outcomes_keep_the_order_when_answers_differ(fcm, gateway):
