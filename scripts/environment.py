@@ -44,7 +44,7 @@ def main() -> None:
     except SetupError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
-        sys.exit("Stopped. The next start continues from here.")
+        sys.exit("Stopped. The next start finishes it, beginning .venv anew.")
 
 
 @contextmanager
