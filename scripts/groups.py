@@ -38,6 +38,17 @@ def with_subcommands(path: str, command: click.Command) -> Iterator[tuple[str, c
             yield from with_subcommands(f"{path} {name}", each)
 
 
+def leaves(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+    """Every command that does something by itself, as one types it; all of them are imported for it."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from leaves(command, (*path, name))
+        if command and (not isinstance(command, click.Group) or command.invoke_without_command):
+            yield " ".join((*path, name)), command
+
+
 Sections = Mapping[str, Mapping[str, Lazy]]
 """A heading of the help -> the name of a command -> the command."""
 

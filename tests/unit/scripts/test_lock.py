@@ -96,7 +96,7 @@ def imported(*folders: str) -> Iterator[tuple[str, str]]:
                     yield str(path.relative_to(ROOT)), name.partition(".")[0]
 
 
-@pytest.mark.parametrize(("folders", "extras"), [(OURS, ("browser",)), (("tests",), ("test", "browser"))])
+@pytest.mark.parametrize(("folders", "extras"), [(OURS, ("browser", "docs")), (("tests",), ("test", "browser"))])
 def test_what_is_imported_is_declared(
     folders: tuple[str, ...], extras: tuple[str, ...], setup_cfg: configparser.ConfigParser
 ) -> None:

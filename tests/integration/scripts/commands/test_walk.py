@@ -17,12 +17,12 @@ from pipeline import resources
 from pipeline.settings import get_settings
 from scripts.cli import main
 from scripts.examples import EXAMPLES
+from scripts.groups import leaves
 from scripts.json_answers import UNTIL_STOPPED
 from storage.models import Delivery, Device, Notification
 from storage.session import Database
 from tests.support.broker import lead_app_to
 from tests.support.builders import NOW, add_site, add_user, found, stored_posts
-from tests.unit.scripts.test_cli import leaves
 
 Run = Callable[[list[str]], Result]
 HEAVY = ("bench", "drill")
