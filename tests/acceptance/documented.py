@@ -27,6 +27,7 @@ BY_HAND = {
     r"scripts/test\b": "is what runs this test",
     r"\. \.venv/bin/activate": "is for the reader's own shell",
     r"scripts/(lock|audit)\b": "asks the package index",
+    r"scripts/(docs|record)\b": "prepares .venv first: tests/unit/scripts/manual has the rest",
     r"crawlpush bench ": "takes minutes, and measures nothing while tests run",
     r"crawlpush drill\b": "takes minutes: test_drill_command.py runs a short one",
     r"crawlpush status --watch": "runs until it is stopped",
