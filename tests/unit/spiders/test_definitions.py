@@ -24,6 +24,7 @@ url = "http://a.example/"
 schedule = "10m"
 timezone = "Asia/Seoul"
 max_age = "36h"
+edits = "replace"
 allow_private = true
 
 [sites.board.params]
@@ -42,7 +43,7 @@ def test_a_definition_is_read() -> None:
         "Asia/Seoul",
     )
     assert site.params["skip"] == [".ad", r"link:/ads/\d+"]
-    assert site.columns["max_age_s"] == 36 * 3_600
+    assert (site.columns["max_age_s"], site.columns["edits"]) == (36 * 3_600, "replace")
     assert site.columns["robots_exempt_reason"] is None
 
 

@@ -148,7 +148,7 @@ def test_a_change_of_how_a_page_is_read_fetches_it_anew(run: Run, site: Callable
         (("add", "b", "--url", "https://b.test/"), "the parameter row is missing"),
         (("add", "b", *LISTING, "--timezone", "Seoul"), "'Seoul' is not an IANA time zone"),
         (("add", "b", *LISTING, "-p", "rows"), "--param 'rows' is not of the form NAME=VALUE"),
-        (("add", "b", *LISTING, "--schedule", "5 minutes"), "the schedule '5 minutes' has 2 fields"),
+        (("add", "b", *LISTING, "--schedule", "5 apples"), "the schedule '5 apples' has 2 fields"),
         (("add", "board", *LISTING), "a site named 'board' exists already"),
         (("add", "--from", "nowhere"), "there is no ready-made site 'nowhere': there are arxiv-cs-cl"),
         (("set", "nowhere"), "there is no site named 'nowhere'"),
