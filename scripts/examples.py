@@ -4,7 +4,9 @@ from typing import Final
 
 import click
 
-BENCHMARKS = "all api audience crawl digest endtoend fairness fanout gateway growth match memory neighbour notify store"
+BENCHMARKS = (
+    "all api audience crawl digest endtoend fairness fanout gateway growth match memory start neighbour notify store"
+)
 EXAMPLES: Final = {
     "start": "--no-demo",
     "status": "--watch 10",

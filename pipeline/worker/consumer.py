@@ -11,6 +11,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from celery.worker.consumer import consumer as celerys
+from celery.worker.consumer import mingle
 from celery.worker.state import maybe_shutdown
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
@@ -31,6 +32,8 @@ else:
     _Blueprint = _Consumer.Blueprint
 
 CONNECTION_RETRY: str = vars(celerys)["CONNECTION_RETRY"]
+HELLO_S = 0.7
+"""How long a worker that starts waits for answers of others, however many these are; with Celery it is a second."""
 WELL_AFTER_S = 2.0
 """A connection on which nothing went wrong for so long is a good one."""
 
@@ -107,6 +110,17 @@ class Consumer(_Consumer):
     def _while_away(self) -> None:
         maybe_shutdown()
         self._signs.give("its broker")
+
+
+def _hello(_step: Any, consumer: Any) -> dict[str, Any]:
+    """What the other workers know, as Celery's Mingle asks them when a worker starts, but within HELLO_S."""
+    inspect = consumer.app.control.inspect(timeout=HELLO_S, connection=consumer.connection)
+    replies: dict[str, Any] = inspect.hello(consumer.hostname, list(consumer.controller.state.revoked)) or {}
+    replies.pop(consumer.hostname, None)
+    return replies
+
+
+vars(mingle)["Mingle"].send_hello = _hello
 
 
 def _is_news(record: logging.LogRecord) -> bool:

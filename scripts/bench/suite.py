@@ -72,6 +72,7 @@ _TABLE = (
         "95th percentiles of {requests} requests",
     ),
     ("memory", "Memory", "memory", "memory --users 50", "one run"),
+    ("start", "Starting", "start", "start --runs 1", "medians of {runs} runs"),
     ("gateway", "The loopback gateway", "gateway", "gateway --count 500", "one run"),
     ("growth", "Growth", "growth", "growth --quick", "medians of so many runs at each size as `runs` says"),
 )

@@ -114,6 +114,18 @@ TARGETS = (
     ),
     Target("gateway", "fcm_per_s", "FCM messages that the loopback gateway takes", least=5000, unit="/s"),
     Target("gateway", "apns_per_s", "APNs messages that the loopback gateway takes", least=2500, unit="/s"),
+    Target("memory", "together.times_one_worker", "memory of all processes together, forked from one", most=3),
+    Target(
+        "memory", "apart.redis_connections_together", "connections to Redis of the four processes, at rest", most=18
+    ),
+    Target("memory", "one.redis_connections_together", "connections to Redis of a worker of all queues", most=10),
+    Target("start", "help_of_click", "CPU of `crawlpush --help`, beside `import click`", most=2),
+    Target("start", "version_of_click", "CPU of `crawlpush --version`, beside `import click`", most=2),
+    Target("start", "sites_list_of_orm", "CPU of `sites list`, beside `import sqlalchemy.orm`", most=3),
+    *(
+        Target("start", f"ready_s.{name}", f"until a {name} works", most=1.5, unit=" s")
+        for name in ("dispatcher", "notifier")
+    ),
     Target("growth", "crawl.exponent", "exponent of the cost of a crawl, by pages", most=1.05),
     Target("growth", "match.exponent", "exponent of the cost of matching, by readers", most=1.05),
     Target("growth", "fanout.exponent", "exponent of the cost of publishing, by messages", most=1.05),

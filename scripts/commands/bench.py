@@ -185,11 +185,19 @@ def soak(
 
 
 @bench.command()
+@click.option("--runs", type=click.IntRange(1, 100), default=3, show_default=True, help="Of each, by turns.")
+@click.option("--database", type=click.Choice(["sqlite", "postgres"]), default="sqlite", show_default=True)
+@measures("scripts.bench.start:measure_start")
+def start() -> None:
+    """How long commands and processes take to start (Linux)."""
+
+
+@bench.command()
 @click.option("--users", type=click.IntRange(1, 1_000_000), default=2000, show_default=True, help="To be notified.")
 @click.option("--database", type=click.Choice(["sqlite", "postgres"]), default="sqlite", show_default=True)
 @measures("scripts.bench.memory:measure_memory")
 def memory() -> None:
-    """Memory and Redis connections of one process of each type, at rest and while many are notified (Linux)."""
+    """Memory and Redis connections of the processes apart, together and in one, at rest and while many are notified."""
 
 
 @bench.command()

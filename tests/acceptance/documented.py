@@ -24,6 +24,7 @@ RUNS = re.compile(r"crawlpush |celery |\.venv/bin/celery |cd /opt/crawlpush && \
 
 BY_HAND = {
     r"scripts/start\b": "runs until it is stopped: test_start.py starts it",
+    r"crawlpush start\b": "runs until it is stopped: test_together.py starts it",
     r"scripts/test\b": "is what runs this test",
     r"\. \.venv/bin/activate": "is for the reader's own shell",
     r"scripts/(lock|audit)\b": "asks the package index",

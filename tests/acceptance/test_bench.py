@@ -83,6 +83,14 @@ def test_what_the_processes_take() -> None:
     assert figures["together"]["times_one_worker"] <= MOST_TOGETHER < figures["apart"]["times_one_worker"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a process can be told of at a name of no file")
+def test_how_long_a_start_takes() -> None:
+    with bench("start", "--runs", "1") as process:
+        figures = figures_of(process)
+    assert figures["help_of_click"] < figures["sites_list_of_orm"] * 3
+    assert all(0.1 < figures["ready_cpu_s"][name] <= figures["ready_s"][name] * 4 for name in figures["ready_s"])
+
+
 def test_a_soak_that_is_told_to_end_has_its_figures(tmp_path: Path) -> None:
     samples = tmp_path / "samples.jsonl"
     with bench("soak", "--minutes", "30", "--samples", str(samples)) as process:
