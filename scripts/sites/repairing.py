@@ -35,6 +35,10 @@ _NOT_READING = frozenset({"tls", *(each.name for each in fields(RequestParams))}
 """Parameters that say how a page is fetched: what reads it need not know them."""
 
 
+SHOWN = 30
+"""So many posts of a proposal are printed; --json has them all."""
+
+
 class RepairError(CommandError):
     """A definition that is not found again for sure; the message says why, and what to do instead."""
 
@@ -210,11 +214,11 @@ def _show(before: SiteDefinition, found: Proposal, *, count: int, of: int) -> No
     rows = [{"parameter": name, "before": was.get(name), "now": becomes.get(name)} for name in names]
     show_rows(rows, as_json=False, empty="the definition stays as it is", whole=("before", "now"))
     click.echo()
-    show_rows(found.rows, as_json=False, empty="", narrow=("title", "published", "fate"))
+    show_rows(found.rows[:SHOWN], as_json=False, empty="", narrow=("title", "published", "fate"))
+    if len(found.posts) > SHOWN:
+        click.echo(f"and {len(found.posts) - SHOWN} more")
     new = sum(found.new)
-    click.echo(
-        f"\n{count} posts are known, of {of} that the page showed; {new} are new and will be pushed; "
-        f"{len(found.posts) - count - new} are older, or not surely new, and are pushed to nobody"
-    )
+    click.echo(f"\n{count} of these posts are known ({of} were shown before), {new} are new and will be pushed;")
+    click.echo(f"{len(found.posts) - count - new} are older, or not surely new, and are pushed to nobody")
     for note in found.notes:
         click.echo(f"note: {printable(note)}")

@@ -250,8 +250,10 @@ def _groups_of_cut(
 ) -> list[tuple[Sequence[int], Sequence[int]]]:
     """Places and ranks whose titles are the same as far as one of two designs shows them."""
     found = []
+    cut = [other for other in ranks if other.endswith(_CUT)]
     for key in places.keys() - ranks.keys():
-        others = [other for other in ranks if _is_beginning(key, other) or _is_beginning(other, key)]
+        others = [other for other in (ranks if key.endswith(_CUT) else ()) if _is_beginning(key, other)]
+        others += [other for other in cut if _is_beginning(other, key)]
         if there := sorted(rank for other in others for rank in ranks[other]):
             found.append((places[key], there))
     return sorted(found)

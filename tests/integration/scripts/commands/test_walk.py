@@ -109,7 +109,7 @@ def test_what_is_mistyped_is_answered_in_words(run: Run, path: str) -> None:
     # Those that fetch a page start a process each time.
     typed += (
         []
-        if path in {"sites try", "sites add", "crawl"}
+        if path in {"sites try", "sites add", "sites record", "sites repair", "crawl"}
         else [[*(["1"] * len(arguments)), option, value] for option in options for value in STRANGE[:2]]
     )
     for words in typed:
