@@ -10,11 +10,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import anyio.to_thread
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
 
 from pipeline.celery import create_app as create_broker
 from pipeline.locks import open_redis
@@ -93,6 +94,7 @@ def create_app(context: Context) -> FastAPI:
     ):
         app.include_router(router)
     app.mount(ROOT, Pages(context))
+    app.add_route("/", _to_the_pages, include_in_schema=False)
     app.add_middleware(BodyLimit)
     for ours in problems.OURS:
         app.add_exception_handler(ours, problems.of_ours)
@@ -103,6 +105,11 @@ def create_app(context: Context) -> FastAPI:
     app.add_exception_handler(HTTPException, problems.of_http)
     app.add_exception_handler(Exception, problems.of_defect)
     return app
+
+
+async def _to_the_pages(_request: Request) -> RedirectResponse:
+    """Whoever opens the bare address is a person."""
+    return RedirectResponse(f"{ROOT}/")
 
 
 def _as_problems(schema: dict[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ RUNS_SHOWN: Final = 30
 NEXT_SHOWN: Final = 5
 POSTS_SHOWN: Final = 20
 FLOODS_SHOWN: Final = 8
-HELD_SHOWN: Final = 50
+HELD_SHOWN: Final = 30
 """So many titles of all floods that are shown, and so many are looked at for how many people would get them."""
 PHRASES_AT_ONCE: Final = 5_000
 _INTERVAL: Final = re.compile(r"every (?:(\d+) )?(second|minute|hour|day)s?")

@@ -103,6 +103,16 @@ def test_a_link_signs_in_once_even_when_many_use_it_at_once(api: Api) -> None:
     assert sum(r.get("/").status_code == 200 for r in readers) == 1
 
 
+def test_the_bare_address_leads_to_the_pages(api: Api, reader: Reader) -> None:
+    home, ready = (reader.session.get(f"{api.url}{path}", timeout=TIMEOUT_S) for path in ("/", "/readyz"))
+    assert (home.status_code, home.url, "Sign out" in home.text) == (200, f"{api.url}/ops/", True)
+    assert (ready.status_code, ready.history) == (200, [])
+    stranger = requests.get(f"{api.url}/", timeout=TIMEOUT_S)
+    assert (stranger.status_code, "crawlpush web link" in stranger.text) == (401, True)
+    assert requests.post(f"{api.url}/", timeout=TIMEOUT_S).status_code == 405
+    assert "/" not in requests.get(f"{api.url}/openapi.json", timeout=TIMEOUT_S).json()["paths"]
+
+
 def test_an_old_link_and_an_old_session_are_nothing(api: Api, reader: Reader) -> None:
     old = new_link_address(api.context.database, api.url, "minji", now=now() - timedelta(minutes=11))
     answer = Reader(api).post("/sign-in", key=old.rpartition("=")[2])
