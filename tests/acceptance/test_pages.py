@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from pipeline.resources import now
 from scripts.board.server import LISTING_SELECTORS
@@ -17,6 +17,8 @@ from tests.acceptance.installation import Installation, token_of
 from tests.support.api import answers
 from tests.support.chromium import browser, check, open_page  # noqa: F401 - a fixture
 
+MOST_STOPS = 300
+"""The snapshot of a board has a stop for each of its texts."""
 PHRASE = "특강초청"
 """A phrase that stands in none of the board's own posts."""
 HOSTILE = f"{PHRASE} <script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -34,6 +36,27 @@ def sign_in(page: Page, installation: Installation) -> None:
     page.goto(installation.command("web", "link", "--name", "minji").strip())
     page.get_by_role("main").get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+def reach(wanted: Locator) -> None:
+    """Go there by the Tab key alone."""
+    wanted.wait_for()
+    for _ in range(MOST_STOPS):
+        if wanted.evaluate("element => element === document.activeElement"):
+            return
+        wanted.page.keyboard.press("Tab")
+    pytest.fail(f"the Tab key does not come to {wanted}")
+
+
+def press(wanted: Locator, key: str = "Enter") -> None:
+    reach(wanted)
+    wanted.page.keyboard.press(key)
+
+
+def write(wanted: Locator, text: str) -> None:
+    reach(wanted)
+    wanted.page.keyboard.press("ControlOrMeta+a")
+    wanted.page.keyboard.type(text)
 
 
 def reload_until(page: Page, installation: Installation, condition: Callable[[], object], what: str) -> None:
@@ -64,41 +87,40 @@ def test_from_a_board_to_a_phone(sqlite_installation: Installation, browser: Bro
     page.goto(installation.command("web", "link", "--name", "minji").strip())
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
-    page.get_by_role("main").get_by_role("button", name="Sign in").focus()
-    page.keyboard.press("Enter")
+    press(page.get_by_role("main").get_by_role("button", name="Sign in"))
     expect(page.get_by_role("link", name="Now", exact=True)).to_have_attribute("aria-current", "page")
 
     # When they try the board, the posts come out; with another element for the title, other titles do
-    page.get_by_role("link", name="Try").click()
-    page.get_by_label("Address").fill(installation.board.url)
-    page.get_by_role("button", name="Find posts").click()
+    press(page.get_by_role("link", name="Try"))
+    write(page.get_by_label("Address"), installation.board.url)
+    press(page.get_by_role("button", name="Find posts"))
     expect(page.get_by_role("alert")).to_contain_text("private")
-    page.get_by_label("It is on this machine or in a private network").check()
-    page.get_by_role("button", name="Find posts").click()
+    press(page.get_by_label("It is on this machine or in a private network"), "Space")
+    press(page.get_by_role("button", name="Find posts"))
     posts = page.get_by_role("region", name="posts come out").get_by_role("rowheader")
     expect(posts.first).to_be_visible()
     titles = posts.all_inner_texts()
     assert any("처음부터 있던 특강초청" in title for title in titles)
     guessed = page.get_by_label("title", exact=True).input_value()
-    page.get_by_label("title", exact=True).fill(LISTING_SELECTORS["date"])
-    page.get_by_label("link", exact=True).fill(guessed)
-    page.get_by_role("button", name="Read it like this").click()
+    write(page.get_by_label("title", exact=True), LISTING_SELECTORS["date"])
+    write(page.get_by_label("link", exact=True), guessed)
+    press(page.get_by_role("button", name="Read it like this"))
     expect(posts.first).not_to_have_text(titles[0])
     check(page)
-    page.get_by_label("title", exact=True).fill(guessed)
+    write(page.get_by_label("title", exact=True), guessed)
     page.keyboard.press("Enter")
     expect(posts.filter(has_text="처음부터 있던 특강초청")).to_be_visible()
 
     # And when they save it, it is watched, beginning with a silent baseline
-    page.get_by_label("Name").fill("board")
-    page.get_by_role("button", name="Save").click()
+    write(page.get_by_label("Name"), "board")
+    press(page.get_by_role("button", name="Save"))
     expect(page.get_by_role("heading", level=1)).to_contain_text("board")
     reload_until(page, installation, lambda: page.get_by_text("baseline").count(), "the baseline")
     assert installation.sends() == 0
 
     # When a post appears that is meant for them, both phones show it, as a text
     installation.board.add_post(HOSTILE)
-    page.get_by_role("button", name="Crawl now").click()
+    press(page.get_by_role("button", name="Crawl now"))
     expect(page.get_by_role("status")).to_contain_text("is queued")
     expect(phones.get_by_role("heading", name=HOSTILE)).to_have_count(2)
     check(phones)
@@ -116,34 +138,34 @@ def test_from_a_board_to_a_phone(sqlite_installation: Installation, browser: Bro
             session.add(Post(external_id=f"flood-{number}", title=title, first_seen_at=now(), **post))
     page.reload()
     expect(page.get_by_role("link", name="posts are held")).to_be_visible()
-    page.get_by_role("link", name="Held", exact=True).click()
+    press(page.get_by_role("link", name="Held", exact=True))
     typed = page.get_by_label("to release or drop them")
     held = page.locator("ol.titles li")
     check(page)
     count, sends = held.count(), installation.sends()
     assert count > 20
     expect(page.get_by_text(f"They would be {2 * count} notifications.")).to_be_visible()
-    typed.fill(str(count - 1))
-    page.get_by_role("button", name="Release").click()
+    write(typed, str(count - 1))
+    press(page.get_by_role("button", name="Release"))
     expect(page.get_by_role("alert")).to_contain_text(f"{count} posts of board are held")
-    page.get_by_role("link", name="Held", exact=True).click()
-    typed.fill(str(count))
-    page.get_by_role("button", name="Release").click()
+    press(page.get_by_role("link", name="Held", exact=True))
+    write(typed, str(count))
+    press(page.get_by_role("button", name="Release"))
     expect(page.get_by_text("Nothing is held.")).to_be_visible()
     installation.wait_until(lambda: installation.sends() == sends + 2 * count, "the released posts")
     expect(phones.get_by_text("18 older ones below")).to_have_count(2)
 
     # Then a post tells whom it reached, and a person why one did not come
-    page.get_by_role("link", name="Posts", exact=True).click()
-    page.get_by_role("link", name=HOSTILE).click()
+    press(page.get_by_role("link", name="Posts", exact=True))
+    press(page.get_by_role("link", name=HOSTILE))
     outcomes = page.get_by_role("region", name="Phones").get_by_role("rowheader")
     expect(outcomes).to_contain_text(["delivered", "delivered"])
     check(page)
-    page.get_by_label("Why did this person not get it?").fill("sora")
-    page.get_by_role("button", name="Ask").click()
+    write(page.get_by_label("Why did this person not get it?"), "sora")
+    press(page.get_by_role("button", name="Ask"))
     expect(page.get_by_role("status")).to_contain_text("sora got it at")
     check(page)
-    page.get_by_role("link", name="Changes").click()
+    press(page.get_by_role("link", name="Changes"))
     expect(page.get_by_text("crawlpush sites release --yes board")).to_be_visible()
     expect(page.get_by_text("minji").first).to_be_visible()
     check(page)
@@ -152,7 +174,7 @@ def test_from_a_board_to_a_phone(sqlite_installation: Installation, browser: Bro
     check(page)
     page.goto(f"{base}/sites")
     check(page)
-    page.get_by_role("link", name="board", exact=True).click()
+    press(page.get_by_role("link", name="board", exact=True))
     check(page)
 
 

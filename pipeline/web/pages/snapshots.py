@@ -50,6 +50,7 @@ main a:hover,a:focus-visible{outline:2px solid var(--accent)}
 .h{font-weight:600;font-size:1.1em;margin:.4rem 0}.p{margin:.3rem 0}.l{margin:.1rem 0 .1rem .8rem}
 .row{box-shadow:inset 3px 0 var(--accent);border-bottom:1px solid var(--line);padding-left:.6rem}
 .r.row>.c:first-child{padding-left:.6rem}
+@media(max-width:40rem){.t,.g,.r{display:block}.c{display:inline-block;padding-right:.6rem}.row{padding-top:.3rem}}
 .title{background:var(--title);font-weight:600}.date{background:var(--date)}.author{background:var(--author)}
 """
 _HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
