@@ -182,3 +182,26 @@ def test_a_worker_goes_on_after_redis_was_restarted_and_after_it_forgot_everythi
         wait_until(lambda: not unacked(client), "all is acknowledged")
         assert worker.process.poll() is None
         assert worker.terminate() == 0
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("transport", [BULK])
+def test_batches_go_on_after_redis_was_restarted_amid_them(start_worker: StartWorker, tmp_path: Path) -> None:
+    with (
+        RedisProcess(tmp_path, "--appendonly", "yes", "--appendfsync", "always") as server,
+        redis.Redis.from_url(server.url) as client,
+    ):
+        worker = start_worker(server.url, "-l", "WARNING", POOL=POOL, VISIBILITY_S="8")
+        for first, end in ((0, server.vanish), (100, server.kill)):
+            for number in range(first, first + 60):
+                worker.app.send_task("together", (number,))
+            wait_until(lambda first=first: any(n >= first for n in worker.noted("begun")), "it is amid them")  # type: ignore[misc]
+            end()
+            server.start()
+            worker.release()
+            for number in range(first + 60, first + 100):
+                worker.app.send_task("together", (number,))
+            wait_until(lambda first=first: set(worker.noted()) >= set(range(first + 100)), "all", seconds=60)  # type: ignore[misc]
+            wait_until(lambda: not unacked(client) and not client.exists(QUEUE), "all is acknowledged")
+        assert worker.process.poll() is None
+        assert worker.terminate() == 0
