@@ -13,7 +13,7 @@ from celery import Celery
 
 from pipeline.locks import SOCKET_OPTIONS
 from pipeline.worker.plain import Call
-from pipeline.worker.pool import BatchTask
+from pipeline.worker.pool import BatchTask, TaskPool
 from tests.support.broker import QUEUE, transport_name
 
 URL = os.environ.get("TRANSPORT_URL", "redis://127.0.0.1:1/0")
@@ -67,6 +67,15 @@ def note(number: int, seconds: float = 0.0, held: bool = False) -> None:
     _note("done", number)
 
 
+class Pool(TaskPool):
+    """The notifiers' pool, which notes that it is stopped."""
+
+    def on_stop(self) -> None:
+        """See Celery."""
+        (NOTES / "stopping").touch()
+        super().on_stop()
+
+
 class Together(BatchTask):
     """Does `note` for each of the calls that wait together; a negative number fails them all."""
 
@@ -77,7 +86,6 @@ class Together(BatchTask):
         numbers = [call[0] for call in calls if type(call[0]) is int]
         for number in numbers:
             _note("begun", number)
-        time.sleep(0.03)
         while not (NOTES / "released").exists():
             time.sleep(0.02)
         if any(number < 0 for number in numbers):

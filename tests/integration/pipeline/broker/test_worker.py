@@ -1,5 +1,6 @@
 """A real worker on each transport: remote control, a stop amid work, and a Redis that goes away or forgets."""
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,7 +12,7 @@ import redis
 from tests.support.broker import BULK, QUEUE, STOCK, STURDY, unacked, wait_until
 from tests.support.redis_process import RedisProcess
 from tests.support.transport_app import THREADS
-from tests.support.worker import Worker
+from tests.support.worker import STOP_S, Worker
 
 StartWorker = Callable[..., Worker]
 
@@ -86,7 +87,7 @@ def test_a_stop_amid_the_tasks_loses_none_and_repeats_none(
     assert sorted(second.noted()) == list(range(500))
 
 
-POOL = "pipeline.worker.pool:TaskPool"
+POOL = "tests.support.transport_app:Pool"
 
 
 @pytest.mark.parametrize("transport", [BULK])
@@ -131,23 +132,25 @@ def test_what_goes_the_short_way_into_a_batch_is_seen_revoked_counted_and_given_
 
 @pytest.mark.parametrize("transport", [BULK])
 def test_a_stop_amid_batches_loses_none_and_repeats_none(
-    redis_url: str, client: "redis.Redis", start_worker: StartWorker
+    redis_url: str, client: "redis.Redis", start_worker: StartWorker, tmp_path: Path
 ) -> None:
     first = start_worker(redis_url, "-l", "WARNING", POOL=POOL)
-    first.release()
-    for number in range(400):
+    for number in range(40):
         first.app.send_task("together", (number,))
-    wait_until(lambda: len(first.noted()) > 40, "it is amid the batches")
-    assert first.terminate() == 0
+    wait_until(lambda: len(first.noted("begun")) > THREADS, "two batches are under way")
+    first.process.send_signal(signal.SIGTERM)
+    wait_until((tmp_path / "stopping").exists, "it begins nothing any more")
+    first.release()
+    assert first.process.wait(STOP_S) == 0
     done = first.noted()
-    assert len(done) < 400, "the stop came too late to show anything"
+    assert len(done) < 40
     assert unacked(client) == []
     assert sorted(first.noted("begun")) == sorted(done)
 
     second = start_worker(redis_url, "-l", "WARNING", POOL=POOL)
-    wait_until(lambda: len(second.noted()) >= 400 and not unacked(client), "the others are done")
+    wait_until(lambda: len(second.noted()) >= 40 and not unacked(client), "the others are done")
     assert second.terminate() == 0
-    assert sorted(second.noted()) == list(range(400))
+    assert sorted(second.noted()) == list(range(40))
 
 
 def taken(client: "redis.Redis") -> set[int]:
