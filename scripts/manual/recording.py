@@ -25,7 +25,7 @@ from scripts.errors import CommandError
 PICTURE: Final = Path("docs/pictures/terminal.svg")
 COMMANDS: Final = (
     "sites list",
-    'match --title "국가장학금 신청 안내"',
+    'match --site demo --title "국가장학금 신청 안내"',
     "notifications list --limit 8",
     "notifications show 1",
     "status",
