@@ -12,6 +12,7 @@ from pipeline.push.channels import Finding, Level, check_credentials
 from pipeline.setting_layers import env_file
 from pipeline.settings import Settings, SettingsError, get_settings, unknown_names
 from scripts.checks.vendor_clock import check_clock
+from scripts.failures import sentence_of
 from scripts.output import json_option
 
 _COLORS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
@@ -92,9 +93,9 @@ def examine(settings: Settings, checks: Mapping[str, Check]) -> Iterator[tuple[s
             for finding in check(settings):
                 yield name, finding
         except Exception as error:
-            # Only the kind of the error: its text may hold what must not be shown.
-            sentence = f"the check of the {name} could not be made ({type(error).__name__}): please report this"
-            yield name, Finding(level=Level.FAIL, sentence=sentence)
+            # Of a defect only the kind of the error: its text may hold what must not be shown.
+            why = sentence_of(error) or f"{type(error).__name__}: please report this"
+            yield name, Finding(level=Level.FAIL, sentence=f"the check of the {name} could not be made ({why})")
 
 
 def _settings(_settings: Settings) -> Iterator[Finding]:

@@ -124,6 +124,15 @@ def test_a_check_that_breaks_is_a_finding_and_hides_no_other(monkeypatch: pytest
     assert "a secret" not in findings[0][1].sentence
 
 
+def test_a_check_that_may_not_read_a_file_names_it(tmp_path: Path) -> None:
+    def refused(_: object) -> list[object]:
+        raise PermissionError(13, "Permission denied", str(tmp_path))
+
+    ((_, finding),) = doctor.examine(get_settings(), {"disk": refused})  # type: ignore[dict-item]
+    assert f"the check of the disk could not be made ({tmp_path}: Permission denied" in finding.sentence
+    assert "report this" not in finding.sentence
+
+
 def test_a_secret_that_others_may_read_is_found_unless_its_folder_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
