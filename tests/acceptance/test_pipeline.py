@@ -3,6 +3,7 @@
 import os
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import psutil
 import pytest
@@ -91,35 +92,36 @@ def test_each_matched_phone_rings_once_for_each_new_post(installation: Installat
 def test_an_edit_replaces_what_phones_show_and_rings_nobody_though_a_notifier_is_killed(
     installation: Installation,
 ) -> None:
+    wait = partial(installation.wait_until, seconds=300)
     installation.add_board("board", "--schedule", "1h", "--edits", "replace")
     tokens = {}
     for number in range(30):
         installation.add_user(f"reader-{number}", PHRASE, "fcm", "apns")
         tokens |= {token_of(f"reader-{number}", platform): platform for platform in ("fcm", "apns")}
     installation.start()
-    installation.wait_until(lambda: finished_runs(installation) == 1, "the baseline crawl")
+    wait(lambda: finished_runs(installation) == 1, "the baseline crawl")
     post = installation.board.add_post(TITLE)
     make_due(installation)
-    installation.wait_until(lambda: installation.shown() == {(token, TITLE): 1 for token in tokens}, "the first text")
-    installation.wait_until(lambda: statuses(installation) == ["sent"] * 30, "their notifications")
+    wait(lambda: installation.shown() == {(token, TITLE): 1 for token in tokens}, "the first text")
+    wait(lambda: statuses(installation) == ["sent"] * 30, "their notifications")
     rings = installation.sends()
 
     # The answers take their time, so that the notifier is in the middle of it when it dies.
     installation.gateway.set_faults(latency_ms=200, jitter_ms=3000)
     installation.board.edit_post(post["id"], f"{TITLE} (연장)")
     make_due(installation)
-    installation.wait_until(lambda: installation.sends() > rings, "replacements under way")
+    wait(lambda: installation.sends() > rings, "replacements under way")
     installation.kill("notifier")
     installation.gateway.set_faults()
     installation.start("notifier")
     edited = {(token, f"{TITLE} (연장)"): 1 for token in tokens}
-    installation.wait_until(lambda: installation.shown() == edited, "the new text on every phone", seconds=300)
+    wait(lambda: installation.shown() == edited, "the new text on every phone")
 
     def is_over() -> bool:
         with installation.database.reading() as session:
             return not session.scalars(select(Notification.id).where(Notification.to_show.is_not(None))).all()
 
-    installation.wait_until(is_over, "the end of it", seconds=300)
+    wait(is_over, "the end of it")
     assert statuses(installation) == ["sent"] * 30
     silent = [push["message"] for push in installation.gateway.received()][rings:]
     for message in silent:
@@ -129,10 +131,10 @@ def test_an_edit_replaces_what_phones_show_and_rings_nobody_though_a_notifier_is
     assert 60 <= len(silent) <= 120
     sends = installation.sends()
     make_due(installation)
-    installation.wait_until(lambda: finished_runs(installation) == 4, "another crawl")
+    wait(lambda: finished_runs(installation) == 4, "another crawl")
     installation.board.add_post("마지막 특강초청")
     make_due(installation)
-    installation.wait_until(lambda: statuses(installation) == ["sent"] * 60, "the next post")
+    wait(lambda: statuses(installation) == ["sent"] * 60, "the next post")
     assert installation.sends() == sends + 60
 
 
