@@ -54,7 +54,9 @@ def measure_notify(*, count: int, latency_ms: float, database: str, processes: i
     PostgreSQL use for either. lost: notifications that no phone shows. visible_duplicates: what
     phones show more than once.
     """
-    with started(count, latency_ms=latency_ms, database=database, keep=count * 3 * (ROUNDS + 2)) as bench:
+    with started(
+        count, latency_ms=latency_ms, database=database, keep=4 * ROUNDS * count + 10 * WARM + PLAIN_MOST
+    ) as bench:
         bulk, stock = bench.notifier(processes, "bulk"), bench.notifier(processes, "stock")
         beside = bench.beside_floor(processes) if database == "postgres" else {}
         plain = bench.plain(min(count, PLAIN_MOST))
