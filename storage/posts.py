@@ -229,39 +229,6 @@ def advance_fan_out(
     )
 
 
-def split_fan_out(
-    session: Session, post_id: int, *, token: str, after: int, parts: int, users: int, now: datetime
-) -> bool:
-    """Divide what is left after a slice into ranges, and give the post back; False when it was not ours."""
-    cursor = fanout_ranges.SPLIT
-    ours = advance_fan_out(session, post_id, token=token, cursor=cursor, users=users, now=now)
-    if ours:
-        fanout_ranges.split(session, post_id, after=after, parts=parts)
-    return ours
-
-
-def advance_range(
-    session: Session,
-    post_id: int,
-    *,
-    token: str,
-    cursor: int | None,
-    users: int,
-    now: datetime,
-    again: bool,
-) -> bool | None:
-    """As advance_fan_out, for a range; the last one that is served to its end (cursor None) closes the fan-out.
-
-    Returns whether there are ranges left; None when this one was not ours.
-    """
-    is_left = fanout_ranges.end_slice(session, post_id, token=token, cursor=cursor)
-    if is_left:
-        advance_fan_out(session, post_id, token=None, cursor=fanout_ranges.SPLIT, users=users, now=now)
-    elif is_left is not None:
-        finish_fan_out(session, post_id, token=None, users=users, now=now, again=again)
-    return is_left
-
-
 def finish_fan_out(
     session: Session, post_id: int, *, token: str | None, users: int, now: datetime, again: bool = False
 ) -> bool:

@@ -15,7 +15,7 @@ from pipeline.delivery.asking import Timing
 from pipeline.fanout.matcher import Matcher
 from pipeline.fanout.synonyms import NONE, Synonyms
 from pipeline.resources import now
-from storage import notifications, posts, subscriptions
+from storage import notifications, posts, splitting, subscriptions
 from storage.edits import Text
 from storage.fanout_ranges import last_user
 from storage.matching import Hit
@@ -182,14 +182,14 @@ class FanOuts:
         number, users, at = fan_out.post.id, part.matched, now()
         if fan_out.upto is not None:
             cursor = part.cursor if part.more else None
-            left = posts.advance_range(session, number, token=token, cursor=cursor, users=users, now=at, again=again)
+            left = splitting.advance(session, number, token=token, cursor=cursor, users=users, now=at, again=again)
             # One that is not ours any more has a message of its own.
             return SliceEnd.NOTHING if left is None else SliceEnd.MORE if left else SliceEnd.DONE
         if not part.more:
             posts.finish_fan_out(session, number, token=token, users=users, now=at, again=again)
             return SliceEnd.DONE
         if self._is_wide(session, fan_out, part):
-            posts.split_fan_out(session, number, token=token, after=part.cursor, parts=RANGES, users=users, now=at)
+            splitting.split(session, number, token=token, after=part.cursor, parts=RANGES, users=users, now=at)
             return SliceEnd.SPLIT
         posts.advance_fan_out(session, number, token=token, cursor=part.cursor, users=users, now=at)
         return SliceEnd.MORE
