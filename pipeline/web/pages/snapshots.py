@@ -46,7 +46,8 @@ main{padding:.5rem .75rem}
 a{color:inherit;text-decoration:none;unicode-bidi:isolate;border-radius:3px;padding:0 .1em}
 main a:hover,a:focus-visible{outline:2px solid var(--accent)}
 .t{display:table;border-collapse:collapse;width:100%}.g{display:table-row-group}.r{display:table-row}
-.c{display:table-cell;padding:.15rem .5rem .15rem 0;vertical-align:top}
+.c{display:table-cell;padding:.15rem .5rem .15rem 0;vertical-align:top;overflow-wrap:break-word}
+@media(max-width:40em){.t,.g,.r,.c{display:block;width:auto;overflow-wrap:anywhere}}
 .h{font-weight:600;font-size:1.1em;margin:.4rem 0}.p{margin:.3rem 0}.l{margin:.1rem 0 .1rem .8rem}
 .row{box-shadow:inset 3px 0 var(--accent);border-bottom:1px solid var(--line);padding-left:.6rem}
 .r.row>.c:first-child{padding-left:.6rem}
