@@ -9,6 +9,7 @@ from sqlalchemy import (
     String,
     and_,
     delete,
+    exists,
     func,
     select,
 )
@@ -161,6 +162,11 @@ def check_places(*, match_body: bool, title_only: bool) -> None:
     """Raise SubscriptionError for a subscription that would look in the body too, and in the title alone."""
     if match_body and title_only:
         raise SubscriptionError("a subscription looks in the body too, or in the title only: choose one of the two")
+
+
+def some_are_bound(session: Session) -> bool:
+    """Whether anybody has subscribed to one site alone."""
+    return bool(session.scalar(select(exists().where(Subscription.site_id.is_not(None)))))
 
 
 def _count(session: Session, user_id: int) -> int:

@@ -57,12 +57,15 @@ def match(title: str, body: str, site: str | None, at: datetime | None, *, as_js
             "at": at,
             "outcomes": Counter(_reason(waits.get(each.user_id)) for each in matched),
         }
+        some_are_bound = row is None and subscriptions.some_are_bound(session)
     when = [_when(name, zone, waits.get(user_id), as_json=as_json) for user_id, name, zone in sample]
     if as_json:
         record |= {"sample": [name for _, name, _ in sample], "when": when}
     else:
         record["sample"] = when
     show_record(record, as_json=as_json)
+    if some_are_bound:
+        click.echo("subscriptions to one site alone are not counted: --site NAME counts those of a site too", err=True)
 
 
 def _reason(wait: Wait | None) -> str:

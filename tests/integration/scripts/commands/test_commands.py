@@ -258,6 +258,16 @@ def test_match_says_who_would_get_a_post(run: Run) -> None:
     assert answer.items() >= {"users": 1, "phrases": ["장학"], "through": [], "sample": ["minji"]}.items()
 
 
+def test_match_without_a_site_says_whom_it_leaves_out(run: Run, database: Database) -> None:
+    with database.writing() as session:
+        add_site(session)
+    run("users", "add", "minji")
+    assert "are not counted" not in run("match", "--title", "x").output
+    run("subscriptions", "add", "minji", "장학", "--site", "board")
+    assert "--site NAME" in run("match", "--title", "국가장학금").output
+    assert "--site NAME" not in run("match", "--title", "국가장학금", "--site", "board").output
+
+
 def test_match_says_through_which_synonym(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "synonyms.toml"
     monkeypatch.setenv("SYNONYMS_FILE", str(file))
