@@ -194,6 +194,7 @@ def claim(
     ones are passed over, so that two batches never wait for each other.
     everybody: with what is known of all users, also of those who said nothing.
     """
+    session.flush()  # which the connection alone does not
     sqlite, connection = is_sqlite(session), session.connection()
     wanted = as_rows([{"post_id": post_id, "user_id": user_id} for post_id, user_id in keys], sqlite=sqlite)
     moments = {"at": now, "soon": now + TOLERANCE, "until": lease_until}
@@ -247,6 +248,7 @@ _TEXTS = (
 
 def post_texts(session: Session, post_ids: Collection[int]) -> dict[int, PostText]:
     """What messages about the given posts say, by post id."""
+    session.flush()  # which the connection alone does not
     rows = session.connection().execute(_TEXTS, {"posts": list(post_ids)})
     return {
         post_id: PostText(
@@ -332,6 +334,7 @@ def targets(session: Session, notification_ids: Collection[int]) -> list[Target]
 
     Of those that are to replace what is shown: the devices that show an older text.
     """
+    session.flush()  # which the connection alone does not
     statement = _targets(sqlite=is_sqlite(session))
     rows = session.connection().execute(statement, {"claimed": as_values(notification_ids)})
     return [

@@ -56,7 +56,6 @@ class BulkMixin(SturdyMixin):
     _no_ack_queues: frozenset[str] = frozenset()
     # Of which queues how many messages may be unacknowledged; of the others as many as the prefetch count allows.
     windows: Mapping[str, int] = MappingProxyType({})
-    from_transport_options = (*KombuChannel.from_transport_options, "windows")
     _in_window: Mapping[str, str] = MappingProxyType({})
 
     @contextmanager
@@ -215,9 +214,13 @@ class BulkMixin(SturdyMixin):
 class Channel(SharingMixin, BulkMixin, KombuChannel):
     """A channel to one Redis server."""
 
+    from_transport_options = (*KombuChannel.from_transport_options, "windows")
+
 
 class SentinelChannel(BulkMixin, KombuSentinelChannel):
     """A channel to the server that Sentinel names."""
+
+    from_transport_options = (*KombuSentinelChannel.from_transport_options, "windows")
 
 
 class LoopMixin(TransportMixin):

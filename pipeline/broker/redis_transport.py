@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     class KombuChannel:  # noqa: D101
         from_transport_options: tuple[str, ...]
 
-    class KombuSentinelChannel: ...  # noqa: D101
+    class KombuSentinelChannel:  # noqa: D101
+        from_transport_options: tuple[str, ...]
 
     class KombuTransport: ...  # noqa: D101
 

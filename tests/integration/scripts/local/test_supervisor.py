@@ -237,7 +237,8 @@ def test_who_ends_early_too_often_is_told_of_and_not_started_again(tmp_path: Pat
 def test_a_stop_in_a_hurry_waits_for_nobody(
     supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "HURRY_S", 0.1)
+    # Time enough for a dump of its memory, where the machine keeps one.
+    monkeypatch.setattr(module, "HURRY_S", 60.0)
     supervisor.start_command("worker", unshelled(STUBBORN.replace("print(1", "print('ready'"), tmp_path))
     assert wait_until(lambda: starts(supervisor, "worker") == 1, 20)
     # SIGQUIT ends it, as it would make a worker drop what it does.
