@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from storage.clock import TOLERANCE
 from storage.deferring import Person, persons
-from storage.dialect import is_sqlite
+from storage.dialect import connection_of, is_sqlite
 from storage.json_table import as_rows, as_values, given_values, table_of, values_of
 from storage.models import Delivery, Device, Keyword, Notification, Post, Site, User
 from storage.notifications import Key
@@ -194,8 +194,7 @@ def claim(
     ones are passed over, so that two batches never wait for each other.
     everybody: with what is known of all users, also of those who said nothing.
     """
-    session.flush()  # which the connection alone does not
-    sqlite, connection = is_sqlite(session), session.connection()
+    sqlite, connection = is_sqlite(session), connection_of(session)
     wanted = as_rows([{"post_id": post_id, "user_id": user_id} for post_id, user_id in keys], sqlite=sqlite)
     moments = {"at": now, "soon": now + TOLERANCE, "until": lease_until}
     claimed = connection.scalars(_claim(sqlite=sqlite), {"wanted": wanted, "by": token, **moments}).all()
@@ -248,8 +247,7 @@ _TEXTS = (
 
 def post_texts(session: Session, post_ids: Collection[int]) -> dict[int, PostText]:
     """What messages about the given posts say, by post id."""
-    session.flush()  # which the connection alone does not
-    rows = session.connection().execute(_TEXTS, {"posts": list(post_ids)})
+    rows = connection_of(session).execute(_TEXTS, {"posts": list(post_ids)})
     return {
         post_id: PostText(
             id=post_id,
@@ -334,9 +332,8 @@ def targets(session: Session, notification_ids: Collection[int]) -> list[Target]
 
     Of those that are to replace what is shown: the devices that show an older text.
     """
-    session.flush()  # which the connection alone does not
     statement = _targets(sqlite=is_sqlite(session))
-    rows = session.connection().execute(statement, {"claimed": as_values(notification_ids)})
+    rows = connection_of(session).execute(statement, {"claimed": as_values(notification_ids)})
     return [
         Target(
             notification_id=notification_id,

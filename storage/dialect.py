@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -13,6 +13,15 @@ Insert = postgresql.Insert | sqlite_dialect.Insert
 def is_sqlite(session: Session) -> bool:
     """Whether the session talks to SQLite."""
     return session.get_bind().dialect.name == "sqlite"
+
+
+def connection_of(session: Session) -> Connection:
+    """The session's connection, for statements without the ORM. What the session has not written yet is written first.
+
+    The connection by itself does not see to that.
+    """
+    session.flush()
+    return session.connection()
 
 
 def insert(session: Session, table: type[DeclarativeBase] | Table) -> Any:

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Select, bindparam, case, func, or_, select, u
 from sqlalchemy.orm import Session
 
 from storage import stories
-from storage.dialect import is_sqlite
+from storage.dialect import connection_of, is_sqlite
 from storage.json_table import as_rows, as_values, given_values, insert_rows, table_of, values_of
 from storage.models import Delivery, Device, Notification
 
@@ -123,7 +123,7 @@ def record(
 
     The outcomes of one whose lease went to somebody else are dropped: they are that one's to record.
     """
-    sqlite, connection = is_sqlite(session), session.connection()
+    sqlite, connection = is_sqlite(session), connection_of(session)
     ours = set(connection.scalars(_ours(sqlite=sqlite), {"ids": as_values(n.id for n in notifications), "by": token}))
     rows = [d for d in deliveries if d.notification_id in ours]
     if rows:
@@ -143,7 +143,7 @@ def _record_final(session: Session, ours: Sequence[NotificationRecord], now: dat
     for notification in ours:
         groups[notification.status, notification.reason].append(notification.id)
     for (status, reason), ids in groups.items():
-        session.connection().execute(
+        connection_of(session).execute(
             _final(sqlite=is_sqlite(session)),
             {
                 "ids": as_values(ids),
@@ -158,7 +158,7 @@ def _record_final(session: Session, ours: Sequence[NotificationRecord], now: dat
 def _record_pending(session: Session, ours: Sequence[NotificationRecord]) -> None:
     if not ours:
         return
-    session.connection().execute(
+    connection_of(session).execute(
         update(Notification)
         .where(Notification.id == bindparam("key"))
         .values(
