@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 from redis import Redis
 
 from pipeline.resources import now
@@ -20,9 +20,9 @@ from storage.models import CrawlRun, Post, Site
 from storage.session import Database
 from storage.sites import Validator
 from tests.support.builders import add_site, found, stored_posts
+from tests.support.cli import Run, runner
 
 LISTING = ("--url", "https://board.test/list", "--row", "tr", "--no-check")
-Run = Callable[..., Result]
 
 
 @pytest.fixture
@@ -31,12 +31,7 @@ def run(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("DATABASE_URL", sqlite_url)
     get_settings.cache_clear()
 
-    def run(*arguments: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(main, ["sites", *arguments])
-        assert result.exit_code == code, result.output
-        return result
-
-    return run
+    return runner("sites")
 
 
 @pytest.fixture

@@ -1,19 +1,16 @@
 """`sites record`, `check` and `try --save`: pages that are kept as files, and replayed without network or database."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from click.testing import CliRunner, Result
 
 from pipeline import resources
 from pipeline.settings import get_settings
 from scripts.board.process import BoardProcess
-from scripts.cli import main
-
-Run = Callable[..., Result]
+from tests.support.cli import Run, runner
 
 
 @pytest.fixture
@@ -25,12 +22,7 @@ def run(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run
     for cached in (get_settings, resources.database):
         cached.cache_clear()
 
-    def run(*arguments: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(main, ["sites", *arguments])
-        assert result.exit_code == code, result.output
-        return result
-
-    return run
+    return runner("sites")
 
 
 @pytest.fixture

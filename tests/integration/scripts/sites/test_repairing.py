@@ -1,27 +1,24 @@
 """`sites repair` through real crawls: a board before, its redesign, the repair, and what the crawls after push."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from sqlalchemy import select
 
 from pipeline import resources
 from pipeline.settings import get_settings
 from pipeline.tasks import crawl as crawl_tasks
-from scripts.cli import main
 from storage import sites
 from storage.models import Post
 from storage.session import Database
 from tests.support.broker import lead_app_to
 from tests.support.builders import add_site
+from tests.support.cli import Run, runner
 from tests.support.faulty_site import FaultySite, faulty_site, response
 from tests.support.redesigns import Case, case
-
-Run = Callable[..., Result]
 
 
 @pytest.fixture
@@ -33,12 +30,7 @@ def run(sqlite_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Run
         cached.cache_clear()
     lead_app_to(monkeypatch, redis_url)
 
-    def run(*arguments: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(main, arguments)
-        assert result.exit_code == code, result.output
-        return result
-
-    return run
+    return runner()
 
 
 @pytest.fixture
