@@ -1,12 +1,15 @@
 """Which messages a bulk reader has not acknowledged: the part of `bulk_transport.py` that gives and takes back."""
 
+import json
 from collections import deque
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
 from kombu.transport import virtual
 
 from pipeline.broker import redis_transport
+from pipeline.broker.take_script import ACKNOWLEDGE
 
 ACK_MAX = 200
 ACK_DELAY_S = 0.01
@@ -34,10 +37,21 @@ class QoS(redis_transport.QoS):
         else:
             super().append(message, delivery_tag)
 
+    def hold(self, tags: Collection[str]) -> None:
+        """Count as unacknowledged what a script has noted as such."""
+        self.noted.difference_update(tags)
+        self._flush()
+        # kombu asks for nothing but the tags, here as in its own transport for Redis.
+        self._delivered.update(dict.fromkeys(tags))
+
     def ack(self, delivery_tag: str) -> None:
         """Acknowledge a message, together with others that come soon; its place in the prefetch count is free then."""
+        self.ack_all((delivery_tag,))
+
+    def ack_all(self, tags: Collection[str]) -> None:
+        """Acknowledge messages, as ack() does."""
         is_first = not self._acknowledged
-        self._acknowledged.append(delivery_tag)
+        self._acknowledged.extend(tags)
         if len(self._acknowledged) >= ACK_MAX:
             self.channel.flush()
         elif is_first:
@@ -52,8 +66,7 @@ class QoS(redis_transport.QoS):
         if not tags:
             return
         try:
-            with self.channel.conn_or_acquire() as client, client.pipeline() as pipe:
-                pipe.zrem(self.unacked_index_key, *tags).hdel(self.unacked_key, *tags).execute()
+            self.channel.run(ACKNOWLEDGE, [self.unacked_key, self.unacked_index_key], [json.dumps(tags)])
         except BaseException:
             self._acknowledged.extend(tags)
             raise
@@ -62,7 +75,8 @@ class QoS(redis_transport.QoS):
     def forget(self, *tags: str) -> None:
         """Free the places of messages in the prefetch count; one that is forgotten is no longer on its way either."""
         self.noted.difference_update(tags)
-        super().forget(*tags)
+        # One that was never counted (no_ack) must not look like one more free place.
+        self._dirty.update([tag for tag in tags if tag in self._delivered])
 
     def restore_unacked(self, client: Any = None) -> None:
         """Give back what is not acknowledged: not what is, even where Redis could not be told so yet."""

@@ -10,13 +10,13 @@ It is built upon `pipeline/broker/redis_transport.py`, and leans on the inside o
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from queue import Empty
 from time import monotonic, time
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, NamedTuple, Protocol
 
 from kombu.utils.json import loads
 from kombu.utils.scheduling import priority_cycle
@@ -25,6 +25,7 @@ from redis.exceptions import RedisError
 from typing_extensions import override
 
 from pipeline.broker.bulk_acks import ACK_DELAY_S, ACK_RETRY_S, QoS
+from pipeline.broker.forms import Form, Forms
 from pipeline.broker.redis_transport import (
     UNREADABLE_KEPT,
     UNREADABLE_SUFFIX,
@@ -37,7 +38,7 @@ from pipeline.broker.redis_transport import (
     TransportMixin,
     transport_of,
 )
-from pipeline.broker.take_script import TAKE
+from pipeline.broker.take_script import ACKNOWLEDGE, TAKE
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,31 @@ TAKE_MAX = 200
 """Most messages that one script looks at: more would make the other clients of Redis wait for it."""
 LOOK_S = 0.25
 """How long an idle consumer waits at one list before it looks at its other ones (queues, priorities)."""
+
+
+Taken = tuple[str, str, bytes]
+"""A message that was taken: its queue, its delivery tag, and itself."""
+
+
+class RawMessage(NamedTuple):
+    """A message as it stands in Redis."""
+
+    channel: "BulkMixin"
+    taken: Taken
+    form: Form
+    id: str
+    body: bytes
+
+    def message(self) -> Any:
+        """The same as kombu makes of it."""
+        return self.channel.Message(loads(self.taken[2]), channel=self.channel)
+
+
+class Lane(Protocol):
+    """Takes the messages of one task, many at once."""
+
+    def take(self, messages: Sequence[RawMessage]) -> Sequence[RawMessage]:
+        """Hold what can be done without anything that kombu or Celery does for one; the others are returned."""
 
 
 class BulkMixin(SturdyMixin):
@@ -57,6 +83,13 @@ class BulkMixin(SturdyMixin):
     # Of which queues how many messages may be unacknowledged; of the others as many as the prefetch count allows.
     windows: Mapping[str, int] = MappingProxyType({})
     _in_window: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # By the task: put here by whoever consumes, once it has seen a message of this channel.
+        self.lanes: dict[str, Lane] = {}
+        self._forms = Forms()
+        self._is_refused = False
+        super().__init__(*args, **kwargs)
 
     @contextmanager
     def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
@@ -95,9 +128,13 @@ class BulkMixin(SturdyMixin):
             self.qos.flush()
         except (*self.connection_errors, RedisError) as error:
             # Whoever waits for messages finds out as well that the connection is gone, and makes a new one.
-            logger.warning("acknowledgements not sent", extra={"fields": {"error": type(error).__name__}})
+            if not self._is_refused:
+                logger.warning("acknowledgements not sent", extra={"fields": {"error": type(error).__name__}})
+            self._is_refused = True
             if self._loop is not None:
                 self.flush_soon(ACK_RETRY_S)
+        else:
+            self._is_refused = False
 
     def _brpop_start(self, timeout: float | None = None) -> None:
         """Wait at a list without taking anything.
@@ -122,7 +159,7 @@ class BulkMixin(SturdyMixin):
             raise Empty
         allowed = self.qos.can_consume_max_estimate()
         taken = self._take_with_windows(TAKE_MAX if allowed is None else allowed)
-        for queue, tag, raw in taken:
+        for queue, tag, raw in self._short_way(taken):
             self._deliver_taken(queue, tag, raw)
         if not taken:
             if self._loop is None:
@@ -142,16 +179,41 @@ class BulkMixin(SturdyMixin):
         # What was acknowledged is dirty until kombu clears both up.
         return tag in self.qos._delivered and tag not in self.qos._dirty
 
-    def _take_with_windows(self, allowed: int) -> list[tuple[str, str, bytes]]:
+    def _take_with_windows(self, allowed: int) -> list[Taken]:
         queues = self._queue_cycle.consume(len(self.active_queues))
         if not self.windows:
             return self._take(queues, allowed)
         self._in_window = {tag: queue for tag, queue in self._in_window.items() if self._is_held(tag)}
-        found: list[tuple[str, str, bytes]] = []
+        found: list[Taken] = []
         for queue in (queue for queue in queues if queue in self.windows):
             found += self._take([queue], self._room(queue, allowed - len(found)))
         self._in_window |= {tag: queue for queue, tag, _ in found}
         return found + self._take([queue for queue in queues if queue not in self.windows], allowed - len(found))
+
+    def _short_way(self, taken: Sequence[Taken]) -> Sequence[Taken]:
+        """Hand to the lanes what they take as it stands in Redis; what is left goes kombu's way."""
+        if not self.lanes:
+            return taken
+        left: list[Taken] = []
+        lots: dict[str, list[RawMessage]] = {}
+        for each in taken:
+            known = None if each[0] in self._no_ack_queues else self._forms.read(each[2])
+            task = known and known.form.headers.get("task")
+            if known is not None and type(task) is str and task in self.lanes and each[0] in self.connection._callbacks:
+                lots.setdefault(task, []).append(RawMessage(self, each, *known))
+            else:
+                left.append(each)
+        for task, lot in lots.items():
+            left += [message.taken for message in self.lanes[task].take(lot)]
+        return left
+
+    def hold(self, tags: Collection[str]) -> None:
+        """Count messages as unacknowledged that a lane has taken."""
+        self.qos.hold(tags)
+
+    def acknowledge(self, tags: Collection[str]) -> None:
+        """Acknowledge messages that a lane has taken."""
+        self.qos.ack_all(tags)
 
     def _deliver_taken(self, queue: str, tag: str, raw: bytes) -> None:
         if self._deliver_raw(queue, raw, tag) and queue in self._no_ack_queues:
@@ -176,7 +238,7 @@ class BulkMixin(SturdyMixin):
             return message
         return None
 
-    def _take(self, queues: Sequence[str], count: int) -> list[tuple[str, str, bytes]]:
+    def _take(self, queues: Sequence[str], count: int) -> list[Taken]:
         """Take up to so many messages from these queues and note them as unacknowledged, in one step on the server.
 
         Returns the queue, the delivery tag and the bytes of each.
@@ -188,27 +250,31 @@ class BulkMixin(SturdyMixin):
         groups = [pri if in_turn else place for place, (_, pri) in enumerate(sources)]
         asides = [self.global_keyprefix + queue + UNREADABLE_SUFFIX for queue, _ in sources]
         keys = [self.unacked_key, self.unacked_index_key, *(self._q_for_pri(*source) for source in sources)]
-        unreadable, *found = self._take_script(
-            keys=[self.global_keyprefix + key for key in keys],
-            args=[min(count, TAKE_MAX), TAKE_MAX, time(), UNREADABLE_KEPT, *chain(*zip(groups, asides, strict=True))],
+        unreadable, numbers, found = self.run(
+            TAKE,
+            keys,
+            [min(count, TAKE_MAX), TAKE_MAX, time(), UNREADABLE_KEPT, *chain(*zip(groups, asides, strict=True))],
         )
         if unreadable:
             logger.error(
                 "set aside what is no message", extra={"fields": {"count": unreadable, "queues": ",".join(queues)}}
             )
-        taken = [
-            (sources[place][0], tag.decode(), raw)
-            for place, tag, raw in zip(found[::3], found[1::3], found[2::3], strict=True)
-        ]
-        self.qos.noted.update(tag for _, tag, _ in taken)
+        taken, at = [], 0
+        each = map(int, numbers.split(b",") if numbers else ())
+        for place, tag_size, size in zip(each, each, each, strict=True):
+            begin = at + tag_size
+            taken.append((sources[place][0], found[at:begin].decode(), found[begin : begin + size]))
+            at = begin + size
+        self.qos.noted.update([tag for _, tag, _ in taken])
         return taken
 
-    def _take_script(self, keys: Sequence[str], args: Sequence[Any]) -> list[Any]:
+    def run(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        """Run a script on the server."""
         # Not the client of conn_or_acquire(): with a global prefix, that one adds it to a script's first key alone.
         if self._bulk_client is None or self._bulk_client.connection_pool is not self.pool:
             self._bulk_client = Redis(connection_pool=self.pool)
-            self._script = self._bulk_client.register_script(TAKE)
-        return cast(list[Any], self._script(keys=keys, args=args))
+            self._scripts = {text: self._bulk_client.register_script(text) for text in (TAKE, ACKNOWLEDGE)}
+        return self._scripts[script](keys=[self.global_keyprefix + key for key in keys], args=arguments)
 
 
 class Channel(SharingMixin, BulkMixin, KombuChannel):

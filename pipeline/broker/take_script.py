@@ -1,11 +1,15 @@
-"""The script that takes messages from Redis and notes them as unacknowledged, in one step for all other clients."""
+"""The scripts that take messages from Redis and acknowledge them, each in one step for all other clients.
+
+Hundreds at once go to and fro as one string: what redis-py does for each string costs more than to cut one into pieces.
+"""
 
 TAKE = """
 -- KEYS: the hash and the index of unacknowledged messages, then the lists to take from, the most urgent first.
 -- ARGV: how many to take, how many to look at, the time, how many of what cannot be read are kept; then for each list
 -- the number of its group (lists of one group are taken from in turn) and the list for what cannot be read.
--- Returns the number of what could not be read; then, for each that was taken, its list's place, its tag, and itself.
-local wanted, looks, taken = tonumber(ARGV[1]), tonumber(ARGV[2]), {0}
+-- Returns the number of what could not be read; for each that was taken its list's place, the length of its tag and its
+-- own length, all with commas between; and all tags and messages, with nothing between.
+local wanted, looks, unreadable, numbers, taken = tonumber(ARGV[1]), tonumber(ARGV[2]), 0, {}, {}
 local function group(place) return ARGV[2 * place - 1] end
 local function take(place)
     local raw = redis.call('RPOP', KEYS[place])
@@ -20,15 +24,14 @@ local function take(place)
         local aside = ARGV[2 * place]
         redis.call('LPUSH', aside, raw)
         redis.call('LTRIM', aside, 0, tonumber(ARGV[4]) - 1)
-        taken[1] = taken[1] + 1
+        unreadable = unreadable + 1
         return true
     end
     redis.call('ZADD', KEYS[2], ARGV[3], tag)
     redis.call('HSET', KEYS[1], tag,
         '[' .. raw .. ', ' .. cjson.encode(info.exchange) .. ', ' .. cjson.encode(info.routing_key) .. ']')
-    taken[#taken + 1] = place - 3
-    taken[#taken + 1] = tag
-    taken[#taken + 1] = raw
+    numbers[#numbers + 1] = (place - 3) .. ',' .. #tag .. ',' .. #raw
+    taken[#taken + 1] = tag .. raw
     wanted = wanted - 1
     return true
 end
@@ -45,5 +48,15 @@ while first <= #KEYS do
     end
     first = last + 1
 end
-return taken
+return {unreadable, table.concat(numbers, ','), table.concat(taken)}
+"""
+
+ACKNOWLEDGE = """
+-- KEYS: the hash and the index of unacknowledged messages. ARGV: the tags of those that are done, as a list in JSON.
+local tags = cjson.decode(ARGV[1])
+for first = 1, #tags, 1000 do
+    local last = math.min(first + 999, #tags)
+    redis.call('ZREM', KEYS[2], unpack(tags, first, last))
+    redis.call('HDEL', KEYS[1], unpack(tags, first, last))
+end
 """

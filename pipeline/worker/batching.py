@@ -1,10 +1,10 @@
-"""Items that come one at a time, done in batches by a few threads. Knows neither tasks nor storage."""
+"""Items that come one or more at a time, done in batches by a few threads. Knows neither tasks nor storage."""
 
 import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 logger = logging.getLogger(__name__)
@@ -34,18 +34,20 @@ class Gatherer(Generic[T]):
         self._linger_s = linger_s
         self._count = threads
         self._name = name
-        self._queue: queue.SimpleQueue[T | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Sequence[T]] = queue.SimpleQueue()
+        # What came with the last batch and had no room in it.
+        self._rest: Sequence[T] = ()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         # One thread gathers at a time: two that gather side by side would each get half a batch.
         self._gathering = threading.Lock()
         self._closed = False
 
-    def put(self, item: T) -> None:
-        """Hand an item in; after close() it is dropped."""
+    def put(self, items: Sequence[T]) -> None:
+        """Hand items in, one or more; after close() they are dropped."""
         if not self._threads:
             self._start()
-        self._queue.put(item)
+        self._queue.put(items)
 
     def close(self, timeout_s: float | None = None) -> bool:
         """Drop what waits, finish the batches under way, and end the threads. Returns False when time was up first."""
@@ -53,7 +55,7 @@ class Gatherer(Generic[T]):
             self._closed = True
             threads = list(self._threads)
         for _ in threads:
-            self._queue.put(None)
+            self._queue.put(())
         end = None if timeout_s is None else time.monotonic() + timeout_s
         for thread in threads:
             thread.join(None if end is None else max(end - time.monotonic(), 0.0))
@@ -84,16 +86,17 @@ class Gatherer(Generic[T]):
                 logger.exception("batch failed", extra={"fields": {"batch": self._name, "count": len(batch)}})
 
     def _gather(self) -> list[T]:
-        """Wait for an item, then a little for more."""
+        """Wait for items, then a little for more."""
         batch: list[T] = []
-        item = self._queue.get()
+        items, self._rest = self._rest or self._queue.get(), ()
         end = time.monotonic() + self._linger_s
-        while item is not None:
-            batch.append(item)
+        while items:
+            batch += items
             if len(batch) >= self._max_batch:
                 break
             try:
-                item = self._queue.get(timeout=max(end - time.monotonic(), 0.0))
+                items = self._queue.get(timeout=max(end - time.monotonic(), 0.0))
             except queue.Empty:
                 break
-        return batch
+        self._rest = batch[self._max_batch :]
+        return batch[: self._max_batch]

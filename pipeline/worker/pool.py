@@ -20,7 +20,7 @@ from celery.concurrency.thread import TaskPool as ThreadPool
 from celery.worker.strategy import default
 
 from pipeline.worker.batching import Gatherer
-from pipeline.worker.plain import Call, Lane, Plain
+from pipeline.worker.plain import Call, Lane, Plain, begun
 
 if TYPE_CHECKING:
     _Task = Task[..., Any]
@@ -49,21 +49,21 @@ class BatchTask(_Task):
         """
         raise NotImplementedError
 
-    def do_together(self, calls: Sequence[Call]) -> None:
-        """Do the calls now; the bodies that run in this thread from here on find their outcomes."""
+    def do_together(self, calls: Sequence[Call]) -> Mapping[Call, object]:
+        """Do the calls now, and return what came of each; the bodies that run in this thread from here on find it too.
+
+        Nothing came of any where that failed: then the bodies raise what it raised.
+        """
         try:
-            self._done.outcomes = self.do(calls)
+            outcomes = self._done.outcomes = self.do(calls)
         except Exception as error:
             self._done.outcomes = _Failed(error, error.__traceback__)
+            return {}
+        return outcomes
 
     def forget(self) -> None:
         """End what do_together() began."""
         self._done.outcomes = {}
-
-    def is_done(self, call: Call) -> bool:
-        """Whether something came of a call among those that were done together."""
-        outcomes = getattr(self._done, "outcomes", {})
-        return not isinstance(outcomes, _Failed) and call in outcomes
 
     def outcome(self, *call: Any) -> object:
         """What came of a call. One that was not done with others, as in other pools, is done now."""
@@ -128,7 +128,7 @@ class TaskPool(ThreadPool):
         gatherer = self._gatherers.get(args[0]) if args else None
         if gatherer is None:
             return super().apply_async(target, args, kwargs, **options)
-        gatherer.put(_Job(target, args or (), options["callback"], options["accept_callback"]))
+        gatherer.put([_Job(target, args or (), options["callback"], options["accept_callback"])])
         return None
 
     def on_stop(self) -> None:
@@ -146,17 +146,19 @@ def strategy(task: BatchTask, app: Any, consumer: Any) -> Any:
     )
 
 
-def _run(task: BatchTask, jobs: "Sequence[_Job | Plain]") -> None:
-    begun = [job for job in jobs if job.begin()]
-    task.do_together([call for job in begun if (call := job.call) is not None])
+def _run(task: BatchTask, batch: "Sequence[_Job | Plain]") -> None:
+    jobs = [each for each in batch if isinstance(each, _Job) and each.begin()]
+    plains = begun([each for each in batch if isinstance(each, Plain)])
+    calls = [call for job in jobs if (call := job.call) is not None]
+    outcomes = task.do_together([*calls, *(plain.call for plain in plains)])
     try:
-        if done := [job for job in begun if isinstance(job, Plain) and task.is_done(job.call)]:
+        if done := [plain for plain in plains if plain.call in outcomes]:
             done[0].lane.acknowledge(done)
-        for job in begun:
-            if isinstance(job, _Job):
-                _survived(apply_target, job.target, job.args, {}, job.callback)
-            elif not task.is_done(job.call):
-                job.lane.long_way(job)
+        for plain in plains:
+            if plain.call not in outcomes:
+                plain.lane.long_way(plain)
+        for job in jobs:
+            _survived(apply_target, job.target, job.args, {}, job.callback)
     finally:
         task.forget()
 

@@ -100,7 +100,8 @@ def test_acknowledgements_survive_a_redis_that_is_away_for_a_moment(
             def refuse(*_: object) -> None:
                 raise redis.ConnectionError("away")
 
-            away.setattr(channel, "conn_or_acquire", refuse)
+            for way in ("conn_or_acquire", "run"):
+                away.setattr(channel, way, refuse)
             reader.messages[0].ack()
             channel.flush()
             channel.close()

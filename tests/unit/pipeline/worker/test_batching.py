@@ -59,7 +59,7 @@ def hold(gatherer, recorder):
     """Hold a thread in a batch, so that what comes now waits together."""
     recorder.entered.clear()
     recorder.go_on.clear()
-    gatherer.put("first")
+    gatherer.put(["first"])
     assert recorder.entered.wait(WAIT_S)
 
 
@@ -75,32 +75,33 @@ def test_what_waits_goes_together(make, recorder):
     hold(gatherer, recorder)
 
     for number in range(100):
-        gatherer.put(number)
+        gatherer.put([number])
     recorder.go_on.set()
     recorder.wait_for(101)
 
     assert recorder.batches == [["first"], list(range(100))]
 
 
-def test_a_batch_has_a_largest_size(make, recorder):
+@pytest.mark.parametrize("step", [1, 25, 100])
+def test_a_batch_has_a_largest_size(make, recorder, step):
     gatherer = make(max_batch=40)
     hold(gatherer, recorder)
 
-    for number in range(100):
-        gatherer.put(number)
+    for first in range(0, 100, step):
+        gatherer.put(list(range(first, first + step)))
     recorder.go_on.set()
     recorder.wait_for(101)
 
-    assert [len(batch) for batch in recorder.batches] == [1, 40, 40, 20]
+    assert recorder.batches == [["first"], list(range(40)), list(range(40, 80)), list(range(80, 100))]
 
 
 @pytest.mark.parametrize("item", ["bad", "exit"])
 def test_a_batch_that_raises_is_logged_and_ends_no_thread(make, recorder, item, caplog):
     gatherer = make()
-    gatherer.put(item)
+    gatherer.put([item])
     recorder.wait_for(1)
 
-    gatherer.put("later")
+    gatherer.put(["later"])
     recorder.wait_for(2)
 
     assert "batch failed" in caplog.text
@@ -109,7 +110,7 @@ def test_a_batch_that_raises_is_logged_and_ends_no_thread(make, recorder, item, 
 def test_closing_finishes_the_batch_under_way_and_drops_what_waits(make, recorder):
     gatherer = make()
     hold(gatherer, recorder)
-    gatherer.put("second")
+    gatherer.put(["second"])
     closing = threading.Thread(target=gatherer.close)
     closing.start()
     # The thread that closes waits for the batch from here on.
@@ -118,7 +119,7 @@ def test_closing_finishes_the_batch_under_way_and_drops_what_waits(make, recorde
     recorder.go_on.set()
     closing.join(WAIT_S)
 
-    gatherer.put("third")
+    gatherer.put(["third"])
 
     assert not closing.is_alive()
     assert recorder.batches == [["first"]]
@@ -136,7 +137,7 @@ def test_two_batches_are_under_way_at_once(make, recorder):
     hold(gatherer, recorder)
     recorder.entered.clear()
 
-    gatherer.put("second")
+    gatherer.put(["second"])
 
     assert recorder.entered.wait(WAIT_S)
     recorder.go_on.set()
@@ -146,7 +147,7 @@ def test_two_batches_are_under_way_at_once(make, recorder):
 
 def test_of_what_many_threads_hand_in_nothing_is_lost_or_done_twice(make, recorder):
     gatherer = make(threads=2)
-    threads = [threading.Thread(target=gatherer.put, args=(number,)) for number in range(100)]
+    threads = [threading.Thread(target=gatherer.put, args=([number],)) for number in range(100)]
     for thread in threads:
         thread.start()
     for thread in threads:
