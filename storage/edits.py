@@ -17,11 +17,15 @@ from typing import Any, NamedTuple
 from sqlalchemy import and_, case, or_, select, update
 from sqlalchemy.orm import Session
 
-from storage.dialect import insert
+from storage.dialect import connection_of, insert
 from storage.models import CrawlRun, Post, PostEdit, Site
+from storage.replacing import SEVERAL
 
 _HAD_READERS = ("ready", "done", "silent")
-"""Fan-out states in which an edit counts. Before, all readers are found by the new text; dropped is dropped."""
+"""Fan-out states in which an edit counts. Before, all readers are found by the new text; dropped is dropped.
+
+It counts too in a post that is held for an earlier edit: others have the post already.
+"""
 SEEN_MOST = 20
 """So many findings are remembered of a post whose text goes to and fro."""
 
@@ -62,6 +66,9 @@ def _locked(session: Session, post_ids: Collection[int]) -> Sequence[Post]:
 
 
 def _note(session: Session, posts: Sequence[Post], new: Mapping[int, Text], *, expected: bool) -> None:
+    held = [post.id for post in posts if post.fanout == "held"]
+    fanning = select(PostEdit.post_id).where(PostEdit.post_id.in_(held), PostEdit.fanning)
+    held_again = set(session.scalars(fanning)) if held else set()
     changed = [
         {
             "post_id": post.id,
@@ -71,7 +78,7 @@ def _note(session: Session, posts: Sequence[Post], new: Mapping[int, Text], *, e
             "expected": expected,
         }
         for post in posts
-        if post.fanout in _HAD_READERS and text_of(post) != new[post.id]
+        if (post.fanout in _HAD_READERS or post.id in held_again) and text_of(post) != new[post.id]
     ]
     if not changed:
         return
@@ -79,7 +86,7 @@ def _note(session: Session, posts: Sequence[Post], new: Mapping[int, Text], *, e
     session.execute(counted.execution_options(synchronize_session=False))
     statement = insert(session, PostEdit)
     is_idle = and_(~PostEdit.changed, ~PostEdit.fanning)
-    session.connection().execute(
+    connection_of(session).execute(
         statement.on_conflict_do_update(
             index_elements=[PostEdit.post_id],
             set_={
@@ -88,6 +95,8 @@ def _note(session: Session, posts: Sequence[Post], new: Mapping[int, Text], *, e
                     for name in ("title", "body")
                 },
                 "changed": True,
+                # What was sent since the last look shows the text between.
+                "shown": case((PostEdit.changed, SEVERAL), else_=PostEdit.shown),
                 "expected": or_(is_idle, PostEdit.expected) & statement.excluded.expected,
             },
         ),
@@ -185,8 +194,15 @@ def drop(session: Session, post_ids: Collection[int]) -> None:
     session.flush()
 
 
-def end(session: Session, post_id: int) -> None:
-    """Note that an edit's new readers are served. If the post was edited again meanwhile, that is still to be done."""
-    again = update(PostEdit).where(PostEdit.post_id == post_id, PostEdit.changed).values(fanning=False)
-    if session.scalar(again.returning(PostEdit.post_id)) is None:
-        drop(session, [post_id])
+def end(session: Session, post_ids: Collection[int]) -> None:
+    """Note that the new readers of edits are served, or not to be. A post that was edited again is to be looked at."""
+    again = update(PostEdit).where(PostEdit.post_id.in_(post_ids), PostEdit.changed).values(fanning=False)
+    drop(session, set(post_ids).difference(session.scalars(again.returning(PostEdit.post_id))))
+
+
+def begin_anew(session: Session, post: Post) -> None:
+    """Note that all readers of a locked post are found anew; what phones show is still to be looked at."""
+    anew = {"title": post.title, "body": post.body, "fanning": False, "shown": SEVERAL}
+    edited = update(PostEdit).where(PostEdit.post_id == post.id, PostEdit.changed).values(anew)
+    if session.scalar(edited.returning(PostEdit.post_id)) is None:
+        drop(session, [post.id])

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage import edits, fanout_ranges
-from storage.dialect import insert
+from storage.dialect import connection_of, insert
 from storage.edits import Text
 from storage.errors import StorageError
 from storage.models import CrawlRun, Post, PostEdit, Site
@@ -87,7 +87,7 @@ def store_batch(
     edited = [p for key, p in batch.items() if key in known and known[key].content_hash != p.content_hash]
     if edited:
         edits.note(session, {known[post.external_id].id: (post.title, post.body) for post in edited})
-        session.connection().execute(
+        connection_of(session).execute(
             update(Post)
             .where(Post.site_id == site_id, Post.external_id == bindparam("key"))
             # The text of the post's own page is not given up for the list's.
@@ -119,7 +119,7 @@ def _insert(
 ) -> dict[str, int]:
     statement = insert(session, Post).on_conflict_do_nothing(index_elements=[Post.site_id, Post.external_id])
     # The rows as parameters, not as .values(): so the statement is compiled once, whatever a batch's size.
-    inserted = session.connection().execute(
+    inserted = connection_of(session).execute(
         statement.returning(Post.external_id, Post.id),
         [
             {
@@ -245,7 +245,7 @@ def finish_fan_out(
         matched_users=Post.matched_users + users,
     )
     if ours and again:
-        edits.end(session, post_id)
+        edits.end(session, [post_id])
     return ours
 
 
@@ -301,7 +301,8 @@ def runs_with_undecided_posts(session: Session) -> list[int]:
 def settle(session: Session, site_id: int, *, now: datetime, release: bool) -> list[int]:
     """Release a site's held posts to their readers, or drop them; returns the ids of the posts.
 
-    What was held for its edit alone had its readers before: when that is dropped, it is as it was.
+    What was held for its edit alone had its readers before: when that is dropped, it is as it was, and a later edit
+    is looked at by itself.
     """
     is_edit = select(PostEdit.post_id).where(PostEdit.fanning)
     settled = list(
@@ -317,7 +318,7 @@ def settle(session: Session, site_id: int, *, now: datetime, release: bool) -> l
         )
     )
     if not release:
-        edits.drop(session, settled)
+        edits.end(session, settled)
     return settled
 
 
@@ -373,7 +374,7 @@ def reopen_fan_out(session: Session, post_id: int, *, now: datetime) -> None:
     """Make a post's fan-out begin anew. Raises UnknownPostError."""
     post, _ = by_id(session, post_id)
     session.refresh(post, with_for_update=True)
-    edits.drop(session, [post_id])
+    edits.begin_anew(session, post)
     post.fanout, post.fanout_cursor, post.matched_users = "ready", 0, 0
     post.fanout_token = post.fanout_lease_until = None
     post.fanout_enqueued_at = now

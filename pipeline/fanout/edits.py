@@ -76,12 +76,12 @@ def look_at_edits(database: Database, matchers: MatcherCache, *, at: datetime | 
 
 def _mark_replaced(database: Database, at: datetime) -> None:
     with database.reading() as session:
-        post_ids = replacing.planned(session, now=at, limit=AT_ONCE)
-    for post_id in post_ids:
+        planned = replacing.planned(session, now=at, limit=AT_ONCE)
+    for post_id, version in planned:
         after: int | None = 0
         while after is not None:
             with database.writing() as session:
-                after = replacing.mark(session, post_id, after=after, limit=MARKED, now=at)
+                after = replacing.mark(session, post_id, version=version, after=after, limit=MARKED, now=at)
 
 
 def _judge(session: Session, matcher: Matcher, batch: Sequence[Edited], at: datetime) -> list[int]:
@@ -122,6 +122,7 @@ def _plan_replacements(session: Session, batch: Sequence[Edited], at: datetime) 
         unexpected = sum(not edited.expected for edited, _ in found)
         if unexpected and is_flood(unexpected, shown=edits.shown(session, site_id)):
             logger.warning("edits replace nothing", extra={"fields": {"site_id": site_id, "posts": unexpected}})
+            replacing.leave(session, [edited.post_id for edited, _ in found])
             continue
         for edited, digest in found:
             when, times = edited.replace_at, list(edited.replaced)

@@ -173,7 +173,7 @@ QUERIES: dict[str, Callable[[Session], object]] = {
     "a page and what it misses": lambda s: leaving.page(s, 3, range(2, 900, 50)),
     "posts that are back": lambda s: leaving.count(s, 3, shown_ids=[52], missed=[102], now=NOW),
     "what is to be replaced": lambda s: replacing.planned(s, now=NOW, limit=200),
-    "mark what is to be replaced": lambda s: replacing.mark(s, 5, after=3, limit=200, now=NOW),
+    "mark what is to be replaced": lambda s: replacing.mark(s, 5, version=2, after=3, limit=200, now=NOW),
     "due to be replaced": lambda s: notifications.due(s, now=NOW, lost_before=NOW, limit=100, replacing=True),
     "edited posts": lambda s: edits.waiting(s, now=NOW, limit=200),
     "matched and asked": lambda s: matching.matching_users(s, HIT, after=100, upto=300, timed=True),

@@ -1,6 +1,6 @@
 """The loopback gateway, channels to it, and stories, on both databases."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from storage.matching import Hit
 from storage.models import User
 from storage.notifications import Key
 from storage.session import Database
+from tests.integration.pipeline.delivery.edited_board import Board, of_all
 from tests.integration.pipeline.delivery.story import Story, StoryFor, token_of
 from tests.support.builders import add_site, found, stored_posts, subscribe
 
@@ -81,3 +82,14 @@ def _user(session: Any, name: str, platforms: Sequence[str]) -> Any:
             session, user.id, platform=platform, token=token_of(name, platform), environment=None, now=now()
         )
     return user
+
+
+@pytest.fixture
+def board(database: Database) -> Callable[..., Board]:
+    def make(**site: Any) -> Board:
+        board = Board(database, ttl_s=10 * 86_400, **site)
+        board.crawl("A")
+        assert board.push() == of_all("A")
+        return board
+
+    return make

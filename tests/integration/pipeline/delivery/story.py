@@ -73,9 +73,14 @@ class Scripted:
     def __init__(self, *answers: Outcome) -> None:
         self.answers = list(answers)
         self.sent: list[Message] = []
+        # Happens while the first messages are under way.
+        self.meanwhile: Callable[[], object] | None = None
 
     def send(self, messages: Sequence[Message], deadline_s: float, *, validate_only: bool = False) -> list[Outcome]:
         self.sent += messages
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
         return [self.answers.pop(0) if self.answers else DELIVERED for _ in messages]
 
     def close(self) -> None:
@@ -84,6 +89,7 @@ class Scripted:
 
 DELIVERED = Outcome(kind=OutcomeKind.DELIVERED, answered=True)
 REFUSED = Outcome(kind=OutcomeKind.CHANNEL_DOWN, code="UNAUTHENTICATED", detail="no", answered=True)
+BUSY = Outcome(kind=OutcomeKind.RETRY, code="503", answered=True)
 MISMATCH = Outcome(kind=OutcomeKind.TOKEN_DEAD, code="SENDER_ID_MISMATCH", detail="no", answered=True)
 NOT_SET_UP = Outcome(kind=OutcomeKind.CHANNEL_DOWN, code="not_configured", detail="set FCM_SERVICE_ACCOUNT_FILE")
 

@@ -11,18 +11,16 @@ from sqlalchemy import select, update
 from pipeline.basics.preferences import Preferences
 from pipeline.delivery.asking import Timing
 from pipeline.delivery.batch import Deliveries
-from pipeline.push.outcome import Outcome, OutcomeKind
 from pipeline.resources import now
 from storage import digests, notifications, overview, pauses, sites, users
 from storage.matching import Hit
 from storage.models import Delivery, Device, Digest, Notification, Post, Site, Subscription, User
 from storage.notifications import Key
 from storage.session import Database
-from tests.integration.pipeline.delivery.story import Scripted, over
+from tests.integration.pipeline.delivery.story import BUSY, Scripted, over
 from tests.support.builders import add_site, add_user, found, stored_posts, subscribe
 
 LATER = timedelta(hours=1)
-BUSY = Outcome(kind=OutcomeKind.RETRY, code="503", answered=True)
 
 
 @dataclass

@@ -1,125 +1,25 @@
 """Edits that replace what phones show: silently, each device once for an edit, whatever dies, on both databases."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import event, update
 
-from pipeline.delivery.batch import Deliveries
-from pipeline.fanout.edits import REPLACED_MOST, look_at_edits
-from pipeline.fanout.slices import FanOuts, FanOutSettings, SliceEnd
+from pipeline.fanout.edits import REPLACED_MOST
 from pipeline.push.outcome import Outcome, OutcomeKind
 from pipeline.resources import now
-from pipeline.upkeep.sweeping import Broker, send_replacements
 from storage import inbox, pauses, users
-from storage.models import ChannelState, Delivery, Device, Notification, Post, PostEdit, Site, User
-from storage.notifications import Key
+from storage.models import ChannelState, Delivery, Device, Notification, Post, Site, User
 from storage.pauses import Scope
 from storage.session import Database
-from tests.integration.pipeline.delivery.story import DELIVERED, REFUSED, Scripted, over
-from tests.support.builders import add_site, closed_run, found, subscribe
+from tests.integration.pipeline.delivery.edited_board import Board, of_all
+from tests.integration.pipeline.delivery.story import BUSY, DELIVERED, REFUSED
+from tests.support.builders import subscribe
 
-BUSY = Outcome(kind=OutcomeKind.RETRY, code="503", answered=True)
 DEAD = Outcome(kind=OutcomeKind.TOKEN_DEAD, code="UNREGISTERED", answered=True)
 A_DAY = timedelta(days=1, minutes=1)
-
-
-class Board:
-    """A site whose edits replace what phones show, two readers with three phones, and processes whose turns we take."""
-
-    def __init__(self, database: Database, **site: Any) -> None:
-        self.database, self.fcm = database, Scripted()
-        with database.writing() as session:
-            self.site_id = add_site(session, **{"edits": "replace", **site}).id
-            for name, phones in {"minji": 2, "jun": 1}.items():
-                user = users.add(session, name, timezone="UTC", now=now())
-                for number in range(phones):
-                    users.register_device(
-                        session, user.id, platform="fcm", token=f"{name}-{number}", environment=None, now=now()
-                    )
-                subscribe(session, user, None, site_id=self.site_id)
-        self.sent: list[Key] = []
-        self.deliveries = Deliveries(database, over(self.fcm), lease_s=20.0)
-        settings = FanOutSettings(slice_users=10, queue_max=1000, lease_s=60)
-        self._fan_outs = FanOuts(database, settings, queue_length=lambda: 0, publish=self.sent.extend)
-        self._broker = Broker(
-            publish=lambda _, keys: self.sent.extend((key[0], key[1]) for key in keys),
-            oldest=lambda _: [],
-            empty_at=lambda _: None,
-            length=lambda _: 0,
-            notify_queue_max=100,
-        )
-
-    def crawl(self, *titles: str, **values: Any) -> None:
-        with self.database.writing() as session:
-            site = session.get_one(Site, self.site_id)
-            seen = [found(number, title, **values) for number, title in enumerate(titles)]
-            closed_run(session, site, seen, fanout="ready", now=now())
-        self._serve()
-
-    def _serve(self) -> None:
-        with self.database.reading() as session:
-            ready = session.scalars(select(Post.id).where(Post.fanout == "ready")).all()
-        for post in ready:
-            while self._fan_outs.next_slice(post) is SliceEnd.MORE:
-                pass
-
-    def look(self) -> None:
-        look_at_edits(self.database, self._fan_outs.matchers)
-        self._serve()
-
-    def push(self, *answers: Outcome) -> list[tuple[str, str]]:
-        """Deliver what there is a message for or is due; token and title of what was sent."""
-        send_replacements(self.database, self._broker)
-        self.fcm.answers, self.fcm.sent = list(answers), []
-        keys, self.sent[:] = list(self.sent), []
-        if keys:
-            self.deliveries.deliver(keys)
-        return sorted((message.token, message.title) for message in self.fcm.sent)
-
-    def edit(self, *titles: str, **values: Any) -> list[tuple[str, str]]:
-        """Crawl an edit, look at it, and send what that leads to."""
-        self.crawl(*titles, **values)
-        self.look()
-        return self.push()
-
-    def rows(self, table: Any) -> Sequence[Any]:
-        with self.database.reading() as session:
-            return session.scalars(select(table)).all()
-
-    def change(self, table: Any, **values: Any) -> None:
-        with self.database.writing() as session:
-            session.execute(update(table).values(**values))
-
-    def later(self, span: timedelta) -> None:
-        """What was, was so much earlier."""
-        with self.database.writing() as session:
-            for row in session.scalars(select(PostEdit)):
-                row.replaced = [at - int(span.total_seconds()) for at in row.replaced]
-                row.replace_at = row.replace_at and row.replace_at - span
-            for each in session.scalars(select(Notification)):
-                each.next_attempt_at -= span
-                each.lease_until = each.lease_until and each.lease_until - span
-            for delivery in session.scalars(select(Delivery).where(Delivery.next_attempt_at.is_not(None))):
-                assert delivery.next_attempt_at is not None
-                delivery.next_attempt_at -= span
-
-
-def of_all(title: str) -> list[tuple[str, str]]:
-    return [(token, title) for token in ("jun-0", "minji-0", "minji-1")]
-
-
-@pytest.fixture
-def board(database: Database) -> Callable[..., Board]:
-    def make(**site: Any) -> Board:
-        board = Board(database, ttl_s=10 * 86_400, **site)
-        board.crawl("A")
-        assert board.push() == of_all("A")
-        return board
-
-    return make
 
 
 def test_an_edit_replaces_what_phones_show_and_nobody_is_rung(board: Callable[..., Board]) -> None:
@@ -302,8 +202,44 @@ class KilledError(BaseException):
     """The process is gone."""
 
 
-def test_a_kill_between_any_two_statements_loses_no_text_and_shows_none_twice(board: Callable[..., Board]) -> None:
-    here, number, kills = board(), 0, 0
+Round = tuple[str, Callable[[], object]]
+"""Which text everybody is to show in the end, and what brings that about."""
+
+
+def shown_already(here: Board, number: int) -> Round:
+    here.crawl(f"text {number}")
+
+    def go() -> None:
+        here.look()
+        here.push()
+
+    return f"text {number}", go
+
+
+def under_way(here: Board, number: int) -> Round:
+    here.crawl(f"old {number}", first=number + 1)
+    here.fcm.meanwhile = lambda: here.rewrite(f"text {number}", first=number + 1)
+    return f"text {number}", lambda: here.push() + here.push()
+
+
+def held_back(here: Board, number: int) -> Round:
+    here.want(preferences={"quiet": [{"start": "00:00", "end": "23:59"}]})
+    here.crawl(f"old {number}", first=number + 1)
+    here.crawl(f"text {number}", first=number + 1)
+
+    def go() -> None:
+        here.look()
+        here.want(preferences=None)
+        here.tick()
+
+    return f"text {number}", go
+
+
+@pytest.mark.parametrize("story", [shown_already, under_way, held_back])
+def test_a_kill_between_any_two_statements_loses_no_text_and_shows_none_twice(
+    board: Callable[..., Board], story: Callable[[Board, int], Round]
+) -> None:
+    here, number, kills, left = board(), 0, 0, 10**9
 
     def die(*_: object) -> None:
         nonlocal left
@@ -311,34 +247,34 @@ def test_a_kill_between_any_two_statements_loses_no_text_and_shows_none_twice(bo
         if left < 0:
             raise KilledError
 
-    left = 10**9
     event.listen(here.database.engine, "before_cursor_execute", die)
-    for allowed in range(60):
+    for allowed in range(90):
         here.later(A_DAY)
-        text, left, seen = f"text {allowed}", 10**9, []
-        here.crawl(text)
+        (text, go), seen = story(here, allowed), []
         left = allowed
         try:
-            here.look()
-            here.push()
+            go()
         except KilledError:
             kills += 1
         seen += here.fcm.sent
         left = 10**9
-        # The lease ends, and the sweep sends again for what has no message any more.
-        for _ in range(2):
+        here.fcm.meanwhile = None
+        # The lease ends, the crawl comes again, and the sweep sends again for what has no message any more.
+        here.crawl(text, first=0 if story is shown_already else allowed + 1)
+        here.want(preferences=None)
+        for _ in range(3):
             here.later(timedelta(minutes=1))
             here.look()
-            here.change(Notification, enqueued_at=None)
-            here.push()
+            here.tick(lost_before=now())
             seen += here.fcm.sent
-        tokens = sorted(message.token for message in seen if message.title == text)
-        assert set(tokens) == {"jun-0", "minji-0", "minji-1"}
+        for token in ("jun-0", "minji-0", "minji-1"):
+            titles = [message.title for message in seen if message.token == token]
+            assert titles.count(text) >= 1
+            assert set(titles[titles.index(text) :]) == {text}
         # What was in flight goes again, and replaces itself; whatever was recorded does not.
-        number += len(tokens) > 3
+        number += sum(message.title == text for message in seen) > 3
         if not kills or kills <= allowed:
             break
     event.remove(here.database.engine, "before_cursor_execute", die)
     assert kills >= 15
-    assert {message.sound for message in here.fcm.sent} <= {None}
     assert number <= 8
