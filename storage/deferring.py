@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Row, and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from storage.dialect import connection_of
 from storage.json_table import given, given_values, insert_from
 from storage.models import PACES, Digest, Notification, Post, Site, Subscription, User
 from storage.types import UTCDateTime
@@ -211,7 +212,7 @@ def retime(session: Session, waits: Mapping[int, Wait]) -> None:
     rows = [{"key": number, **_columns(wait)} for number, wait in sorted(waits.items())]
     if rows:
         names = [name for name in rows[0] if name != "key"]
-        session.connection().execute(
+        connection_of(session).execute(
             update(Notification)
             .where(Notification.id == bindparam("key"))
             .values({name: bindparam(name) for name in names}),

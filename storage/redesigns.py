@@ -12,7 +12,7 @@ from sqlalchemy import String, cast, literal, select, update
 from sqlalchemy.orm import Session
 
 from storage import edits, showings
-from storage.dialect import insert
+from storage.dialect import connection_of, insert
 from storage.errors import StorageError
 from storage.models import CrawlRun, Post, Showing, Site
 from storage.posts import FoundPost
@@ -147,4 +147,4 @@ def _store_silent(session: Session, site_id: int, found: Sequence[FoundPost], no
     ]
     if rows:
         statement = insert(session, Post).on_conflict_do_nothing(index_elements=[Post.site_id, Post.external_id])
-        session.connection().execute(statement, rows)
+        connection_of(session).execute(statement, rows)
