@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from pipeline.basics.once import Once
 from pipeline.settings import SettingsError, get_settings
 from storage import clock
 from storage.clock import Clock
@@ -13,13 +14,13 @@ if TYPE_CHECKING:
     from redis import Redis
 
 
-@lru_cache(maxsize=1)
+@Once
 def database() -> Database:
     """The database of this process."""
     return Database(get_settings().database)
 
 
-@lru_cache(maxsize=1)
+@Once
 def redis() -> "Redis":
     """The Redis client of this process; its connections are pooled, so threads share it."""
     # Here: most commands need the database alone.

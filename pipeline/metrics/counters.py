@@ -12,12 +12,12 @@ import threading
 from collections import Counter as Tally
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import lru_cache
 
 from redis import Redis
 from redis.exceptions import RedisError
 
 from pipeline import resources
+from pipeline.basics.once import Once
 from pipeline.metrics.catalogue import Counter, Histogram
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ def _field(*parts: str) -> str:
     return json.dumps(parts)
 
 
-@lru_cache(maxsize=1)
+@Once
 def counters() -> Counters:
     """The counters of this process, with the thread that writes them."""
     made = Counters(resources.redis)

@@ -5,12 +5,12 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 from celery import signals
 
 from pipeline import resources
+from pipeline.basics.once import Once
 from pipeline.basics.text import last_line
 from pipeline.broker.publish import PublishError, publish_many
 from pipeline.celery import CRAWL_QUEUE, app
@@ -46,7 +46,7 @@ def _warn_without_contact(sender: Any, **_: object) -> None:
         logger.warning("no contact in the User-Agent", extra={"fields": {"error": sentence}})
 
 
-@lru_cache(maxsize=1)
+@Once
 def _crawler() -> crawler.Crawler:
     return crawler.Crawler(get_settings(), resources.database(), resources.redis())
 

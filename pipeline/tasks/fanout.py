@@ -1,9 +1,9 @@
 """The fan-out task: one slice of a post's readers at a time, taking turns with other posts."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 from pipeline import resources
+from pipeline.basics.once import Once
 from pipeline.broker.publish import publish_many, queue_length
 from pipeline.celery import FANOUT_LEASE_S, NOTIFY_QUEUE, app
 from pipeline.delivery.asking import timing_of
@@ -19,7 +19,7 @@ WAIT_S = 0.2
 """How long a fan-out waits when the notify queue is full."""
 
 
-@lru_cache(maxsize=1)
+@Once
 def _fan_outs() -> FanOuts:
     settings = get_settings()
     return FanOuts(

@@ -1,15 +1,12 @@
 """The notify task: one user and one post. Those that wait in a process are delivered together."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from importlib import import_module
 from typing import Any
-
-from celery import signals
 
 from pipeline import resources
 from pipeline.basics.ids import are_ids
-from pipeline.celery import NOTIFY_LEASE_S, NOTIFY_QUEUE, app
+from pipeline.basics.once import Once
+from pipeline.celery import NOTIFY_LEASE_S, app
 from pipeline.delivery.asking import timing_of
 from pipeline.delivery.batch import Deliveries
 from pipeline.delivery.push_config import push_config
@@ -26,14 +23,7 @@ from storage import digests
 from storage.notifications import Key
 
 
-@signals.worker_init.connect
-def _load_channels(sender: Any, **_: object) -> None:
-    """Load the vendors' libraries where they are used: 15 MB that no dispatcher or crawler needs."""
-    if NOTIFY_QUEUE in sender.app.amqp.queues.consume_from:
-        import_module("pipeline.push.channels")
-
-
-@lru_cache(maxsize=1)
+@Once
 def _deliveries() -> Deliveries:
     from pipeline.push.channels import build_channels
 

@@ -6,7 +6,7 @@ import sys
 import uvicorn
 
 from pipeline import locks, logs, sentry, startup
-from pipeline.basics import readiness
+from pipeline.basics import memory, readiness
 from pipeline.errors import PipelineError
 from pipeline.settings import Settings, get_settings
 from pipeline.web.app import create_app, open_context
@@ -70,6 +70,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 def main() -> None:
     """Serve, or end with a sentence."""
+    memory.one_arena()
     try:
         run(get_settings())
     except PipelineError as error:

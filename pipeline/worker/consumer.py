@@ -6,8 +6,10 @@ Redis that became a replica, is full, cannot save, or still loads its data.
 
 import atexit
 import logging
+import threading
 import time
 import warnings
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from celery.worker.consumer import consumer as celerys
@@ -17,6 +19,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from pipeline import signs
+from pipeline.celery import NOTIFY_QUEUE
 from pipeline.outage import LONGEST_WAIT_S, Outage
 from pipeline.settings import get_settings
 
@@ -115,9 +118,18 @@ class Consumer(_Consumer):
 def _hello(_step: Any, consumer: Any) -> dict[str, Any]:
     """What the other workers know, as Celery's Mingle asks them when a worker starts, but within HELLO_S."""
     inspect = consumer.app.control.inspect(timeout=HELLO_S, connection=consumer.connection)
+    loading = threading.Thread(target=_load_channels, args=(consumer.app,), name="load-channels", daemon=True)
+    loading.start()
     replies: dict[str, Any] = inspect.hello(consumer.hostname, list(consumer.controller.state.revoked)) or {}
+    loading.join()
     replies.pop(consumer.hostname, None)
     return replies
+
+
+def _load_channels(app: Any) -> None:
+    """Load the vendors' libraries where they are used, while nothing else is done: 15 MB that only notifiers need."""
+    if NOTIFY_QUEUE in app.amqp.queues.consume_from:
+        import_module("pipeline.push.channels")
 
 
 vars(mingle)["Mingle"].send_hello = _hello

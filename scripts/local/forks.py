@@ -24,7 +24,7 @@ from typing import IO, NoReturn
 
 from sqlalchemy.orm import configure_mappers
 
-from pipeline.basics import prctl, readiness
+from pipeline.basics import memory, prctl, readiness
 from scripts.errors import CommandError
 from scripts.local.shielded import end_with_parent
 from scripts.local.signals import STOP_SIGNALS
@@ -82,6 +82,7 @@ def preload(commands: Collection[str]) -> None:
     """
     from spiders.child import preload as crawls
 
+    memory.one_arena()
     try:
         # First: once the APNs client has made its h2 importable, Twisted would take it.
         crawls.load()
@@ -90,11 +91,9 @@ def preload(commands: Collection[str]) -> None:
     for module in {_module(command) for command in commands}:
         for name in (module, *SHARED.get(module, ())):
             importlib.import_module(name)
-    from pipeline.celery import app
     from pipeline.worker import launch
 
-    launch.commands()
-    app.loader.import_default_modules()
+    app, _ = launch.load()
     app.finalize()
     configure_mappers()
     if (count := _threads()) > 1:

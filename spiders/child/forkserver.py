@@ -25,7 +25,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
-from pipeline.basics import prctl
+from pipeline.basics import memory, prctl
 from spiders.child import isolation, preload
 
 _SERVE: Final = 1
@@ -41,6 +41,7 @@ def main(descriptor: int, loaded: Mapping[str, object] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     prctl.set_name("forkserver")
+    memory.one_arena()
     control = socket.socket(fileno=descriptor)
     try:
         loaded = preload.load() if loaded is None else loaded

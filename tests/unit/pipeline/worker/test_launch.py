@@ -8,9 +8,26 @@ import pytest
 LOADED = """
 import sys
 from pipeline.worker import launch
-launch.commands()
-launch.app.loader.import_default_modules()
+launch.load()
 import celery.apps.beat, celery.apps.worker
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+HELLO = """
+import sys, time
+from types import SimpleNamespace as Some
+from pipeline.worker import consumer
+
+def hello(*_):
+    "Answers come when what is to be loaded is, or when nothing is."
+    until = time.monotonic() + 60 * (queue == "notify_tasks")
+    while "pipeline.push.channels" not in sys.modules and time.monotonic() < until:
+        time.sleep(0.01)
+    return {"me": {}, "other": {}}
+
+queue = sys.argv[1]
+app = Some(control=Some(inspect=lambda **_: Some(hello=hello)), amqp=Some(queues=Some(consume_from={queue: None})))
+controller = Some(state=Some(revoked=()))
+print(*consumer._hello(None, Some(app=app, connection=None, hostname="me", controller=controller)))
 print(*{name.partition(".")[0] for name in sys.modules})
 """
 NOBODY = {
@@ -36,6 +53,15 @@ def test_a_worker_and_beat_load_nothing_that_they_do_not_use() -> None:
     loaded = set(run("-c", LOADED).stdout.split())
     assert "pipeline" in loaded
     assert not loaded & (NOBODY | NOTIFIER)
+
+
+@pytest.mark.parametrize(("queue", "loaded"), [("notify_tasks", NOTIFIER), ("fanout_tasks", set[str]())])
+def test_a_notifier_loads_the_vendors_libraries_while_it_waits_for_what_other_workers_say(
+    queue: str, loaded: set[str]
+) -> None:
+    others, modules = run("-c", HELLO, queue).stdout.splitlines()
+    assert others == "other"
+    assert set(modules.split()) & (NOBODY | NOTIFIER) == loaded
 
 
 @pytest.mark.parametrize(
