@@ -25,6 +25,8 @@ NOTIFY_QUEUE = "notify_tasks"
 UPKEEP_PRIORITY = 0
 """On Redis a smaller number goes first: beat's ticks and the sweep overtake the fan-outs on their queue."""
 FANOUT_PRIORITY = 6
+LATER_PRIORITY = 3
+"""Of notifications, those of a post whose readers take several slices: what few want is not behind them all."""
 MAX_PRIORITY = 9
 """On RabbitMQ a larger number goes first, so there a priority is counted from this one down."""
 
@@ -166,6 +168,7 @@ def redis_options(kind: ProcessType) -> dict[str, Any]:
         # Look for messages of dead workers every 10 s; kombu's default of every tenth look makes that 100 s.
         "unacked_restore_throttle": 1,
         "windows": kind.windows,
+        "in_turn": {NOTIFY_QUEUE: LATER_PRIORITY},
         **REDIS_OPTIONS,
     }
 

@@ -46,6 +46,10 @@ TAKE_MAX = 200
 """Most messages that one script looks at: more would make the other clients of Redis wait for it."""
 LOOK_S = 0.25
 """How long an idle consumer waits at one list before it looks at its other ones (queues, priorities)."""
+LATER_LOOK_S = 0.05
+"""The same at the list of a lower priority, at which it waits while messages come there: each would be late."""
+LATER_KEPT_S = 1.0
+"""How long it does so after the last of them."""
 
 
 Taken = tuple[str, str, bytes]
@@ -83,6 +87,10 @@ class BulkMixin(SturdyMixin):
     # Of which queues how many messages may be unacknowledged; of the others as many as the prefetch count allows.
     windows: Mapping[str, int] = MappingProxyType({})
     _in_window: Mapping[str, str] = MappingProxyType({})
+    # Of which queues messages of all priorities down to this one are taken in turn, so that none of them is starved.
+    in_turn: Mapping[str, int] = MappingProxyType({})
+    # The queue and the list where something of a lower priority was found, and until when it is waited for more of it.
+    _later: tuple[str, str, float] = ("", "", 0.0)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # By the task: put here by whoever consumes, once it has seen a message of this channel.
@@ -146,11 +154,16 @@ class BulkMixin(SturdyMixin):
         queues = [queue for queue in self._queue_cycle.consume(len(self.active_queues)) if self._room(queue, 1)]
         if not queues:
             return
-        key = self.global_keyprefix + queues[0]
-        self._queue_cycle.rotate(queues[0])
-        self._in_poll = self.client.connection
+        queue, key, until = self._later
         self._brpop_sent_at = monotonic()
-        self.client.connection.send_command("BLMOVE", key, key, "RIGHT", "RIGHT", LOOK_S)
+        if until > self._brpop_sent_at and queue in queues:
+            patience_s = LATER_LOOK_S
+        else:
+            key, patience_s = queues[0], LOOK_S
+            self._queue_cycle.rotate(key)
+        key = self.global_keyprefix + key
+        self._in_poll = self.client.connection
+        self.client.connection.send_command("BLMOVE", key, key, "RIGHT", "RIGHT", patience_s)
 
     def _brpop_read(self, **options: Any) -> bool:
         """Read the answer to the wait, then take what the prefetch count allows."""
@@ -245,9 +258,8 @@ class BulkMixin(SturdyMixin):
         """
         if not queues or count <= 0:
             return []
-        in_turn = not isinstance(self._queue_cycle, priority_cycle)
         sources = [(queue, pri) for pri in self.priority_steps for queue in queues]
-        groups = [pri if in_turn else place for place, (_, pri) in enumerate(sources)]
+        groups = self._groups(queues, sources)
         asides = [self.global_keyprefix + queue + UNREADABLE_SUFFIX for queue, _ in sources]
         keys = [self.unacked_key, self.unacked_index_key, *(self._q_for_pri(*source) for source in sources)]
         unreadable, numbers, found = self.run(
@@ -259,14 +271,24 @@ class BulkMixin(SturdyMixin):
             logger.error(
                 "set aside what is no message", extra={"fields": {"count": unreadable, "queues": ",".join(queues)}}
             )
-        taken, at = [], 0
+        taken, at, lowest = [], 0, 0
         each = map(int, numbers.split(b",") if numbers else ())
         for place, tag_size, size in zip(each, each, each, strict=True):
             begin = at + tag_size
             taken.append((sources[place][0], found[at:begin].decode(), found[begin : begin + size]))
-            at = begin + size
+            at, lowest = begin + size, max(lowest, place)
         self.qos.noted.update([tag for _, tag, _ in taken])
+        queue, pri = sources[lowest]
+        if pri:
+            self._later = (queue, self._q_for_pri(queue, pri), monotonic() + LATER_KEPT_S)
         return taken
+
+    def _groups(self, queues: Sequence[str], sources: Sequence[tuple[str, int]]) -> list[int]:
+        """For each list, more urgent ones first, the number of the group of which messages are taken in turn."""
+        if not isinstance(self._queue_cycle, priority_cycle):
+            return [pri for _, pri in sources]
+        last = self.in_turn.get(queues[0], -1) if len(queues) == 1 else -1
+        return [0 if pri <= last else place for place, (_, pri) in enumerate(sources)]
 
     def run(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         """Run a script on the server."""
@@ -280,13 +302,13 @@ class BulkMixin(SturdyMixin):
 class Channel(SharingMixin, BulkMixin, KombuChannel):
     """A channel to one Redis server."""
 
-    from_transport_options = (*KombuChannel.from_transport_options, "windows")
+    from_transport_options = (*KombuChannel.from_transport_options, "windows", "in_turn")
 
 
 class SentinelChannel(BulkMixin, KombuSentinelChannel):
     """A channel to the server that Sentinel names."""
 
-    from_transport_options = (*KombuSentinelChannel.from_transport_options, "windows")
+    from_transport_options = (*KombuSentinelChannel.from_transport_options, "windows", "in_turn")
 
 
 class LoopMixin(TransportMixin):

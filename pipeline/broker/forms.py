@@ -11,18 +11,19 @@ VARYING = ("body", "id", "root_id", "argsrepr", "correlation_id", "delivery_tag"
 VALUE = rb"[ !#-\[\]-~]*"
 """A string of JSON that means what it says: ASCII without quotes, backslashes and control characters."""
 NEVER = re.compile(rb"(?!)")
-KNOWN_MOST = 6
-"""How many forms are remembered: each thread that sends has one for each task."""
+KNOWN_MOST = 10
+"""How many forms are remembered: each thread that sends has one for each task and priority."""
 
 
 class Form:
     """What the messages of one form have in common; whoever judges one of them by that may note its verdict here."""
 
-    __slots__ = ("content_type", "headers", "pattern", "verdict")
+    __slots__ = ("content_type", "headers", "pattern", "priority", "verdict")
 
     def __init__(self, message: Mapping[str, Any], pattern: re.Pattern[bytes]) -> None:
         self.headers: Mapping[str, Any] = message["headers"]
         self.content_type = message["content-type"]
+        self.priority = message["properties"].get("priority")
         self.pattern = pattern
         self.verdict: bool | None = None
 

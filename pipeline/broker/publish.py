@@ -33,21 +33,21 @@ class PublishError(BrokerError):
     """The broker did not take the messages; some may have arrived. The database still owes them, so nothing is lost."""
 
 
-def publish_many(app: Celery, task: str, arguments: Iterable[Sequence[int]]) -> int:
+def publish_many(app: Celery, task: str, arguments: Iterable[Sequence[int]], *, priority: int | None = None) -> int:
     """Enqueue one task per tuple of ids, and return how many.
 
     Celery itself makes the first message; the others are that one with their own ids. A batch that fails is
     uncertain and is sent once more, which the tasks allow: whoever is called twice finds nothing to do.
-    Raises PublishError.
+    priority: another than the task's own. Raises PublishError.
     """
     sent = 0
     batch: list[Sequence[int]] = []
     for ids in arguments:
         batch.append(ids)
         if len(batch) == BATCH:
-            sent += _publish_batch(app, task, batch)
+            sent += _publish_batch(app, task, batch, priority)
             batch = []
-    return sent + (_publish_batch(app, task, batch) if batch else 0)
+    return sent + (_publish_batch(app, task, batch, priority) if batch else 0)
 
 
 def _broken(app: Celery) -> tuple[type[BaseException], ...]:
@@ -55,12 +55,12 @@ def _broken(app: Celery) -> tuple[type[BaseException], ...]:
     return (OperationalError, BatchPublishError, *connection.connection_errors, *connection.channel_errors)
 
 
-def _publish_batch(app: Celery, task: str, batch: Sequence[Sequence[int]]) -> int:
+def _publish_batch(app: Celery, task: str, batch: Sequence[Sequence[int]], priority: int | None) -> int:
     broken = _broken(app)
     for last in (False, True):
         try:
             with app.producer_or_acquire() as producer:
-                _publish(app, producer, task, batch)
+                _publish(producer, _Template(app, task, priority), batch)
         except broken as error:
             if last:
                 raise PublishError(f"the broker did not take {len(batch)} {task} messages: {error}") from error
@@ -70,8 +70,7 @@ def _publish_batch(app: Celery, task: str, batch: Sequence[Sequence[int]]) -> in
     return len(batch)
 
 
-def _publish(app: Celery, producer: Any, task: str, batch: Sequence[Sequence[int]]) -> None:
-    template = _Template(app, task)
+def _publish(producer: Any, template: "_Template", batch: Sequence[Sequence[int]]) -> None:
     # Once per batch: kombu's check whether a queue was declared already costs a third of a message.
     producer.maybe_declare(template.queue)
     with producer.batch(BATCH):
@@ -82,8 +81,8 @@ def _publish(app: Celery, producer: Any, task: str, batch: Sequence[Sequence[int
 class _Template:
     """A message of one task, made by Celery, of which only the ids vary."""
 
-    def __init__(self, app: Celery, task: str) -> None:
-        options = app.amqp.router.route({}, task)
+    def __init__(self, app: Celery, task: str, priority: int | None) -> None:
+        options = app.amqp.router.route({} if priority is None else {"priority": priority}, task)
         self.queue: Queue = options.pop("queue")
         options.pop("exchange_type", None)
         message = app.amqp.as_task_v2("", task, args=(), reply_to=app.thread_oid, ignore_result=True)
@@ -128,8 +127,9 @@ def queue_length(app: Celery, queue: str) -> int:
 
 
 def oldest_ids(app: Celery, task: str, *, limit: int = 1) -> list[tuple[int, ...]]:
-    """The ids in the oldest messages that wait for a task, the oldest first; none when the broker cannot tell.
+    """The ids in the oldest messages that wait for a task, of each priority the oldest first.
 
+    None when the broker cannot tell.
     Only Redis lets one look at a message without taking it. Raises BrokerError.
     """
     route = app.amqp.router.route({}, task)
@@ -139,16 +139,21 @@ def oldest_ids(app: Celery, task: str, *, limit: int = 1) -> list[tuple[int, ...
             if not _can_look(channel):
                 return []
             # kombu adds the prefix of all keys to the commands that it uses itself; LRANGE is none of them.
-            key = channel.global_keyprefix + channel._q_for_pri(route["queue"].name, route.get("priority", 0))
+            prefix, queue = channel.global_keyprefix, route["queue"].name
+            keys = [prefix + channel._q_for_pri(queue, priority) for priority in channel.priority_steps]
             with channel.conn_or_acquire() as client:
-                waiting = client.lrange(key, -limit, -1)
-                found = _known_ids(channel, task, waiting)
-                if waiting and not found:
-                    # Whatever else stands there, the workers will set aside: what is owed stands before it.
-                    found = _known_ids(channel, task, client.lrange(key, -FURTHER * limit, -1))
-            return found
+                return [ids for key in keys for ids in _oldest(channel, client, task, key, limit)]
     except _broken(app) as error:
         raise BrokerError(f"the broker cannot be asked for its oldest {task}: {error}") from error
+
+
+def _oldest(channel: Any, client: Any, task: str, key: str, limit: int) -> list[tuple[int, ...]]:
+    waiting = client.lrange(key, -limit, -1)
+    found = _known_ids(channel, task, waiting)
+    if waiting and not found:
+        # Whatever else stands there, the workers will set aside: what is owed stands before it.
+        found = _known_ids(channel, task, client.lrange(key, -FURTHER * limit, -1))
+    return found
 
 
 def _known_ids(channel: Any, task: str, waiting: Sequence[bytes]) -> list[tuple[int, ...]]:

@@ -108,11 +108,14 @@ class FanOuts:
         *,
         queue_length: Callable[[], int],
         publish: Callable[[Sequence[tuple[int, int]]], object],
+        publish_later: Callable[[Sequence[tuple[int, int]]], object] | None = None,
         on_matched: Callable[[int], None] = lambda _: None,
         synonyms: Callable[[], Synonyms] = lambda: NONE,
         timing: Timing | None = None,
     ) -> None:
-        """on_matched: told how many users each slice matched, once its messages are out. synonyms: those of now.
+        """publish_later: how that of a post goes out whose readers take several slices; by default as any.
+
+        on_matched: told how many users each slice matched, once its messages are out. synonyms: those of now.
 
         timing: whom to ask when people want to be rung.
         """
@@ -120,6 +123,7 @@ class FanOuts:
         self._settings = settings
         self._queue_length = queue_length
         self._publish = publish
+        self._publish_later = publish_later or publish
         self._on_matched = on_matched
         self._timing = timing or Timing()
         self.matchers = MatcherCache(synonyms)
@@ -146,7 +150,8 @@ class FanOuts:
 
     def _serve(self, fan_out: FanOut, token: str) -> SliceEnd:
         post = fan_out.post
-        size = self._settings.room(length=self._queue_length(), begun=fan_out.cursor > 0 or fan_out.upto is not None)
+        begun = fan_out.cursor > 0 or fan_out.upto is not None
+        size = self._settings.room(length=self._queue_length(), begun=begun)
         if not size:
             with self._database.writing() as session:
                 posts.hand_back_fan_out(session, post.id, token=token, now=now())
@@ -168,7 +173,8 @@ class FanOuts:
                 unless=unless,
                 in_story=post.story_id is not None,
             )
-        self._publish([(post.id, user_id) for user_id in part.users])
+        publish = self._publish_later if begun or part.more else self._publish
+        publish([(post.id, user_id) for user_id in part.users])
         self._on_matched(part.matched)
         with self._database.writing() as session:
             end = self._end_slice(session, fan_out, part, token, again=unless is not None)

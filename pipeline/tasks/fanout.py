@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pipeline import resources
 from pipeline.basics.once import Once
 from pipeline.broker.publish import publish_many, queue_length
-from pipeline.celery import FANOUT_LEASE_S, NOTIFY_QUEUE, app
+from pipeline.celery import FANOUT_LEASE_S, LATER_PRIORITY, NOTIFY_QUEUE, app
 from pipeline.delivery.asking import timing_of
 from pipeline.fanout import edits
 from pipeline.fanout.slices import RANGES, FanOuts, FanOutSettings, SliceEnd
@@ -27,6 +27,7 @@ def _fan_outs() -> FanOuts:
         FanOutSettings(slice_users=settings.fanout_slice, queue_max=settings.notify_queue_max, lease_s=FANOUT_LEASE_S),
         queue_length=lambda: queue_length(app, NOTIFY_QUEUE),
         publish=lambda keys: publish_many(app, "notify_user", keys),
+        publish_later=lambda keys: publish_many(app, "notify_user", keys, priority=LATER_PRIORITY),
         on_matched=recording.matched,
         timing=timing_of(settings),
         synonyms=SynonymsFile(settings.synonyms_file).current,

@@ -188,6 +188,11 @@ class Plain:
             self._message = self.raw.message()
         return self._message
 
+    @property
+    def is_later(self) -> bool:
+        """Whether it has a priority of its own."""
+        return bool(self.message.properties.get("priority") if self.raw is None else self.raw.form.priority)
+
     def __getattr__(self, name: str) -> Any:
         lane, message = self.lane, self.message
         if self._request is None:

@@ -94,6 +94,11 @@ class _Job(NamedTuple):
         args, kwargs = self.args[2]["args"], self.args[2]["kwargs"]
         return tuple(args) if isinstance(args, list | tuple) and not kwargs else None
 
+    @property
+    def is_later(self) -> bool:
+        """Whether its message has a priority of its own."""
+        return bool(self.args[2].get("delivery_info", {}).get("priority"))
+
     def begin(self) -> bool:
         """Whether Celery accepts it."""
         return _survived(self.accept_callback, os.getpid(), time.monotonic())
@@ -104,8 +109,12 @@ class TaskPool(ThreadPool):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._gatherers: Mapping[str, Gatherer[_Job | Plain]] = {
-            name: self._gatherer(name, task) for name, task in self.app.tasks.items() if isinstance(task, BatchTask)
+        # What has a priority of its own, and so comes later, is in no batch with the rest, which does not wait for it.
+        self._gatherers: Mapping[tuple[str, bool], Gatherer[_Job | Plain]] = {
+            (name, later): self._gatherer(name, task)
+            for name, task in self.app.tasks.items()
+            if isinstance(task, BatchTask)
+            for later in (False, True)
         }
 
     def _gatherer(self, name: str, task: BatchTask) -> "Gatherer[_Job | Plain]":
@@ -115,7 +124,13 @@ class TaskPool(ThreadPool):
 
     def lane(self, task: BatchTask, app: Any, consumer: Any) -> Lane:
         """How the messages of a task come here."""
-        return Lane(task, app, consumer, self._gatherers[task.name].put)
+
+        def put(plains: Sequence[Plain]) -> None:
+            for later in (False, True):
+                if some := [plain for plain in plains if plain.is_later is later]:
+                    self._gatherers[task.name, later].put(some)
+
+        return Lane(task, app, consumer, put)
 
     def apply_async(
         self,
@@ -125,15 +140,15 @@ class TaskPool(ThreadPool):
         **options: Any,
     ) -> Any:
         """See Celery. What it returns is used for nothing but to wait for a result, and there is none in a batch."""
-        gatherer = self._gatherers.get(args[0]) if args else None
-        if gatherer is None:
+        if not args or (args[0], False) not in self._gatherers:
             return super().apply_async(target, args, kwargs, **options)
-        gatherer.put([_Job(target, args or (), options["callback"], options["accept_callback"])])
+        job = _Job(target, args, options["callback"], options["accept_callback"])
+        self._gatherers[args[0], job.is_later].put([job])
         return None
 
     def on_stop(self) -> None:
         """Finish the batches under way. What waits was not acknowledged, and is given back with the other messages."""
-        for name, gatherer in self._gatherers.items():
+        for (name, _), gatherer in self._gatherers.items():
             if not gatherer.close(STOP_S):
                 logger.warning("a batch did not end", extra={"fields": {"task": name}})
         super().on_stop()

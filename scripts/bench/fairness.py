@@ -7,6 +7,7 @@ many a second as it is told, as notifiers that keep pace do.
 import heapq
 import tempfile
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
@@ -16,7 +17,7 @@ import redis
 from celery import Celery
 
 from pipeline.broker.publish import publish_many, queue_length
-from pipeline.celery import FANOUT_LEASE_S, NOTIFY_QUEUE, create_app
+from pipeline.celery import FANOUT_LEASE_S, LATER_PRIORITY, NOTIFY_QUEUE, create_app
 from pipeline.fanout.slices import RANGES, FanOuts, FanOutSettings, SliceEnd
 from pipeline.resources import now
 from pipeline.settings import get_settings
@@ -28,6 +29,8 @@ from storage.migrate import upgrade
 from storage.session import Database
 
 SMALL = 10
+LISTS = (NOTIFY_QUEUE, f"{NOTIFY_QUEUE}\x06\x16{LATER_PRIORITY}")
+"""Where notifications stand on Redis, by kombu's names; in the second list those of a post with many readers."""
 TICK_S = 0.05
 
 
@@ -67,14 +70,25 @@ class Notifiers:
         while not self.over.wait(TICK_S):
             at = monotonic() - began
             allowed = int(at * self.per_s) - done
-            raw: Any = self.client.rpop(NOTIFY_QUEUE, allowed) if allowed > 0 else None
-            for message in raw or ():
+            for message in self._take(allowed):
                 # A body is base64 of JSON; the ids also stand in the header, as Flower shows them.
                 self.taken["large" if b'"argsrepr": "(1, ' in message else "small"] += 1
             # What was not there to be taken is not made up for.
             done = int(at * self.per_s)
-            length: Any = self.client.llen(NOTIFY_QUEUE)
+            length = sum(map(self._length, LISTS))
             self.samples.append(Sample(at_s=at, queue=length, **self.taken))
+
+    def _take(self, allowed: int) -> Iterator[bytes]:
+        """In turn from both lists, as notifiers do."""
+        first, later = map(self._length, LISTS)
+        of_first = min(first, max(allowed // 2, allowed - later))
+        for name, count in zip(LISTS, (of_first, allowed - of_first), strict=True):
+            raw: Any = self.client.rpop(name, count) if count > 0 else None
+            yield from raw or ()
+
+    def _length(self, name: str) -> int:
+        length: Any = self.client.llen(name)
+        return int(length)
 
 
 def measure_fairness(users: int, per_s: int) -> dict[str, float]:
@@ -113,6 +127,7 @@ def _run(app: Celery, database: Database, notifiers: Notifiers, starts: dict[int
         FanOutSettings(slice_users=settings.fanout_slice, queue_max=settings.notify_queue_max, lease_s=FANOUT_LEASE_S),
         queue_length=lambda: queue_length(app, NOTIFY_QUEUE),
         publish=lambda keys: publish_many(app, "notify_user", keys),
+        publish_later=lambda keys: publish_many(app, "notify_user", keys, priority=LATER_PRIORITY),
     )
     turns = [(at, number, post) for number, (post, at) in enumerate(starts.items())]
     heapq.heapify(turns)

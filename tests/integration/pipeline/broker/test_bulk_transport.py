@@ -11,8 +11,9 @@ import pytest
 import redis
 from kombu.asynchronous import Hub
 
+from pipeline.broker import bulk_transport
 from pipeline.broker.bulk_acks import ACK_MAX
-from tests.support.broker import BULK, QUEUE, Reader, calls, connection, put, unacked, wait_until, waiting
+from tests.support.broker import BULK, QUEUE, SECONDS, Reader, calls, connection, put, unacked, wait_until, waiting
 
 MESSAGES = 3000
 KILLS = 8
@@ -69,6 +70,22 @@ def test_a_queue_with_a_window_leaves_room_for_the_others(redis_url: str, client
         reader.look(0.6)
         assert len(reader.messages) == 10
     assert waiting(client, "slow")[:3] == ["crawl"] * 3
+
+
+def test_a_few_messages_are_not_taken_behind_many_of_a_lower_priority_nor_keep_them_from_being_taken(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connection(redis_url, BULK, queue_order_strategy="priority", in_turn={QUEUE: 3}) as link:
+        put(link, *["many"] * 60, priority=3)
+        put(link, *["few"] * 10)
+        reader = Reader(link, prefetch=20)
+        assert sorted(message.decode() for message in reader.read(20)) == ["few"] * 10 + ["many"] * 10
+
+        # Nor is each of the many found as late as a list at which is not waited is looked at
+        monkeypatch.setattr(bulk_transport, "LOOK_S", 10 * SECONDS)
+        for place in range(50):
+            reader.messages[place].ack()
+            reader.read(21 + place)
 
 
 def test_a_lone_acknowledgement_does_not_wait_for_others(redis_url: str, client: "redis.Redis", hub: Hub) -> None:

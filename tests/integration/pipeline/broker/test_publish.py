@@ -17,7 +17,7 @@ from redis.client import Pipeline
 
 from pipeline.broker import publish
 from pipeline.broker.publish import BrokerError, PublishError, oldest_ids, publish_many, queue_length
-from pipeline.celery import FANOUT_QUEUE, NOTIFY_QUEUE, create_app
+from pipeline.celery import FANOUT_QUEUE, LATER_PRIORITY, NOTIFY_QUEUE, create_app
 from pipeline.settings import load
 from scripts.local.embedded_redis import free_port
 
@@ -141,6 +141,15 @@ def test_the_oldest_messages_of_a_task_are_seen_without_taking_them(app: Celery)
     assert oldest_ids(app, "fan_out_post", limit=9) == [(1,), (2,), (3,)]
     assert oldest_ids(app, "notify_user") == []
     assert queue_length(app, FANOUT_QUEUE) == 4
+
+
+def test_what_is_sent_later_stands_in_the_same_queue_and_is_seen_there(app: Celery, client: "redis.Redis") -> None:
+    publish_many(app, "notify_user", [(1, 2), (1, 3)], priority=LATER_PRIORITY)
+    publish_many(app, "notify_user", [(4, 5)])
+    assert [message["headers"]["argsrepr"] for message in messages(client)] == ["(4, 5)"]
+    assert queue_length(app, NOTIFY_QUEUE) == 3
+    # What is thought to be lost is what was sent before all of these.
+    assert oldest_ids(app, "notify_user") == [(4, 5), (1, 2)]
 
 
 def _message(body: object, **headers: object) -> str:

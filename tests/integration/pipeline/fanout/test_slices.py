@@ -97,6 +97,19 @@ def test_a_post_with_ten_readers_does_not_wait_behind_one_with_many(database: Da
     assert line.longest <= 2 * SETTINGS.queue_max
 
 
+def test_a_post_whose_readers_take_several_slices_is_sent_later_than_one_that_few_want(database: Database) -> None:
+    readers(database, "large", 50)
+    readers(database, "small", 19)
+    large, small = posts_of(database, "large", "small")
+    at_once, later = Line(), Line()
+    settings = FanOutSettings(slice_users=20, queue_max=100, lease_s=60)
+    work = FanOuts(database, settings, queue_length=lambda: 0, publish=at_once.publish, publish_later=later.publish)
+    ends = [work.next_slice(post) for post in (large, large, large, small)]
+    assert ends == [SliceEnd.MORE, SliceEnd.MORE, SliceEnd.DONE, SliceEnd.DONE]
+    assert [post for post, _ in later.all] == [large] * 50
+    assert [post for post, _ in at_once.all] == [small] * 19
+
+
 def test_the_queue_holds_a_bounded_number_of_messages_whatever_the_audience(database: Database) -> None:
     readers(database, "large", 200)
     posts = posts_of(database, "large", "also large", "as large")

@@ -53,7 +53,7 @@ class Worker:
         self.accepted, self.done = [], {}
         self.changed = threading.Condition()
 
-    def run(self, name, *args, key=None, accept=None, kwargs=None):
+    def run(self, name, *args, key=None, accept=None, kwargs=None, priority=0):
         key = args if key is None else key
 
         def target(task, task_id, request):
@@ -72,7 +72,10 @@ class Worker:
 
         self.pool.apply_async(
             guarded,
-            args=(name, "id", {"args": list(args), "kwargs": kwargs or {}}),
+            args=(
+                *(name, "id"),
+                {"args": list(args), "kwargs": kwargs or {}, "delivery_info": {"priority": priority}},
+            ),
             callback=keep,
             accept_callback=accept or (lambda pid, at: self.accepted.append(key)),
         )
@@ -97,11 +100,11 @@ def until(condition):
         time.sleep(0.001)
 
 
-def hold(app, worker):
+def hold(app, worker, priority=0):
     """Occupy every batch, so that what comes now waits together."""
     app.go_on.clear()
     for number in (1, 2):
-        worker.run("double", number)
+        worker.run("double", number, priority=priority)
         until(lambda number=number: len(app.together) == number)
 
 
@@ -114,6 +117,17 @@ def test_calls_that_wait_are_done_together_and_each_task_finds_its_own_outcome(a
 
     assert app.together == [[(1,)], [(2,)], [(10,), (11,), (12,)]]
     assert [worker.done[number,] for number in range(10, 13)] == [20, 22, 24]
+
+
+def test_what_is_to_come_later_holds_up_no_other_and_is_in_no_batch_with_it(app, worker):
+    hold(app, worker, priority=3)
+    worker.run("double", 10, priority=3)
+    worker.run("double", 11)
+    until(lambda: len(app.together) == 3)
+    app.go_on.set()
+    worker.wait_for((10,), (11,))
+
+    assert app.together == [[(1,)], [(2,)], [(11,)], [(10,)]]
 
 
 def test_tasks_are_accepted_before_their_batch_is_done(app, worker):
@@ -182,7 +196,7 @@ def test_a_stop_finishes_what_was_begun_and_begins_nothing(app, worker):
     worker.run("double", 3)
     stopping = threading.Thread(target=worker.pool.stop)
     stopping.start()
-    until(lambda: worker.pool._gatherers["double"]._closed)
+    until(lambda: worker.pool._gatherers["double", False]._closed)
     app.go_on.set()
     stopping.join(WAIT_S)
 
