@@ -69,6 +69,8 @@ INSIDE: list[tuple[Callable[..., Any], list[str]]] = [
     (redis.Channel._brpop_read, ["self", "options"]),
     (redis.Channel._q_for_pri, ["self", "queue", "pri"]),
     (redis.Channel.conn_or_acquire, ["self", "client"]),
+    (virtual.Channel._inplace_augment_message, ["self", "message", "exchange", "routing_key"]),
+    (virtual.Channel._get_message_priority, ["self", "message", "reverse"]),
     (redis.Channel._flush_brpop_reauth, ["self"]),
     (redis.Channel._connparams, ["self", "asynchronous"]),
     (redis.Channel._create_client, ["self", "asynchronous"]),
@@ -109,6 +111,9 @@ def attributes_of(function: Callable[..., Any]) -> set[str]:
         # What ours does instead; and that the consumer's callback comes after the note.
         (redis.Channel._brpop_read, {"parse_response", "disconnect", "sep", "rotate", "_deliver", "_in_poll"}),
         (redis.Channel._brpop_read, {"_flush_brpop_reauth", "connection_errors"}),
+        # What is pushed without it, as the same bytes to the same key.
+        (virtual.Channel.basic_publish, {"_inplace_augment_message", "_put"}),
+        (redis.Channel._put, {"_get_message_priority", "_q_for_pri", "lpush"}),
         (virtual.Channel.basic_consume, {"_callbacks", "Message", "append"}),
         # Why its answer is remembered.
         (redis.Channel._connparams, {"connection", "client", "hostname"}),
