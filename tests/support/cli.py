@@ -1,6 +1,7 @@
 """The command line, in this process."""
 
 from collections.abc import Callable
+from typing import Any
 
 from click.testing import CliRunner, Result
 
@@ -10,11 +11,15 @@ Run = Callable[..., Result]
 
 
 def runner(*command: str) -> Run:
-    """Runs a command with further words; it must end with the exit code `code`."""
+    """Runs a command with further words; it must end with the exit code `code`, unless that is None."""
 
-    def run(*arguments: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(main, [*command, *arguments])
-        assert result.exit_code == code, result.output
+    def run(*arguments: str, code: int | None = 0, **options: Any) -> Result:
+        result = CliRunner().invoke(main, [*command, *arguments], **options)
+        assert code in {None, result.exit_code}, result.output
+        assert "Traceback" not in result.output
         return result
 
     return run
+
+
+crawlpush = runner()

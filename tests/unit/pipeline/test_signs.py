@@ -7,12 +7,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from pipeline import signs
 from pipeline.basics.place import place
 from pipeline.signs import Sign, Signs
-from scripts.cli import main
+from tests.support.cli import crawlpush
 from tests.unit.scripts.test_cli import libraries, loaded, running
 
 SIGN = Sign(name="crawler@host", pid=7, at=1000.0, place="here")
@@ -55,7 +54,7 @@ def test_the_health_check_reads_what_processes_say_and_what_they_left(
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
 
     def health(*words: str) -> tuple[int, str]:
-        result = CliRunner().invoke(main, ["health", *words])
+        result = crawlpush("health", *words, code=None)
         return result.exit_code, result.output
 
     assert "no sign of life of any process" in health()[1]

@@ -6,27 +6,21 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from scripts.bench import apart
 from scripts.bench.errors import BenchmarkError
 from scripts.bench.report import blocks, read_table
-from scripts.cli import main
 from scripts.local.embedded_postgres import find_postgres
 from scripts.local.embedded_redis import find_server
+from tests.support.cli import crawlpush
 from tests.support.services import require
-
-
-def crawlpush(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "scripts.cli", *arguments], capture_output=True, text=True, timeout=100, check=False
-    )
 
 
 def test_a_quick_run_writes_the_page(tmp_path: Path) -> None:
     require(find_server() is not None, "a redis-server")
     path = tmp_path / "report.md"
-    done = crawlpush("bench", "all", "--quick", "--only", "fanout", "--report", str(path), "--json")
+    words = ["bench", "all", "--quick", "--only", "fanout", "--report", str(path), "--json"]
+    done = subprocess.run([sys.executable, "-m", "scripts.cli", *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["quick"]
@@ -45,8 +39,7 @@ def test_what_fails_is_named_and_makes_the_exit_code_one(monkeypatch: pytest.Mon
         raise BenchmarkError("there is no Redis on this machine")
 
     monkeypatch.setattr(apart, "figures", fail)
-    result = CliRunner().invoke(main, ["bench", "all", "--quick", "--only", "fanout"])
-    assert result.exit_code == 1
+    result = crawlpush("bench", "all", "--quick", "--only", "fanout", code=1)
     assert "Error: fanout: there is no Redis on this machine" in result.output
 
 
@@ -79,12 +72,11 @@ def test_a_fan_out_reaches_each_audience() -> None:
 
 @pytest.mark.parametrize("audiences", ["", "many", "0", "-5", "10,,20", "1000001"])
 def test_audiences_that_cannot_be_are_refused(audiences: str) -> None:
-    result = CliRunner().invoke(main, ["bench", "audience", "--audiences", audiences])
-    assert result.exit_code == 2
+    result = crawlpush("bench", "audience", "--audiences", audiences, code=2)
     assert "Error: Invalid value for '--audiences'" in result.output
 
 
 @pytest.mark.parametrize("command", ["all", "audience", "growth"])
 def test_help_says_what_there_is(command: str) -> None:
-    assert f"  {command} " in CliRunner().invoke(main, ["bench", "--help"]).output
-    assert "--json" in CliRunner().invoke(main, ["bench", command, "--help"]).output
+    assert f"  {command} " in crawlpush("bench", "--help").output
+    assert "--json" in crawlpush("bench", command, "--help").output

@@ -2,14 +2,12 @@
 
 import json
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.shell_completion import ShellComplete
-from click.testing import CliRunner, Result
 from rich.cells import cell_len
 from sqlalchemy import func, select, update
 
@@ -26,8 +24,7 @@ from storage import sites
 from storage.models import Base, CrawlRun, Post, Site
 from storage.session import Database
 from tests.support.builders import add_site, found, stored_posts
-
-Run = Callable[..., Result]
+from tests.support.cli import Run, crawlpush
 
 
 @pytest.fixture
@@ -42,13 +39,7 @@ def run(sqlite_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Run
     app.close()
     app.conf.broker_url = redis_url
 
-    def run(*arguments: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(main, arguments)
-        assert result.exit_code == code, result.output
-        assert "Traceback" not in result.output
-        return result
-
-    return run
+    return crawlpush
 
 
 @pytest.fixture
@@ -401,7 +392,7 @@ def test_times_are_the_machines_unless_a_zone_is_set(monkeypatch: pytest.MonkeyP
 def test_a_user_is_erased_after_a_question_that_names_what_goes(run: Run) -> None:
     run("users", "add", "minji")
     run("subscriptions", "add", "minji", "장학")
-    question = CliRunner().invoke(main, ["users", "remove", "minji"], input="n\n")
+    question = run("users", "remove", "minji", input="n\n", code=1)
     assert "Erase minji with 0 devices, 1 subscriptions, 0 notifications?" in question.output
     run("users", "show", "minji")
     run("users", "remove", "minji", "--yes")

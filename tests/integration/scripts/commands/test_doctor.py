@@ -6,18 +6,17 @@ from pathlib import Path
 
 import pytest
 import redis
-from click.testing import CliRunner
 from cryptography.fernet import Fernet
 
 from pipeline.celery import app
 from pipeline.secret_files import exposed_files
 from pipeline.settings import get_settings
-from scripts.cli import main
 from scripts.commands import doctor
 from scripts.local.embedded_redis import free_port
 from storage import site_sessions
 from storage.session import Database
 from tests.support.builders import NOW, add_site
+from tests.support.cli import crawlpush
 
 Said = dict[str, list[tuple[str, str]]]
 """Check -> (level, sentence) of each finding."""
@@ -34,9 +33,7 @@ def set_up(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -
         get_settings.cache_clear()
         app.close()
         app.conf.broker_url = values.get("BROKER_URL", values["REDIS_URL"])
-        result = CliRunner().invoke(main, ["doctor", "--json", "--no-clock", "--wait", "0.2"])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        assert result.exit_code == 1
+        result = crawlpush("doctor", "--json", "--no-clock", "--wait", "0.2", code=1)
         said: Said = {}
         for row in json.loads(result.output):
             said.setdefault(row["check"], []).append((row["level"], row["sentence"]))
@@ -110,9 +107,7 @@ def test_whatever_is_away_is_said_in_words_and_the_rest_is_looked_at(set_up: Cal
 def test_wrong_settings_are_all_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRAWL_CONCURRENCY", "many")
     get_settings.cache_clear()
-    result = CliRunner().invoke(main, ["doctor"])
-    assert result.exit_code == 1
-    assert result.output.startswith("fail  CRAWL_CONCURRENCY")
+    assert crawlpush("doctor", code=1).output.startswith("fail  CRAWL_CONCURRENCY")
 
 
 def test_a_check_that_breaks_is_a_finding_and_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:

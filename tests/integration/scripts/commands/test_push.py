@@ -1,25 +1,23 @@
 """`crawlpush push test`, `doctor push`, `sites push` and `channels resume`, against the loopback gateway."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from sqlalchemy import select
 
 from pipeline.resources import now
 from pipeline.settings import get_settings
-from scripts.cli import main
 from scripts.gateway.process import GatewayProcess, gateway_process
 from storage import channels, users
 from storage.models import Site
 from storage.session import Database
 from tests.support.builders import add_site
+from tests.support.cli import crawlpush
 
 TOKEN = "fcm-registration-token-of-minji"
-Run = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
@@ -47,17 +45,6 @@ def database(sqlite_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -
     database.close()
 
 
-@pytest.fixture
-def run() -> Iterator[Run]:
-    def invoke(*arguments: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(main, arguments)
-        assert result.exit_code == code, result.output
-        return result
-
-    yield invoke
-    get_settings.cache_clear()
-
-
 def add_devices(database: Database, *platforms: str) -> None:
     with database.writing() as session:
         user = users.add(session, "minji", timezone="UTC", now=now())
@@ -66,9 +53,9 @@ def add_devices(database: Database, *platforms: str) -> None:
             users.register_device(session, user.id, platform=platform, token=token, environment=None, now=now())
 
 
-def test_one_message_to_each_device_of_a_user(database: Database, gateway: GatewayProcess, run: Run) -> None:
+def test_one_message_to_each_device_of_a_user(database: Database, gateway: GatewayProcess) -> None:
     add_devices(database, "fcm", "apns")
-    said = run("push", "test", "--user", "minji", "--title", "시험").output
+    said = crawlpush("push", "test", "--user", "minji", "--title", "시험").output
     assert "fcm fcm-…ji: accepted as projects/" in said
     assert "apns abab…ab: accepted by the production environment as " in said
     assert {phone["shown"][0]["title"] for phone in gateway.phones()} == {"시험"}
@@ -76,8 +63,8 @@ def test_one_message_to_each_device_of_a_user(database: Database, gateway: Gatew
     assert "ab" * 32 not in said
 
 
-def test_a_dry_run_is_checked_and_not_shown(database: Database, gateway: GatewayProcess, run: Run) -> None:
-    said = run("push", "test", "--token", TOKEN, "--platform", "fcm", "--dry-run").output
+def test_a_dry_run_is_checked_and_not_shown(database: Database, gateway: GatewayProcess) -> None:
+    said = crawlpush("push", "test", "--token", TOKEN, "--platform", "fcm", "--dry-run").output
     assert "checked only, not shown" in said
     assert gateway.phones() == []
 
@@ -91,10 +78,10 @@ def test_a_dry_run_is_checked_and_not_shown(database: Database, gateway: Gateway
     ],
 )
 def test_a_refusal_is_said_in_words_with_the_vendors_code(
-    database: Database, gateway: GatewayProcess, run: Run, code: str, words: str
+    database: Database, gateway: GatewayProcess, code: str, words: str
 ) -> None:
     gateway.set_faults(refuse=[code])
-    said = run("push", "test", "--token", TOKEN, "--platform", "fcm", code=1).output
+    said = crawlpush("push", "test", "--token", TOKEN, "--platform", "fcm", code=1).output
     assert words in said
     assert code in said
     assert TOKEN not in said
@@ -110,24 +97,24 @@ def test_a_refusal_is_said_in_words_with_the_vendors_code(
         (("--user", "minji", "--platform", "fcm"), "belong to --token"),
     ],
 )
-def test_whom_to_send_to_is_said_once(run: Run, arguments: tuple[str, ...], sentence: str) -> None:
-    assert sentence in run("push", "test", *arguments, code=2).output
+def test_whom_to_send_to_is_said_once(arguments: tuple[str, ...], sentence: str) -> None:
+    assert sentence in crawlpush("push", "test", *arguments, code=2).output
 
 
-def test_a_user_without_a_device_that_works(database: Database, run: Run) -> None:
+def test_a_user_without_a_device_that_works(database: Database) -> None:
     add_devices(database)
-    assert "crawlpush devices list --user minji" in run("push", "test", "--user", "minji", code=1).output
+    assert "crawlpush devices list --user minji" in crawlpush("push", "test", "--user", "minji", code=1).output
 
 
-def test_a_doctor_finds_good_credentials_good(gateway: GatewayProcess, run: Run) -> None:
-    lines = run("doctor", "push").output.splitlines()
+def test_a_doctor_finds_good_credentials_good(gateway: GatewayProcess) -> None:
+    lines = crawlpush("doctor", "push").output.splitlines()
     assert lines
     assert all(line.startswith("ok ") for line in lines), lines
     assert any("clock" in line for line in lines)
 
 
 def test_a_doctor_says_what_is_wrong_and_what_to_do(
-    gateway: GatewayProcess, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    gateway: GatewayProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     bad = tmp_path / "account.json"
     bad.write_text("{}")
@@ -135,53 +122,55 @@ def test_a_doctor_says_what_is_wrong_and_what_to_do(
     monkeypatch.setenv("FCM_SERVICE_ACCOUNT_FILE", str(bad))
     monkeypatch.setenv("APNS_KEY_ID", "short")
     get_settings.cache_clear()
-    said = run("doctor", "push", "--no-clock", code=1).output
+    said = crawlpush("doctor", "push", "--no-clock", code=1).output
     assert "fail  The file" in said
     assert "chmod 600" in said
     assert "APNS_KEY_ID is 'short'" in said
 
 
-def test_a_doctor_warns_of_what_is_not_set_up(run: Run) -> None:
-    said = run("doctor", "push", "--no-clock").output
+def test_a_doctor_warns_of_what_is_not_set_up() -> None:
+    said = crawlpush("doctor", "push", "--no-clock").output
     assert "warn  FCM is not set up" in said
     assert "warn  APNs is not set up" in said
 
 
-def test_a_sites_messages_are_changed_shown_and_reset(database: Database, run: Run) -> None:
+def test_a_sites_messages_are_changed_shown_and_reset(database: Database) -> None:
     with database.writing() as session:
         add_site(session)
-    said = run("sites", "push", "board", "--title-template", "[{site}] {title}", "--no-badge", "--data", "kind={site}")
+    said = crawlpush(
+        "sites", "push", "board", "--title-template", "[{site}] {title}", "--no-badge", "--data", "kind={site}"
+    )
     assert "[board] 장학금 신청 안내" in said.output
-    shown = json.loads(run("sites", "push", "board", "--json").output)
+    shown = json.loads(crawlpush("sites", "push", "board", "--json").output)
     assert (shown["title_template"], shown["badge"], shown["data"]) == ("[{site}] {title}", False, {"kind": "{site}"})
     # A change leaves the rest as it is
-    run("sites", "push", "board", "--sound", "")
+    crawlpush("sites", "push", "board", "--sound", "")
     with database.reading() as session:
         column = session.scalars(select(Site.push)).one()
     assert column == {"title": "[{site}] {title}", "badge": False, "data": {"kind": "{site}"}, "sound": ""}
-    run("sites", "push", "board", "--reset")
+    crawlpush("sites", "push", "board", "--reset")
     with database.reading() as session:
         assert session.scalars(select(Site.push)).one() == {}
 
 
-def test_an_unknown_placeholder_is_refused_by_name_and_changes_nothing(database: Database, run: Run) -> None:
+def test_an_unknown_placeholder_is_refused_by_name_and_changes_nothing(database: Database) -> None:
     with database.writing() as session:
         add_site(session)
-    said = run("sites", "push", "board", "--body-template", "{headline}", code=1).output
+    said = crawlpush("sites", "push", "board", "--body-template", "{headline}", code=1).output
     assert "body: there is no placeholder {headline}: use {title}" in said
     with database.reading() as session:
         assert session.scalars(select(Site.push)).one() == {}
 
 
-def test_a_paused_channel_is_shown_with_its_reason_and_opened_by_hand(database: Database, run: Run) -> None:
+def test_a_paused_channel_is_shown_with_its_reason_and_opened_by_hand(database: Database) -> None:
     with database.writing() as session:
         until = now() + timedelta(minutes=1)
         channels.pause(session, "fcm", code="UNAUTHENTICATED", reason="check the clock", now=now(), until=until)
-    rows = {row["channel"]: row for row in json.loads(run("channels", "list", "--json").output)}
+    rows = {row["channel"]: row for row in json.loads(crawlpush("channels", "list", "--json").output)}
     assert (rows["fcm"]["state"], rows["fcm"]["code"]) == ("paused", "UNAUTHENTICATED")
     assert rows["apns"]["state"] == "open"
-    said = run("status", code=1).output
+    said = crawlpush("status", code=1).output
     assert "channel fcm is paused" in said
     assert "check the clock" in said
-    assert "fcm is open; 0 notifications waited" in run("channels", "resume", "fcm").output
-    assert "it was not paused" in run("channels", "resume", "fcm").output
+    assert "fcm is open; 0 notifications waited" in crawlpush("channels", "resume", "fcm").output
+    assert "it was not paused" in crawlpush("channels", "resume", "fcm").output

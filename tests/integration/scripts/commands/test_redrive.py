@@ -4,16 +4,15 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from click.testing import CliRunner, Result
 from sqlalchemy import select, update
 
 from pipeline.resources import now
 from pipeline.upkeep import sweeping
-from scripts.cli import main
 from storage.models import Notification, Post
 from storage.session import Database
 from tests.integration.pipeline.upkeep.test_sweeping import Queues, owed, sent
 from tests.support.builders import add_site, add_user, found, stored_posts
+from tests.support.cli import crawlpush
 
 
 @pytest.fixture
@@ -24,15 +23,9 @@ def database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dat
     opened.close()
 
 
-def run(*arguments: str) -> Result:
-    done = CliRunner().invoke(main, arguments)
-    assert done.exit_code == 0, done.output
-    return done
-
-
 def test_failed_notifications_are_sent_for_again(database: Database) -> None:
     keys = owed(database, {"status": "failed", "reason": "BadDeviceToken", "attempts": 5}, {"status": "sent"})
-    assert "1 failed" in run("notifications", "retry", "--yes").output
+    assert "1 failed" in crawlpush("notifications", "retry", "--yes").output
     queues = Queues()
     sweeping.send_due(database, queues.broker())
     assert sent(queues) == keys[:1]
@@ -40,7 +33,7 @@ def test_failed_notifications_are_sent_for_again(database: Database) -> None:
 
 def test_pending_notifications_are_given_up(database: Database) -> None:
     owed(database, {"enqueued_at": None}, {"status": "sent"})
-    assert "1 pending" in run("notifications", "drop", "--yes").output
+    assert "1 pending" in crawlpush("notifications", "drop", "--yes").output
     queues = Queues()
     sweeping.send_due(database, queues.broker())
     assert sent(queues) == []
@@ -54,7 +47,7 @@ def test_a_post_is_fanned_out_again(database: Database, monkeypatch: pytest.Monk
     monkeypatch.setattr("pipeline.tasks.fanout.enqueue_fan_outs", enqueued.extend)
     with database.writing() as session:
         session.execute(update(Post).values(fanout_cursor=99))
-    run("posts", "refan", str(post))
+    crawlpush("posts", "refan", str(post))
     assert enqueued == [post]
     with database.reading() as session:
         found = session.get_one(Post, post)
@@ -76,9 +69,7 @@ def test_giving_up_asks_first_and_names_the_count(
     database: Database, words: list[str], answer: str, code: int, said: str
 ) -> None:
     owed(database, {"enqueued_at": None}, {"status": "sent"})
-    done = CliRunner().invoke(main, ["notifications", "drop", *words], input=answer)
-    assert done.exit_code == code
-    assert said in done.output
+    assert said in crawlpush("notifications", "drop", *words, input=answer, code=code).output
     with database.reading() as session:
         assert sorted(session.scalars(select(Notification.status))) == ["pending", "sent"]
 
@@ -108,7 +99,7 @@ def test_what_is_given_up_may_be_some_users_sites_or_times(
                 owing = Notification(post_id=post, user_id=user, status="pending", created_at=at, next_attempt_at=at)
                 session.add(owing)
                 session.flush()
-    run("notifications", "drop", "--yes", *words)
+    crawlpush("notifications", "drop", "--yes", *words)
     with database.reading() as session:
         skipped = session.scalars(select(Notification).where(Notification.status == "skipped")).all()
         assert sorted(f"{people[row.user_id]} {posts.index(row.post_id) + 1}" for row in skipped) == dropped

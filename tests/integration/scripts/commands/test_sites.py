@@ -8,19 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from redis import Redis
 
 from pipeline.resources import now
 from pipeline.scheduling import heartbeat
 from pipeline.settings import get_settings
-from scripts.cli import main
 from storage import sites
 from storage.models import CrawlRun, Post, Site
 from storage.session import Database
 from storage.sites import Validator
 from tests.support.builders import add_site, found, stored_posts
-from tests.support.cli import Run, runner
+from tests.support.cli import Run, crawlpush, runner
 
 LISTING = ("--url", "https://board.test/list", "--row", "tr", "--no-check")
 
@@ -224,14 +222,12 @@ def test_the_doctor_says_that_beat_is_gone_and_that_nobody_can_be_written_to(
     monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nowhere")
     get_settings.cache_clear()
-    result = CliRunner().invoke(main, ["doctor", "crawling"])
-    assert result.exit_code == 1
+    result = crawlpush("doctor", "crawling", code=1)
     assert "beat is not running" in result.output
     assert "CRAWL_CONTACT is not set" in result.output
     with Redis.from_url(redis_url) as client:
         heartbeat.record(client, at=now(), upcoming={})
-    result = CliRunner().invoke(main, ["doctor", "crawling"])
-    assert result.exit_code == 0
+    result = crawlpush("doctor", "crawling")
     assert "beat is alive" in result.output
 
 

@@ -4,13 +4,12 @@ import json
 import re
 import shlex
 import unicodedata
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from rich.cells import cell_len
 
 from pipeline import resources
@@ -23,8 +22,8 @@ from storage.models import Delivery, Device, Notification
 from storage.session import Database
 from tests.support.broker import lead_app_to
 from tests.support.builders import NOW, add_site, add_user, found, stored_posts
+from tests.support.cli import Run, runner
 
-Run = Callable[[list[str]], Result]
 HEAVY = ("bench", "drill")
 """They measure, and need minutes."""
 STRANGE = ("99999999999999999999", "없는 사람", "--nosuch", "-1", "\x1b[31m", "")
@@ -71,7 +70,7 @@ def run(sqlite_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.Mon
         "sites.toml": '[sites.other]\nspider = "feed"\nurl = "https://board.test/feed"\n',
     }.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    return lambda words: CliRunner().invoke(main, words)
+    return runner()
 
 
 def assert_said_in_words(result: Result) -> None:
@@ -87,14 +86,14 @@ def test_the_example_of_each_command_is_answered_in_words(run: Run, path: str) -
     words = shlex.split(EXAMPLES.get(path, EXAMPLES["users remove"]))
     # Of these the example runs until it is stopped, or waits for workers that are not there.
     words = {"status": [], "doctor": ["--wait", "0.1", "--no-clock"]}.get(path, words)
-    result = run([*path.split(), *words])
+    result = run(*path.split(), *words, code=None)
     assert_said_in_words(result)
-    assert run([*path.split(), "--help"]).exit_code == 0
+    assert run(*path.split(), "--help")
 
 
 @pytest.mark.parametrize("path", [path for path in COMMANDS if path.split()[-1] in {"list", "runs"}])
 def test_no_line_of_a_list_is_wider_than_the_screen(run: Run, path: str) -> None:
-    result = run(path.split())
+    result = run(*path.split(), code=None)
     assert result.exit_code == 0, result.output
     assert max(map(cell_len, result.output.splitlines())) <= 80
 
@@ -113,15 +112,15 @@ def test_what_is_mistyped_is_answered_in_words(run: Run, path: str) -> None:
         else [[*(["1"] * len(arguments)), option, value] for option in options for value in STRANGE[:2]]
     )
     for words in typed:
-        assert_said_in_words(run([*path.split(), *words]))
+        assert_said_in_words(run(*path.split(), *words, code=None))
 
 
 def test_a_notification_is_shown_as_the_phone_shows_it(run: Run) -> None:
-    said = run(["notifications", "show", "1"]).output
+    said = run("notifications", "show", "1").output
     assert f"title              {TITLE}" in said
     assert "notices" in said
     assert "fcm failed UNREGISTERED" in said
-    assert run(["notifications", "show", "99"]).exit_code == 1
+    run("notifications", "show", "99", code=1)
 
 
 MATCHES = {
@@ -142,7 +141,7 @@ def test_a_list_is_looked_through_by_text_id_and_time(run: Run, path: str) -> No
     name = {"sites list": "notices", "users list": "minji"}.get(path, "1")
 
     def count(*words: str) -> int:
-        result = run([*path.split(), *words, "--json"])
+        result = run(*path.split(), *words, "--json", code=None)
         assert result.exit_code == 0, result.output
         return len(json.loads(result.output))
 

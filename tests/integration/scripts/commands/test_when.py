@@ -6,19 +6,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from sqlalchemy import select, update
 
 from pipeline import resources
 from pipeline.delivery.asking import timing_of
 from pipeline.resources import now
 from pipeline.settings import get_settings
-from scripts.cli import main
 from storage import digests, notifications, overview, users
 from storage.matching import Hit
 from storage.models import Notification, Site, User
 from storage.session import Database
 from tests.support.builders import add_site, add_user, found, stored_posts, subscribe
+from tests.support.cli import crawlpush
 
 Run = Callable[..., str]
 
@@ -31,12 +30,7 @@ def run(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
     for cached in (get_settings, resources.database):
         cached.cache_clear()
 
-    def run(*arguments: str, code: int = 0) -> str:
-        result = CliRunner().invoke(main, arguments)
-        assert result.exit_code == code, result.output
-        return result.output
-
-    return run
+    return lambda *arguments: crawlpush(*arguments).output
 
 
 @pytest.fixture

@@ -6,21 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from pipeline.people import importing
 from pipeline.settings import get_settings
-from scripts.cli import main
 from scripts.files import importing as batches
 from storage import users
 from storage.models import Device, Subscription, User
 from storage.session import Database
 from tests.support.builders import NOW
+from tests.support.cli import Run, crawlpush
 
 TOKEN = "tok-" + "x" * 60
-Run = Callable[..., Result]
+INTO = ("subscriptions", "import", "-", "--format", "jsonl", "--add-users")
 
 
 @pytest.fixture
@@ -29,10 +29,7 @@ def run(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> R
     monkeypatch.chdir(tmp_path)
     get_settings.cache_clear()
 
-    def run(*arguments: str, stdin: str | bytes | None = None) -> Result:
-        return CliRunner().invoke(main, arguments, input=stdin)
-
-    return run
+    return crawlpush
 
 
 def imported(result: Result) -> Mapping[str, Any]:
@@ -68,7 +65,7 @@ def test_an_export_is_an_import(run: Run, database_url: str, kind: str) -> None:
         "-",
         "--format",
         "jsonl",
-        stdin=lines(
+        input=lines(
             {
                 "user": "민지",
                 "timezone": "Asia/Seoul",
@@ -84,33 +81,31 @@ def test_an_export_is_an_import(run: Run, database_url: str, kind: str) -> None:
     # As an iPhone prints it; what is kept and exported is the one form of it
     printed = f"<{'AB12CD34 ' * 8}>"
     devices = lines({"user": "민지", "platform": "apns", "token": printed, "environment": "sandbox"})
-    assert run("devices", "import", "-", "--format", "jsonl", stdin=devices).exit_code == 0
+    run("devices", "import", "-", "--format", "jsonl", input=devices)
     wanted = lines(
         {"user": "민지", "phrase": '"국가 장학금" 신청', "exclude": ["마감", "취소, 연기"], "body": True},
         {"user": "7", "phrase": "node.js", "kind": "substring", "pace": "daily"},
         {"user": "7", "phrase": "알바|아르바이트", "title_only": True},
     )
-    assert run("subscriptions", "import", "-", "--format", "jsonl", stdin=wanted).exit_code == 0
+    run("subscriptions", "import", "-", "--format", "jsonl", input=wanted)
     before = {}
     for topic in ("users", "devices", "subscriptions"):
-        assert run(topic, "export", f"{topic}.{kind}").exit_code == 0
+        run(topic, "export", f"{topic}.{kind}")
         before[topic] = Path(f"{topic}.{kind}").read_bytes()
         assert Path(f"{topic}.{kind}").stat().st_mode & 0o777 == 0o600
     for user in ("민지", "7"):
-        assert run("users", "forget", user, "--yes").exit_code == 0
+        run("users", "forget", user, "--yes")
     assert counts(database_url) == [0, 0, 0]
     for topic, content in before.items():
-        result = run(topic, "import", f"{topic}.{kind}", "--json")
-        assert (result.exit_code, imported(result)["rejected"]) == (0, 0), result.output
-        assert run(topic, "export", f"{topic}.{kind}").exit_code == 0
+        assert imported(run(topic, "import", f"{topic}.{kind}", "--json"))["rejected"] == 0
+        run(topic, "export", f"{topic}.{kind}")
         assert Path(f"{topic}.{kind}").read_bytes() == content
 
 
 def test_bad_lines_are_reported_by_number_and_the_others_are_stored(run: Run, database_url: str) -> None:
     bad = b'\xff\xfe\n[]\n{"user": ""}\n{"user": "a", "color": 1}\n{"user": "a", "timezone": "Mars/X"}\n{\n\n'
     Path("u.jsonl").write_bytes(b'{"user": "first"}\n' + bad + b'{"user": "last"}')
-    result = run("users", "import", "u.jsonl", "--json")
-    assert result.exit_code == 1
+    result = run("users", "import", "u.jsonl", "--json", code=1)
     found = imported(result)
     assert (found["added"], found["rejected"], found["rejected_file"]) == (2, 6, "u.jsonl.rejected.jsonl")
     assert [line for line, _ in reasons("u.jsonl.rejected.jsonl")] == [2, 3, 4, 5, 6, 7]
@@ -119,16 +114,14 @@ def test_bad_lines_are_reported_by_number_and_the_others_are_stored(run: Run, da
 
 def test_bad_lines_of_a_csv_file_are_reported_by_number(run: Run, database_url: str) -> None:
     content = 'user,phrase,exclude\na,장학,"마감\n취소"\na,x\nb,node.js,\n"c,unfinished\n'
-    result = run("subscriptions", "import", "-", "--format", "csv", "--add-users", stdin=content)
-    assert result.exit_code == 1
+    run("subscriptions", "import", "-", "--format", "csv", "--add-users", input=content, code=1)
     assert [line for line, _ in reasons()] == [4, 6]
     assert counts(database_url) == [2, 0, 2]
 
 
 @pytest.mark.parametrize("header", ["", "name,phrase", "user,user", "phrase"])
 def test_a_csv_file_whose_header_says_nothing_is_refused_as_a_whole(run: Run, header: str) -> None:
-    result = run("subscriptions", "import", "-", "--format", "csv", stdin=f"{header}\na,b\n")
-    assert result.exit_code == 1
+    result = run("subscriptions", "import", "-", "--format", "csv", input=f"{header}\na,b\n", code=1)
     assert "first line of a CSV file names its columns" in result.output
 
 
@@ -139,7 +132,7 @@ def test_nothing_says_a_token(run: Run) -> None:
         {"user": "a", "platform": "fcm", "token": TOKEN + " "},
         {"user": "a", "platform": "fcm", "token": TOKEN, TOKEN[:0] + "extra": 1},
     )
-    result = run("devices", "import", "-", "--format", "jsonl", stdin=broken)
+    result = run("devices", "import", "-", "--format", "jsonl", input=broken, code=1)
     assert len(reasons()) == 4
     assert TOKEN not in result.output + Path("import.rejected.jsonl").read_text()
 
@@ -147,8 +140,8 @@ def test_nothing_says_a_token(run: Run) -> None:
 def test_a_dry_run_says_the_same_and_keeps_nothing(run: Run, database_url: str) -> None:
     records = [{"user": "a", "phrase": "장학"}, {"user": "a", "phrase": "!"}]
     content = lines(*records)
-    dry = run("subscriptions", "import", "-", "--format", "jsonl", "--add-users", "--dry-run", "--json", stdin=content)
-    assert (dry.exit_code, imported(dry)["added"], imported(dry)["kept"]) == (1, 1, False)
+    dry = imported(run(*INTO, "--dry-run", "--json", input=content, code=1))
+    assert (dry["added"], dry["kept"]) == (1, False)
     assert counts(database_url) == [0, 0, 0]
 
 
@@ -163,8 +156,7 @@ def test_an_import_that_was_stopped_goes_on(run: Run, database_url: str, monkeyp
         return real(_database, _importer, entries, **_)  # type: ignore[arg-type]
 
     monkeypatch.setattr(importing, "_store", stop)
-    stopped = run("users", "import", "u.jsonl")
-    assert stopped.exit_code == 1
+    stopped = run("users", "import", "u.jsonl", code=1)
     assert "--from-line 21" in stopped.output
     assert counts(database_url)[0] == 20
     monkeypatch.setattr(importing, "_store", real)
@@ -179,16 +171,14 @@ def test_a_limit_of_subscriptions_refuses_the_rest(
     monkeypatch.setenv("SUBSCRIPTIONS_PER_USER", "2")
     get_settings.cache_clear()
     content = lines(*({"user": "a", "phrase": f"phrase{number}"} for number in range(4)))
-    result = run("subscriptions", "import", "-", "--format", "jsonl", "--add-users", stdin=content)
-    assert result.exit_code == 1
+    run(*INTO, input=content, code=1)
     assert [line for line, _ in reasons()] == [3, 4]
     assert counts(database_url)[2] == 2
 
 
 def test_a_file_of_unknown_format_asks_for_it(run: Run) -> None:
     Path("people").write_text(people(1))
-    result = run("users", "import", "people")
-    assert result.exit_code == 1
+    result = run("users", "import", "people", code=1)
     assert "--format" in result.output
 
 
@@ -204,17 +194,14 @@ def test_a_backup_is_restored_by_the_commands(sqlite_url: str, monkeypatch: pyte
         database.close()
 
     change(lambda session: users.add(session, "minji", timezone="UTC", now=NOW))
-    assert CliRunner().invoke(main, ["db", "backup", copy]).exit_code == 0
+    crawlpush("db", "backup", copy)
     change(lambda session: users.forget(session, "minji"))
-    restored = CliRunner().invoke(main, ["db", "restore", copy, "--force"])
-    assert restored.exit_code == 0, restored.output
+    crawlpush("db", "restore", copy, "--force")
     change(lambda session: users.by_external_id(session, "minji"))
 
 
 def test_prune_says_what_it_would_remove_and_then_removes_it(run: Run, database_url: str) -> None:
-    run(
-        "subscriptions", "import", "-", "--format", "jsonl", "--add-users", stdin=lines({"user": "a", "phrase": "장학"})
-    )
+    run(*INTO, input=lines({"user": "a", "phrase": "장학"}))
     run("users", "forget", "a", "--yes")
     for arguments, removed in ((["--dry-run"], False), ([], True)):
         found = imported(run("prune", "--json", *arguments))

@@ -14,13 +14,12 @@ from pathlib import Path
 
 import pytest
 import requests
-from click.testing import CliRunner
 
-from scripts.commands.gateway import gateway as command
 from scripts.gateway.faults import FaultsError
 from scripts.gateway.process import GatewayProcess, gateway_process
 from scripts.local.processes import ServerProcess, ServerProcessError, post_json
 from tests.integration.scripts.gateway.clients import APNsClient, FCMClient, wait_for
+from tests.support.cli import crawlpush
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -255,9 +254,7 @@ def test_a_named_port_that_is_taken(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_options(arguments: list[str], words: str) -> None:
-    result = CliRunner().invoke(command, arguments)
-    assert result.exit_code == 2
-    assert words in result.output
+    assert words in crawlpush("gateway", *arguments, code=2).output
 
 
 def test_a_start_that_fails_says_why(tmp_path: Path) -> None:

@@ -6,12 +6,11 @@ import socket
 from urllib.parse import urlsplit
 
 import pytest
-from click.testing import CliRunner
 
 from pipeline.settings import get_settings
-from scripts.cli import main
 from scripts.sites.browser import CHROMIUMS, BrowserError, look
 from scripts.sites.proxy import Proxy
+from tests.support.cli import crawlpush
 from tests.support.faulty_site import FaultySite, faulty_site, response
 
 TITLES = [f"{n}차 국가장학금 신청 안내" for n in range(1, 6)]
@@ -47,8 +46,7 @@ def _chromium() -> None:
 @pytest.mark.usefixtures("_chromium")
 def test_the_json_that_a_page_loads_is_found_and_read_without_a_browser(site: FaultySite, sqlite_url: str) -> None:
     get_settings.cache_clear()
-    result = CliRunner().invoke(main, ["sites", "try", site.url("/notices"), "--browser", "--allow-private"])
-    assert result.exit_code == 0, result.output
+    result = crawlpush("sites", "try", site.url("/notices"), "--browser", "--allow-private")
     assert "crawlpush sites add NAME --spider json" in result.output
     shown = result.output.replace("\\", "").replace("'", '"')
     for part in ('rows = "items"', 'title = "subject"', 'id = "no"', 'date = "regDate"', "view/{no}", '{"page": 1}'):
