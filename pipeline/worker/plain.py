@@ -47,7 +47,7 @@ class Lane:
         self._usual = default(task, app, consumer)
         self._put = put
         # How the bodies of plain messages end, behind the arguments.
-        self._ends: set[bytes] = set()
+        self._ends: set[str] = set()
 
     def __call__(self, message: Any, body: Any, *way: Any, **options: Any) -> Any:
         """See Celery: a message has come; way: how it is acknowledged or rejected, and who is told of its request."""
@@ -117,14 +117,15 @@ class Lane:
             and not any(map(headers.get, ASKING))
         )
 
-    def _call(self, body: bytes) -> Call | None:
-        """What a body calls; None for one that asks for more."""
-        # Most are alike behind the arguments: "[[1, 2], {}, {...}]".
-        head, _, end = body.partition(b"]")
+    def _call(self, body: str | bytes) -> Call | None:
+        """What a body calls, text from RabbitMQ and bytes from Redis; None for one that asks for more."""
         try:
-            arguments: Any = json.loads(head[1:].decode() + "]") if head.startswith(b"[[") else None
+            text = body if isinstance(body, str) else body.decode()
+            # Most are alike behind the arguments: "[[1, 2], {}, {...}]".
+            head, _, end = text.partition("]")
+            arguments: Any = json.loads(head[1:] + "]") if head.startswith("[[") else None
             if arguments is None or end not in self._ends:
-                whole, keywords, embedded = json.loads(body)
+                whole, keywords, embedded = json.loads(text)
                 if keywords or any(embedded.values()):
                     return None
                 if whole == arguments:

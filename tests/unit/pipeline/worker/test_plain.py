@@ -57,7 +57,7 @@ def lane(consumer, monkeypatch):
 
 
 def message(*, headers=None, body=BODY, **changed):
-    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    raw = body if isinstance(body, bytes | str) else json.dumps(body).encode()
     values = {"content_type": "application/json", "errors": None, "channel": None, **changed}
     return SimpleNamespace(headers={**HEADERS, **(headers or {})}, body=raw, **values)
 
@@ -65,6 +65,8 @@ def message(*, headers=None, body=BODY, **changed):
 def test_a_message_that_asks_for_nothing_but_its_call_goes_the_short_way(lane):
     assert lane(message()) == {"short": [(1, 2)], "long": []}
     assert lane(message(headers={"ignore_result": None})) == {"short": [(1, 2), (1, 2)], "long": []}
+    # RabbitMQ's are text.
+    assert lane(message(body=json.dumps(BODY)))["short"] == [(1, 2)] * 3
     assert set(state.requests) == {"a"}
 
 
