@@ -201,24 +201,24 @@ def claim(
     if not claimed:
         return []
     rows = connection.execute(_details(sqlite=sqlite), {"claimed": as_values(claimed)}).all()
-    asked = {row.user_id for row in rows if everybody or row.said}
+    asked = {user_id for _, _, user_id, *_, said in rows if everybody or said}
     people = persons(session, asked, lock=False) if asked else {}
     return [
         Claimed(
-            id=row.id,
-            post_id=row.post_id,
-            user_id=row.user_id,
-            user=row.user,
-            attempts=row.attempts,
-            created_at=row.created_at,
-            phrase=row.phrase,
-            badge=row.unread + 1,
-            reached=row.reached,
-            digest_id=row.digest_id,
-            to_show=row.to_show,
-            person=people.get(row.user_id),
+            id=id_,
+            post_id=post_id,
+            user_id=user_id,
+            user=user,
+            attempts=attempts,
+            created_at=created_at,
+            phrase=phrase,
+            badge=unread + 1,
+            reached=reached,
+            digest_id=digest_id,
+            to_show=to_show,
+            person=people.get(user_id),
         )
-        for row in rows
+        for id_, post_id, user_id, user, attempts, created_at, phrase, unread, reached, digest_id, to_show, _ in rows
     ]
 
 

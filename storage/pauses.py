@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, delete, exists, literal, null, or_, select, union_all, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from storage.dialect import insert
+from storage.dialect import connection_of, insert
 from storage.models import ChannelHealth, ChannelState, CrawlRun, Pause, Site
 from storage.waiting import pause_of, wake
 
@@ -122,17 +122,21 @@ class Closed:
     troubled: frozenset[str]
 
 
+_NO_FAULT = (null(), null(), null(), null())
+_CLOSED: Any = union_all(
+    select(
+        literal("fault").label("kind"),
+        ChannelState.name,
+        *(ChannelState.paused_at, ChannelState.paused_until, ChannelState.code, ChannelState.reason),
+    ),
+    select(literal("pause"), Pause.name, *_NO_FAULT).where(Pause.name != "crawl"),
+    select(literal("trouble"), ChannelHealth.name, *_NO_FAULT).where(ChannelHealth.trouble_since.is_not(None)),
+)
+
+
 def closed(session: Session) -> Closed:
     """Which channels nothing, or only a probe, may be sent over; one statement, because each batch asks."""
-    columns = (ChannelState.paused_at, ChannelState.paused_until, ChannelState.code, ChannelState.reason)
-    none = (null(), null(), null(), null())
-    rows: Sequence[Any] = session.execute(
-        union_all(
-            select(literal("fault").label("kind"), ChannelState.name, *columns),
-            select(literal("pause"), Pause.name, *none).where(Pause.name != "crawl"),
-            select(literal("trouble"), ChannelHealth.name, *none).where(ChannelHealth.trouble_since.is_not(None)),
-        )
-    ).all()
+    rows: Sequence[Any] = connection_of(session).execute(_CLOSED).all()
     faulty = {
         name: ChannelState(name=name, paused_at=at, paused_until=until, code=code, reason=reason)
         for kind, name, at, until, code, reason in rows

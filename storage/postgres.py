@@ -63,7 +63,7 @@ RESTED_S = 1.0
 
 
 def test_what_rested(engine: Engine) -> None:
-    """Replace a connection that the server dropped while it lay in the pool, at no cost for those in use."""
+    """Replace a connection that the server dropped while it lay in the pool; those that hardly rest cost nothing."""
 
     def lay_down(_connection: Any, record: Any) -> None:
         record.info["rests_since"] = monotonic()

@@ -51,11 +51,10 @@ def parse_url(url: str) -> URL:
             raise DatabaseURLError(f"{other!r} is not a database of crawlpush: use sqlite:/// or postgresql://")
 
 
-def open_engine(url: str, *, pool_size: int = 5, patient: bool = False, busy: bool = False) -> Engine:
+def open_engine(url: str, *, pool_size: int = 5, patient: bool = False) -> Engine:
     """An engine for `url`. For SQLite the file's folder is made, WAL is on, and foreign keys are enforced.
 
-    patient: for statements that may take as long as they like, as those of a migration. busy: connections go from hand
-    to hand, so that only those that lay for a while are tested before use.
+    patient: for statements that may take as long as they like, as those of a migration.
     """
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -71,18 +70,15 @@ def open_engine(url: str, *, pool_size: int = 5, patient: bool = False, busy: bo
     # Here: psycopg takes a tenth of a second, which a command on SQLite need not wait for.
     from storage import postgres
 
-    # A connection that the server dropped while it lay in the pool is replaced before use, not noticed by failing.
     # hide_parameters: a statement's parameters may be device tokens, and an error is logged.
     engine = create_engine(
         parsed,
         pool_size=pool_size,
         max_overflow=pool_size,
-        pool_pre_ping=not busy,
         hide_parameters=True,
         connect_args=postgres.connect_options(parsed),
     )
-    if busy:
-        postgres.test_what_rested(engine)
+    postgres.test_what_rested(engine)
     if not patient:
         postgres.set_deadlines(engine)
     return engine
@@ -108,13 +104,11 @@ def _begin_sqlite(connection: Connection) -> None:
 class Database:
     """The database of one process; safe to share between its threads."""
 
-    def __init__(self, url: str, *, pool_size: int = 5, for_requests: bool = False) -> None:
-        """for_requests: it answers many who wait, with one look each, so that each trip to the server counts."""
-        self.engine = open_engine(url, pool_size=pool_size, busy=for_requests)
-        # PostgreSQL begins and ends no transaction around what only reads: each statement sees what is committed
-        # then, as it does in a transaction of READ COMMITTED. SQLite has no server to go to.
-        quick = for_requests and not self.is_sqlite
-        self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT") if quick else self.engine
+    def __init__(self, url: str, *, pool_size: int = 5) -> None:
+        self.engine = open_engine(url, pool_size=pool_size)
+        # Each trip to a server counts. PostgreSQL begins and ends no transaction around what only reads: each statement
+        # sees what is committed then, as it does in a transaction of READ COMMITTED.
+        self._reader = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writer = self.engine.execution_options(crawlpush_writes=True)
 
     @property

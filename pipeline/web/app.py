@@ -47,7 +47,7 @@ _ERRORS = {
 
 def open_context(settings: Settings) -> Context:
     """The services of this process."""
-    redis, database = open_redis(settings), Database(settings.database, pool_size=THREADS, for_requests=True)
+    redis, database = open_redis(settings), Database(settings.database, pool_size=THREADS)
     return Context(
         settings=settings,
         database=database,

@@ -59,7 +59,7 @@ def test_a_connection_that_was_dropped_while_it_lay_in_the_pool_is_replaced_befo
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres, "RESTED_S", 0)
-    database, killer = Database(postgres_url, for_requests=True), Database(postgres_url)
+    database, killer = Database(postgres_url), Database(postgres_url)
     # Given connections of readers and writers that lie in the pool
     with database.reading() as first, database.writing() as second:
         pids = [session.scalar(text("SELECT pg_backend_pid()")) for session in (first, second)]
