@@ -21,6 +21,9 @@ TEXT_BYTES = 1024
 
 ELLIPSIS = "…"
 
+OWN_DATA = ("notification_id",)
+"""Values of a message's data that are one phone's own. All others are the same for the many phones of a post."""
+
 
 class Platform(StrEnum):
     """The road a device is reached by; the same words as in the devices table."""

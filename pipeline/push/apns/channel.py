@@ -5,6 +5,7 @@ survive connections.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -12,13 +13,19 @@ from urllib.parse import urlsplit
 from pipeline.push.apns.client import encode
 from pipeline.push.apns.environment import Environment, Push
 from pipeline.push.apns.provider_token import LocalTokenStore, ProviderTokens, ProviderTokenStore
-from pipeline.push.channel import NOT_SENT, CredentialsError
+from pipeline.push.batch_channel import BatchChannel, fitted
+from pipeline.push.channel import CLOSED, INTERRUPTED, NOT_SENT, CredentialsError
 from pipeline.push.clock import Clock
 from pipeline.push.credentials import load_apns_key, tls_context
-from pipeline.push.loop_channel import LoopChannel, fitted
+from pipeline.push.loop import LoopClosedError, LoopInterruptedError, LoopThread
 from pipeline.push.message import Message
 from pipeline.push.outcome import Outcome, OutcomeKind
 
+logger = logging.getLogger(__name__)
+
+GRACE_S = 5.0
+"""A loop that answers so much later than its deadline hangs."""
+FAREWELL_S = 2.0
 # Apple, "Sending notification requests to APNs".
 ENVIRONMENTS = ("production", "sandbox")
 
@@ -28,7 +35,7 @@ _NO_DRY_RUN = Outcome(
 )
 
 
-class APNsChannel(LoopChannel):
+class APNsChannel(BatchChannel):
     """Sends to iPhones and iPads."""
 
     name = "apns"
@@ -51,6 +58,8 @@ class APNsChannel(LoopChannel):
         if default_environment not in ENVIRONMENTS:
             raise CredentialsError(f'The APNs environment is "{default_environment}"; it may be production or sandbox.')
         super().__init__(clock)
+        self._loop = LoopThread("push-apns")
+        self._used = False
         context = tls_context(ca_file)
         context.set_alpn_protocols(["h2"])
         key, store = load_apns_key(key_file), token_store or LocalTokenStore()
@@ -69,13 +78,31 @@ class APNsChannel(LoopChannel):
         """Send a batch; see Channel.send. APNs has no dry run: with validate_only every message is refused."""
         return [_NO_DRY_RUN] * len(messages) if validate_only else super().send(messages, deadline_s)
 
+    def close(self) -> None:
+        """Close the connections and end the thread."""
+        if self._used:
+            try:
+                self._loop.run(self._close_connections(), FAREWELL_S)
+            except (LoopClosedError, LoopInterruptedError, TimeoutError):
+                logger.debug("push connections not closed in time")
+        self._loop.close()
+
     async def _close_connections(self) -> None:
         for environment in self._environments.values():
             environment.close()
         await asyncio.sleep(0)  # let the farewell be written
 
-    async def _send_batch(self, messages: Sequence[Message], until: float, validate_only: bool) -> list[Outcome]:
+    def _send_batch(self, messages: Sequence[Message], until: float, validate_only: bool) -> list[Outcome]:
         del validate_only
+        self._used = True
+        try:
+            return self._loop.run(self._send_all(messages, until), until - time.monotonic() + GRACE_S)
+        except LoopClosedError:
+            return [CLOSED] * len(messages)
+        except LoopInterruptedError:
+            return [INTERRUPTED] * len(messages)
+
+    async def _send_all(self, messages: Sequence[Message], until: float) -> list[Outcome]:
         batch = _Batch(len(messages))
         pushes: dict[str, list[Push]] = {name: [] for name in ENVIRONMENTS}
         everything: list[Push] = []

@@ -1,9 +1,10 @@
 """Google's OAuth access token: one for the process, renewed ahead of time by one caller at a time."""
 
-import asyncio
 import ssl
+import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import CancelledError, Future
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -14,8 +15,10 @@ from google.oauth2.service_account import Credentials
 
 from pipeline.errors import PipelineError
 from pipeline.push.answers import short_text
+from pipeline.push.channel import CLOSED, NOT_SENT
 from pipeline.push.clock import Clock
-from pipeline.push.fcm.http1 import Answer, Pool, Request
+from pipeline.push.fcm.connection import Answer, Request
+from pipeline.push.fcm.http1 import Pool
 from pipeline.push.outcome import Outcome, OutcomeKind
 
 RENEW_AHEAD_S = 600.0
@@ -41,60 +44,82 @@ class TokenError(PipelineError):
 
 
 class AccessTokens:
-    """The process' access token. All methods run on one event loop."""
+    """The process' access token. Thread-safe."""
 
     def __init__(self, credentials: Credentials, tls: ssl.SSLContext, clock: Clock) -> None:
         """tls: how to check the token end point. clock: what Google is told the time is, which must be right."""
         self._credentials = credentials
         self._tls = tls
         self._clock = clock
+        self._lock = threading.Lock()
         self._token: str | None = None
         self._fetched_at = 0.0
         self._expires_at = 0.0
-        self._fetch: asyncio.Task[str] | None = None
+        self._fetch: Future[str] | None = None
         self._failure: Outcome | None = None
         self._failed_until = 0.0
 
-    async def get(self, instead_of: str | None = None) -> str:
+    def get(self, until: float, instead_of: str | None = None) -> str:
         """Return a token that is good for another half minute. Raises TokenError.
 
-        instead_of: a token that FCM refused; it is returned again when a new one would be no better.
+        until: of the monotonic clock; it is not waited for longer. instead_of: a token that FCM refused; it is returned
+        again when a new one would be no better.
         """
         now = time.monotonic()
-        token = self._token
-        refused = token is not None and token == instead_of and now - self._fetched_at > MIN_REPLACE_S
-        if token is not None and not refused and now < self._expires_at - MARGIN_S:
-            if now > self._expires_at - RENEW_AHEAD_S and now > self._failed_until:
-                self._start_fetch()
-            return token
-        if self._failure is not None and now < self._failed_until:
-            raise TokenError(self._failure)
-        # Shielded: a caller whose deadline has come must not take the token from the others.
-        return await asyncio.shield(self._start_fetch())
+        with self._lock:
+            token = self._token
+            refused = token is not None and token == instead_of and now - self._fetched_at > MIN_REPLACE_S
+            if token is not None and not refused and now < self._expires_at - MARGIN_S:
+                if now > self._expires_at - RENEW_AHEAD_S and now > self._failed_until:
+                    self._start_fetch()
+                return token
+            if self._failure is not None and now < self._failed_until:
+                raise TokenError(self._failure)
+            fetch = self._start_fetch()
+        try:
+            return fetch.result(max(until - now, 0.0))
+        except TimeoutError:
+            raise TokenError(NOT_SENT) from None
+        except CancelledError:
+            raise TokenError(CLOSED) from None
+        except TokenError as error:
+            # An exception of one's own: the traceback of a shared one would grow with each that raises it.
+            raise TokenError(error.outcome) from None
 
-    def _start_fetch(self) -> "asyncio.Task[str]":
+    def close(self) -> None:
+        """Nobody waits for a token any longer."""
+        with self._lock:
+            if self._fetch is not None:
+                self._fetch.cancel()
+
+    def _start_fetch(self) -> Future[str]:
         if self._fetch is None or self._fetch.done():
-            self._fetch = asyncio.create_task(self._fetch_token())
-            self._fetch.add_done_callback(_retrieve_exception)
+            self._fetch = Future()
+            # A daemon: a worker that is told to stop must not wait for Google.
+            threading.Thread(target=self._run, args=(self._fetch,), name="push-fcm-token", daemon=True).start()
         return self._fetch
 
-    async def _fetch_token(self) -> str:
+    def _run(self, fetch: Future[str]) -> None:
         try:
-            # google-auth blocks, and signs meanwhile; what it has to say to the end point comes back to this loop.
-            transport = _Transport(asyncio.get_running_loop(), self._tls, time.monotonic() + FETCH_TIMEOUT_S)
+            # google-auth blocks, and signs meanwhile.
             credentials = self._credentials.with_claims(self._lifetime())  # type: ignore[no-untyped-call]
-            await asyncio.to_thread(credentials.refresh, transport)
+            credentials.refresh(_Transport(self._tls, time.monotonic() + FETCH_TIMEOUT_S))
         except Exception as error:
-            self._failure = _failure_outcome(error)
-            self._failed_until = time.monotonic() + FAILURE_HOLD_S
-            raise TokenError(self._failure) from None
-        token, expiry = credentials.token, credentials.expiry
+            with self._lock:
+                self._failure = _failure_outcome(error)
+                self._failed_until = time.monotonic() + FAILURE_HOLD_S
+                if fetch.set_running_or_notify_cancel():
+                    fetch.set_exception(TokenError(self._failure))
+            return
+        expiry = credentials.expiry
         lifetime = (expiry - datetime.now(UTC).replace(tzinfo=None)).total_seconds() if expiry else 3600.0
-        self._token = str(token)
-        self._fetched_at = time.monotonic()
-        self._expires_at = self._fetched_at + max(lifetime, 2 * MARGIN_S)
-        self._failure = None
-        return self._token
+        with self._lock:
+            self._token = str(credentials.token)
+            self._fetched_at = time.monotonic()
+            self._expires_at = self._fetched_at + max(lifetime, 2 * MARGIN_S)
+            self._failure = None
+            if fetch.set_running_or_notify_cancel():
+                fetch.set_result(self._token)
 
     def _lifetime(self) -> dict[str, int]:
         """The claims that google-auth would make by this machine's clock."""
@@ -117,9 +142,8 @@ class _Transport(google.auth.transport.Request):
     still after the head, would be waited for without an end, and with it every message.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, tls: ssl.SSLContext, until: float) -> None:
-        """loop: where requests run; __call__ blocks another thread. until: of the monotonic clock."""
-        self._loop = loop
+    def __init__(self, tls: ssl.SSLContext, until: float) -> None:
+        """until: of the monotonic clock."""
         self._tls = tls
         self._until = until
 
@@ -132,29 +156,35 @@ class _Transport(google.auth.transport.Request):
         timeout: float | None = None,  # noqa: ARG002 - the deadline is for all of the requests
         **_options: Any,
     ) -> _Answer:
-        left = self._until - time.monotonic()
-        request = Request(
-            path=urlsplit(url)._replace(scheme="", netloc="", fragment="").geturl(),
-            headers={**(headers or {}), "Accept": "application/json", "Accept-Encoding": "identity"},
-            body=body or b"",
-        )
-        try:
-            answer = asyncio.run_coroutine_threadsafe(self._post(url, request, left), self._loop).result(left + 1)
-        except (OSError, ValueError) as error:
-            what = "no whole answer in time" if isinstance(error, TimeoutError) else str(error)
-            sentence = f"{urlsplit(url).hostname}: {what}"
-            raise google.auth.exceptions.TransportError(sentence) from error  # type: ignore[no-untyped-call]
-        return _Answer(answer.status, answer.headers, answer.body)
-
-    async def _post(self, url: str, request: Request, timeout_s: float) -> Answer:
         pool = Pool(url, tls=self._tls, connections=1)
+        path = urlsplit(url)._replace(scheme="", netloc="", fragment="").geturl()
+        answers: list[Answer | OSError] = []
         try:
-            answer = await pool.post(request, timeout_s)
+            head = pool.head(path, {**(headers or {}), "Accept": "application/json", "Accept-Encoding": "identity"})
+            request = Request(head=head, body=body or b"")
+            pool.exchange(
+                iter([request]),
+                1,
+                lambda _, answer: answers.append(answer),
+                until=self._until,
+                timeout_s=FETCH_TIMEOUT_S,
+            )
+        except ValueError as error:
+            answers.append(ConnectionError(str(error)))
         finally:
             pool.close()
-        if not answer.whole:
-            raise ConnectionError("the answer broke off")
-        return answer
+        answer = answers[0] if answers else TimeoutError()
+        if isinstance(answer, OSError) or not answer.whole:
+            what = _why(answer)
+            raise google.auth.exceptions.TransportError(f"{urlsplit(url).hostname}: {what}")  # type: ignore[no-untyped-call]
+        return _Answer(answer.status, answer.headers, answer.body)
+
+
+def _why(answer: Answer | OSError) -> str:
+    """Why an answer is none."""
+    if isinstance(answer, TimeoutError):
+        return "no whole answer in time"
+    return str(answer) if isinstance(answer, OSError) else "the answer broke off"
 
 
 def _failure_outcome(error: Exception) -> Outcome:
@@ -162,9 +192,3 @@ def _failure_outcome(error: Exception) -> Outcome:
     if isinstance(error, google.auth.exceptions.RefreshError) and not error.retryable:
         return Outcome(kind=OutcomeKind.CHANNEL_DOWN, code="credentials_refused", detail=detail)
     return Outcome(kind=OutcomeKind.RETRY, code="token_unavailable", detail=detail)
-
-
-def _retrieve_exception(task: "asyncio.Task[str]") -> None:
-    """A renewal ahead of time has nobody who waits for it; its failure is kept in the object."""
-    if not task.cancelled():
-        task.exception()

@@ -5,29 +5,30 @@ repeat themselves without bound on Retry-After, its urllib3 session sends a POST
 503, each thread fetches an access token of its own, and every 403 and 404 is read as the token's fault.
 """
 
-import asyncio
-import logging
-import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from urllib.parse import urlsplit
 
 from pyfcm import FCMNotification
 
 from pipeline.push.answers import classify_fcm, short_text
-from pipeline.push.channel import NOT_SENT
+from pipeline.push.batch_channel import BatchChannel, fitted
+from pipeline.push.channel import CLOSED, INTERRUPTED, NOT_SENT
 from pipeline.push.clock import Clock
 from pipeline.push.credentials import load_service_account, tls_context
 from pipeline.push.fcm.access_token import AccessTokens, TokenError
-from pipeline.push.fcm.http1 import Pool, Request, TooLateError
-from pipeline.push.loop_channel import LoopChannel, fitted
+from pipeline.push.fcm.connection import Answer, Request
+from pipeline.push.fcm.http1 import ClosedError, Pool
+from pipeline.push.forms import Forms
 from pipeline.push.message import Message
 from pipeline.push.outcome import Outcome, OutcomeKind
 from pipeline.push.payload import fcm_payload
 
-logger = logging.getLogger(__name__)
+_REFUSED = "UNAUTHENTICATED"
+_HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
 
 
-class FCMChannel(LoopChannel):
+class FCMChannel(BatchChannel):
     """Sends to Android devices (and to whatever else a Firebase project has tokens for)."""
 
     name = "fcm"
@@ -52,55 +53,65 @@ class FCMChannel(LoopChannel):
         self._client = FCMNotification(service_account_file=service_account_file)
         self._client.FCM_END_POINT_BASE = endpoint.rstrip("/") + "/v1/projects"
         self._path = urlsplit(self._client.fcm_end_point).path
-        self._endpoint = endpoint
-        self._tls = tls_context(ca_file)
-        self._tokens = AccessTokens(self._client.credentials, self._tls, self._clock)
+        tls = tls_context(ca_file)
+        self._tokens = AccessTokens(self._client.credentials, tls, self._clock)
+        self._forms = {dry: Forms(partial(self._encode, validate_only=dry)) for dry in (False, True)}
         self._timeout_s = timeout_s
-        self._connections = connections
-        self._pool: Pool | None = None
+        self._pool = Pool(endpoint, tls=tls, connections=connections)
 
-    async def _close_connections(self) -> None:
-        if self._pool is not None:
-            self._pool.close()
+    def close(self) -> None:
+        """Close the connections: what is under way on them is not waited for."""
+        self._tokens.close()
+        self._pool.close()
 
-    async def _send_batch(self, messages: Sequence[Message], until: float, validate_only: bool) -> list[Outcome]:
-        """Let as many workers as there are connections take the messages in turn, until the deadline."""
+    def _send_batch(self, messages: Sequence[Message], until: float, validate_only: bool) -> list[Outcome]:
         outcomes: list[Outcome] = [NOT_SENT] * len(messages)
-        turns = iter(range(len(messages)))
-        workers = [
-            asyncio.create_task(self._work(messages, turns, outcomes, until, validate_only))
-            for _ in range(min(len(messages), self._connections))
-        ]
-        if workers:
-            _, late = await asyncio.wait(workers, timeout=max(until - time.monotonic(), 0.0))
-            for worker in late:
-                worker.cancel()
-            for result in await asyncio.gather(*workers, return_exceptions=True):
-                if isinstance(result, Exception):
-                    logger.error("push worker failed", exc_info=result)
+        try:
+            token = self._tokens.get(until) if messages else ""
+            self._exchange(range(len(messages)), token, messages, outcomes, until, validate_only)
+            # Once more after a 401, which is certain not to have been handled.
+            refused = [index for index, outcome in enumerate(outcomes) if outcome.code == _REFUSED]
+            if refused and (renewed := self._tokens.get(until, instead_of=token)) != token:
+                self._exchange(refused, renewed, messages, outcomes, until, validate_only)
+        except TokenError as error:
+            return [
+                error.outcome if outcome is NOT_SENT or outcome.code == _REFUSED else outcome for outcome in outcomes
+            ]
+        if self._pool.closed:
+            return [CLOSED if outcome is NOT_SENT else outcome for outcome in outcomes]
         return outcomes
 
-    async def _work(
+    def _exchange(
         self,
+        indices: Sequence[int],
+        token: str,
         messages: Sequence[Message],
-        turns: Iterator[int],
         outcomes: list[Outcome],
         until: float,
         validate_only: bool,
     ) -> None:
-        for index in turns:
-            if time.monotonic() >= until:
-                continue
-            result = fitted(messages[index], lambda message: self._encode(message, validate_only))
-            if isinstance(result, Outcome):
-                outcomes[index] = result
-                continue
-            request = Request(path=self._path, headers={}, body=result[1], until=until)
-            try:
-                outcomes[index] = await self._send_one(request)
-            except asyncio.CancelledError:
-                outcomes[index] = _lost("timeout", "no answer by the deadline") if request.sent else NOT_SENT
-                raise
+        """Send the messages of these indices with an access token, and note what came of each."""
+        head = self._pool.head(self._path, {"Authorization": f"Bearer {token}", **_HEADERS})
+
+        forms = self._forms[validate_only]
+
+        def payload(message: Message) -> bytes:
+            # Both forms of a time to live are in whole seconds.
+            left = message.expires_at - self._clock.now()
+            return forms.payload(message, int(message.expires_at.timestamp()), int(left.total_seconds()))
+
+        def requests() -> Iterator[Request]:
+            for index in indices:
+                result = fitted(messages[index], payload)
+                if isinstance(result, Outcome):
+                    outcomes[index] = result
+                else:
+                    yield Request(head=head, body=result[1], number=index)
+
+        def done(request: Request, answer: Answer | OSError) -> None:
+            outcomes[request.number] = self._outcome(request, answer)
+
+        self._pool.exchange(requests(), len(indices), done, until=until, timeout_s=self._timeout_s)
 
     def _encode(self, message: Message, validate_only: bool) -> bytes:
         form = fcm_payload(message, self._clock.now())
@@ -117,45 +128,16 @@ class FCMChannel(LoopChannel):
         )
         return encoded
 
-    async def _send_one(self, request: Request) -> Outcome:
-        """Send one message; once more after a 401, which is certain not to have been handled."""
-        try:
-            token = await self._tokens.get()
-            outcome = await self._post(request, token)
-            if outcome.code == "UNAUTHENTICATED":
-                renewed = await self._tokens.get(instead_of=token)
-                if renewed != token:
-                    outcome = await self._post(request, renewed)
-        except TokenError as error:
-            return error.outcome
-        return outcome
-
-    async def _post(self, request: Request, token: str) -> Outcome:
-        request.sent = False
-        request.headers = {
-            "Authorization": f"Bearer {token}",
-            "Content-Type": "application/json",
-            "Accept-Encoding": "identity",
-        }
-        if self._pool is None:
-            # Here, because a pool belongs to an event loop.
-            self._pool = Pool(self._endpoint, tls=self._tls, connections=self._connections)
-        try:
-            answer = await self._pool.post(request, self._timeout_s)
-        except TooLateError:
-            return NOT_SENT
-        except (OSError, ValueError) as error:
-            return _network_outcome(error, sent=request.sent)
-        return classify_fcm(answer.status, answer.headers, answer.body, self._clock.now())
-
-
-def _network_outcome(error: Exception, *, sent: bool) -> Outcome:
-    """What a failure below HTTP means: harmless before the first byte of the body, unknown after it."""
-    text = short_text(f"{type(error).__name__}: {error}")
-    if not sent:
-        return Outcome(kind=OutcomeKind.RETRY, code="connection_failed", detail=text)
-    return _lost("timeout" if isinstance(error, TimeoutError) else "connection_lost", text)
-
-
-def _lost(code: str, detail: str) -> Outcome:
-    return Outcome(kind=OutcomeKind.UNKNOWN, code=code, detail=detail)
+    def _outcome(self, request: Request, answer: Answer | OSError) -> Outcome:
+        if not isinstance(answer, OSError):
+            # Nothing in the head of an answer that says yes is of interest.
+            headers = {} if answer.status == 200 else answer.headers
+            return classify_fcm(answer.status, headers, answer.body, self._clock.now())
+        if isinstance(answer, ClosedError):
+            return INTERRUPTED if request.sent else CLOSED
+        # A failure below HTTP is harmless before the first byte of the request, and unknown after it.
+        text = short_text(f"{type(answer).__name__}: {answer}")
+        if not request.sent:
+            return Outcome(kind=OutcomeKind.RETRY, code="connection_failed", detail=text)
+        code = "timeout" if isinstance(answer, TimeoutError) else "connection_lost"
+        return Outcome(kind=OutcomeKind.UNKNOWN, code=code, detail=text)

@@ -1,71 +1,39 @@
-"""HTTP/1.1 over a pool of kept connections to one server: one request at a time on each.
+"""HTTP/1.1 over a pool of kept connections to one server, many requests at once in the caller's own thread.
 
-It tells what a general client does not: whether any of a request may have left when something broke, which is all the
-difference between a message that may be sent again and one that may have been shown. And it costs a fraction of the CPU
-(docs/benchmarks.md). Parsing is httptools', which is Node's.
+It costs a fraction of the CPU of a general client on an event loop (docs/benchmarks.md): one selector for all
+connections of a batch, and nothing to wake between threads. Parsing is httptools', which is Node's.
 """
 
-import asyncio
 import math
+import selectors
 import ssl
+import threading
 import time
-from asyncio.sslproto import SSLProtocol
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
-from httptools import HttpParserError, HttpResponseParser
-from typing_extensions import override
-
 from pipeline.errors import PipelineError
+from pipeline.push.fcm import addresses
+from pipeline.push.fcm.connection import WRITE, Answer, Connection, Request
 
 CONNECT_TIMEOUT_S = 5.0
+"""A server that does not take a connection in this time gets no message from us for now; nothing has left yet."""
 KEEPALIVE_S = 50.0
 """An idle connection is dropped here before the other side drops it: a POST on a dying connection is an unknown."""
-MAX_ANSWER_BYTES = 65_536
-"""A push vendor's answer has some hundred bytes; whatever is longer is not one, and is not read to its end."""
-TLS_BUFFER_BYTES = 32_768
-"""Of each connection, for reading: two TLS records (RFC 8446, section 5.1)."""
-ADDRESS_DELAY_S = 0.25
-"""How long one of a host's addresses may take before the next is tried beside it (RFC 8305, section 5)."""
-SHUTDOWN_S = 2.0
-"""How long a TLS connection may say goodbye; asyncio's half minute is for peers that answer."""
+LOOK_S = 0.5
+"""How late a batch may notice that its pool was closed, or that another batch gave a connection back."""
+
+_NEVER = (None, math.inf)
+
+Done = Callable[[Request, "Answer | OSError"], None]
 
 
-class AnswerError(PipelineError, ConnectionError):
-    """What came back is no HTTP, or broke off before anything was said."""
-
-
-class TooLateError(PipelineError, ConnectionError):
-    """The request's time was up before it was written."""
-
-
-@dataclass(kw_only=True)
-class Request:
-    """A POST, and whether any of it may have left: before that, a failure is certainly harmless."""
-
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-    sent: bool = False
-    # Of the monotonic clock: it is not written later than this.
-    until: float = math.inf
-
-
-@dataclass(kw_only=True)
-class Answer:
-    """What the server said; the body is cut after MAX_ANSWER_BYTES, and where the connection broke."""
-
-    status: int = 0
-    # By name in lower case.
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    # False: the connection broke before the end.
-    whole: bool = False
+class ClosedError(PipelineError, ConnectionError):
+    """The pool was closed before the answer came."""
 
 
 class Pool:
-    """Connections to one server. All methods run on one event loop."""
+    """Connections to one server. Thread-safe: several batches share them, and each is one batch's at a time."""
 
     def __init__(self, url: str, *, tls: ssl.SSLContext, connections: int) -> None:
         """url: https://HOST[:PORT], or http://. connections: the most that are open at once; who comes later waits."""
@@ -74,178 +42,247 @@ class Pool:
         self._host, self._authority = parts.hostname or "", parts.netloc
         self._port = parts.port or (443 if secure else 80)
         self._tls = tls if secure else None
-        if secure:
-            _read_tls_in_small_pieces()
-        self._turns = asyncio.Semaphore(connections)
-        self._idle: list[_Connection] = []
+        # Which of the host's addresses answers.
+        self._address: addresses.Address | None = None
+        self._idle: list[Connection] = []
+        self._free = connections
+        self._changed = threading.Condition()
+        self.closed = False
 
-    async def post(self, request: Request, timeout_s: float) -> Answer:
-        """Send a request once, and return the answer.
+    def head(self, path: str, headers: Mapping[str, str]) -> bytes:
+        """The beginning of a request, up to the length of its body. ValueError: the headers are none."""
+        lines = [f"POST {path} HTTP/1.1", f"Host: {self._authority}", *(f"{k}: {v}" for k, v in headers.items())]
+        if any(not line.isprintable() for line in lines):
+            raise ValueError("a header of a request has characters that none may have")
+        return "\r\n".join([*lines, "Content-Length: "]).encode("latin-1")
 
-        timeout_s: for all of it, from the wait for a connection on. Raises OSError (TimeoutError among them) when no
-        answer came; `request.sent` tells what that means, also when the call is cancelled.
+    def exchange(self, requests: Iterator[Request], count: int, done: Done, *, until: float, timeout_s: float) -> None:
+        """Send up to `count` requests, each once, and tell `done` what came of each.
+
+        until: of the monotonic clock; no request begins later. Those without an answer by then get a TimeoutError,
+        as those whose answer takes longer than timeout_s. Nothing is said of those whose turn did not come.
         """
-        async with asyncio.timeout(timeout_s), self._turns:
-            connection = self._reusable() or await self._connect()
-            try:
-                answer = await connection.exchange(request, self._authority)
-            except BaseException:
-                connection.close()
-                raise
-        if connection.reusable:
-            connection.idle_since = time.monotonic()
-            self._idle.append(connection)
-        else:
-            connection.close()
-        return answer
+        _Exchange(self, requests, count, done, until, timeout_s).run()
 
     def close(self) -> None:
-        """Close the connections that wait for a request."""
-        while self._idle:
-            self._idle.pop().close()
+        """Close the connections that wait for a request; the others' requests fail within LOOK_S."""
+        with self._changed:
+            self.closed, idle, self._idle = True, self._idle, []
+            self._changed.notify_all()
+        for connection in idle:
+            connection.close()
 
-    def _reusable(self) -> "_Connection | None":
-        now = time.monotonic()
-        while self._idle:
+    def take(self) -> Connection | None:
+        """A connection, which may still have to be made; None when all are in use. Raises OSError."""
+        with self._changed:
+            if not self._free or self.closed:
+                return None
+            self._free -= 1
+            oldest = time.monotonic() - KEEPALIVE_S
             # The one that was used last is the least likely to be dead.
-            connection = self._idle.pop()
-            if connection.reusable and now - connection.idle_since < KEEPALIVE_S:
-                return connection
-            connection.close()
-        return None
-
-    async def _connect(self) -> "_Connection":
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            _, connection = await asyncio.get_running_loop().create_connection(
-                _Connection,
-                self._host,
-                self._port,
-                ssl=self._tls,
-                ssl_shutdown_timeout=SHUTDOWN_S if self._tls else None,
-                happy_eyeballs_delay=ADDRESS_DELAY_S,
-            )
-        return connection
-
-
-class _Connection(asyncio.Protocol):
-    """One connection: asyncio's protocol on one side, httptools' on the other."""
-
-    def __init__(self) -> None:
-        self.reusable = True
-        self.idle_since = 0.0
-        self._transport: asyncio.Transport | None = None
-        self._parser = HttpResponseParser(self)
-        self._waiter: asyncio.Future[Answer] | None = None
-        self._answer = Answer()
-        self._chunks: list[bytes] = []
-        self._size = 0
-
-    async def exchange(self, request: Request, authority: str) -> Answer:
-        """Write a request and wait for its answer."""
-        if self._transport is None or self._transport.is_closing():
-            raise ConnectionResetError("the connection was closed before the request")
-        if time.monotonic() >= request.until:
-            raise TooLateError("the time was up before the request")
-        lines = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
-        head = (
-            f"POST {request.path} HTTP/1.1\r\nHost: {authority}\r\n{lines}Content-Length: {len(request.body)}\r\n\r\n"
-        )
-        self._waiter = asyncio.get_running_loop().create_future()
-        self._answer, self._chunks, self._size = Answer(), [], 0
-        request.sent = True
-        self._transport.write(head.encode("latin-1") + request.body)
-        return await self._waiter
-
-    def close(self) -> None:
-        """Close at once, whatever is under way."""
-        self.reusable = False
-        if self._transport is not None:
-            self._transport.abort()
-
-    @override
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    @override
-    def data_received(self, data: bytes) -> None:
-        if self._waiting is None:
-            # Nobody asked for anything.
-            self.close()
-            return
-        self._size += len(data)
+            while self._idle:
+                connection = self._idle.pop()
+                if connection.idle_since > oldest and connection.is_quiet():
+                    return connection
+                connection.close()
         try:
-            self._parser.feed_data(data)
-        except HttpParserError as error:
-            self._end(AnswerError(f"no HTTP: {type(error).__name__}"))
-        if self._size >= MAX_ANSWER_BYTES and self._waiting is not None:
-            self._end(AnswerError("an answer without an end"))
+            return self._begun()
+        except BaseException:
+            self.give_back(None)
+            raise
 
-    @override
-    def eof_received(self) -> None:
-        self._end(AnswerError("the connection was closed before the answer's end"))
+    def give_back(self, connection: Connection | None) -> None:
+        """Let others have a connection, or its place."""
+        with self._changed:
+            self._free += 1
+            if connection is not None and connection.is_ready and connection.reusable and not self.closed:
+                connection.idle_since = time.monotonic()
+                self._idle.append(connection)
+                connection = None
+            self._changed.notify()
+        if connection is not None:
+            connection.close()
 
-    @override
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._end(exc or AnswerError("the connection was lost before the answer's end"))
+    def wait(self, until: float) -> None:
+        """Wait for a connection that somebody gives back, but not longer than LOOK_S."""
+        with self._changed:
+            if not self._free and not self.closed:
+                self._changed.wait(min(until - time.monotonic(), LOOK_S))
 
-    def on_message_begin(self) -> None:
-        """See httptools: an answer begins. One that nobody asked for is not the next request's: no more requests."""
-        if self._waiting is None:
-            self.close()
-            # What it says must not be written into the answer that was given out.
-            self._answer, self._chunks = Answer(), []
+    def forget_address(self) -> None:
+        """Look for another address at the next connection: the last one failed."""
+        self._address = None
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """See httptools: one header of the answer."""
-        self._answer.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
-
-    def on_headers_complete(self) -> None:
-        """See httptools: the status is known."""
-        self._answer.status = self._parser.get_status_code()
-
-    def on_body(self, body: bytes) -> None:
-        """See httptools: a part of the body."""
-        self._chunks.append(body)
-
-    def on_message_complete(self) -> None:
-        """See httptools: the answer's end, or that of a word such as "100 Continue" before it."""
-        if self._waiting is None:
-            return
-        if self._answer.status < 200:
-            self._answer = Answer()
-            return
-        self._answer.whole = True
-        self.reusable = self._parser.should_keep_alive()
-        self._finish()
-
-    @property
-    def _waiting(self) -> "asyncio.Future[Answer] | None":
-        """Who waits for an answer; None: what comes now belongs to nobody."""
-        return self._waiter if self._waiter is not None and not self._waiter.done() else None
-
-    def _end(self, error: Exception) -> None:
-        """The connection is over: what came of an answer is one, if it has anything to say."""
-        self.close()
-        waiter = self._waiting
-        if waiter is None:
-            return
-        if self._answer.status and (self._chunks or self._answer.status != 200):
-            self._finish()
+    def _begun(self) -> Connection:
+        address = self._address
+        if address is None:
+            self._address, connected = addresses.first_of(self._host, self._port, CONNECT_TIMEOUT_S)
         else:
-            waiter.set_exception(error)
-
-    def _finish(self) -> None:
-        self._answer.body = b"".join(self._chunks)
-        waiter = self._waiting
-        if waiter is not None:
-            waiter.set_result(self._answer)
+            connected = addresses.begin(address)
+        return Connection(connected, self._tls, self._host)
 
 
-def _read_tls_in_small_pieces() -> None:
-    """Let each TLS connection of asyncio in this process have a buffer of TLS_BUFFER_BYTES.
+class _Exchange:
+    """One batch of requests on its way."""
 
-    asyncio takes 256 KiB, which for a hundred connections is more than all else that a notifier needs for them, and has
-    no parameter for it. Replaced once a connection is made it would not help: a hundred are made at once.
-    """
-    SSLProtocol.max_size = min(SSLProtocol.max_size, TLS_BUFFER_BYTES)
+    def __init__(
+        self, pool: Pool, requests: Iterator[Request], count: int, done: Done, until: float, timeout_s: float
+    ) -> None:
+        self._pool, self._requests, self._done = pool, requests, done
+        self._until, self._timeout_s = until, timeout_s
+        # How many may still come of the requests.
+        self._left = count
+        self._selector = selectors.DefaultSelector()
+        # Of each connection, until when. The oldest come first, and so do those whose time is up first.
+        self._opening: dict[Connection, float] = {}
+        self._asked: dict[Connection, tuple[Request, float]] = {}
+        # Why no further connection can be had.
+        self._refused: OSError | None = None
+
+    def run(self) -> None:
+        """Send them all, and wait for the answers."""
+        try:
+            while not self._pool.closed and time.monotonic() < self._until:
+                self._open()
+                if not self._asked and not self._left:
+                    return
+                if not self._opening and not self._asked:
+                    if self._refused is not None:
+                        self._fail_all(self._refused)
+                        return
+                    self._pool.wait(self._until)
+                    continue
+                self._look(self._patience_s())
+                self._give_up_late()
+            # As in _give_up_late.
+            self._look(0)
+        finally:
+            self._end()
+
+    def _open(self) -> None:
+        """As many connections as there are requests without one."""
+        while len(self._opening) < self._left and self._refused is None:
+            try:
+                connection = self._pool.take()
+            except OSError as error:
+                self._refuse(error)
+                return
+            if connection is None:
+                return
+            if connection.is_ready:
+                self._selector.register(connection.socket, connection.events, connection)
+                self._give(connection)
+            else:
+                self._selector.register(connection.socket, WRITE, connection)
+                self._opening[connection] = time.monotonic() + CONNECT_TIMEOUT_S
+
+    def _patience_s(self) -> float:
+        """How long nothing is to be done but to wait for the server."""
+        return max(min(self._until, self._first_end(), time.monotonic() + LOOK_S) - time.monotonic(), 0.0)
+
+    def _first_end(self) -> float:
+        """When the first connection, or the first answer, is late."""
+        ends = (next(iter(self._opening.values()), math.inf), next(iter(self._asked.values()), _NEVER)[1])
+        return min(ends)
+
+    def _look(self, patience_s: float) -> None:
+        for key, _ in self._selector.select(patience_s):
+            self._step(key.data)
+
+    def _step(self, connection: Connection) -> None:
+        """A connection has something."""
+        try:
+            if not connection.is_ready:
+                self._go_on(connection)
+                return
+            had = connection.events
+            answer = connection.step()
+        except OSError as error:
+            self._lose(connection, error)
+            return
+        if answer is None:
+            if connection.events != had:
+                self._selector.modify(connection.socket, connection.events, connection)
+            return
+        request, _ = self._asked.pop(connection)
+        if connection.reusable and connection.is_quiet():
+            # Before the answer is looked at: the next request is on its way meanwhile.
+            self._give(connection)
+        else:
+            self._drop(connection)
+        self._done(request, answer)
+
+    def _go_on(self, connection: Connection) -> None:
+        events = connection.go_on()
+        self._selector.modify(connection.socket, events or connection.events, connection)
+        if not events:
+            del self._opening[connection]
+            self._give(connection)
+
+    def _give(self, connection: Connection) -> None:
+        """Give a connection the next request, or give it back."""
+        request = self._next()
+        # The last look before it leaves: a process that was stopped sends nothing that is somebody else's by now.
+        now = time.monotonic()
+        if request is None or now >= self._until:
+            self._left = 0
+            self._drop(connection)
+            return
+        self._asked[connection] = request, now + self._timeout_s
+        try:
+            connection.ask(request)
+        except OSError as error:
+            self._lose(connection, error)
+        else:
+            if connection.events & WRITE:
+                self._selector.modify(connection.socket, connection.events, connection)
+
+    def _next(self) -> Request | None:
+        if not self._left or time.monotonic() >= self._until:
+            return None
+        self._left -= 1
+        return next(self._requests, None)
+
+    def _lose(self, connection: Connection, error: OSError) -> None:
+        """A connection failed: what was under way on it has."""
+        connection.reusable = False
+        request, _ = self._asked.pop(connection, (None, 0.0))
+        if self._opening.pop(connection, None) is not None:
+            self._refuse(error)
+        self._drop(connection)
+        if request is not None:
+            self._done(request, error)
+
+    def _refuse(self, error: OSError) -> None:
+        """No connection can be had now: those that are there have to do."""
+        self._refused = error
+        self._pool.forget_address()
+
+    def _drop(self, connection: Connection) -> None:
+        self._selector.unregister(connection.socket)
+        self._pool.give_back(connection)
+
+    def _give_up_late(self) -> None:
+        now = time.monotonic()
+        if now >= self._first_end():
+            # What came while this process was stopped is an answer all the same.
+            self._look(0)
+            for connection in self._late(now):
+                self._lose(connection, TimeoutError())
+
+    def _late(self, now: float) -> list[Connection]:
+        late = [connection for connection, end in self._opening.items() if now >= end]
+        return late + [connection for connection, (_, end) in self._asked.items() if now >= end]
+
+    def _fail_all(self, error: OSError) -> None:
+        while (request := self._next()) is not None:
+            self._done(request, error)
+
+    def _end(self) -> None:
+        """Let go of everything; what is still under way stays without an answer."""
+        error: OSError = ClosedError("closed") if self._pool.closed else TimeoutError("no answer by the deadline")
+        for connection in list(self._opening):
+            self._drop(connection)
+        for connection in list(self._asked):
+            self._lose(connection, error)
+        self._selector.close()

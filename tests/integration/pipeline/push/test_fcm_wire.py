@@ -4,7 +4,6 @@ import asyncio
 import ssl
 import threading
 import time
-from asyncio.sslproto import SSLProtocol
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +15,7 @@ import pytest
 from pipeline.push.channels import build_channels
 from pipeline.push.clock import Clock
 from pipeline.push.fcm import access_token
-from pipeline.push.fcm.http1 import MAX_ANSWER_BYTES, TLS_BUFFER_BYTES
+from pipeline.push.fcm.connection import MAX_ANSWER_BYTES
 from pipeline.push.message import Platform
 from tests.support.messages import message
 
@@ -50,12 +49,9 @@ def channel_to(config, answer, keep=False):
             pass
         writer.close()
 
-    async def token(instead_of=None):
-        return "an access token"
-
     with server_of(config, serve) as url:
         channel = build_channels(replace(config, fcm_endpoint=url))[Platform.FCM]
-        channel._tokens = SimpleNamespace(get=token)
+        channel._tokens = SimpleNamespace(get=lambda until: "an access token", close=lambda: None)
         try:
             yield channel, seen
         finally:
@@ -130,17 +126,11 @@ def test_what_follows_an_answer_unasked_is_nobodys_and_its_connection_is_not_use
     assert (seen.requests, seen.connections) == (3, 3)
 
 
-def test_connections_are_kept_and_take_little_memory_for_tls_from_the_start(config):
+def test_connections_are_kept(config):
     with channel_to(config, accepted(b"projects/p/messages/1"), keep=True) as (channel, seen):
         for _ in range(3):
             channel.send([message()], 10)
-        (connection,) = channel._pool._idle
         assert seen.connections == 1
-        assert len(connection._transport._ssl_protocol._ssl_buffer) == TLS_BUFFER_BYTES
-
-    # Before a handshake too: a hundred connections make theirs at once
-    begun = SSLProtocol(SimpleNamespace(), asyncio.Protocol(), ssl.create_default_context(), None)
-    assert len(begun._ssl_buffer) == TLS_BUFFER_BYTES
 
 
 async def one_byte_after_another(writer):
@@ -175,7 +165,7 @@ def test_a_token_end_point_that_drips_is_given_up_and_asked_anew_on_another_conn
     with server_of(config, serve) as url, channel_to(config, accepted(b"projects/p/messages/1")) as (channel, _):
         credentials = channel._client.credentials
         credentials._token_uri = url
-        channel._tokens = access_token.AccessTokens(credentials, channel._tls, Clock())
+        channel._tokens = access_token.AccessTokens(credentials, channel._pool._tls, Clock())
         began = time.monotonic()
         (outcome,) = channel.send([message()], 20)
         assert (outcome.kind.value, outcome.code) == ("retry", "token_unavailable")
