@@ -31,15 +31,26 @@ def measure_memory(*, users: int, database: str) -> dict[str, Any]:
     Of each form: pss_mb: proportional set size of each process at rest, which is with its part of what it shares, so
     that a sum is what they take together. together_mb: that sum, the forkserver included. work_mb: the largest sum
     while the users were notified, crawls included. work_s: how long that took from the crawl on. redis_connections: of
-    each process at rest. times_one_worker: together_mb, and work_times_one_worker: work_mb, by the size that the
-    largest worker has when it is started apart.
+    each process at rest.
+
+    one_worker_mb: the largest worker at rest when it is started apart, and one_worker_work_mb the same while the users
+    were notified. times_one_worker: together_mb by the former. work_mb is compared with both: with the former
+    (work_times_one_worker) and, like with like, with the latter (work_times_one_at_work).
     """
     forms = {form: _measure(form, users, database) for form in FORMS}
     worker = max(size for name, size in forms["apart"]["pss_mb"].items() if name in WORKERS)
+    at_work = forms["apart"]["worker_work_mb"]
     for figures in forms.values():
         figures["times_one_worker"] = round(figures["together_mb"] / worker, 2)
         figures["work_times_one_worker"] = round(figures["work_mb"] / worker, 2)
-    return {"users": users, "database": database, "one_worker_mb": worker, **forms}
+        figures["work_times_one_at_work"] = round(figures["work_mb"] / at_work, 2)
+    return {
+        "users": users,
+        "database": database,
+        "one_worker_mb": worker,
+        "one_worker_work_mb": at_work,
+        **forms,
+    }
 
 
 def _measure(form: str, users: int, database: str) -> dict[str, Any]:
@@ -66,32 +77,35 @@ def _measure(form: str, users: int, database: str) -> dict[str, Any]:
         port = urlsplit(running.on.redis_url).port or 0
         held = {name: connections(pid, port) for name, pid in product_pids(running.supervisor, running.names)}
         began = time.monotonic()
-        work = _while_notifying(running)
+        work, worker_work = _while_notifying(running)
     return {
         "pss_mb": {name: round(size) for name, size in rest.items()},
         "together_mb": round(sum(rest.values())),
         "work_mb": round(work),
+        "worker_work_mb": round(worker_work),
         "work_s": round(time.monotonic() - began, 1),
         "redis_connections": held,
         "redis_connections_together": sum(held.values()),
     }
 
 
-def _while_notifying(running: Installation) -> float:
-    """The most that all of them took together, from a new post until everybody has it."""
-    most, look_at = 0.0, time.monotonic()
+def _while_notifying(running: Installation) -> tuple[float, float]:
+    """The most that all of them took together, and the largest worker, from a new post until everybody has it."""
+    most, largest, look_at = 0.0, 0.0, time.monotonic()
 
     def look() -> None:
-        nonlocal most, look_at
+        nonlocal most, largest, look_at
         running.look()
         if time.monotonic() >= look_at:
             look_at = time.monotonic() + LOOK_S
-            most = max(most, sum(_pss(running).values()))
+            seen = _pss(running)
+            most = max(most, sum(seen.values()))
+            largest = max(largest, *(size for name, size in seen.items() if name in WORKERS))
 
     running.add_post(Notice(number=1, site="board", title="장학금 신청 안내 #1"))
     running.crawl("board")
     running.wait_until_nothing_is_owed(1, look)
-    return most
+    return most, largest
 
 
 def _pss(running: Installation) -> dict[str, float]:

@@ -100,6 +100,7 @@ def preload(commands: Collection[str]) -> None:
         raise ForkError(f"{count - 1} threads run where processes are to be forked")
     gc.collect()
     gc.freeze()
+    memory.forget_code()
 
 
 def _threads() -> int:
