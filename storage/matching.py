@@ -195,9 +195,12 @@ def _wanted(query: Select[*tuple[Any, ...]], hits: CTE, *, match_body: bool) -> 
         silenced = silenced.where(or_(hits.c.in_title, ~Subscription.title_only))
     else:
         silenced = silenced.where(or_(hits.c.in_title, Subscription.match_body))
+    # The bounds are said of the users too: PostgreSQL concludes no range from the join, and would read all of them.
     return query.join(User, User.id == Subscription.user_id).where(
         Subscription.user_id > bindparam("after", type_=BigInteger),
         Subscription.user_id <= bindparam("upto", type_=BigInteger),
+        User.id > bindparam("after", type_=BigInteger),
+        User.id <= bindparam("upto", type_=BigInteger),
         User.paused.is_(False),
         ~silenced,
     )
