@@ -1,5 +1,6 @@
 """`python -m pipeline.web.server`, and the Procfile's `web`: the HTTP API on uvicorn."""
 
+import gc
 import socket
 import sys
 
@@ -41,6 +42,10 @@ def run(settings: Settings) -> None:
         timeout_graceful_shutdown=STOP_S,
         h11_max_incomplete_event_size=64 * 1024,
     )
+    # What is loaded by now stays, and much of it was only needed to load the rest.
+    gc.collect()
+    gc.freeze()
+    memory.forget_code()
     with listening:
         # From here on the kernel takes connections in, and they are answered as soon as uvicorn runs.
         readiness.ready()

@@ -263,7 +263,10 @@ def test_odd_addresses_get_a_page(reader: Reader, path: str, status: int) -> Non
 @pytest.mark.parametrize(
     ("module", "others"),
     [
-        ("pipeline.web.server", ["jinja2", "pipeline.web.pages.app"]),
+        (
+            "pipeline.web.server",
+            ["jinja2", "pipeline.web.pages.app", "celery.apps.worker", "alembic", "aiosqlite", "pyfcm"],
+        ),
         # Each of them is megabytes: the vendors' libraries, and what reads pages.
         ("pipeline.web.pages.app", ["pyfcm", "apns2", "requests", "scrapy", "lxml"]),
     ],

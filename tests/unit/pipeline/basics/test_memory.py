@@ -1,0 +1,26 @@
+"""What a process lets go, it still has when it needs it."""
+
+import subprocess
+import sys
+
+import pytest
+
+FORGET = """
+import re, ssl, sqlite3, decimal
+from pathlib import Path
+from pipeline.basics import memory
+
+def code_kb():
+    return int(re.search(r"RssFile:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+
+memory.one_arena()
+before = code_kb()
+memory.forget_code()
+after = code_kb()
+print(after < 0.8 * before, ssl.create_default_context() and sqlite3.connect(":memory:").execute("SELECT 7").fetchone())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what is in memory is looked up as Linux has it")
+def test_code_that_was_let_go_takes_no_memory_until_it_runs_again() -> None:
+    assert subprocess.check_output([sys.executable, "-c", FORGET], text=True) == "True (7,)\n"
