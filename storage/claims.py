@@ -333,7 +333,7 @@ def targets(session: Session, notification_ids: Collection[int]) -> list[Target]
     Of those that are to replace what is shown: the devices that show an older text.
     """
     statement = _targets(sqlite=is_sqlite(session))
-    rows = connection_of(session).execute(statement, {"claimed": as_values(notification_ids)})
+    rows = connection_of(session).execute(statement, {"claimed": as_values(notification_ids)}).all()
     return [
         Target(
             notification_id=notification_id,

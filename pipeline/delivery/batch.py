@@ -174,12 +174,12 @@ class Deliveries:
     def _compose(self, batch: Batch, notification: Claimed, post: PostText, target: Target) -> Message:
         content = batch.digests.get(notification.id)
         if content is None:
-            return compose(post, notification, target)
+            return compose(post, notification, target, batch.drafts)
         told = batch.told(notification, now())
         if len(told) > 1:
             return compose_digest(content.id, told, notification, target, link=self._inbox_link)
         # Alone it is itself.
-        return compose(told[0][1] if told else post, notification, target)
+        return compose(told[0][1] if told else post, notification, target, batch.drafts)
 
     def _answers(self, name: str, messages: Sequence[Message], lease: Lease) -> list[Outcome]:
         """One outcome for each message, whatever the channel does."""

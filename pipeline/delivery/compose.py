@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -12,15 +13,50 @@ from pipeline.fanout.phrases import OR, alternatives, has_spaced_script
 from pipeline.push.message import MAX_PAYLOAD_BYTES, Message, Platform, clean_text, tag_for_post
 from storage.claims import Claimed, PostText, Target
 
+Drafts = dict[tuple[int, str | None, bool], "Draft"]
+"""By post, phrase, and whether they replace what is shown: a post goes to many, and its texts are made once."""
 
-def compose(post: PostText, notification: Claimed, target: Target) -> Message:
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A message without what is one phone's own."""
+
+    # What Message() takes.
+    shared: Mapping[str, Any]
+    data: Mapping[str, str]
+    shows_badge: bool
+
+
+def compose(post: PostText, notification: Claimed, target: Target, drafts: Drafts | None = None) -> Message:
     """The message about a post for one device of the notification's user.
 
-    One message however many phrases hit: it names the one that stands first in the post.
+    One message however many phrases hit: it names the one that stands first in the post. drafts: those made so far.
     """
+    replaces = notification.to_show is not None
+    key = (post.id, notification.phrase, replaces)
+    draft = None if drafts is None else drafts.get(key)
+    if draft is None:
+        draft = _draft(post, notification.phrase, replaces=replaces)
+        if drafts is not None:
+            drafts[key] = draft
+    return Message(
+        **draft.shared,
+        delivery_id=f"{notification.id}-{target.device_id}",
+        platform=Platform(target.platform),
+        token=target.token,
+        environment=target.environment,
+        app=target.app,
+        # With it the app tells that the notification was opened (POST .../notifications/{id}/events).
+        data={**draft.data, "notification_id": str(notification.id)},
+        badge=notification.badge if draft.shows_badge else None,
+        created_at=notification.created_at,
+    )
+
+
+def _draft(post: PostText, phrase: str | None, *, replaces: bool) -> Draft:
     template = template_of(post.push)
     title, body = _clean(post.title), _clean(post.body)
-    phrase = _shown(_clean(notification.phrase or ""), title, body)
+    phrase = _shown(_clean(phrase or ""), title, body)
     values = {
         "title": title,
         # More fits into no payload, and would be encoded again and again to find that out.
@@ -33,39 +69,32 @@ def compose(post: PostText, notification: Claimed, target: Target) -> Message:
         "post_id": str(post.id),
     }
     link = fill_link(template.link, values)
-    # It takes the place of what is shown: no sound, no number, and no light.
-    replaces = notification.to_show is not None
-    return Message(
-        delivery_id=f"{notification.id}-{target.device_id}",
-        platform=Platform(target.platform),
-        token=target.token,
-        environment=target.environment,
-        app=target.app,
-        tag=tag_for_post(post.id),
-        # A post without a title is still to be seen.
-        title=fill(template.title, values) or post.site,
-        body=fill(template.body, values),
-        url=link,
-        fallback_url=post.site_url,
+    return Draft(
+        shared={
+            "tag": tag_for_post(post.id),
+            # A post without a title is still to be seen.
+            "title": fill(template.title, values) or post.site,
+            "body": fill(template.body, values),
+            "url": link,
+            "fallback_url": post.site_url,
+            # What takes the place of what is shown has no sound, no number, and no light.
+            "sound": None if replaces else template.sound or None,
+            "channel_id": (replaces and template.quiet_channel_id) or template.channel_id or None,
+            "thread_id": fill(template.thread_id, values) or None,
+            "image": post.image or template.image or None,
+            "ttl_s": post.ttl_s,
+            "interruption": "passive" if replaces else "time-sensitive" if post.urgent else None,
+            "category": "urgent" if post.urgent else "post",
+        },
         data={
             **{name: fill(text, values) for name, text in template.data.items()},
             "post_id": str(post.id),
-            # With it the app tells that the notification was opened (POST .../notifications/{id}/events).
-            "notification_id": str(notification.id),
             "site": post.site,
             "url": post.url,
             **({"link": link} if link != post.url else {}),
             **({"replaces": "true"} if replaces else {}),
         },
-        badge=notification.badge if template.badge and not replaces else None,
-        sound=None if replaces else template.sound or None,
-        channel_id=(replaces and template.quiet_channel_id) or template.channel_id or None,
-        thread_id=fill(template.thread_id, values) or None,
-        image=post.image or template.image or None,
-        created_at=notification.created_at,
-        ttl_s=post.ttl_s,
-        interruption="passive" if replaces else "time-sensitive" if post.urgent else None,
-        category="urgent" if post.urgent else "post",
+        shows_badge=template.badge and not replaces,
     )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from pipeline.delivery import decisions as judging
 from pipeline.delivery.channel_faults import Fault
+from pipeline.delivery.compose import Drafts
 from pipeline.delivery.decisions import Attempt
 from pipeline.delivery.digest_text import expiry
 from pipeline.delivery.health import Health, Trouble
@@ -68,6 +69,7 @@ class Batch:
     digests: Mapping[int, Content] = field(default_factory=dict)
     # Of digests, computed once.
     lives: dict[int, tuple[datetime, float]] = field(default_factory=dict)
+    drafts: Drafts = field(default_factory=dict)
     # Devices that were removed while their message was under way: nothing can be kept of them.
     gone: frozenset[int] = frozenset()
 
