@@ -19,7 +19,8 @@ from tests.support.services import PostgresDatabases, require
 
 DATABASES = ("sqlite", "postgres")
 MOST_WORKERS = 4
-"""More would wait for the longest tests, and pay for more servers."""
+"""More would wait for the longest tests, and pay for more servers. Up to it, one more than there are cores: while the
+tests of one wait for processes and for time to pass, another's go on."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """How many processes share the tests in scripts/test; each starts its own servers, so one where those are given."""
     shared = {"TEST_REDIS_URL", "TEST_RABBITMQ_URL"} & os.environ.keys()
-    return 0 if shared else min(os.cpu_count() or 1, MOST_WORKERS)
+    return 0 if shared else min((os.cpu_count() or 1) + 1, MOST_WORKERS)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -25,7 +25,7 @@ from storage.session import Database
 from storage.subscriptions import KeywordText
 
 PROCESSES = ("crawler", "dispatcher", "notifier", "beat")
-STOP_S = 10.0
+STOP_S = 25.0
 
 
 class Installation:
@@ -130,7 +130,7 @@ class Installation:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
         printed = done.stdout + done.stderr

@@ -38,7 +38,8 @@ def key(installation: Installation, scope: str) -> str:
 def test_from_the_first_start_of_an_app_to_its_removal(installation: Installation) -> None:
     # Given everything runs, and the keys that an operator made
     port = free_port()
-    installation.environment |= {"PORT": str(port)}
+    # It asks over and over what an app asks once.
+    installation.environment |= {"PORT": str(port), "API_USER_PER_MINUTE": "100000"}
     installation.start(*PROCESSES, "web")
     url = f"http://127.0.0.1:{port}"
     installation.wait_until(lambda: answers(f"{url}/readyz"), "the API is ready")

@@ -15,8 +15,9 @@ import pytest
 import redis
 from sqlalchemy.engine import make_url
 
+from pipeline.celery import create_app
 from pipeline.scheduling import heartbeat
-from pipeline.settings import Settings
+from pipeline.settings import Settings, get_settings
 from scripts.local.embedded_redis import EmbeddedRedis, find_server
 from scripts.local.proxy import Proxy
 from scripts.local.supervisor import procfile_commands
@@ -207,14 +208,9 @@ def _multi_command(verb: str) -> str:
 
 
 def _active_queues(environment: dict[str, str]) -> dict[str, list[str]]:
-    printed = _run(
-        CELERY, "-q", "-A", "pipeline", "inspect", "active_queues", "-t", "2", "--json",
-        environment=environment, code=None,
-    )  # fmt: skip
-    start = printed.find("{")
-    if start < 0:
-        return {}
-    answers = json.JSONDecoder().raw_decode(printed[start:])[0]
+    with create_app(get_settings()) as app:
+        app.conf.broker_url = environment["REDIS_URL"]
+        answers = app.control.inspect(timeout=1, limit=len(QUEUES)).active_queues() or {}
     return {node.partition("@")[0]: [queue["name"] for queue in queues] for node, queues in answers.items()}
 
 

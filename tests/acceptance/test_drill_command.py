@@ -57,9 +57,9 @@ def test_a_short_drill_loses_nothing_and_shows_nothing_twice() -> None:
 @pytest.mark.parametrize(("database", "seed"), [("postgres", "2"), ("sqlite", "3")])
 def test_a_longer_drill(database: str, seed: str) -> None:
     require(database == "sqlite" or find_postgres() is not None, "PostgreSQL")
-    found = drill("--seed", seed, "--database", database, "--users", "1000", "--posts", "30", "--minutes", "2")
-    assert found["notifications"] > 5000
+    found = drill("--seed", seed, "--database", database, "--users", "1000", "--posts", "15", "--minutes", "1")
+    assert found["notifications"] > 2500
     # Of the plan's faults, those that found their victim.
-    assert found["faults"]["kill"] >= 6
+    assert found["faults"]["kill"] >= 3
     assert found["faults"]["database"] >= 1
-    assert found["answers"]["right"] > 100
+    assert found["answers"]["right"] > 50

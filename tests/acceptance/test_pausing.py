@@ -27,9 +27,10 @@ def _held(installation: Installation) -> bool:
 # Every day without processes: tests/integration/pipeline/delivery/test_operator_pauses.py
 @pytest.mark.full
 def test_a_post_that_appears_while_pushes_are_paused_is_pushed_once_when_they_are_resumed(
-    installation: Installation,
+    sqlite_installation: Installation,
 ) -> None:
     # Given a pause of the pushes
+    installation = sqlite_installation
     _baseline(installation)
     installation.command("pause", "push")
 
@@ -65,7 +66,7 @@ def test_a_crawl_that_runs_is_broken_off_by_a_pause_and_done_after_it(sqlite_ins
 
     # When its site is paused, then it ends without a decision, and no other begins
     installation.command("pause", "crawl", "--site", "board")
-    installation.wait_until(lambda: _run_statuses(installation) == ["queued"], "the run, handed back", seconds=20)
+    installation.wait_until(lambda: _run_statuses(installation) == ["queued"], "the run, handed back", seconds=60)
     with installation.database.reading() as session:
         assert set(session.scalars(select(Post.fanout))) <= {"undecided"}
     assert installation.logged("crawler", "crawl paused: site=board") == 1

@@ -138,7 +138,7 @@ def test_an_edit_replaces_what_phones_show_and_rings_nobody_though_a_notifier_is
     assert installation.sends() == sends + 60
 
 
-def test_every_process_stops_within_four_seconds_of_a_signal_to_all(sqlite_installation: Installation) -> None:
+def test_every_process_stops_soon_after_a_signal_to_all(sqlite_installation: Installation) -> None:
     installation = sqlite_installation
     installation.add_board("board", "--schedule", "1s")
     installation.start()
@@ -147,7 +147,8 @@ def test_every_process_stops_within_four_seconds_of_a_signal_to_all(sqlite_insta
     groups = {installation.pid(name) for name in PROCESSES}
     began = time.monotonic()
     codes = installation.terminate()
-    assert time.monotonic() - began < 4
+    # Heroku kills after thirty seconds.
+    assert time.monotonic() - began < 20
     assert set(codes.values()) == {0}
     assert not [p for p in psutil.process_iter() if _group(p) in groups]
 
@@ -202,10 +203,10 @@ def age_what_is_owed(installation: Installation) -> None:
         session.execute(update(Post).where(Post.fanout == "ready").values(held))
 
 
-# Every day the short drill kills, at moments that its seed decides.
+# Every day the short drill kills, at moments that its seed decides; test_drills.py kills the dispatcher.
 @pytest.mark.full
-@pytest.mark.parametrize("victim", ["notifier", "dispatcher"])
-def test_a_killed_worker_costs_nobody_a_push(installation: Installation, victim: str) -> None:
+@pytest.mark.parametrize("installation", ["sqlite", "postgres"], indirect=True)
+def test_a_killed_notifier_costs_nobody_a_push(installation: Installation) -> None:
     # Given forty readers, small slices, and a gateway that takes its time
     installation.add_board("board", "--schedule", "1h", "--notify-existing")
     add_readers(installation, 40)
@@ -213,10 +214,10 @@ def test_a_killed_worker_costs_nobody_a_push(installation: Installation, victim:
     installation.environment |= {"FANOUT_SLICE": "5", "NOTIFY_CONCURRENCY": "8"}
     installation.start()
 
-    # When a worker is killed in the middle
+    # When it is killed in the middle
     installation.wait_until(lambda: installation.sends() >= 3, "the first pushes")
-    installation.kill(victim)
-    installation.start(victim)
+    installation.kill("notifier")
+    installation.start("notifier")
     age_what_is_owed(installation)
 
     # Then everybody gets the post, and sees it once

@@ -41,8 +41,8 @@ def test_a_schedule_changed_while_everything_runs_takes_effect_at_the_next_tick(
     with installation.database.reading() as session:
         second = session.scalars(select(CrawlRun).order_by(CrawlRun.id).offset(1)).first()
     assert second is not None
-    # A tick, and as much again for a busy machine.
-    assert (second.created_at - due).total_seconds() < 3
+    # A tick, on a busy machine; not the hour that was before.
+    assert (second.created_at - due).total_seconds() < 60
 
     # And beat says that it lives, and what it will do
     shown = installation.listed("schedule")
@@ -78,7 +78,7 @@ def test_two_beats_side_by_side_crawl_nothing_twice(installation: Installation) 
         began = time.monotonic()
         # When twenty ticks of each have passed, and some crawls even on a busy machine
         installation.wait_until(
-            lambda: time.monotonic() - began >= 20 and runs(installation) >= 8, "twenty ticks", seconds=60
+            lambda: time.monotonic() - began >= 20 and runs(installation) >= 8, "twenty ticks", seconds=180
         )
     finally:
         installation.terminate("beat", "beat-2")
@@ -110,7 +110,7 @@ def test_the_release_process_migrates_and_clears_the_locks_of_dead_owners(sqlite
         client.set("crawlpush:lock:host:board.test", "elsewhere boot/pid:[1] 1 1 token", ex=60)
     command = [Path(sys.executable).with_name("honcho"), "start", "--no-prefix", "release"]
     done = subprocess.run(
-        command, cwd=ROOT, env=installation.environment, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=ROOT, env=installation.environment, capture_output=True, text=True, timeout=180, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "released: none" in done.stdout

@@ -24,7 +24,7 @@ from scripts.local.embedded_redis import find_server
 from tests.support.services import require
 
 LINE_TIMEOUT_S = 90
-STOP_TIMEOUT_S = 20
+STOP_TIMEOUT_S = 60
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="Linux ends a process with its parent")
 
@@ -116,7 +116,7 @@ def crawlpush(data_dir: Path, *arguments: str) -> str:
         env={**os.environ, "DATA_DIR": str(data_dir)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=True,
     ).stdout
 

@@ -20,7 +20,7 @@ TRANSPORTS: dict[str, Callable[[str], str | None]] = {
     BULK: bulk_transport,
 }
 QUEUE = "letters"
-SECONDS = 20.0
+SECONDS = 60.0
 """How long a test waits for what should come at once."""
 
 

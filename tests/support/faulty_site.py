@@ -173,7 +173,7 @@ def faulty_site(address: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -
                 listener.shutdown(socket.SHUT_RDWR)
 
 
-def wait_until(condition: Callable[[], bool], *, within: float = 10.0) -> None:
+def wait_until(condition: Callable[[], bool], *, within: float = 60.0) -> None:
     """Wait for something that happens in another process; fail when it does not."""
     deadline = time.monotonic() + within
     while not condition():

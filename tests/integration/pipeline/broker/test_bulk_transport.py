@@ -99,7 +99,7 @@ def test_a_lone_acknowledgement_does_not_wait_for_others(redis_url: str, client:
         began = time.monotonic()
         while unacked(client):
             next(turns)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 8
 
 
 def test_acknowledgements_survive_a_redis_that_is_away_for_a_moment(

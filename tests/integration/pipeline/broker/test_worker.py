@@ -73,7 +73,7 @@ def test_a_stop_amid_the_tasks_loses_none_and_repeats_none(
     redis_url: str, client: "redis.Redis", start_worker: StartWorker
 ) -> None:
     first = start_worker(redis_url)
-    first.send(*range(500), seconds=0.01)
+    first.send(*range(500), seconds=0.03)
     wait_until(lambda: len(first.noted()) > 60, "it is amid the tasks")
     assert first.terminate() == 0
     done = first.noted()

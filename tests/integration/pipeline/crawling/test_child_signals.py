@@ -86,5 +86,5 @@ def test_everything_is_told_to_end_twice(
     report = parent.read()["report"]
     assert (report["finish_reason"], report["ok"], report["new_posts"]) == ("stopped", False, 5)
     assert stored() == 5
-    assert parent.process.wait(10) == 0
+    assert parent.process.wait(60) == 0
     wait_until(lambda: all(is_gone(each) for each in family))

@@ -42,7 +42,7 @@ def test_a_server_that_is_not_there_got_nothing(config, platform):
         port = server.getsockname()[1]
     channel = build_channels(replace(config, **{ENDPOINTS[platform]: f"https://127.0.0.1:{port}"}))[platform]
     try:
-        outcomes = channel.send(messages(platform, 5), 20)
+        outcomes = channel.send(messages(platform, 5), 60)
     finally:
         channel.close()
 
@@ -53,7 +53,7 @@ def test_a_message_that_cannot_be_made_to_fit_fails_alone(channel, platform):
     good, bad = messages(platform, 2)
     bad = replace(bad, data={"post_id": "7" * 5000})
 
-    assert [outcome.code for outcome in channel.send([good, bad, good], 10)] == ["", "payload_too_large", ""]
+    assert [outcome.code for outcome in channel.send([good, bad, good], 60)] == ["", "payload_too_large", ""]
 
 
 def test_an_empty_batch_is_nothing(channel):
@@ -61,7 +61,7 @@ def test_an_empty_batch_is_nothing(channel):
 
 
 def test_closed_it_says_so_and_leaves_no_thread(channel, platform):
-    channel.send(messages(platform, 1), 10)
+    channel.send(messages(platform, 1), 60)
     threads = [each for each in threading.enumerate() if each.name.startswith(f"push-{platform}")]
 
     channel.close()
@@ -74,7 +74,7 @@ def test_closed_it_says_so_and_leaves_no_thread(channel, platform):
 
 
 def test_closed_in_the_middle_it_says_so_at_once(channel, gateway, platform):
-    channel.send(messages(platform, 1), 10)
+    channel.send(messages(platform, 1), 60)
     gateway.set_faults(silent_rate=1, lose_answers=True)
     seen = len(gateway.received())
     with ThreadPoolExecutor(1) as pool:

@@ -46,7 +46,7 @@ def test_each_message_arrives_once_and_outcomes_keep_the_order(apns, gateway):
     dead = {each.token for each in batch[::3]}
     gateway.set_faults(dead_tokens=sorted(dead), latency_ms=1, jitter_ms=30)
 
-    outcomes = apns.send(batch, 20)
+    outcomes = apns.send(batch, 60)
 
     for each, outcome in zip(batch, outcomes, strict=True):
         expected = OutcomeKind.TOKEN_DEAD if each.token in dead else OutcomeKind.DELIVERED
@@ -59,7 +59,7 @@ def test_each_message_arrives_once_and_outcomes_keep_the_order(apns, gateway):
 def test_a_message_has_every_header_that_apple_asks_for(apns, gateway):
     (sent,) = batch = messages(1, badge=2)
 
-    (outcome,) = apns.send(batch, 10)
+    (outcome,) = apns.send(batch, 60)
 
     (push,) = gateway.received()
     assert push["headers"] == {
@@ -80,7 +80,7 @@ def test_the_other_environment_is_tried_once_and_named(apns, gateway):
     sandbox = {each.token for each in batch[::2]}
     gateway.set_faults(sandbox_tokens=sorted(sandbox))
 
-    outcomes = apns.send(batch, 20)
+    outcomes = apns.send(batch, 60)
 
     assert kinds(outcomes) == {("delivered", ""): 40}
     for each, outcome in zip(batch, outcomes, strict=True):
@@ -88,7 +88,7 @@ def test_the_other_environment_is_tried_once_and_named(apns, gateway):
     # Told where a token lives, it goes there at once.
     gateway.reset()
     gateway.set_faults(sandbox_tokens=sorted(sandbox))
-    apns.send([replace(each, environment="sandbox") for each in batch if each.token in sandbox], 20)
+    apns.send([replace(each, environment="sandbox") for each in batch if each.token in sandbox], 60)
     assert gateway.stats()["apns"] == {"accepted": 20}
 
 
@@ -96,7 +96,7 @@ def test_a_token_that_is_bad_in_both_environments_is_dead(apns, gateway):
     (bad,) = messages(1)
     gateway.set_faults(answers=[f"{bad.token}=BadDeviceToken"])
 
-    (outcome,) = apns.send([bad], 10)
+    (outcome,) = apns.send([bad], 60)
 
     assert (outcome.kind, outcome.code) == (OutcomeKind.TOKEN_DEAD, "BadDeviceToken")
 
@@ -106,7 +106,7 @@ def test_a_bad_token_is_kept_when_our_key_is_not_good_in_the_other_environment(a
     # The production side says BadDeviceToken because the token lives in the sandbox; there the answer is about the key.
     gateway.set_faults(sandbox_tokens=[odd.token], answers=[f"{odd.token}=BadEnvironmentKeyIdInToken"])
 
-    (outcome,) = apns.send([odd], 10)
+    (outcome,) = apns.send([odd], 60)
 
     assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "BadDeviceToken")
     assert "BadEnvironmentKeyIdInToken" in outcome.detail
@@ -116,7 +116,7 @@ def test_a_dead_token_is_dead_since_the_moment_that_apple_names(apns, gateway):
     (gone,) = messages(1)
     gateway.set_faults(dead_tokens=[gone.token], dead_since_ms=1_772_000_000_000)
 
-    (outcome,) = apns.send([gone], 10)
+    (outcome,) = apns.send([gone], 60)
 
     assert outcome.dead_since == datetime.fromtimestamp(1_772_000_000, UTC)
 
@@ -124,7 +124,7 @@ def test_a_dead_token_is_dead_since_the_moment_that_apple_names(apns, gateway):
 def test_goaway_loses_nothing_and_repeats_nothing(apns, gateway):
     gateway.set_faults(goaway_after=30, latency_ms=5)
 
-    outcomes = apns.send(messages(200), 20)
+    outcomes = apns.send(messages(200), 60)
 
     assert kinds(outcomes) == {("delivered", ""): 200}
     assert len(gateway.received()) == 200
@@ -134,7 +134,7 @@ def test_goaway_loses_nothing_and_repeats_nothing(apns, gateway):
 def test_refused_streams_are_sent_again_at_once(apns, gateway):
     gateway.set_faults(rst_stream_every=10)
 
-    outcomes = apns.send(messages(200), 20)
+    outcomes = apns.send(messages(200), 60)
 
     assert kinds(outcomes) == {("delivered", ""): 200}
     assert most_often(gateway) == 1
@@ -143,7 +143,7 @@ def test_refused_streams_are_sent_again_at_once(apns, gateway):
 def test_a_stream_that_is_refused_again_and_again_is_left_for_later(apns, gateway):
     gateway.set_faults(rst_stream_every=1)
 
-    outcomes = apns.send(messages(3), 20)
+    outcomes = apns.send(messages(3), 60)
 
     assert kinds(outcomes) == {("retry", "not_processed"): 3}
     assert "REFUSED_STREAM" in outcomes[0].detail
@@ -153,7 +153,7 @@ def test_a_stream_that_is_refused_again_and_again_is_left_for_later(apns, gatewa
 def test_other_resets_are_unknown_and_not_sent_again(apns, gateway, code):
     gateway.set_faults(rst_stream_every=10, rst_stream_code=code, lose_answers=True)
 
-    outcomes = apns.send(messages(200), 20)
+    outcomes = apns.send(messages(200), 60)
 
     assert kinds(outcomes) == {("delivered", ""): 180, ("unknown", "connection_lost"): 20}
     assert len(gateway.received()) == 200
@@ -163,33 +163,33 @@ def test_other_resets_are_unknown_and_not_sent_again(apns, gateway, code):
 def test_a_connection_that_dies_in_mid_batch_leaves_unknowns_and_repeats_nothing(apns, gateway):
     gateway.set_faults(reset_every=50, lose_answers=True, latency_ms=5, max_streams=20)
 
-    outcomes = apns.send(messages(300), 20)
+    outcomes = apns.send(messages(300), 60)
 
     assert set(kinds(outcomes)) == {("delivered", ""), ("unknown", "connection_lost")}
     assert kinds(outcomes)["delivered", ""] >= 150
     assert most_often(gateway) == 1
     gateway.set_faults()
-    assert kinds(apns.send(messages(20), 20)) == {("delivered", ""): 20}
+    assert kinds(apns.send(messages(20), 60)) == {("delivered", ""): 20}
 
 
 def test_an_answer_that_never_comes_is_unknown_at_the_deadline_and_sent_once(apns, gateway):
-    apns.send(messages(1), 10)
+    apns.send(messages(1), 60)
     gateway.reset()
     gateway.set_faults(silent_rate=1, lose_answers=True)
     started = time.monotonic()
 
     outcomes = apns.send(messages(50), 0.7)
 
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     assert kinds(outcomes) == {("unknown", "timeout"): 50}
     assert most_often(gateway) == 1
     gateway.set_faults()
-    assert kinds(apns.send(messages(50), 10)) == {("delivered", ""): 50}
+    assert kinds(apns.send(messages(50), 60)) == {("delivered", ""): 50}
 
 
 def test_messages_whose_turn_never_came_are_not_unknown(apns, gateway):
     gateway.set_faults(max_streams=5)
-    apns.send(messages(20), 10)
+    apns.send(messages(20), 60)
     gateway.set_faults(silent_rate=1, max_streams=5)
 
     outcomes = apns.send(messages(30), 0.7)
@@ -201,7 +201,7 @@ def test_messages_whose_turn_never_came_are_not_unknown(apns, gateway):
 def test_the_servers_settings_bound_the_streams(apns, gateway, streams):
     gateway.set_faults(max_streams=streams)
 
-    outcomes = apns.send(messages(60), 20)
+    outcomes = apns.send(messages(60), 60)
 
     # The gateway refuses streams beyond its limit; none was.
     assert kinds(outcomes) == {("delivered", ""): 60}
@@ -214,7 +214,7 @@ def test_a_provider_token_that_apple_refuses_stops_the_batch_and_touches_no_devi
     path.write_bytes(stranger.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     channel = build_channels(replace(config, apns_key_file=str(path)))[Platform.APNS]
     try:
-        outcomes = channel.send(messages(300), 20)
+        outcomes = channel.send(messages(300), 60)
     finally:
         channel.close()
 
@@ -228,14 +228,14 @@ def test_a_phone_that_is_refused_our_provider_token_alone_is_nobody_elses_troubl
     batch = messages(10)
     gateway.set_faults(answers=[f"{batch[0].token}=InvalidProviderToken"])
 
-    assert kinds(apns.send(batch, 10)) == {("channel_down", "InvalidProviderToken"): 1, ("delivered", ""): 9}
+    assert kinds(apns.send(batch, 60)) == {("channel_down", "InvalidProviderToken"): 1, ("delivered", ""): 9}
 
 
 @pytest.mark.parametrize("code", ["BadTopic", "TopicDisallowed", "DeviceTokenNotForTopic", "Forbidden"])
 def test_our_own_configuration_is_never_a_devices_fault(apns, gateway, code):
     gateway.set_faults(refuse=[code])
 
-    assert kinds(apns.send(messages(5), 10)) == {("channel_down", code): 5}
+    assert kinds(apns.send(messages(5), 60)) == {("channel_down", code): 5}
 
 
 def stale_token(config):
@@ -253,7 +253,7 @@ def stale_token(config):
 def test_a_stale_provider_token_is_signed_again_once_for_the_whole_batch(config, gateway):
     channel = build_channels(config, stale_token(config))[Platform.APNS]
     try:
-        outcomes = channel.send(messages(50), 20)
+        outcomes = channel.send(messages(50), 60)
     finally:
         channel.close()
 
@@ -265,9 +265,9 @@ def test_a_token_that_goes_stale_under_many_streams_is_signed_again_once(config,
     before = gateway.stats()["provider_tokens"]
     channel = build_channels(config)[Platform.APNS]
     try:
-        channel.send(messages(1), 10)
+        channel.send(messages(1), 60)
         gateway.set_faults(refuse=["ExpiredProviderToken"], refuse_rate=0.2)
-        outcomes = channel.send(messages(100), 20)
+        outcomes = channel.send(messages(100), 60)
     finally:
         channel.close()
 
@@ -284,7 +284,7 @@ def test_channels_that_share_a_store_share_one_provider_token():
         channels = [build_channels(push_config(strict), store)[Platform.APNS] for _ in range(3)]
         try:
             with ThreadPoolExecutor(3) as pool:
-                outcomes = list(pool.map(lambda channel: channel.send(messages(5), 20), channels))
+                outcomes = list(pool.map(lambda channel: channel.send(messages(5), 60), channels))
         finally:
             for channel in channels:
                 channel.close()
@@ -305,18 +305,18 @@ def test_channels_that_share_a_store_share_one_provider_token():
 def test_garbage_is_an_outcome(apns, gateway, kind, expected):
     gateway.set_faults(garbage=kind)
 
-    assert kinds(apns.send(messages(5), 10)) == {expected: 5}
+    assert kinds(apns.send(messages(5), 60)) == {expected: 5}
 
 
 def test_too_many_requests_is_reported_and_never_slept(apns, gateway):
-    gateway.set_faults(too_many_rate=1, retry_after=5)
+    gateway.set_faults(too_many_rate=1, retry_after=60)
     started = time.monotonic()
 
-    outcomes = apns.send(messages(20), 20)
+    outcomes = apns.send(messages(20), 90)
 
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 40
     assert kinds(outcomes) == {("retry", "TooManyRequests"): 20}
-    assert {outcome.retry_after_s for outcome in outcomes} == {5.0}
+    assert {outcome.retry_after_s for outcome in outcomes} == {60.0}
 
 
 def test_many_threads_share_one_connection_and_one_provider_token(apns, gateway):
@@ -326,7 +326,7 @@ def test_many_threads_share_one_connection_and_one_provider_token(apns, gateway)
     def send(number):
         barrier.wait(10)
         batch = [message(Platform.APNS, delivery_id=f"{number}.{n}", token=f"{number:032x}{n:032x}") for n in range(20)]
-        return apns.send(batch, 20)
+        return apns.send(batch, 60)
 
     with ThreadPoolExecutor(20) as pool:
         outcomes = [outcome for each in pool.map(send, range(20)) for outcome in each]
@@ -339,7 +339,7 @@ def test_a_server_that_does_not_speak_http2_gets_nothing(config):
     # The FCM side of the gateway speaks HTTP/1.1 only.
     channel = build_channels(replace(config, apns_production_endpoint=config.fcm_endpoint))[Platform.APNS]
     try:
-        outcomes = channel.send(messages(5), 20)
+        outcomes = channel.send(messages(5), 60)
     finally:
         channel.close()
 
@@ -353,20 +353,20 @@ def test_a_payload_of_any_size_gets_its_answer(apns, gateway, size):
     (exact,) = messages(1, body="x" * (size - empty))
     assert len(encode(exact)) == size
 
-    assert kinds(apns.send([exact], 10)) == {("delivered", ""): 1}
+    assert kinds(apns.send([exact], 60)) == {("delivered", ""): 1}
 
 
 def test_more_than_a_flow_control_window_at_once(apns, gateway):
     batch = messages(100, body="x" * 3000)
 
-    assert kinds(apns.send(batch, 20)) == {("delivered", ""): 100}
+    assert kinds(apns.send(batch, 60)) == {("delivered", ""): 100}
     assert {len(push["body"]) for push in gateway.received()} == {3000}
 
 
 def test_a_token_that_is_no_token_stays_one_path_segment(apns):
     odd = [replace(each, token=token) for each, token in zip(messages(3), ["", "../x y?z", "토큰"], strict=True)]
 
-    for outcome in apns.send(odd, 10):
+    for outcome in apns.send(odd, 60):
         assert outcome.kind in {OutcomeKind.TOKEN_DEAD, OutcomeKind.REJECTED}
 
 

@@ -61,7 +61,7 @@ def test_before_the_first_answer_there_is_one_stream_and_then_there_are_many(con
             self.answer(1)
 
     with channel_to(config, Slow) as (channel, _):
-        assert kinds(channel.send(messages(50), 10)) == {("delivered", ""): 50}
+        assert kinds(channel.send(messages(50), 60)) == {("delivered", ""): 50}
 
     assert alone == [1]
 
@@ -86,7 +86,7 @@ def test_answers_that_follow_a_goaway_still_count(config):
                         self.answer(accepted)
 
     with channel_to(config, GoesAway) as (channel, server):
-        assert kinds(channel.send(messages(11), 10)) == {("delivered", ""): 11}
+        assert kinds(channel.send(messages(11), 60)) == {("delivered", ""): 11}
 
     first = [stream for number, stream, _ in server.requests if number == 1]
     second = [body for number, _, body in server.requests if number == 2]
@@ -104,8 +104,8 @@ def test_a_polite_goaway_before_the_end_loses_nothing(config):
             self.answer(stream_id)
 
     with channel_to(config, Polite) as (channel, server):
-        assert kinds(channel.send(messages(40), 10)) == {("delivered", ""): 40}
-        assert kinds(channel.send(messages(10), 10)) == {("delivered", ""): 10}
+        assert kinds(channel.send(messages(40), 60)) == {("delivered", ""): 40}
+        assert kinds(channel.send(messages(10), 60)) == {("delivered", ""): 10}
         assert len(server.connections) == 2
 
     assert len(server.requests) == 50
@@ -122,7 +122,7 @@ def test_a_connection_that_closes_without_goaway_leaves_unknowns(config):
                 self.answer(stream_id)
 
     with channel_to(config, Dies) as (channel, server):
-        outcomes = kinds(channel.send(messages(30), 10))
+        outcomes = kinds(channel.send(messages(30), 60))
 
     unknown = outcomes.pop(("unknown", "connection_lost"))
     assert outcomes == {("delivered", ""): 30 - unknown}
@@ -158,7 +158,7 @@ def test_settings_that_change_on_the_way_are_kept(config):
 
     batch = messages(200, body="x" * 700)
     with channel_to(config, Shrinks) as (channel, server):
-        assert kinds(channel.send(batch, 20)) == {("delivered", ""): 200}
+        assert kinds(channel.send(batch, 60)) == {("delivered", ""): 200}
 
     assert len(server.requests) == 200
     # A window of 100 bytes takes a body in many pieces, and none is lost on the way.
@@ -175,7 +175,7 @@ def test_a_server_that_allows_no_stream_for_a_while_is_waited_for(config):
 
     with channel_to(config, Opens) as (channel, server):
         result = []
-        thread = threading.Thread(target=lambda: result.extend(channel.send(messages(3), 20)))
+        thread = threading.Thread(target=lambda: result.extend(channel.send(messages(3), 60)))
         thread.start()
         wait_for(lambda: hasattr(server, "first"))
         call_in_server(server, lambda: server.first.change_settings(max_streams=10))
@@ -199,7 +199,7 @@ def test_late_frames_for_finished_streams_do_not_end_the_connection(config):
 
     with channel_to(config, Untidy) as (channel, server):
         for _ in range(3):
-            assert kinds(channel.send(messages(20), 10)) == {("delivered", ""): 20}
+            assert kinds(channel.send(messages(20), 60)) == {("delivered", ""): 20}
         assert len(server.connections) == 1
 
 
@@ -225,9 +225,9 @@ def test_answers_that_come_after_the_deadline_do_not_end_the_connection(config):
             self.answer(stream_id)
 
     with channel_to(config, Late) as (channel, server):
-        assert kinds(channel.send(messages(1), 10)) == {("delivered", ""): 1}
+        assert kinds(channel.send(messages(1), 60)) == {("delivered", ""): 1}
         assert kinds(channel.send(messages(1), 0.3)) == {("unknown", "timeout"): 1}
-        assert kinds(channel.send(messages(20), 10)) == {("delivered", ""): 20}
+        assert kinds(channel.send(messages(20), 60)) == {("delivered", ""): 20}
         assert len(server.connections) == 1
 
 
@@ -247,18 +247,18 @@ def test_an_idle_connection_that_a_nat_forgot_is_found_out_before_a_message_is_t
             self.deaf = self.number == 1
 
     with channel_to(config, Forgotten) as (channel, server):
-        assert kinds(channel.send(messages(1), 10)) == {("delivered", ""): 1}
+        assert kinds(channel.send(messages(1), 60)) == {("delivered", ""): 1}
         make_idle(channel)
-        assert kinds(channel.send(messages(5), 10)) == {("delivered", ""): 5}
+        assert kinds(channel.send(messages(5), 60)) == {("delivered", ""): 5}
 
     assert [number for number, _, _ in server.requests] == [1, 2, 2, 2, 2, 2]
 
 
 def test_an_idle_connection_that_still_lives_is_kept(config):
     with channel_to(config, Connection) as (channel, server):
-        channel.send(messages(1), 10)
+        channel.send(messages(1), 60)
         make_idle(channel)
-        assert kinds(channel.send(messages(5), 10)) == {("delivered", ""): 5}
+        assert kinds(channel.send(messages(5), 60)) == {("delivered", ""): 5}
         assert len(server.connections) == 1
 
 
@@ -280,9 +280,9 @@ def test_after_a_deadline_in_silence_the_connection_is_asked_first(config, monke
                 self.deaf = True
 
     with channel_to(config, Stalls) as (channel, server):
-        assert kinds(channel.send(messages(1), 10)) == {("delivered", ""): 1}
+        assert kinds(channel.send(messages(1), 60)) == {("delivered", ""): 1}
         assert kinds(channel.send(messages(3), 0.3)) == {("unknown", "timeout"): 3}
-        assert kinds(channel.send(messages(3), 10)) == {("delivered", ""): 3}
+        assert kinds(channel.send(messages(3), 60)) == {("delivered", ""): 3}
         assert len(server.connections) == 2
 
 
@@ -353,9 +353,9 @@ def test_an_idle_connection_that_the_server_closed_is_replaced(config):
                 self.transport.close()
 
     with channel_to(config, Closes) as (channel, server):
-        assert kinds(channel.send(messages(1), 10)) == {("delivered", ""): 1}
+        assert kinds(channel.send(messages(1), 60)) == {("delivered", ""): 1}
         wait_for(lambda: server.connections[0].transport.is_closing())
-        assert kinds(channel.send(messages(3), 10)) == {("delivered", ""): 3}
+        assert kinds(channel.send(messages(3), 60)) == {("delivered", ""): 3}
         assert len(server.connections) == 2
 
 
@@ -370,7 +370,7 @@ def test_a_server_that_breaks_the_protocol_is_no_crash_and_no_endless_loop(confi
             self.transport.write(b"\x00\xff\xff" + b"garbage" * 100)
 
     with channel_to(config, Garbage) as (channel, server):
-        outcomes = kinds(channel.send(messages(5), 10))
+        outcomes = kinds(channel.send(messages(5), 60))
         # A message may have been on the way to each of the connections; the others certainly were not.
         assert set(outcomes) <= {("unknown", "connection_lost"), ("retry", "connection_lost")}
         assert outcomes["retry", "connection_lost"] >= 2
@@ -384,7 +384,7 @@ def test_connections_that_answer_nothing_are_not_opened_for_ever(config):
             self.transport.close()
 
     with channel_to(config, Barren) as (channel, server):
-        assert kinds(channel.send(messages(5), 10)) == {("retry", "connection_lost"): 5}
+        assert kinds(channel.send(messages(5), 60)) == {("retry", "connection_lost"): 5}
         assert len(server.connections) == 3
 
 
@@ -402,7 +402,7 @@ def test_an_answer_before_the_request_is_complete_counts(config):
                 self.flush()  # the rest of a request that was answered early
 
     with channel_to(config, Hasty) as (channel, _):
-        assert kinds(channel.send(messages(3), 10)) == {("rejected", "PayloadTooLarge"): 3}
+        assert kinds(channel.send(messages(3), 60)) == {("rejected", "PayloadTooLarge"): 3}
 
 
 def test_an_answer_without_end_is_cut_off_at_the_deadline(config):
@@ -414,7 +414,7 @@ def test_an_answer_without_end_is_cut_off_at_the_deadline(config):
     with channel_to(config, Endless) as (channel, _):
         started = time.monotonic()
         assert kinds(channel.send(messages(1), 0.5)) == {("unknown", "timeout"): 1}
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30
 
 
 def test_an_old_connection_is_replaced_before_its_stream_ids_run_out(config, monkeypatch):
@@ -424,7 +424,7 @@ def test_an_old_connection_is_replaced_before_its_stream_ids_run_out(config, mon
         max_streams = 100
 
     with channel_to(config, Many) as (channel, server):
-        assert kinds(channel.send(messages(35), 10)) == {("delivered", ""): 35}
+        assert kinds(channel.send(messages(35), 60)) == {("delivered", ""): 35}
         assert len(server.connections) == 4
 
 

@@ -19,7 +19,7 @@ from google.oauth2 import service_account
 from pipeline.push.apns.compat import hpack, hyperframe
 
 frames = hyperframe.frame
-TIMEOUT_S = 20
+TIMEOUT_S = 60
 
 
 class FCMClient:

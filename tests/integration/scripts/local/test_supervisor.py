@@ -109,10 +109,7 @@ def test_what_a_process_has_started_and_left_ends_too(monkeypatch: pytest.Monkey
     run({"parent": f"({STUBBORN}) & echo $!; exit 0"}, output)
 
     pid = int(output.getvalue().splitlines()[0].removeprefix("parent | "))
-    deadline = time.monotonic() + 10
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    assert wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, 60)
 
 
 def test_a_stop_waits_for_the_command_that_a_shell_ran() -> None:

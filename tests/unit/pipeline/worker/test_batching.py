@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.worker.batching import Gatherer
 
-WAIT_S = 10
+WAIT_S = 60
 
 
 class Recorder:

@@ -8,7 +8,7 @@ from celery import Celery
 
 from pipeline.worker.pool import BatchTask, TaskPool
 
-WAIT_S = 10
+WAIT_S = 60
 
 
 class Doubling(BatchTask):
