@@ -2,18 +2,14 @@
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from redis import Redis
 from sqlalchemy import select
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from pipeline.crawling import closing, run_lease
 from pipeline.crawling import crawler as crawling
@@ -27,50 +23,12 @@ from storage.models import CrawlRun, Site
 from storage.pauses import Scope
 from storage.run_figures import RunFigures
 from storage.session import Database
+from tests.integration.pipeline.crawling.scripted_child import GOOD, Child
 from tests.support.builders import add_site
 
-GOOD = CrawlReport(finish_reason="finished", ok=True, items_seen=3)
 FAILED = CrawlReport(finish_reason="start_error", ok=False, first_error="no answer")
 EMPTY = CrawlReport(finish_reason="finished", ok=True)
 URL = {"url": "https://board.test/list", "row": "tr"}
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    with Redis.from_url(redis_url) as client:
-        yield client
-
-
-class Child:
-    """Stands for run_child: gives the report it was told to, or waits until it is let go."""
-
-    def __init__(self) -> None:
-        self.report = GOOD
-        self.order: CrawlOrder | None = None
-        self.began = threading.Event()
-        self.may_end = threading.Event()
-        self.may_end.set()
-        self.at_once = 0
-        self.most_at_once = 0
-        self._lock = threading.Lock()
-
-    def __call__(self, order: CrawlOrder, **_: object) -> CrawlReport:
-        self.order = order
-        with self._lock:
-            self.at_once += 1
-            self.most_at_once = max(self.most_at_once, self.at_once)
-        self.began.set()
-        assert self.may_end.wait(20)
-        with self._lock:
-            self.at_once -= 1
-        return self.report
-
-
-@pytest.fixture
-def child(monkeypatch: pytest.MonkeyPatch) -> Child:
-    child = Child()
-    monkeypatch.setattr(crawling, "run_child", child)
-    return child
 
 
 @pytest.fixture
@@ -275,7 +233,7 @@ def test_a_deployment_without_a_contact_is_told_of_it(database_url: str, contact
     assert ("+mailto:me@example.org" in settings.user_agent) == bool(contact)
 
 
-def _boards(database: Database, *names: str) -> dict[str, int]:
+def boards(database: Database, *names: str) -> dict[str, int]:
     """Sites of one host, each with a run that is owed, in this order."""
     with database.writing() as session:
         for name in names:
@@ -287,7 +245,7 @@ def test_the_crawls_of_one_host_take_turns_in_the_order_in_which_they_were_owed(
     database: Database, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given four boards of one host, and as many messages, of which the last comes first
-    runs = _boards(database, "a", "b", "c", "d")
+    runs = boards(database, "a", "b", "c", "d")
     messages, crawled, busy = list(reversed(runs.values())), [], threading.Semaphore(0)
     crawler = Crawler(load(), database, redis)
 
@@ -314,7 +272,7 @@ def test_the_crawls_of_one_host_take_turns_in_the_order_in_which_they_were_owed(
 
 
 def test_a_paused_site_lets_the_others_of_its_host_pass(database: Database, redis: Redis, child: Child) -> None:
-    runs = _boards(database, "a", "b")
+    runs = boards(database, "a", "b")
     with database.writing() as session:
         assert pauses.begin(session, Scope(activity="crawl", site="a"), now=now())
     end = Crawler(load(), database, redis).crawl(runs["a"], stop=threading.Event(), hand_back=True)
@@ -323,93 +281,10 @@ def test_a_paused_site_lets_the_others_of_its_host_pass(database: Database, redi
 
 
 def test_a_person_s_crawl_goes_out_of_turn(database: Database, redis: Redis, child: Child) -> None:
-    runs = _boards(database, "a", "b")
+    runs = boards(database, "a", "b")
     end = Crawler(load(), database, redis).crawl(runs["b"], stop=threading.Event(), hand_back=False, out_of_turn=True)
     assert end is not None
     assert end.site == "b"
-
-
-AWAY = OperationalError("UPDATE", {}, Exception("away"))
-
-
-@pytest.mark.parametrize("trouble", [AWAY, InterfaceError("x", {}, Exception()), PoolTimeoutError(), ValueError("odd")])
-def test_whatever_keeps_a_lease_from_being_renewed_passes_and_the_crawl_goes_on(
-    database: Database, redis: Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
-    trouble: Exception,
-) -> None:  # fmt: skip
-    (run,) = _boards(database, "a").values()
-    tried = threading.Semaphore(0)
-    extend = crawl_runs.extend
-    failures = iter([trouble] * 3)
-
-    def shaky(*arguments: Any, **options: Any) -> bool:
-        if (failure := next(failures, None)) is not None:
-            raise failure
-        held = extend(*arguments, **options)
-        tried.release()
-        return held
-
-    def child(_order: CrawlOrder, *, stop: Stop, **_: object) -> CrawlReport:
-        assert tried.acquire(timeout=20)
-        assert not stop.is_set()
-        return GOOD
-
-    monkeypatch.setattr(crawl_runs, "extend", shaky)
-    monkeypatch.setattr(crawling, "run_child", child)
-    monkeypatch.setattr(run_lease, "RENEW_EVERY_S", 0.02)
-    end = Crawler(load(), database, redis).crawl(run, stop=threading.Event(), hand_back=True)
-    assert end is not None
-    assert end.report == GOOD
-    assert [line.message for line in caplog.records if "lease" in line.message] == [
-        "lease of a away or refusing, waiting",
-        "lease of a is back",
-    ]
-
-
-def test_a_lease_that_cannot_be_renewed_in_time_ends_the_crawl(
-    database: Database, redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (run,) = _boards(database, "a").values()
-
-    def away(*_: Any, **__: Any) -> bool:
-        raise AWAY
-
-    def child(_order: CrawlOrder, *, stop: Stop, lease: Callable[[], float], **_: object) -> CrawlReport:
-        began = time.monotonic()
-        while not stop.is_set():
-            assert time.monotonic() < began + 20
-            time.sleep(0.01)
-        assert time.monotonic() >= lease()
-        return replace(GOOD, finish_reason="stopped", ok=False)
-
-    monkeypatch.setattr(crawl_runs, "extend", away)
-    monkeypatch.setattr(crawling, "run_child", child)
-    monkeypatch.setattr(run_lease, "RENEW_EVERY_S", 0.02)
-    monkeypatch.setattr(run_lease, "RUN_LEASE_S", 0.3)
-    end = Crawler(load(), database, redis).crawl(run, stop=threading.Event(), hand_back=True)
-    assert end is not None
-    assert end.handed_back
-
-
-def test_a_crawl_whose_end_cannot_be_written_at_once_is_written_later_and_is_no_failure_of_its_site(
-    database: Database, redis: Redis, child: Child, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (run,) = _boards(database, "a").values()
-    lock, failures = crawl_runs.lock, iter([AWAY, InternalError("x", {}, Exception("read-only"))])
-
-    def shaky(*arguments: Any, **options: Any) -> CrawlRun | None:
-        if (failure := next(failures, None)) is not None:
-            raise failure
-        return lock(*arguments, **options)
-
-    monkeypatch.setattr(crawl_runs, "lock", shaky)
-    monkeypatch.setattr(crawling, "WRITE_AGAIN_S", 0.01)
-    end = Crawler(load(), database, redis).crawl(run, stop=threading.Event(), hand_back=True)
-    assert end is not None
-    assert end.report == GOOD
-    with database.reading() as session:
-        assert session.get_one(CrawlRun, run).status == "finished"
-        assert session.scalars(select(Site.failures)).one() == 0
 
 
 def test_a_page_is_asked_for_without_a_condition_once_a_day(
