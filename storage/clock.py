@@ -18,7 +18,9 @@ REFRESH_S = 30.0
 AGAIN_S = 5.0
 """After how long the database is asked again when it gave no answer, or was slow to give it."""
 SLOW_S = 0.2
-"""An answer that took longer says too little about the moment at which it was given."""
+"""An answer that took longer says too little about the moment at which it was given, and is taken as a bound alone."""
+TRIES = 3
+"""So often whoever comes first asks for an answer that was not slow: the first question opens a connection, too."""
 TOLERANCE = timedelta(seconds=1)
 """What becomes due within a second is due: no two estimates of one clock are the same."""
 
@@ -65,23 +67,32 @@ class Clock:
                 self._refresh()
             finally:
                 self._asking.release()
+        return self._estimate(self._elapsed())
+
+    def _refresh(self) -> None:
+        if self._elapsed() < self._ask_at:
+            return
+        for _ in range(TRIES if self._known is None else 1):
+            before = self._elapsed()
+            try:
+                moment = self._ask()
+            except Exception:
+                # Whoever wants to know the time is about to use the database, and will hear what is wrong with it.
+                self._ask_at = self._elapsed() + AGAIN_S
+                return
+            after = self._elapsed()
+            took = timedelta(seconds=after - before)
+            slow = after - before > SLOW_S
+            # By now it is between the answer and that and the whole round trip, so what is known already is right, or
+            # is moved no further than it is proved wrong.
+            known = min(max(self._estimate(after), moment), moment + took) if slow else moment + took / 2
+            self._known = (known, after)
+            self._ask_at = after + (AGAIN_S if slow else REFRESH_S)
+            if not slow:
+                return
+
+    def _estimate(self, at: float) -> datetime:
         if self._known is None:
             return self._own()
         moment, then = self._known
-        return moment + timedelta(seconds=self._elapsed() - then)
-
-    def _refresh(self) -> None:
-        before = self._elapsed()
-        if before < self._ask_at:
-            return
-        try:
-            moment = self._ask()
-        except Exception:
-            # Whoever wants to know the time is about to use the database, and will hear what is wrong with it.
-            self._ask_at = self._elapsed() + AGAIN_S
-            return
-        after = self._elapsed()
-        slow = after - before > SLOW_S
-        if self._known is None or not slow:
-            self._known = (moment, (before + after) / 2)
-        self._ask_at = after + (AGAIN_S if slow else REFRESH_S)
+        return moment + timedelta(seconds=at - then)

@@ -15,14 +15,17 @@ class World:
     def __init__(self) -> None:
         self.passed = 0.0
         self.own_is_off_s = 0.0
-        self.answer_takes_s = 0.0
+        self.answer_takes_s = self.way_back_takes_s = 0.0
+        # How many answers are slow; the others take no time.
+        self.slow_answers = 10**9
         self.away = False
+        self.set_s = 0.0
         self.asked = 0
         self.clock = Clock(self.ask, own=lambda: self.right + self.off, elapsed=lambda: 1000 + self.passed)
 
     @property
     def right(self) -> datetime:
-        return NOON + timedelta(seconds=self.passed)
+        return NOON + timedelta(seconds=self.passed + self.set_s)
 
     @property
     def off(self) -> timedelta:
@@ -30,10 +33,13 @@ class World:
 
     def ask(self) -> datetime:
         self.asked += 1
-        self.passed += self.answer_takes_s
+        is_slow = self.asked <= self.slow_answers
+        self.passed += self.answer_takes_s * is_slow
         if self.away:
             raise ConnectionError
-        return self.right
+        answer = self.right
+        self.passed += self.way_back_takes_s * is_slow
+        return answer
 
 
 @pytest.fixture
@@ -84,3 +90,27 @@ def test_an_answer_that_was_long_under_way_replaces_no_better_one(world: World) 
     asked_at = world.right
     assert asked_at <= world.clock.now() <= world.right
     assert world.clock.now() == world.right
+
+
+@pytest.mark.parametrize("ways", [(8, 0), (0, 8), (4, 4)])
+@pytest.mark.parametrize(
+    ("off_s", "slow_answers", "asked", "wrong_s"),
+    [(0, 10**9, 3, 0), (86_400, 10**9, 3, 8), (86_400, 1, 2, 0), (-3, 2, 3, 0), (-86_400, 10**9, 3, 8)],
+)
+def test_a_slow_first_answer_is_wrong_by_its_round_trip_at_most_and_is_asked_for_again(
+    world: World, ways: tuple[float, float], off_s: float, slow_answers: int, asked: int, wrong_s: float
+) -> None:
+    world.answer_takes_s, world.way_back_takes_s = ways
+    world.own_is_off_s, world.slow_answers = off_s, slow_answers
+    assert abs(world.clock.now() - world.right) <= timedelta(seconds=wrong_s)
+    assert world.asked == asked
+    world.slow_answers = 0
+    world.passed += REFRESH_S if slow_answers < 3 else AGAIN_S
+    assert world.clock.now() == world.right
+
+
+def test_a_slow_answer_says_that_the_databases_clock_was_set(world: World) -> None:
+    world.clock.now()
+    world.passed += REFRESH_S
+    world.answer_takes_s, world.set_s = 2, 3600.0
+    assert timedelta(0) <= world.clock.now() - world.right <= timedelta(seconds=2)
