@@ -121,6 +121,9 @@ def show_rows(
     listed = list(rows)
     if as_json:
         click.echo(json.dumps([_plain(row) for row in listed], ensure_ascii=False, indent=2))
+        if cut is not None:
+            # The list itself keeps its shape, for those who parse it.
+            click.echo(cut, err=True)
         return
     if not listed:
         click.echo(empty)

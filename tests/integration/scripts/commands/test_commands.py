@@ -289,12 +289,14 @@ def test_a_list_says_of_how_many_it_shows_a_part(run: Run) -> None:
         run("users", "add", f"user{number}")
     last = run("users", "list", "--limit", "2").output.splitlines()[-1]
     assert last == "2 of 3, --limit 0 for all, --after user1 for the next"
+    # In JSON the list is a list still.
+    as_json = run("users", "list", "--limit", "2", "--json")
+    assert [len(json.loads(as_json.stdout)), as_json.stderr.strip()] == [2, last]
     assert "user2" in run("users", "list", *last.partition("all, ")[2].split()[:2]).output
     for limit in ("0", "3"):
         output = run("users", "list", "--limit", limit).output
         assert "user2" in output
         assert "--limit" not in output
-    assert len(json.loads(run("users", "list", "--limit", "2", "--json").output)) == 2
 
 
 def test_a_list_fits_80_columns_and_shows_everything_when_asked(
