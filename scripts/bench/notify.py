@@ -16,13 +16,14 @@ from redis import Redis
 from sqlalchemy import func, insert, select
 
 from pipeline.resources import now
+from pipeline.upkeep.sweeping import LONG_AGO
 from scripts.bench.rounds import by_turns
 from scripts.local.supervisor import frozen
 from scripts.testbed.crawls import children
 from scripts.testbed.rows import add_post, add_readers
 from scripts.testbed.servers import Servers, servers
 from scripts.testbed.workers import cpu_s, drained, wait_for, workers
-from storage import sites
+from storage import notifications, sites
 from storage.models import Notification
 from storage.notifications import Key
 from storage.session import Database
@@ -294,13 +295,24 @@ class Bench:
         def is_over() -> bool:
             # To count rows all the time would take a tenth of what is measured. Redis does not know of a message that
             # is on its way to a worker with kombu's transport, so the rows have the last word.
-            return drained(self.redis) and (not recorded or self.sent(keys[0][0]) == len(keys))
+            if not drained(self.redis):
+                return False
+            if not recorded or self.sent(keys[0][0]) == len(keys):
+                return True
+            # What a busy machine's notifiers put off: no beat runs here that would send for it.
+            if due := self._due(len(keys)):
+                publish(due)
+            return False
 
         began = time.perf_counter()
         publish(keys)
         wait_for(is_over, "all acknowledged", self.on, every_s=every_s)
         took = time.perf_counter() - began
         return len(keys) / took
+
+    def _due(self, limit: int) -> list[Key]:
+        with self.database.writing() as session:
+            return notifications.due(session, now=now(), lost_before=LONG_AGO, limit=limit)
 
     def sent(self, post_id: int) -> int:
         """How many notifications of a post were sent."""
