@@ -184,6 +184,22 @@ def test_what_is_held_for_its_edit_and_edited_again_is_replaced(board: Callable[
     assert here.tick() == of_all("A newest")
 
 
+def test_a_text_that_came_back_after_it_went_while_its_readers_were_found_reaches_them(
+    board: Callable[..., Board],
+) -> None:
+    here = board()
+    with here.database.writing() as session:
+        user = users.add(session, "hana", timezone="UTC", now=now())
+        users.register_device(session, user.id, platform="fcm", token="hana-0", environment=None, now=now())
+        subscribe(session, user, "new")
+    fill_the_queue(here)
+    here.rewrite("new")
+    here.crawl("A")
+    empty_the_queue(here)
+    here.rewrite("new")
+    assert ("hana-0", "new") in here.tick()
+
+
 def test_a_fan_out_that_begins_anew_forgets_no_edit(board: Callable[..., Board]) -> None:
     here = board()
     here.crawl("B")
