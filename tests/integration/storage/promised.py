@@ -2,7 +2,7 @@
 
 Some people have what comes put off, and get it in digests, of which each tells a post that no other message told. A
 process that dies between two transactions is one whose next step never comes. In the end everything is healed, and
-the machine goes on until nothing is owed; then everybody must have what is theirs, once.
+the machine goes on until nothing is owed; then everybody must have what is theirs, once, and see the newest text of it.
 """
 
 from collections import Counter
@@ -21,12 +21,12 @@ from pipeline.delivery.asking import Timing
 from pipeline.delivery.lease import Lease as RealLease
 from pipeline.delivery.recording import Batch as Sending
 from pipeline.delivery.recording import close_digests
-from pipeline.fanout.edits import look_at_edits
+from pipeline.fanout.edits import FEWEST_EDITS, look_at_edits
 from pipeline.fanout.matcher import Matcher
 from pipeline.fanout.slices import MatcherCache, find
 from pipeline.push.outcome import Action, Outcome, OutcomeKind
 from storage import claims, digests, notifications, outcomes, posts, retention, subscriptions, users
-from storage.models import Device, Notification, Post, Site, User
+from storage.models import Device, Notification, Post, PostEdit, Site, User
 from storage.notifications import Key
 from storage.session import Database
 from tests.support.builders import NOW, add_site, closed_run, found, subscribe
@@ -83,6 +83,7 @@ class Batch:
     """Notifications in the hands of a sender, which may have lost them without knowing."""
 
     sending: Sending
+    targets: list[claims.Target]
     token: str
     pushed: Counter[int]
 
@@ -113,6 +114,9 @@ class World:
     # (post, device): recorded as delivered, or as never to be.
     delivered: Counter[tuple[int, int]] = field(default_factory=Counter)
     given_up: set[tuple[int, int]] = field(default_factory=set)
+    # (post, device): the version of the text that it shows of a post that was told alone; and which is owed for a post.
+    shows: dict[tuple[int, int], int] = field(default_factory=dict)
+    to_show: dict[int, int] = field(default_factory=dict)
     dead: set[int] = field(default_factory=set)
     ever_dead: set[int] = field(default_factory=set)
 
@@ -130,7 +134,7 @@ class Processes(RuleBasedStateMachine):
     @initialize()
     def people_subscribe(self) -> None:
         with self.database.writing() as session:
-            self.site_id = add_site(session, max_age_s=int(OLD.total_seconds()), ttl_s=int(EVER_S)).id
+            self.site_id = add_site(session, max_age_s=int(OLD.total_seconds()), ttl_s=int(EVER_S), edits="replace").id
             for name, phrases in READERS.items():
                 user = users.add(session, name, timezone="UTC", now=NOW)
                 for number in range(DEVICES[name]):
@@ -200,6 +204,13 @@ class Processes(RuleBasedStateMachine):
     def look_at_edits(self) -> None:
         """Posts are fanned out again that were over, and no others."""
         before = self._fates()
+        with self.database.reading() as session:
+            edited = dict(session.execute(select(Post.id, Post.version).join(PostEdit).where(PostEdit.changed)).all())
+        looked_at = [post for post in edited if before[post] in {"done", "silent"}]
+        # More are a flood, which replaces nothing.
+        if len(looked_at) < FEWEST_EDITS:
+            young = [post for post in looked_at if self.now - self.world.first_seen[post] <= OLD]
+            self.world.to_show.update((post, edited[post]) for post in young)
         ready = look_at_edits(self.database, self.matchers, at=self.now)
         fates = self._fates()
         changed = {post for post in fates if fates[post] != before[post]}
@@ -299,14 +310,17 @@ class Processes(RuleBasedStateMachine):
         with self.database.writing() as session:
             claimed = claims.claim(session, keys, token=lease.token, now=self.now, lease_until=lease.until)
             pushed = self.timing.pushes(session, claimed, token=lease.token, now=self.now)
-            contents = digests.contents(session, [n.digest_id for n in claimed if n.digest_id is not None])
+            rings = [n for n in claimed if n.to_show is None]
+            contents = digests.contents(session, [n.digest_id for n in rings if n.digest_id is not None])
             told = {n.post_id for n in claimed}.union(m.post_id for c in contents.values() for m in c.members)
             texts = claims.post_texts(session, told)
+            targets = claims.targets(session, [n.id for n in claimed])
         # Of a digest only the lead is ever claimed.
-        assert {n.id for n in claimed if n.digest_id is not None} == contents.keys()
+        assert {n.id for n in rings if n.digest_id is not None} == contents.keys()
         for notification in claimed:
             key = (notification.post_id, notification.user_id)
-            assert key not in self.world.over | self.world.pruned
+            assert key not in self.world.pruned
+            assert (key in self.world.over) == (notification.to_show is not None)
             assert self._free(self.world.senders.get(key))
             self.world.senders[key] = lease
         if claimed:
@@ -317,7 +331,8 @@ class Processes(RuleBasedStateMachine):
                 paused={},
                 digests=contents,
             )
-            self.batches.append(Batch(sending=sending, token=lease.token, pushed=pushed))
+            assert not self.world.dead.intersection(target.device_id for target in targets)
+            self.batches.append(Batch(sending=sending, targets=targets, token=lease.token, pushed=pushed))
 
     @precondition(lambda self: self.batches)
     @rule(pick=picks, answers=st.lists(st.sampled_from(sorted(ANSWERS)), min_size=1, max_size=6))
@@ -326,15 +341,16 @@ class Processes(RuleBasedStateMachine):
         batch = picked(self.batches, pick)
         self.batches.remove(batch)
         notes, put_off = batch.sending.notifications, self.timing.put_off(batch.sending, batch.pushed, self.now)
-        with self.database.reading() as session:
-            targets = claims.targets(session, notes.keys() - put_off.keys())
+        targets = [target for target in batch.targets if target.notification_id not in put_off]
         told = {n.id: [m.post_id for m, _ in batch.sending.told(n, self.now)] or [n.post_id] for n in notes.values()}
         tried = []
         for number, target in enumerate(targets):
             note = notes[target.notification_id]
             assert self.devices[target.device_id] == note.user_id
-            assert target.device_id not in self.world.dead
-            assert not any(self.world.delivered[post_id, target.device_id] for post_id in told[note.id])
+            times = {self.world.delivered[post_id, target.device_id] for post_id in told[note.id]}
+            # One that is over for somebody else may have been edited meanwhile; who lost it asks before sending.
+            is_ours = self._holder((note.post_id, note.user_id)) == batch.token
+            assert not is_ours or times == ({0} if note.to_show is None else {1})
             outcome = ANSWERS[picked(answers, number)]
             tried.append(judging.attempted(target, outcome, age_s=0, ttl_s=EVER_S, rand=0.5))
         records = [
@@ -342,7 +358,12 @@ class Processes(RuleBasedStateMachine):
             or judging.summary(n, [a for a in tried if a.target.notification_id == n.id], now=self.now)
             for n in notes.values()
         ]
-        rows = [row for attempt in tried if (row := judging.delivery(attempt, now=self.now))]
+        version = {number: batch.sending.posts[note.post_id].version for number, note in notes.items()}
+        rows = [
+            row
+            for attempt in tried
+            if (row := judging.delivery(attempt, now=self.now, version=version[attempt.target.notification_id]))
+        ]
         dead = judging.device_news(tried, now=self.now).dead
         with self.database.writing() as session:
             held = outcomes.record(session, token=batch.token, notifications=records, deliveries=rows, now=self.now)
@@ -358,19 +379,38 @@ class Processes(RuleBasedStateMachine):
                 ended = [(post_id, keys[record.id][1]) for post_id in told[record.id]]
                 self.world.over.update(ended if record.status != "pending" else [])
         for attempt in tried:
-            if attempt.target.notification_id in held:
-                for post_id in told[attempt.target.notification_id]:
-                    self._remember(post_id, attempt)
+            number = attempt.target.notification_id
+            if number in held:
+                for post_id in told[number]:
+                    self._remember(post_id, attempt, version[number] if len(told[number]) == 1 else None)
+
+    @precondition(lambda self: self.world.ids)
+    @rule(number=st.integers(1, 6), edit=st.sampled_from((0, 1, 2)))
+    def edit_what_is_under_way(self, number: int, edit: int) -> None:
+        def meanwhile() -> None:
+            self.wait(1)
+            self.crawl([number], "ready", edit)
+            self.look_at_edits()
+
+        self._go_on(meanwhile)
 
     def _holder(self, key: Key) -> str | None:
         lease = self.world.senders.get(key)
         return lease.token if lease else None
 
-    def _remember(self, post_id: int, attempt: judging.Attempt) -> None:
-        if attempt.decision.action is Action.SENT:
-            self.world.delivered[post_id, attempt.target.device_id] += 1
-        elif attempt.decision.action is Action.FAILED:
-            self.world.given_up.add((post_id, attempt.target.device_id))
+    def _remember(self, post_id: int, attempt: judging.Attempt, version: int | None) -> None:
+        """No text is shown twice, and none after a newer one; where one is refused, the next edit brings another."""
+        key, before = (post_id, attempt.target.device_id), attempt.target.shows
+        assert before == (None if before is None else self.world.shows[key])
+        if attempt.decision.action in {Action.SENT, Action.FAILED}:
+            if before is not None or (version is not None and attempt.decision.action is Action.SENT):
+                assert version is not None
+                assert version > self.world.shows.get(key, -1)
+                self.world.shows[key] = version
+            if before is None and attempt.decision.action is Action.SENT:
+                self.world.delivered[key] += 1
+            elif before is None:
+                self.world.given_up.add(key)
 
     @precondition(lambda self: self.world.dead)
     @rule(pick=picks)
@@ -434,8 +474,10 @@ class Processes(RuleBasedStateMachine):
         with self.database.writing() as session:
             lost = posts.stranded(session, enqueued_before=self.now - LEASE, now=self.now)
             due = notifications.due(session, now=self.now, lost_before=self.now - LEASE, limit=1000)
+            stale = notifications.due(session, now=self.now, lost_before=self.now, limit=1000, replacing=True)
         assert set(lost) <= self.world.ready - self.world.fanned_out
         assert not set(due) & (self.world.over | self.world.pruned)
+        assert set(stale) <= self.world.over - self.world.pruned
 
     def _statuses(self) -> dict[Key, str]:
         with self.database.reading() as session:
@@ -450,6 +492,19 @@ class Processes(RuleBasedStateMachine):
         assert all(post in self.world.ready and user in self.world.readers[post] for post, user in keys)
         assert max(self.world.delivered.values(), default=0) <= 1
 
+    @invariant()
+    def a_newer_text_is_shown_or_on_its_way(self) -> None:
+        if not self.world.shows:
+            return
+        with self.database.reading() as session:
+            planned = set(session.scalars(select(PostEdit.post_id).where(PostEdit.replace_at.is_not(None))))
+            marked = select(Notification.post_id, Notification.user_id).where(Notification.to_show.is_not(None))
+            on_its_way = {(post, user) for post, user in session.execute(marked)}
+        for (post, device), version in self.world.shows.items():
+            key = (post, self.devices[device])
+            shows_newest = version >= self.world.to_show.get(post, 0) or device in self.world.ever_dead
+            assert shows_newest or post in planned or key in on_its_way or key in self.world.pruned
+
     def teardown(self) -> None:
         """Everything is healed, until nothing is owed."""
         try:
@@ -463,24 +518,32 @@ class Processes(RuleBasedStateMachine):
         for _ in range(50):
             self.now += timedelta(hours=2)
             self.look_at_edits()
-            with self.database.writing() as session:
-                lost = posts.stranded(session, enqueued_before=self.now, now=self.now)
-            for post_id in lost:
-                self._take(post_id)
-                self.fan_out(-1, 2)
-                self.end_a_slice(-1)
-            with self.database.writing() as session:
-                formed = digests.form(session, now=self.now, limit=1000)
-                due = notifications.due(session, now=self.now, lost_before=self.now, limit=1000)
-                leads = digests.leads(session, formed.digests).values()
-                waiting = session.scalars(select(Notification.id).where(Notification.deferred.is_not(None))).all()
-            self._claim({*due, *leads})
-            while self.batches:
-                self.send_and_record(0, ["delivered"])
             # What was opened for an edit just now is stranded only in the next round.
-            if not lost and not due and not waiting and "ready" not in self._fates().values():
+            if not self._go_on() and "ready" not in self._fates().values():
                 break
         self._everybody_has_what_is_theirs_once()
+
+    def _go_on(self, meanwhile: Callable[[], object] = lambda: None) -> bool:
+        """Do all that is owed and that nobody holds; returns whether more may be. Meanwhile: while all is under way."""
+        with self.database.writing() as session:
+            lost = posts.stranded(session, enqueued_before=self.now, now=self.now)
+        for post_id in lost:
+            self._take(post_id)
+            self.fan_out(-1, len(READERS) + 1)
+            self.end_a_slice(-1)
+        later = self.now + LEASE
+        with self.database.writing() as session:
+            formed = digests.form(session, now=self.now, limit=1000)
+            due = notifications.due(session, now=self.now, lost_before=later, limit=1000)
+            due += notifications.due(session, now=self.now, lost_before=later, limit=1000, replacing=True)
+            planned = session.scalars(select(PostEdit.post_id).where(PostEdit.replace_at.is_not(None))).all()
+            leads = digests.leads(session, formed.digests).values()
+            waiting = session.scalars(select(Notification.id).where(Notification.deferred.is_not(None))).all()
+        self._claim({*due, *leads})
+        meanwhile()
+        while self.batches:
+            self.send_and_record(0, ["delivered"])
+        return bool(lost or due or waiting or planned)
 
     def _everybody_has_what_is_theirs_once(self) -> None:
         world, fates = self.world, self._fates()
@@ -494,6 +557,8 @@ class Processes(RuleBasedStateMachine):
         assert owed <= has
         assert has == world.over
         assert not {"pending", "sending"}.intersection(statuses.values())
+        # Nothing is planned or marked any more, so every phone shows the newest text.
+        self.a_newer_text_is_shown_or_on_its_way()
         for device_id, user_id in self.devices.items():
             # One that was dead for a while may have missed what was sent meanwhile.
             if device_id not in self.world.ever_dead:
