@@ -194,10 +194,10 @@ def drop(session: Session, post_ids: Collection[int]) -> None:
     session.flush()
 
 
-def end(session: Session, post_ids: Collection[int]) -> None:
+def end(session: Session, post_ids: Collection[int], *, served: bool) -> None:
     """Note that the new readers of edits are served, or not to be. A post that was edited again is to be looked at."""
     # What was found in the text for which they began may have been served to nobody: slices take the post's text.
-    over = {"fanning": False, "seen": []}
+    over = {"fanning": False, **({"seen": []} if served else {})}
     again = update(PostEdit).where(PostEdit.post_id.in_(post_ids), PostEdit.changed).values(over)
     drop(session, set(post_ids).difference(session.scalars(again.returning(PostEdit.post_id))))
 

@@ -245,7 +245,7 @@ def finish_fan_out(
         matched_users=Post.matched_users + users,
     )
     if ours and again:
-        edits.end(session, [post_id])
+        edits.end(session, [post_id], served=True)
     return ours
 
 
@@ -318,7 +318,7 @@ def settle(session: Session, site_id: int, *, now: datetime, release: bool) -> l
         )
     )
     if not release:
-        edits.end(session, settled)
+        edits.end(session, settled, served=False)
     return settled
 
 

@@ -178,7 +178,8 @@ def test_a_page_that_is_read_anew_is_held_for_approval(board: Board, release: bo
         posts.settle(session, board.site_id, now=now(), release=release)
     assert board.serve() == rung
     assert board.fates() == ["done"] * 6
-    assert board.edit(with_labels) == []
+    board.edit(with_labels)
+    assert board.serve() == []
 
 
 def test_bodies_that_come_later_than_their_titles_are_no_flood(board: Board) -> None:
