@@ -6,13 +6,13 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, and_, any_, bindparam, case, false, func, or_, select, tuple_, update
+from sqlalchemy import BigInteger, and_, bindparam, case, false, func, or_, select, true, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
 from storage.clock import TOLERANCE
 from storage.deferring import Person, persons
 from storage.dialect import connection_of, is_sqlite
-from storage.json_table import as_rows, as_values, given_values, table_of, values_of
+from storage.json_table import as_rows, as_values, is_among, looked_up, table_of, values_of
 from storage.models import Delivery, Device, Keyword, Notification, Post, Site, User
 from storage.notifications import Key
 
@@ -123,12 +123,10 @@ def _claim(*, sqlite: bool) -> Any:
         .order_by(Notification.id)
         .with_for_update(skip_locked=True)
     )
-    # See storage.json_table.looked_up.
-    ours = Notification.id.in_(free) if sqlite else Notification.id == any_(func.array(free.scalar_subquery()))
     is_sent = Notification.status == "sent"
     return (
         update(Notification)
-        .where(ours)
+        .where(is_among(Notification.id, free, sqlite=sqlite))
         .values(
             status=case((is_sent, "sent"), else_="sending"),
             lease_token=bindparam("by"),
@@ -172,7 +170,7 @@ def _details(*, sqlite: bool) -> Any:
         )
         .join(User, User.id == Notification.user_id)
         .outerjoin(Keyword, Keyword.id == Notification.keyword_id)
-        .where(Notification.id.in_(values_of("claimed", BigInteger(), sqlite=sqlite)))
+        .where(is_among(Notification.id, values_of("claimed", BigInteger(), sqlite=sqlite), sqlite=sqlite))
         .order_by(Notification.id)
     )
 
@@ -295,35 +293,40 @@ def _address(value: object) -> str | None:
 def _targets(*, sqlite: bool) -> Any:
     is_sent = Notification.status == "sent"
     shows = func.coalesce(Delivery.version, 0)
+    theirs = Device.user_id == Notification.user_id
+    # OFFSET 0: they are looked up for each notification. Joined, PostgreSQL may read all devices for each batch, and
+    # does so while its statistics are older than the table.
+    device = Device if sqlite else aliased(Device, select(Device).where(theirs).offset(0).lateral("devices"))
     return (
         select(
             Notification.id,
-            Device.id,
-            Device.platform,
-            Device.token,
-            Device.environment,
-            Device.app,
-            Device.locale,
-            Device.last_seen_at,
+            device.id,
+            device.platform,
+            device.token,
+            device.environment,
+            device.app,
+            device.locale,
+            device.last_seen_at,
             # Those of the first text are over.
             case((and_(is_sent, Delivery.next_attempt_at.is_(None)), 0), else_=func.coalesce(Delivery.attempts, 0)),
             Delivery.next_attempt_at,
-            Device.busy_until,
-            Device.refused_code,
-            Device.refused_since,
+            device.busy_until,
+            device.refused_code,
+            device.refused_since,
             case((is_sent, shows)),
         )
-        .join(Device, Device.user_id == Notification.user_id)
-        .outerjoin(Delivery, and_(Delivery.notification_id == Notification.id, Delivery.device_id == Device.id))
+        .select_from(Notification)
+        .join(device, theirs if sqlite else true())
+        .outerjoin(Delivery, and_(Delivery.notification_id == Notification.id, Delivery.device_id == device.id))
         .where(
-            Notification.id.in_(values_of("claimed", BigInteger(), sqlite=sqlite)),
-            Device.disabled_at.is_(None),
+            is_among(Notification.id, values_of("claimed", BigInteger(), sqlite=sqlite), sqlite=sqlite),
+            device.disabled_at.is_(None),
             case(
                 (is_sent, and_(Delivery.status == "delivered", shows < Notification.to_show)),
                 else_=or_(Delivery.id.is_(None), Delivery.status == "retry"),
             ),
         )
-        .order_by(Notification.id, Device.id)
+        .order_by(Notification.id, device.id)
     )
 
 
@@ -375,7 +378,7 @@ def renew(session: Session, ids: Collection[int], *, token: str, lease_until: da
         session.scalars(
             update(Notification)
             .where(
-                Notification.id.in_(given_values(session, "claimed", ids, BigInteger())),
+                looked_up(session, Notification.id, "claimed", ids, BigInteger()),
                 Notification.status.in_(("sending", "sent")),
                 Notification.lease_token == token,
             )

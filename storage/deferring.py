@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, ColumnElement, Row, and_, bindparam, case, ex
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.dialect import connection_of
-from storage.json_table import given, given_values, insert_from
+from storage.json_table import given, given_values, insert_from, looked_up
 from storage.models import PACES, Digest, Notification, Post, Site, Subscription, User
 from storage.types import UTCDateTime
 
@@ -112,7 +112,7 @@ def persons(session: Session, user_ids: Collection[int], *, lock: bool = True) -
     """What is known of some users, who change nothing of it before the caller's transaction is over, if locked."""
     query = (
         select(User.id, User.preferences, User.timezone, User.snooze_until, User.paused)
-        .where(User.id.in_(given_values(session, "asked", sorted(user_ids), BigInteger())))
+        .where(looked_up(session, User.id, "asked", sorted(user_ids), BigInteger()))
         .order_by(User.id)
     )
     rows = session.execute(query.with_for_update(read=True) if lock else query)

@@ -128,7 +128,7 @@ def _free(session: Session, ids: Collection[int]) -> None:
     """Let notifications be found as due, each by itself."""
     session.execute(
         update(Notification)
-        .where(Notification.id.in_(given_values(session, "free", sorted(ids), BigInteger())))
+        .where(looked_up(session, Notification.id, "free", sorted(ids), BigInteger()))
         .values(deferred=None, enqueued_at=None)
         .execution_options(synchronize_session=False)
     )
@@ -139,7 +139,7 @@ def leads(session: Session, digest_ids: Collection[int]) -> dict[int, tuple[int,
     rows = session.execute(
         select(Digest.id, Notification.post_id, Notification.user_id)
         .join(Notification, Notification.id == Digest.lead_id)
-        .where(Digest.id.in_(given_values(session, "asked", digest_ids, BigInteger())))
+        .where(looked_up(session, Digest.id, "asked", digest_ids, BigInteger()))
     )
     return {digest_id: (post_id, user_id) for digest_id, post_id, user_id in rows}
 
@@ -172,9 +172,7 @@ def contents(session: Session, digest_ids: Collection[int]) -> dict[int, Content
     rows = session.execute(
         select(Digest.id, Digest.lead_id, Notification.id, Notification.post_id, Notification.created_at)
         .join(Notification, Notification.digest_id == Digest.id)
-        .where(
-            Digest.id.in_(given_values(session, "asked", digest_ids, BigInteger())), Notification.status != "skipped"
-        )
+        .where(looked_up(session, Digest.id, "asked", digest_ids, BigInteger()), Notification.status != "skipped")
         .order_by(Digest.id, rank.nulls_last(), Notification.id)
     )
     for digest_id, lead_id, number, post_id, created_at in rows:
@@ -205,7 +203,7 @@ def close(session: Session, outcomes: Sequence[Outcome], *, now: datetime) -> No
         _finish(session, Notification.digest_id, ids, status=status, reason=reason or None, now=now)
     session.execute(
         update(Digest)
-        .where(Digest.id.in_(given_values(session, "closed", [o.digest_id for o in outcomes], BigInteger())))
+        .where(looked_up(session, Digest.id, "closed", [o.digest_id for o in outcomes], BigInteger()))
         .values(closed_at=now)
         .execution_options(synchronize_session=False)
     )

@@ -75,12 +75,17 @@ def values_of(name: str, kind: TypeEngine[Any], *, sqlite: bool) -> Select[Any]:
 def looked_up(
     session: Session, column: InstrumentedAttribute[Any], name: str, values: Iterable[Any], kind: TypeEngine[Any]
 ) -> ColumnElement[bool]:
-    """The condition that a column has one of the given values, for each of which its index is to be read.
+    """The condition that a column has one of the given values, for each of which its index is to be read."""
+    return is_among(column, given_values(session, name, values, kind), sqlite=is_sqlite(session))
 
-    An array, so that PostgreSQL looks each up: joined, it may read all rows from end to end, or those of another index.
+
+def is_among(column: InstrumentedAttribute[Any], values: Select[Any], *, sqlite: bool) -> ColumnElement[bool]:
+    """The same of values that a query finds.
+
+    An array, so that PostgreSQL looks each up: joined, it may read all rows from end to end, or those of another table
+    or index, where statistics are missing or older than what a table has become.
     """
-    found = given_values(session, name, values, kind)
-    return column.in_(found) if is_sqlite(session) else column == any_(func.array(found.scalar_subquery()))
+    return column.in_(values) if sqlite else column == any_(func.array(values.scalar_subquery()))
 
 
 def insert_from(

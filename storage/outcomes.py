@@ -7,12 +7,12 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, bindparam, case, func, or_, select, update
+from sqlalchemy import BigInteger, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage import stories
 from storage.dialect import connection_of, is_sqlite
-from storage.json_table import as_rows, as_values, given_values, insert_rows, table_of, values_of
+from storage.json_table import as_rows, as_values, insert_rows, is_among, looked_up, table_of, values_of
 from storage.models import Delivery, Device, Notification
 
 
@@ -67,7 +67,7 @@ def _ours(*, sqlite: bool) -> Any:
     return (
         select(Notification.id)
         .where(
-            Notification.id.in_(values_of("ids", BigInteger(), sqlite=sqlite)),
+            is_among(Notification.id, values_of("ids", BigInteger(), sqlite=sqlite), sqlite=sqlite),
             Notification.lease_token == bindparam("by"),
         )
         .order_by(Notification.id)
@@ -79,7 +79,7 @@ def _ours(*, sqlite: bool) -> Any:
 def _final(*, sqlite: bool) -> Any:
     return (
         update(Notification)
-        .where(Notification.id.in_(values_of("ids", BigInteger(), sqlite=sqlite)))
+        .where(is_among(Notification.id, values_of("ids", BigInteger(), sqlite=sqlite), sqlite=sqlite))
         .values(
             status=bindparam("ends_as"),
             reason=bindparam("why"),
@@ -133,7 +133,7 @@ def record(
     _record_final(session, [n for n in held if n.status != "pending" and not n.is_replacement], now)
     _record_pending(session, [n for n in held if n.status == "pending" or n.is_replacement])
     if over := [n.id for n in held if n.status in {"failed", "skipped"}]:
-        stories.hand_on(session, Notification.id.in_(_ids(session, over)), now=now)
+        stories.hand_on(session, looked_up(session, Notification.id, "ids", over, BigInteger()), now=now)
     return ours
 
 
@@ -191,10 +191,6 @@ def _record_pending(session: Session, ours: Sequence[NotificationRecord]) -> Non
     )
 
 
-def _ids(session: Session, ids: Sequence[int]) -> Select[Any]:
-    return given_values(session, "ids", ids, BigInteger())
-
-
 def disable_devices(session: Session, dead: Mapping[int, str], *, now: datetime) -> None:
     """Disable devices, by id, each with the vendor's reason."""
     for reason in sorted(set(dead.values())):
@@ -248,4 +244,5 @@ def clear_refused(session: Session, served: Collection[int]) -> None:
 
 def devices_there(session: Session, device_ids: Collection[int]) -> set[int]:
     """Those of the devices that were not removed."""
-    return set(session.scalars(select(Device.id).where(Device.id.in_(_ids(session, sorted(device_ids))))))
+    there = looked_up(session, Device.id, "ids", sorted(device_ids), BigInteger())
+    return set(session.scalars(select(Device.id).where(there)))
