@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -90,7 +91,7 @@ class Batch:
 
     def life(self, notification: Claimed) -> tuple[datetime, float]:
         """When it came into being, and its time to live in seconds; of a digest's posts the one that lives longest."""
-        content = self.digests.get(notification.id)
+        content = self.digests.get(notification.id) if self.digests else None
         if content is None:
             return notification.created_at, self.posts[notification.post_id].ttl_s
         if notification.id not in self.lives:
@@ -104,6 +105,8 @@ class Batch:
 
     def hold(self, target: Target) -> str | None:
         """The operator's pause that a target waits for, if any."""
+        if not self._is_anything_held:
+            return None
         if self.held:
             for name in ("push", target.platform):
                 if name in self.held:
@@ -112,6 +115,10 @@ class Batch:
         content = self.digests.get(notification.id)
         posts = [self.posts[member.post_id] for member in content.members] if content else [post]
         return next((pauses.site_hold(post.site) for post in posts if post.held), None)
+
+    @cached_property
+    def _is_anything_held(self) -> bool:
+        return bool(self.held) or any(post.held for post in self.posts.values())
 
     def age_and_ttl(self, target: Target, at: datetime) -> dict[str, float]:
         """Both in seconds, as the decisions take them."""

@@ -220,7 +220,8 @@ def _blames_token(error: Mapping[str, Any], details: list[dict[str, Any]]) -> bo
 
 def _json_object(body: bytes) -> dict[str, Any]:
     try:
-        return _dict(json.loads(body))
+        # Decoded here: json would look first which encoding it is.
+        return _dict(json.loads(body.decode().removeprefix("\ufeff")))
     except (ValueError, RecursionError):
         return {}
 

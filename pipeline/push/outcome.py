@@ -45,7 +45,8 @@ class OutcomeKind(StrEnum):
     """Nothing can be sent with this configuration; no device is to blame."""
 
 
-@dataclass(frozen=True, kw_only=True)
+# Not frozen, as one is made for each message: to set the fields of frozen ones takes three times as long.
+@dataclass(kw_only=True)
 class Outcome:
     """The result of one attempt to send one message."""
 
@@ -70,10 +71,9 @@ class Outcome:
     def __post_init__(self) -> None:
         # The one door by which a vendor's words come in: a database refuses a NUL or a lone surrogate, and then with it
         # what became of a whole batch.
-        words = {"code": self.code, "detail": self.detail, "provider_id": self.provider_id}
-        for name, text in words.items():
+        for name, text in (("code", self.code), ("detail", self.detail), ("provider_id", self.provider_id)):
             if text and (not text.isprintable() or len(text) > _LONGEST[name]):
-                object.__setattr__(self, name, " ".join(printable(text).split())[: _LONGEST[name]])
+                setattr(self, name, " ".join(printable(text).split())[: _LONGEST[name]])
 
 
 _LONGEST = {"code": 64, "detail": MAX_DETAIL, "provider_id": 200}
@@ -92,7 +92,8 @@ class Action(StrEnum):
     """Leave it pending until the channel is well again; does not count towards MAX_ATTEMPTS."""
 
 
-@dataclass(frozen=True, kw_only=True)
+# Not frozen, as one is made for each message: to set the fields of frozen ones takes three times as long.
+@dataclass(kw_only=True)
 class Decision:
     """What to do with a delivery, and when."""
 

@@ -4,6 +4,7 @@ It tells what a general client does not: whether any of a request may have left 
 difference between a message that may be sent again and one that may have been shown.
 """
 
+import select
 import selectors
 import socket
 import ssl
@@ -67,6 +68,7 @@ class Connection:
         self.idle_since = 0.0
         self._tls, self._host = tls, host
         self._parser = HttpResponseParser(self)
+        self._poll = select.poll()
         self._asked = False
         self._unsent = b""
         self._answer = Answer()
@@ -94,6 +96,7 @@ class Connection:
             except ssl.SSLWantWriteError:
                 return WRITE
         self.is_ready = True
+        self._poll.register(self.socket, select.POLLIN)
         return 0
 
     def is_quiet(self) -> bool:
@@ -101,7 +104,10 @@ class Connection:
 
         What came before a request was sent would be read as its answer.
         """
+        if not self._poll.poll(0) and not self._is_more_decrypted():
+            return True
         try:
+            # TLS has messages of its own.
             self.socket.recv(1)
         except WAITS:
             return True
@@ -138,7 +144,7 @@ class Connection:
                     return self._broken(AnswerError(f"no HTTP: {type(error).__name__}"))
             if self._asked and self._size >= MAX_ANSWER_BYTES:
                 return self._broken(AnswerError("an answer without an end"))
-            if self._asked and not (isinstance(self.socket, ssl.SSLSocket) and self.socket.pending()):
+            if self._asked and not self._is_more_decrypted():
                 return None
         return self._finished()
 
@@ -178,6 +184,10 @@ class Connection:
         self._answer.whole = True
         # One that answers before it was told everything takes no other request.
         self.reusable = not self._unsent and self._parser.should_keep_alive()
+
+    def _is_more_decrypted(self) -> bool:
+        """Whether TLS holds more that was read, of which the socket says nothing."""
+        return isinstance(self.socket, ssl.SSLSocket) and self.socket.pending() > 0
 
     def _write(self) -> None:
         try:
