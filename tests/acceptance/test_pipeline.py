@@ -203,10 +203,10 @@ def age_what_is_owed(installation: Installation) -> None:
         session.execute(update(Post).where(Post.fanout == "ready").values(held))
 
 
-# Every day the short drill kills, at moments that its seed decides; test_drills.py kills the dispatcher.
+# Every day the short drill kills, at moments that its seed decides.
 @pytest.mark.full
-@pytest.mark.parametrize("installation", ["sqlite", "postgres"], indirect=True)
-def test_a_killed_notifier_costs_nobody_a_push(installation: Installation) -> None:
+@pytest.mark.parametrize("victim", ["notifier", "dispatcher"])
+def test_a_killed_worker_costs_nobody_a_push(installation: Installation, victim: str) -> None:
     # Given forty readers, small slices, and a gateway that takes its time
     installation.add_board("board", "--schedule", "1h", "--notify-existing")
     add_readers(installation, 40)
@@ -214,10 +214,10 @@ def test_a_killed_notifier_costs_nobody_a_push(installation: Installation) -> No
     installation.environment |= {"FANOUT_SLICE": "5", "NOTIFY_CONCURRENCY": "8"}
     installation.start()
 
-    # When it is killed in the middle
+    # When a worker is killed in the middle
     installation.wait_until(lambda: installation.sends() >= 3, "the first pushes")
-    installation.kill("notifier")
-    installation.start("notifier")
+    installation.kill(victim)
+    installation.start(victim)
     age_what_is_owed(installation)
 
     # Then everybody gets the post, and sees it once
