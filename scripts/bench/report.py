@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from scripts.bench.plot import log_log
 from scripts.bench.suite import NAMES, Benchmark
 from scripts.bench.targets import TARGETS, Figures, flat
 from scripts.errors import CommandError
@@ -118,6 +119,21 @@ def with_blocks(page: str, bodies: Mapping[str, str], titles: Mapping[str, str])
     return page
 
 
+def pictures(results: Results) -> dict[str, str]:
+    """The curves of what was measured, as SVG, by their addresses beside the page."""
+    drawn = {}
+    for name, benchmark in results.benchmarks.items():
+        if benchmark.curve is not None:
+            figures, across, up = benchmark.curve
+            points = [(row[across], row[up]) for row in results.runs[name][0][figures] if row[up] > 0]
+            drawn[_picture(benchmark)] = log_log(points, across=across, up=up)
+    return drawn
+
+
+def _picture(benchmark: Benchmark) -> str:
+    return f"pictures/{benchmark.name}.svg"
+
+
 def _spans(page: str) -> dict[str, tuple[int, int]]:
     """Where each block's content begins, after its marker's line, and where it ends."""
     found: dict[str, tuple[int, int]] = {}
@@ -173,7 +189,8 @@ def _block(benchmark: Benchmark, runs: Sequence[Figures], results: Results) -> s
         for name in dict.fromkeys(name for run in columns for name in run)
     ]
     commands = "\n".join(f"    {line}" for line in benchmark.command_lines)
-    return f"{commands}\n\n{seen}\n\n{table(rows)}"
+    drawn = f"\n\n![{benchmark.title}]({_picture(benchmark)})" if benchmark.curve else ""
+    return f"{commands}\n\n{seen}\n\n{table(rows)}{drawn}"
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scripts.bench import apart, machine
 from scripts.bench.errors import BenchmarkError
-from scripts.bench.report import ReportError, Results, check_page, updated
+from scripts.bench.report import ReportError, Results, check_page, pictures, updated
 from scripts.bench.suite import NAMES, Arguments, Benchmark
 from scripts.bench.targets import Figures
 
@@ -62,6 +62,10 @@ def _report(path: Path, results: Results, *, whole: bool) -> None:
     try:
         # Read again each time: a person may have written on it meanwhile.
         _write(path, updated(_read(path), results, whole=whole))
+        for address, drawn in pictures(results).items():
+            picture = path.resolve().parent / address
+            picture.parent.mkdir(exist_ok=True)
+            _write(picture, drawn)
     except (ReportError, OSError) as error:
         # The next one tries again.
         results.failed["report"] = f"{path}: {error}"

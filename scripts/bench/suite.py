@@ -23,6 +23,8 @@ class Benchmark:
     commands: tuple[Arguments, ...]
     # Of how many runs the figures are the medians, in words; in braces a figure of the command's own.
     medians: str
+    # The figures of a curve, and which of their numbers stand across and up; none for most.
+    curve: tuple[str, str, str] | None = None
 
     @property
     def command_lines(self) -> list[str]:
@@ -49,8 +51,8 @@ _TABLE = (
     ),
     ("fanout", "Fan-out", "fanout --users 100000", "fanout --users 1000", "medians of {rounds} rounds"),
     (
-        *("audience", "Fan-outs by audience", "audience", "audience --audiences 100,300 --runs 1"),
-        "medians of {runs} runs",
+        *("audience", "Fan-outs by audience", "audience --runs 1", "audience --audiences 100,300 --runs 1"),
+        "one run, of the smallest audience the median of five",
     ),
     (
         *("fairness", "Fairness", "fairness --users 30000 --per-s 1000", "fairness --users 500 --per-s 500"),
@@ -77,6 +79,8 @@ _TABLE = (
     ("growth", "Growth", "growth", "growth --quick", "medians of so many runs at each size as `runs` says"),
 )
 
+_CURVES = {"audience": ("audiences", "users", "seconds")}
+
 
 def suite(*, audiences: Sequence[int] = (), quick: bool = False) -> tuple[Benchmark, ...]:
     """The benchmarks in the order in which they run; `quick` with small sizes, once each.
@@ -85,7 +89,13 @@ def suite(*, audiences: Sequence[int] = (), quick: bool = False) -> tuple[Benchm
     """
     users = audiences or (QUICK_AUDIENCES if quick else AUDIENCES)
     single = [
-        Benchmark(name=name, title=title, commands=((*(small if quick else full).split(), "--json"),), medians=medians)
+        Benchmark(
+            name=name,
+            title=title,
+            commands=((*(small if quick else full).split(), "--json"),),
+            medians=medians,
+            curve=_CURVES.get(name),
+        )
         for name, title, full, small, medians in _TABLE
     ]
     whole_way = Benchmark(

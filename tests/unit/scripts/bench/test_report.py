@@ -28,6 +28,7 @@ MACHINE = {"date": "1 December 2026", "crawlpush": "1.2.3 (abc1234)", "processor
 BY_NAME = {benchmark.name: benchmark for benchmark in suite()}
 FANOUT = {"rounds": 3, "users": 100_000, "per_s": 35_687, "ratio": 9.5}
 NOTIFY = {"rounds": 3, "per_s": 594, "of_noop": 0.22, "lost": 0, "stock": {"per_s": 295, "of_noop": 0.42}}
+AUDIENCE = {"runs": 1, "audiences": [{"users": 10, "seconds": 0.0}, {"users": 1000, "seconds": 0.25}]}
 PUBLISHED, LOOPED = "notify messages published, one process", "the same beside `apply_async` in a loop"
 PAGE = """\
 # Figures
@@ -194,7 +195,7 @@ class Runner:
             raise BenchmarkError(f"{arguments[0]} is broken")
         if arguments[0] == "endtoend":
             return endtoend(int(arguments[2]))
-        return {"fanout": FANOUT, "notify": NOTIFY}.get(arguments[0], {"runs": 1})
+        return {"fanout": FANOUT, "notify": NOTIFY, "audience": AUDIENCE}.get(arguments[0], {"runs": 1})
 
 
 def run(path: Path, runner: Runner, *names: str, quick: bool = False) -> Results:
@@ -221,6 +222,14 @@ def test_with_only_some_the_machine_of_the_others_stays(tmp_path: Path) -> None:
     path.write_text("<!-- bench:machine -->\n\nanother machine\n\n<!-- /bench:machine -->\n")
     run(path, Runner(), "fanout")
     assert blocks(path.read_text())["machine"] == "another machine"
+
+
+def test_a_curve_is_drawn_beside_the_page_which_shows_it(tmp_path: Path) -> None:
+    path = tmp_path / "page.md"
+    run(path, Runner(), "audience")
+    assert "(pictures/audience.svg)" in blocks(path.read_text())["audience"]
+    # What was too quick to be measured has no place on it.
+    assert ">0.25</text>" in (tmp_path / "pictures" / "audience.svg").read_text()
 
 
 def test_what_was_measured_is_written_at_once_and_a_persons_words_stay(tmp_path: Path) -> None:
