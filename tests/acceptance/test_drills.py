@@ -36,8 +36,9 @@ WORKERS = ("crawler", "dispatcher", "notifier")
 
 READERS = 300
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-PUBLISHING = b"LPUSH\r\n$12\r\nnotify_tasks"
-"""What only whoever publishes notify_user writes to Redis; the words of the message a notifier writes, too."""
+ONE_SLICE, ONE_OF_MANY = b"LPUSH\r\n$12\r\nnotify_tasks", b"LPUSH\r\n$15\r\nnotify_tasks\x06\x163"
+"""What only whoever publishes notify_user writes to Redis, of a post for few people and of one for many (kombu's key
+for a priority); the words of the message a notifier writes, too."""
 PHRASE = "특강초청"
 """A phrase that stands in the board's only post, and in none that it makes itself."""
 
@@ -102,23 +103,27 @@ def test_redis_forgets_everything_in_the_middle_of_a_fan_out(sqlite_installation
 
 
 @pytest.mark.parametrize(
-    ("passing", "moment"), [(0, "between the commit and the first message"), (3, "in the middle of a slice")]
+    ("slice_users", "publishing", "passing", "committed"),
+    [(READERS + 1, ONE_SLICE, 0, READERS), (50, ONE_OF_MANY, 3, 200)],
+    ids=["before the first message", "before those of the fourth slice"],
 )
-def test_the_dispatcher_is_killed(sqlite_installation: Installation, passing: int, moment: str) -> None:
+def test_the_dispatcher_is_killed(
+    sqlite_installation: Installation, slice_users: int, publishing: bytes, passing: int, committed: int
+) -> None:
     installation = sqlite_installation
-    prepare(installation)
+    prepare(installation, slice_users=slice_users)
     with redis_behind_proxy(installation) as proxy:
         # Given a dispatcher that has committed its slice and cannot go on with the messages
-        proxy.hold_at(PUBLISHING, passing=passing)
+        proxy.hold_at(publishing, passing=passing)
         installation.start()
-        assert proxy.wait_until_held(PATIENCE_S), moment
-        assert count(installation) == READERS
+        assert proxy.wait_until_held(PATIENCE_S)
+        assert count(installation) == committed
         # When it is killed there
         installation.kill("dispatcher")
         installation.wait_until(
             lambda: passing == 0 or count(installation, status="sent"), "the part that was sent", seconds=PATIENCE_S
         )
-        assert count(installation, status="sent") < READERS
+        assert count(installation, status="sent") < committed
         # Then the next one goes on
         installation.start("dispatcher")
         a_minute_passes(installation)
