@@ -276,7 +276,7 @@ def test_a_command_without_json_of_its_own_says_how_it_went(
     command = click.Command("say", callback=run)
     add_json("say", command)
     result = CliRunner().invoke(command, ["--json"])
-    assert (result.exit_code, json.loads(result.output)) == (code, answer)
+    assert (result.exit_code, json.loads(result.stdout)) == (code, answer)
 
 
 @pytest.mark.parametrize(

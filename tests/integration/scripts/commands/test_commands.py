@@ -104,7 +104,7 @@ def test_a_mistake_gets_one_sentence_and_changes_nothing(
 def test_a_phrase_that_cannot_be_matched_is_refused_with_the_reason(run: Run, text: str) -> None:
     run("users", "add", "minji")
     assert "phrase" in refused(run, "subscriptions", "add", "minji", text)
-    assert json.loads(run("subscriptions", "list", "--json").output) == []
+    assert json.loads(run("subscriptions", "list", "--json").stdout) == []
 
 
 def test_an_address_where_nobody_answers_is_named(run: Run, database: Database) -> None:
@@ -185,11 +185,11 @@ def test_a_site_is_checked_added_crawled_and_seen_in_every_list(run: Run, board:
     again = json.loads(run("crawl", "board", "--json").stdout)
     assert [post["title"] for post in again] == ["새 장학 공지"]
     assert "nothing new" in run("crawl", "board").output
-    (site,) = json.loads(run("sites", "list", "--json").output)
+    (site,) = json.loads(run("sites", "list", "--json").stdout)
     assert (site["name"], site["health"]) == ("board", "well")
-    shown = json.loads(run("sites", "show", "board", "--json").output)
+    shown = json.loads(run("sites", "show", "board", "--json").stdout)
     assert len(shown["runs"]) == 3
-    newest = json.loads(run("posts", "list", "--json").output)[0]
+    newest = json.loads(run("posts", "list", "--json").stdout)[0]
     assert (newest["title"], newest["fanout"]) == ("새 장학 공지", "ready")
     assert "board" in run("status", code=1).output
 
@@ -199,7 +199,7 @@ def test_a_queued_crawl_is_a_message_for_a_crawler(run: Run, board: BoardProcess
     assert "queued" in run("crawl", "board", "--queue").output
     with database.reading() as session:
         assert session.scalars(select(CrawlRun.status)).all() == ["queued"]
-    assert json.loads(run("status", "--json", code=1).output)["queues"]["crawl_tasks"]["length"] == 1
+    assert json.loads(run("status", "--json", code=1).stdout)["queues"]["crawl_tasks"]["length"] == 1
     assert "already" in refused(run, "crawl", "board")
 
 
@@ -395,6 +395,6 @@ def test_a_user_says_when_and_how_often_in_words_and_a_mistake_changes_nothing(r
     ):
         assert named in refused(run, *set_user, *mistake, code=1 if mistake else 2)
     run(*set_user, "--quiet-hours", "default", "--snooze", "off")
-    shown = json.loads(run("users", "show", "minji", "--json").output)
+    shown = json.loads(run("users", "show", "minji", "--json").stdout)
     assert (shown["quiet_hours"], shown["daily_cap"], shown["snooze_until"]) == ("none", 20, None)
     assert shown["defaults"] == ["quiet_hours", "digest"]

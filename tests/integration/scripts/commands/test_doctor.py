@@ -35,7 +35,7 @@ def set_up(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -
         app.conf.broker_url = values.get("BROKER_URL", values["REDIS_URL"])
         result = crawlpush("doctor", "--json", "--no-clock", "--wait", "0.2", code=1)
         said: Said = {}
-        for row in json.loads(result.output):
+        for row in json.loads(result.stdout):
             said.setdefault(row["check"], []).append((row["level"], row["sentence"]))
         return said
 

@@ -21,7 +21,7 @@ __all__ = ["database", "run"]
 def test_match_says_who_would_get_a_post(run: Run) -> None:
     run("users", "add", "minji")
     run("subscriptions", "add", "minji", "장학")
-    answer = json.loads(run("match", "--title", "국가장학금", "--json").output)
+    answer = json.loads(run("match", "--title", "국가장학금", "--json").stdout)
     assert answer.items() >= {"users": 1, "phrases": ["장학"], "through": [], "sample": ["minji"]}.items()
 
 
@@ -43,7 +43,7 @@ def test_match_says_through_which_synonym(run: Run, tmp_path: Path, monkeypatch:
     file.write_text('groups = [["알바", "아르바이트"]]', "utf-8")
     run("users", "add", "minji")
     run("subscriptions", "add", "minji", "알바")
-    answer = json.loads(run("match", "--title", "단기 아르바이트", "--json").output)
+    answer = json.loads(run("match", "--title", "단기 아르바이트", "--json").stdout)
     assert answer["phrases"] == ["알바"]
     assert answer["through"] == ["알바 through the synonym 아르바이트"]
     assert answer["sample"] == ["minji"]
@@ -56,17 +56,17 @@ def test_a_phrase_is_tried_before_somebody_subscribes(run: Run, database: Databa
     said = run("phrases", "try", "국가장학금").output
     assert "1 of the last 2 posts" in said
     assert "국가 장학금 신청, board" in said
-    (newest,) = json.loads(run("phrases", "try", "식단 | 급식", "--json").output)["newest"]
+    (newest,) = json.loads(run("phrases", "try", "식단 | 급식", "--json").stdout)["newest"]
     assert (newest["title"], datetime.fromisoformat(newest["first_seen_at"]).tzinfo) == ("식단", UTC)
-    answer = json.loads(run("phrases", "try", "급식", "--json").output)
+    answer = json.loads(run("phrases", "try", "급식", "--json").stdout)
     assert (answer["result"], answer["hits"], answer["newest"]) == ("0 in 1 day", 0, [])
     assert "single character" in refused(run, "phrases", "try", "책")
-    assert json.loads(run("phrases", "suggestions", "--json").output) == []
+    assert json.loads(run("phrases", "suggestions", "--json").stdout) == []
 
 
 def test_a_subscription_has_a_pace_that_is_changed_by_adding_it_again(run: Run) -> None:
     run("users", "add", "minji")
     for options, pace in (((), None), (("--pace", "daily"), "daily"), ((), "daily"), (("--pace", "default"), None)):
         run("subscriptions", "add", "minji", "snow", *options)
-        (row,) = json.loads(run("subscriptions", "list", "--json").output)
+        (row,) = json.loads(run("subscriptions", "list", "--json").stdout)
         assert row["pace"] == pace

@@ -141,7 +141,7 @@ def test_a_sites_messages_are_changed_shown_and_reset(database: Database) -> Non
         "sites", "push", "board", "--title-template", "[{site}] {title}", "--no-badge", "--data", "kind={site}"
     )
     assert "[board] 장학금 신청 안내" in said.output
-    shown = json.loads(crawlpush("sites", "push", "board", "--json").output)
+    shown = json.loads(crawlpush("sites", "push", "board", "--json").stdout)
     assert (shown["title_template"], shown["badge"], shown["data"]) == ("[{site}] {title}", False, {"kind": "{site}"})
     # A change leaves the rest as it is
     crawlpush("sites", "push", "board", "--sound", "")
@@ -166,7 +166,7 @@ def test_a_paused_channel_is_shown_with_its_reason_and_opened_by_hand(database: 
     with database.writing() as session:
         until = now() + timedelta(minutes=1)
         channels.pause(session, "fcm", code="UNAUTHENTICATED", reason="check the clock", now=now(), until=until)
-    rows = {row["channel"]: row for row in json.loads(crawlpush("channels", "list", "--json").output)}
+    rows = {row["channel"]: row for row in json.loads(crawlpush("channels", "list", "--json").stdout)}
     assert (rows["fcm"]["state"], rows["fcm"]["code"]) == ("paused", "UNAUTHENTICATED")
     assert rows["apns"]["state"] == "open"
     said = crawlpush("status", code=1).output

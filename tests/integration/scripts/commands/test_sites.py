@@ -91,7 +91,7 @@ def test_one_wrong_line_imports_nothing(run: Run, tmp_path: Path, text: str, sen
     file = tmp_path / "sites.toml"
     file.write_text(f'[sites.good]\nspider = "feed"\nurl = "https://a.test/"\n{text}\n')
     assert sentence in run("import", str(file), code=1).output
-    assert json.loads(run("list", "--json").output) == []
+    assert json.loads(run("list", "--json").stdout) == []
 
 
 def test_a_change_of_how_a_page_is_read_fetches_it_anew(run: Run, site: Callable[..., Site], sqlite_url: str) -> None:
@@ -166,7 +166,7 @@ def test_a_schedule_is_set_and_said_in_the_sites_own_time(run: Run, site: Callab
     run("schedule", "board", "adaptive", "--floor", "300s", "--ceiling", "2h")
     assert site().schedule == "adaptive 5m-2h"
     run("schedule", "board", "1h", "--floor", "5m", code=2)
-    shown = json.loads(run("show", "board", "--json").output)
+    shown = json.loads(run("show", "board", "--json").stdout)
     assert shown["adaptive_now"] == "every 5 minutes"
 
 
@@ -201,18 +201,18 @@ def test_held_posts_are_settled_after_a_question(
 def test_a_site_in_trouble_is_shown_with_its_skipped_runs(run: Run, site: Callable[..., Site]) -> None:
     run("add", "board", *LISTING)
     site(trouble="broken", trouble_since=now(), failures=4, skipped_runs=2, suspended_until=now() + timedelta(hours=1))
-    shown = json.loads(run("show", "board", "--json").output)
+    shown = json.loads(run("show", "board", "--json").stdout)
     assert (shown["health"], shown["skipped_runs"], shown["failures_in_a_row"]) == ("broken", 2, 4)
     assert shown["in_trouble_since"]
     # Switching it off and on again forgives what was.
     run("disable", "board")
     run("enable", "board")
-    shown = json.loads(run("show", "board", "--json").output)
+    shown = json.loads(run("show", "board", "--json").stdout)
     assert (shown["health"], shown["in_trouble_since"], shown["suspended_until"]) == ("new", None, None)
 
 
 def test_the_ready_made_definitions_are_listed(run: Run) -> None:
-    rows = json.loads(run("ready-made", "--json").output)
+    rows = json.loads(run("ready-made", "--json").stdout)
     assert {"hackernews-newest", "konkuk-student-notices"} <= {row["name"] for row in rows}
 
 
@@ -244,7 +244,7 @@ def test_the_history_of_runs_over_sites_and_time(run: Run, sqlite_url: str) -> N
     database.close()
 
     def listed(*arguments: str) -> list[str]:
-        return [row["site"] for row in json.loads(run("runs", "--json", *arguments).output)]
+        return [row["site"] for row in json.loads(run("runs", "--json", *arguments).stdout)]
 
     assert listed() == ["[/b]", "b", "a"]
     assert listed("a") == ["a"]

@@ -143,7 +143,7 @@ def test_a_list_is_looked_through_by_text_id_and_time(run: Run, path: str) -> No
     def count(*words: str) -> int:
         result = run(*path.split(), *words, "--json", code=None)
         assert result.exit_code == 0, result.output
-        return len(json.loads(result.output))
+        return len(json.loads(result.stdout))
 
     every = count()
     for words, shown in {

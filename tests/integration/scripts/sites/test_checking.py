@@ -43,9 +43,9 @@ def test_a_recorded_site_is_checked_and_a_difference_ends_with_1(run: Run, board
     said = run("record", "notices").output
     assert "posts of notices recorded in sites/notices" in said
     assert {file.name for file in (tmp_path / "sites/notices").iterdir()} == {"site.toml", "page.html", "expected.toml"}
-    (checked,) = json.loads(run("check", "--live", "--json").output)
+    (checked,) = json.loads(run("check", "--live", "--json").stdout)
     assert (checked["result"], checked["differences"]) == ("ok", [])
-    (checked,) = json.loads(run("check", "--json").output)
+    (checked,) = json.loads(run("check", "--json").stdout)
     assert (checked["site"], checked["result"]) == ("notices", "ok")
 
     # The page as it is after a redesign.

@@ -93,7 +93,7 @@ def test_after_a_repair_the_next_crawls_push_what_is_new_and_nothing_again(
     assert not expected.refusal, expected.refusal
     assert pushed(database) == set()
 
-    said = json.loads(run("sites", "repair", "board", "--dry-run", "--json").output)
+    said = json.loads(run("sites", "repair", "board", "--dry-run", "--json").stdout)
     assert said["new_ids"] is None
     run("sites", "repair", "board", code=1)
     output = run("sites", "repair", "board", "--yes").output
