@@ -236,7 +236,9 @@ def test_a_stop_in_a_hurry_waits_for_nobody(
 ) -> None:
     # Time enough for a dump of its memory, where the machine keeps one.
     monkeypatch.setattr(module, "HURRY_S", 60.0)
-    supervisor.start_command("worker", unshelled(STUBBORN.replace("print(1", "print('ready'"), tmp_path))
+    # A shell has what runs in its background ignore SIGQUIT, and with it all that is started from there.
+    ends_by_it = STUBBORN.replace("print(1", "signal.signal(signal.SIGQUIT, signal.SIG_DFL); print('ready'")
+    supervisor.start_command("worker", unshelled(ends_by_it, tmp_path))
     assert wait_until(lambda: starts(supervisor, "worker") == 1, 20)
     # SIGQUIT ends it, as it would make a worker drop what it does.
     assert supervisor.stop(hurry=lambda: True) == {"worker": -signal.SIGQUIT}
