@@ -135,15 +135,15 @@ class Deliveries:
         """Sort out what may go now, and send it over all channels side by side."""
         ready: dict[str, list[Target]] = defaultdict(list)
         for target in targets:
-            times = batch.age_and_ttl(target, at)
-            if times["age_s"] >= times["ttl_s"]:
+            if batch.is_too_old(target, at):
                 batch.attempts.append(judging.expired(target))
             elif (hold := batch.hold(target)) is not None:
-                batch.attempts.append(judging.held(target, hold, **times))
+                batch.attempts.append(judging.held(target, hold, **batch.age_and_ttl(target, at)))
             elif target.not_before is not None and TOLERANCE < target.not_before - at < FARTHEST_WAIT:
-                delay = (target.not_before - at).total_seconds()
+                delay, times = (target.not_before - at).total_seconds(), batch.age_and_ttl(target, at)
                 batch.attempts.append(judging.kept_back(target, delay, "the vendor asked to wait", **times))
             elif target.platform not in self._channels:
+                times = batch.age_and_ttl(target, at)
                 batch.attempts.append(judging.attempted(target, _NO_CHANNEL, **times, rand=0))
             else:
                 ready[target.platform].append(target)
@@ -283,6 +283,9 @@ class Deliveries:
         elif name in batch.paused and is_well(outcomes, batch.paused[name].code):
             batch.well.add(name)
         for target, code, outcome in zip(targets, refused, outcomes, strict=True):
+            if outcome.kind is OutcomeKind.DELIVERED:
+                batch.attempts.append(judging.delivered(target, outcome))
+                continue
             times = batch.age_and_ttl(target, at)
             batch.attempts.append(judging.attempted(target, outcome, code, **times, rand=self._rand()))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pipeline.push.answers import DEVICE_RATE_CODES
-from pipeline.push.outcome import CHANNEL_WAIT_S, Action, Decision, Outcome, OutcomeKind, decide
+from pipeline.push.outcome import CHANNEL_WAIT_S, SENT, Action, Decision, Outcome, OutcomeKind, decide
 from storage.channels import NO_DEVICE
 from storage.claims import Claimed, Target
 from storage.deferring import Wait
@@ -34,6 +34,11 @@ class Attempt:
     waits_for: str | None = None
     # The vendor's code, if it refused the device, whatever that was taken for.
     refused: str | None = None
+
+
+def delivered(target: Target, outcome: Outcome) -> Attempt:
+    """What it leads to that the vendor accepted a message: nearly every attempt, so made with little."""
+    return Attempt(target=target, outcome=outcome, decision=SENT)
 
 
 def attempted(
@@ -88,6 +93,9 @@ def summary(
     One that replaces what is shown stays sent, whatever becomes of that.
     """
     replaces = notification.to_show is not None
+    if not replaces and len(attempts) == 1 and attempts[0].decision is SENT:
+        # Nearly all of them.
+        return NotificationRecord(id=notification.id, status="sent")
     waiting = [a for a in attempts if a.decision.action is Action.RETRY or a.decision.action is Action.WAIT]
     if waiting:
         open_ = [a.decision for a in waiting]

@@ -126,6 +126,11 @@ class Batch:
         created_at, ttl_s = self.life(notification)
         return {"age_s": (at - created_at).total_seconds(), "ttl_s": ttl_s}
 
+    def is_too_old(self, target: Target, at: datetime) -> bool:
+        """Whether nobody wants to see it any more."""
+        created_at, ttl_s = self.life(self.notifications[target.notification_id])
+        return (at - created_at).total_seconds() >= ttl_s
+
     def keep(self, ids: Collection[int]) -> None:
         """Forget the notifications that are not among these: they are somebody else's now."""
         if len(ids) == len(self.notifications):

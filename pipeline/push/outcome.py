@@ -104,6 +104,9 @@ class Decision:
     """Code of the outcome that led here, for the delivery row."""
 
 
+SENT = Decision(action=Action.SENT)
+"""What nearly every attempt leads to."""
+
 _FINAL = {
     OutcomeKind.DELIVERED: Action.SENT,
     OutcomeKind.TOKEN_DEAD: Action.FAILED,

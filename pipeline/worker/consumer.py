@@ -35,7 +35,7 @@ else:
     _Blueprint = _Consumer.Blueprint
 
 CONNECTION_RETRY: str = vars(celerys)["CONNECTION_RETRY"]
-HELLO_S = 0.7
+HELLO_S = 0.6
 """How long a worker that starts waits for answers of others, however many these are; with Celery it is a second."""
 WELL_AFTER_S = 2.0
 """A connection on which nothing went wrong for so long is a good one."""

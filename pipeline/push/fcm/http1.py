@@ -187,21 +187,20 @@ class _Exchange:
 
     def _look(self, patience_s: float) -> None:
         for key, _ in self._selector.select(patience_s):
-            self._step(key.data)
+            self._step(key.data, key.events)
 
-    def _step(self, connection: Connection) -> None:
-        """A connection has something."""
+    def _step(self, connection: Connection, watched: int) -> None:
+        """A connection has something; watched: for what it was looked at."""
         try:
             if not connection.is_ready:
                 self._go_on(connection)
                 return
-            had = connection.events
             answer = connection.step()
         except OSError as error:
             self._lose(connection, error)
             return
         if answer is None:
-            if connection.events != had:
+            if connection.events != watched:
                 self._selector.modify(connection.socket, connection.events, connection)
             return
         request, _ = self._asked.pop(connection)
