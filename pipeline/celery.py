@@ -97,7 +97,7 @@ def process_types(settings: Settings) -> tuple[ProcessType, ...]:
             name="notifier",
             queues=(NOTIFY_QUEUE,),
             concurrency=settings.notify_concurrency,
-            prefetch=2,
+            prefetch=3,
             longest_task_s=NOTIFY_LEASE_S,
         ),
     )

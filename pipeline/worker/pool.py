@@ -29,8 +29,8 @@ else:
 
 logger = logging.getLogger(__name__)
 
-BATCHES = 2
-"""Batches of one kind that are under way at once: while one waits for the vendor, the other one works."""
+BATCHES = 3
+"""Batches of one kind that are under way at once: while some wait for the vendor or the database, another works."""
 STOP_S = 60.0
 """How long a stop waits for them: a batch that takes longer than a claim's lease holds nothing any more."""
 

@@ -47,6 +47,8 @@ class Pool:
         self._idle: list[Connection] = []
         self._free = connections
         self._changed = threading.Condition()
+        # Batches that have no connection at all.
+        self.waiting = 0
         self.closed = False
 
     def head(self, path: str, headers: Mapping[str, str]) -> bytes:
@@ -72,10 +74,13 @@ class Pool:
         for connection in idle:
             connection.close()
 
-    def take(self) -> Connection | None:
-        """A connection, which may still have to be made; None when all are in use. Raises OSError."""
+    def take(self, *, has_some: bool) -> Connection | None:
+        """A connection, which may still have to be made; None when all are in use. Raises OSError.
+
+        has_some: the batch has others, so whoever waits for a first one comes before it.
+        """
         with self._changed:
-            if not self._free or self.closed:
+            if self._free <= (self.waiting if has_some else 0) or self.closed:
                 return None
             self._free -= 1
             oldest = time.monotonic() - KEEPALIVE_S
@@ -107,7 +112,9 @@ class Pool:
         """Wait for a connection that somebody gives back, but not longer than LOOK_S."""
         with self._changed:
             if not self._free and not self.closed:
+                self.waiting += 1
                 self._changed.wait(min(until - time.monotonic(), LOOK_S))
+                self.waiting -= 1
 
     def forget_address(self) -> None:
         """Look for another address at the next connection: the last one failed."""
@@ -163,7 +170,7 @@ class _Exchange:
         """As many connections as there are requests without one."""
         while len(self._opening) < self._left and self._refused is None:
             try:
-                connection = self._pool.take()
+                connection = self._pool.take(has_some=bool(self._opening or self._asked))
             except OSError as error:
                 self._refuse(error)
                 return
@@ -204,7 +211,10 @@ class _Exchange:
                 self._selector.modify(connection.socket, connection.events, connection)
             return
         request, _ = self._asked.pop(connection)
-        if connection.reusable and connection.is_quiet():
+        if self._pool.waiting and self._asked:
+            # A batch of few messages need not wait until one of many has none left.
+            self._drop(connection)
+        elif connection.reusable and connection.is_quiet():
             # Before the answer is looked at: the next request is on its way meanwhile.
             self._give(connection)
         else:

@@ -91,6 +91,19 @@ def test_batches_side_by_side_share_the_connections_and_keep_them():
         assert (server.requests, server.connections) == (60, 4)
 
 
+def test_a_small_batch_does_not_wait_until_a_large_one_is_done():
+    server = Server(answer_s=0.05)
+    with pool_of(server, 2) as pool, ThreadPoolExecutor(1) as threads:
+        large = threads.submit(send, pool, 100)
+        while not server.requests:
+            time.sleep(0.01)
+        assert send(pool, 1) == {0: b"ok"}
+        assert not large.done()
+        assert server.requests < 50
+        assert large.result(20) == dict.fromkeys(range(100), b"ok")
+        assert (server.requests, server.connections) == (101, 2)
+
+
 def test_a_batch_that_gets_no_connection_in_its_time_has_sent_nothing():
     server = Server(answer_s=2.0)
     with pool_of(server, 1) as pool, ThreadPoolExecutor(1) as threads:
