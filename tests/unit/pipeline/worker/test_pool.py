@@ -6,6 +6,7 @@ import time
 import pytest
 from celery import Celery
 
+from pipeline.worker import pool
 from pipeline.worker.pool import BatchTask, TaskPool
 
 WAIT_S = 60
@@ -23,6 +24,12 @@ class Doubling(BatchTask):
         if (13,) in numbers:
             raise ValueError("thirteen")
         return numbers
+
+
+@pytest.fixture(autouse=True)
+def two_batches(monkeypatch):
+    """As many under way at once as hold() occupies."""
+    monkeypatch.setattr(pool, "BATCHES", 2)
 
 
 @pytest.fixture
