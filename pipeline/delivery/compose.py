@@ -41,16 +41,23 @@ def compose(post: PostText, notification: Claimed, target: Target, drafts: Draft
             drafts[key] = draft
     return Message(
         **draft.shared,
-        delivery_id=f"{notification.id}-{target.device_id}",
-        platform=Platform(target.platform),
-        token=target.token,
-        environment=target.environment,
-        app=target.app,
+        **address(notification, target),
         # With it the app tells that the notification was opened (POST .../notifications/{id}/events).
         data={**draft.data, "notification_id": str(notification.id)},
         badge=notification.badge if draft.shows_badge else None,
         created_at=notification.created_at,
     )
+
+
+def address(notification: Claimed, target: Target) -> dict[str, Any]:
+    """Of what Message() takes, what leads a message to one phone."""
+    return {
+        "delivery_id": f"{notification.id}-{target.device_id}",
+        "platform": Platform(target.platform),
+        "token": target.token,
+        "environment": target.environment,
+        "app": target.app,
+    }
 
 
 def _draft(post: PostText, phrase: str | None, *, replaces: bool) -> Draft:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from pipeline.push.message import ELLIPSIS, Message, Platform, boundary_before, clean_text, tag_for_digest
+from pipeline.delivery.compose import address
+from pipeline.push.message import ELLIPSIS, Message, boundary_before, clean_text, tag_for_digest
 from storage.claims import Claimed, PostText, Target
 from storage.digests import Member
 
@@ -45,11 +46,7 @@ def compose_digest(
     expires_at = max(expiry(member, post) for member, post in told)
     created_at = min(member.created_at for member, _ in told)
     return Message(
-        delivery_id=f"{notification.id}-{target.device_id}",
-        platform=Platform(target.platform),
-        token=target.token,
-        environment=target.environment,
-        app=target.app,
+        **address(notification, target),
         tag=tag_for_digest(digest_id),
         title=words.title.format(count=len(told)),
         body=body,
