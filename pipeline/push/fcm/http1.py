@@ -211,10 +211,9 @@ class _Exchange:
                 self._selector.modify(connection.socket, connection.events, connection)
             return
         request, _ = self._asked.pop(connection)
-        if self._pool.waiting and self._asked:
-            # A batch of few messages need not wait until one of many has none left.
-            self._drop(connection)
-        elif connection.reusable and connection.is_quiet():
+        # A batch of few messages need not wait until one of many has none left.
+        is_wanted = self._pool.waiting and self._asked
+        if connection.reusable and not is_wanted and connection.is_quiet():
             # Before the answer is looked at: the next request is on its way meanwhile.
             self._give(connection)
         else:

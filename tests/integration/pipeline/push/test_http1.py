@@ -12,6 +12,7 @@ import pytest
 from pipeline.push.fcm import addresses
 from pipeline.push.fcm.connection import Request
 from pipeline.push.fcm.http1 import ClosedError, Pool
+from tests.integration.pipeline.push.waiting import wait_for
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -95,8 +96,7 @@ def test_a_small_batch_does_not_wait_until_a_large_one_is_done():
     server = Server(answer_s=0.05)
     with pool_of(server, 2) as pool, ThreadPoolExecutor(1) as threads:
         large = threads.submit(send, pool, 100)
-        while not server.requests:
-            time.sleep(0.01)
+        wait_for(lambda: server.requests)
         assert send(pool, 1) == {0: b"ok"}
         assert not large.done()
         assert server.requests < 50
@@ -108,8 +108,7 @@ def test_a_batch_that_gets_no_connection_in_its_time_has_sent_nothing():
     server = Server(answer_s=2.0)
     with pool_of(server, 1) as pool, ThreadPoolExecutor(1) as threads:
         first = threads.submit(send, pool, 1)
-        while not server.requests:
-            time.sleep(0.01)
+        wait_for(lambda: server.requests)
         assert send(pool, 5, within_s=0.3) == {}
         assert first.result(10) == {0: b"ok"}
         assert server.requests == 1
@@ -132,8 +131,7 @@ def test_closed_from_another_thread_it_waits_for_nothing():
     server = Server(answer_s=30)
     with pool_of(server, 2) as pool, ThreadPoolExecutor(1) as threads:
         batch = threads.submit(send, pool, 5)
-        while server.requests < 2:
-            time.sleep(0.01)
+        wait_for(lambda: server.requests == 2)
         pool.close()
 
         assert batch.result(5) == dict.fromkeys(range(2), ClosedError)
