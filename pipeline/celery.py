@@ -97,6 +97,7 @@ def process_types(settings: Settings) -> tuple[ProcessType, ...]:
             name="notifier",
             queues=(NOTIFY_QUEUE,),
             concurrency=settings.notify_concurrency,
+            # As many batches as are under way at once (pipeline.worker.pool.BATCHES).
             prefetch=3,
             longest_task_s=NOTIFY_LEASE_S,
         ),

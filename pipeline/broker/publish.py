@@ -39,8 +39,8 @@ def publish_many(app: Celery, task: str, arguments: Iterable[Sequence[int]], *, 
     """Enqueue one task per tuple of ids, and return how many.
 
     Celery itself makes the first message; the others are that one with their own ids, for Redis as the bytes that kombu
-    would have pushed there. A batch that fails is
-    uncertain and is sent once more, which the tasks allow: whoever is called twice finds nothing to do.
+    would have pushed there. A batch that fails is uncertain and is sent once more, which the tasks allow: whoever is
+    called twice finds nothing to do.
     priority: another than the task's own. Raises PublishError.
     """
     sent = 0

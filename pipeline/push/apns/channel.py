@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 from pipeline.push.apns.client import encode
 from pipeline.push.apns.environment import Environment, Push
+from pipeline.push.apns.loop import LoopClosedError, LoopInterruptedError, LoopThread
 from pipeline.push.apns.provider_token import LocalTokenStore, ProviderTokens, ProviderTokenStore
 from pipeline.push.batch_channel import BatchChannel, fitted
 from pipeline.push.channel import CLOSED, INTERRUPTED, NOT_SENT, CredentialsError
 from pipeline.push.clock import Clock
 from pipeline.push.credentials import load_apns_key, tls_context
-from pipeline.push.loop import LoopClosedError, LoopInterruptedError, LoopThread
 from pipeline.push.message import Message
 from pipeline.push.outcome import Outcome, OutcomeKind
 
