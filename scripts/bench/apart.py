@@ -38,14 +38,22 @@ def figures(arguments: Sequence[str]) -> dict[str, Any]:
         _interrupt(process)
         raise
     if process.returncode:
-        raise BenchmarkError(_last_words(complained) or f"it ended with exit code {process.returncode}")
+        # What is asked for JSON tells its errors so too.
+        reason = _object(said).get("reason") or _last_words(complained)
+        raise BenchmarkError(reason or f"it ended with exit code {process.returncode}")
+    found = _object(said)
+    if not found:
+        raise BenchmarkError(f"it printed no figures, but {said.strip()[:100]!r}")
+    return found
+
+
+def _object(said: str) -> dict[str, Any]:
+    """The JSON object that was printed; an empty one when it was anything else."""
     try:
         found = json.loads(said)
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise BenchmarkError(f"it printed no figures, but {said.strip()[:100]!r}")
-    return found
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _interrupt(process: "subprocess.Popen[str]") -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scripts.bench import apart
-from scripts.bench.fit import fitted
+from scripts.bench.fit import FitError, Growth, fitted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,8 @@ def measure_growth(only: Sequence[str] = (), *, quick: bool = False) -> dict[str
     same cores; of the others, time). one_s: the same of the least that is done at once (one, of matching a
     slice). start_s: what a run costs whatever its size.
     exponent: k of cost = start + unit * size^k; 1 means that twice as many cost twice as much (scripts.bench.fit).
-    quick: small sizes, once each, which say that it works and nothing else.
+    quick: small sizes, once each, which say that it works and nothing else. On a busy machine they may cost less than
+    a start did a moment before: then no start_s and no exponent are given. Raises FitError when that is so of others.
     """
     names = [name for name in SUBJECTS if name in only or not only]
     if len(names) == 1:
@@ -78,13 +79,19 @@ def _measured(subject: Subject, *, quick: bool) -> dict[str, Any]:
     costs = measure(sorted({subject.least, *sizes}), runs)
     seconds = [costs[size] for size in sizes]
     one_s = costs[subject.least]
-    growth = fitted([size // subject.least for size in sizes], seconds, one_s=one_s)
+    growth: Growth | None
+    try:
+        growth = fitted([size // subject.least for size in sizes], seconds, one_s=one_s)
+    except FitError:
+        if not quick:
+            raise
+        growth = None
     return {
         "unit": subject.unit,
         "runs": runs,
         "sizes": list(sizes),
         "seconds": [round(cost, 4) for cost in seconds],
         "one_s": round(one_s, 4),
-        "start_s": round(growth.start_s, 4),
-        "exponent": round(growth.exponent, 3),
+        "start_s": growth and round(growth.start_s, 4),
+        "exponent": growth and round(growth.exponent, 3),
     }
