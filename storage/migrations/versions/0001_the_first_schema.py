@@ -5,23 +5,56 @@ from alembic import op
 
 revision = "0001"
 down_revision = None
-branch_labels = None
-depends_on = None
+
+BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+MOMENT = sa.DateTime(timezone=True)
+
+INDEXES = (
+    ("ix_crawl_runs_finished_at", "crawl_runs", ["finished_at"], None),
+    ("ix_crawl_runs_site_id_id", "crawl_runs", ["site_id", "id"], None),
+    ("uq_crawl_runs_unfinished", "crawl_runs", ["site_id"], "status IN ('queued', 'running')"),
+    ("ix_devices_user_id", "devices", ["user_id"], None),
+    ("ix_subscriptions_in_body", "subscriptions", ["keyword_id", "site_id", "user_id"], "match_body"),
+    ("ix_subscriptions_matching", "subscriptions", ["keyword_id", "site_id", "user_id"], None),
+    ("ix_subscriptions_site_id", "subscriptions", ["site_id"], "site_id IS NOT NULL"),
+    ("ix_subscriptions_user_id", "subscriptions", ["user_id"], None),
+    ("uq_subscriptions_keyword", "subscriptions", ["user_id", "keyword_id"], "site_id IS NULL"),
+    (
+        "uq_subscriptions_keyword_site",
+        "subscriptions",
+        ["user_id", "keyword_id", "site_id"],
+        "keyword_id IS NOT NULL AND site_id IS NOT NULL",
+    ),
+    ("uq_subscriptions_site", "subscriptions", ["user_id", "site_id"], "keyword_id IS NULL"),
+    ("ix_posts_fanout_open", "posts", ["fanout", "fanout_lease_until"], "fanout IN ('undecided', 'ready', 'held')"),
+    ("ix_posts_first_seen_at", "posts", ["first_seen_at"], None),
+    ("ix_posts_run_id", "posts", ["run_id"], None),
+    ("ix_posts_site_id_id", "posts", ["site_id", "id"], None),
+    ("ix_posts_with_body", "posts", ["first_seen_at"], "body <> ''"),
+    ("ix_subscription_exclusions_keyword_id", "subscription_exclusions", ["keyword_id"], None),
+    ("ix_notifications_failed", "notifications", ["id"], "status = 'failed'"),
+    ("ix_notifications_pending", "notifications", ["next_attempt_at"], "status = 'pending'"),
+    ("ix_notifications_sending", "notifications", ["lease_until"], "status = 'sending'"),
+    ("ix_notifications_unread", "notifications", ["user_id"], "status = 'sent' AND read_at IS NULL"),
+    ("ix_notifications_user_id_id", "notifications", ["user_id", "id"], None),
+    ("ix_deliveries_device_id", "deliveries", ["device_id"], None),
+)
+"""Name, table, columns, and of which rows; those that begin with uq_ are unique."""
 
 
 def upgrade() -> None:
     op.create_table(
         "channels",
         sa.Column("name", sa.String(length=16), nullable=False),
-        sa.Column("paused_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("paused_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("paused_at", MOMENT, nullable=False),
+        sa.Column("paused_until", MOMENT, nullable=False),
         sa.Column("code", sa.String(length=64), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_channels")),
     )
     op.create_table(
         "keywords",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", BIG_ID, nullable=False),
         sa.Column("text", sa.String(length=255), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.CheckConstraint("kind IN ('word', 'substring')", name=op.f("ck_keywords_kind")),
@@ -33,7 +66,7 @@ def upgrade() -> None:
         "robots_files",
         sa.Column("origin", sa.String(length=512), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
-        sa.Column("fetched_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("fetched_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("origin", name=op.f("pk_robots_files")),
     )
     op.create_table(
@@ -46,15 +79,15 @@ def upgrade() -> None:
         sa.Column("timezone", sa.String(length=64), server_default="UTC", nullable=False),
         sa.Column("active_hours", sa.String(length=16), nullable=True),
         sa.Column("enabled", sa.Boolean(), server_default=sa.text("(true)"), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("next_crawl_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("last_ok_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("next_crawl_at", MOMENT, nullable=True),
+        sa.Column("last_ok_at", MOMENT, nullable=True),
         sa.Column("baseline_done", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("empty_runs", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("suspended_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("suspended_until", MOMENT, nullable=True),
         sa.Column("trouble", sa.String(length=16), nullable=True),
-        sa.Column("trouble_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("trouble_since", MOMENT, nullable=True),
         sa.Column("good_runs", sa.Integer(), server_default="0", nullable=False),
         sa.Column("adaptive_interval_s", sa.Integer(), nullable=True),
         sa.Column("skipped_runs", sa.Integer(), server_default="0", nullable=False),
@@ -69,26 +102,26 @@ def upgrade() -> None:
     )
     op.create_table(
         "users",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", BIG_ID, nullable=False),
         sa.Column("external_id", sa.String(length=255), nullable=False),
         sa.Column("timezone", sa.String(length=64), server_default="UTC", nullable=False),
         sa.Column("paused", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
         sa.UniqueConstraint("external_id", name=op.f("uq_users_external_id")),
     )
     op.create_table(
         "crawl_runs",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", BIG_ID, nullable=False),
         sa.Column("site_id", sa.Integer(), nullable=False),
         sa.Column("trigger", sa.String(length=16), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("enqueued_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("enqueued_at", MOMENT, nullable=True),
         sa.Column("owner", sa.String(length=64), nullable=True),
-        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("lease_until", MOMENT, nullable=True),
+        sa.Column("started_at", MOMENT, nullable=True),
+        sa.Column("finished_at", MOMENT, nullable=True),
         sa.Column("finish_reason", sa.String(length=64), nullable=True),
         sa.Column("pages", sa.Integer(), server_default="0", nullable=False),
         sa.Column("bytes", sa.BigInteger(), server_default="0", nullable=False),
@@ -105,40 +138,26 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_crawl_runs")),
     )
-    with op.batch_alter_table("crawl_runs", schema=None) as batch_op:
-        batch_op.create_index("ix_crawl_runs_finished_at", ["finished_at"], unique=False)
-        batch_op.create_index("ix_crawl_runs_site_id_id", ["site_id", "id"], unique=False)
-        batch_op.create_index(
-            "uq_crawl_runs_unfinished",
-            ["site_id"],
-            unique=True,
-            sqlite_where=sa.text("status IN ('queued', 'running')"),
-            postgresql_where=sa.text("status IN ('queued', 'running')"),
-        )
-
     op.create_table(
         "devices",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", BIG_ID, nullable=False),
+        sa.Column("user_id", BIG_ID, nullable=False),
         sa.Column("platform", sa.String(length=16), nullable=False),
         sa.Column("token", sa.String(length=2048), nullable=False),
         sa.Column("environment", sa.String(length=16), nullable=True),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("last_seen_at", MOMENT, nullable=False),
+        sa.Column("disabled_at", MOMENT, nullable=True),
         sa.Column("disabled_reason", sa.Text(), nullable=True),
-        sa.Column("busy_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("busy_until", MOMENT, nullable=True),
         sa.CheckConstraint("platform IN ('fcm', 'apns', 'console')", name=op.f("ck_devices_platform")),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_devices_user_id_users"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_devices")),
         sa.UniqueConstraint("platform", "token", name=op.f("uq_devices_platform_token")),
     )
-    with op.batch_alter_table("devices", schema=None) as batch_op:
-        batch_op.create_index("ix_devices_user_id", ["user_id"], unique=False)
-
     op.create_table(
         "page_validators",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", BIG_ID, nullable=False),
         sa.Column("site_id", sa.Integer(), nullable=False),
         sa.Column("url", sa.String(length=2048), nullable=False),
         sa.Column("etag", sa.Text(), nullable=True),
@@ -151,12 +170,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "subscriptions",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("keyword_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("id", BIG_ID, nullable=False),
+        sa.Column("user_id", BIG_ID, nullable=False),
+        sa.Column("keyword_id", BIG_ID, nullable=True),
         sa.Column("site_id", sa.Integer(), nullable=True),
         sa.Column("match_body", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
         sa.CheckConstraint("keyword_id IS NOT NULL OR site_id IS NOT NULL", name=op.f("ck_subscriptions_something")),
         sa.ForeignKeyConstraint(["keyword_id"], ["keywords.id"], name=op.f("fk_subscriptions_keyword_id_keywords")),
         sa.ForeignKeyConstraint(
@@ -167,64 +186,25 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subscriptions")),
     )
-    with op.batch_alter_table("subscriptions", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_subscriptions_in_body",
-            ["keyword_id", "site_id", "user_id"],
-            unique=False,
-            sqlite_where=sa.text("match_body"),
-            postgresql_where=sa.text("match_body"),
-        )
-        batch_op.create_index("ix_subscriptions_matching", ["keyword_id", "site_id", "user_id"], unique=False)
-        batch_op.create_index(
-            "ix_subscriptions_site_id",
-            ["site_id"],
-            unique=False,
-            sqlite_where=sa.text("site_id IS NOT NULL"),
-            postgresql_where=sa.text("site_id IS NOT NULL"),
-        )
-        batch_op.create_index("ix_subscriptions_user_id", ["user_id"], unique=False)
-        batch_op.create_index(
-            "uq_subscriptions_keyword",
-            ["user_id", "keyword_id"],
-            unique=True,
-            sqlite_where=sa.text("site_id IS NULL"),
-            postgresql_where=sa.text("site_id IS NULL"),
-        )
-        batch_op.create_index(
-            "uq_subscriptions_keyword_site",
-            ["user_id", "keyword_id", "site_id"],
-            unique=True,
-            sqlite_where=sa.text("keyword_id IS NOT NULL AND site_id IS NOT NULL"),
-            postgresql_where=sa.text("keyword_id IS NOT NULL AND site_id IS NOT NULL"),
-        )
-        batch_op.create_index(
-            "uq_subscriptions_site",
-            ["user_id", "site_id"],
-            unique=True,
-            sqlite_where=sa.text("keyword_id IS NULL"),
-            postgresql_where=sa.text("keyword_id IS NULL"),
-        )
-
     op.create_table(
         "posts",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", BIG_ID, nullable=False),
         sa.Column("site_id", sa.Integer(), nullable=False),
-        sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("run_id", BIG_ID, nullable=True),
         sa.Column("external_id", sa.String(length=512), nullable=False),
         sa.Column("url", sa.Text(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("body", sa.Text(), server_default="", nullable=False),
         sa.Column("author", sa.Text(), server_default="", nullable=False),
-        sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("published_at", MOMENT, nullable=True),
+        sa.Column("first_seen_at", MOMENT, nullable=False),
         sa.Column("content_hash", sa.String(length=64), nullable=False),
         sa.Column("fanout", sa.String(length=16), server_default="undecided", nullable=False),
         sa.Column("fanout_cursor", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("fanout_token", sa.String(length=64), nullable=True),
-        sa.Column("fanout_lease_until", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("fanout_enqueued_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("fanout_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("fanout_lease_until", MOMENT, nullable=True),
+        sa.Column("fanout_enqueued_at", MOMENT, nullable=True),
+        sa.Column("fanout_at", MOMENT, nullable=True),
         sa.Column("matched_users", sa.Integer(), server_default="0", nullable=False),
         sa.CheckConstraint(
             "fanout IN ('undecided', 'ready', 'held', 'dropped', 'silent', 'done')", name=op.f("ck_posts_fanout")
@@ -236,29 +216,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_posts")),
         sa.UniqueConstraint("site_id", "external_id", name=op.f("uq_posts_site_id_external_id")),
     )
-    with op.batch_alter_table("posts", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_posts_fanout_open",
-            ["fanout", "fanout_lease_until"],
-            unique=False,
-            sqlite_where=sa.text("fanout IN ('undecided', 'ready', 'held')"),
-            postgresql_where=sa.text("fanout IN ('undecided', 'ready', 'held')"),
-        )
-        batch_op.create_index("ix_posts_first_seen_at", ["first_seen_at"], unique=False)
-        batch_op.create_index("ix_posts_run_id", ["run_id"], unique=False)
-        batch_op.create_index("ix_posts_site_id_id", ["site_id", "id"], unique=False)
-        batch_op.create_index(
-            "ix_posts_with_body",
-            ["first_seen_at"],
-            unique=False,
-            sqlite_where=sa.text("body <> ''"),
-            postgresql_where=sa.text("body <> ''"),
-        )
-
     op.create_table(
         "subscription_exclusions",
-        sa.Column("subscription_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("keyword_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("subscription_id", BIG_ID, nullable=False),
+        sa.Column("keyword_id", BIG_ID, nullable=False),
         sa.ForeignKeyConstraint(
             ["keyword_id"], ["keywords.id"], name=op.f("fk_subscription_exclusions_keyword_id_keywords")
         ),
@@ -270,24 +231,21 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("subscription_id", "keyword_id", name=op.f("pk_subscription_exclusions")),
     )
-    with op.batch_alter_table("subscription_exclusions", schema=None) as batch_op:
-        batch_op.create_index("ix_subscription_exclusions_keyword_id", ["keyword_id"], unique=False)
-
     op.create_table(
         "notifications",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("post_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", BIG_ID, nullable=False),
+        sa.Column("post_id", BIG_ID, nullable=False),
+        sa.Column("user_id", BIG_ID, nullable=False),
         sa.Column("keyword_id", sa.BigInteger(), nullable=True),
         sa.Column("status", sa.String(length=16), server_default="pending", nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("enqueued_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("enqueued_at", MOMENT, nullable=True),
+        sa.Column("next_attempt_at", MOMENT, nullable=False),
+        sa.Column("lease_until", MOMENT, nullable=True),
         sa.Column("lease_token", sa.String(length=64), nullable=True),
-        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("read_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sent_at", MOMENT, nullable=True),
+        sa.Column("read_at", MOMENT, nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.CheckConstraint(
             "status IN ('pending', 'sending', 'sent', 'failed', 'skipped')", name=op.f("ck_notifications_status")
@@ -301,50 +259,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notifications")),
         sa.UniqueConstraint("post_id", "user_id", name=op.f("uq_notifications_post_id_user_id")),
     )
-    with op.batch_alter_table("notifications", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_notifications_failed",
-            ["id"],
-            unique=False,
-            sqlite_where=sa.text("status = 'failed'"),
-            postgresql_where=sa.text("status = 'failed'"),
-        )
-        batch_op.create_index(
-            "ix_notifications_pending",
-            ["next_attempt_at"],
-            unique=False,
-            sqlite_where=sa.text("status = 'pending'"),
-            postgresql_where=sa.text("status = 'pending'"),
-        )
-        batch_op.create_index(
-            "ix_notifications_sending",
-            ["lease_until"],
-            unique=False,
-            sqlite_where=sa.text("status = 'sending'"),
-            postgresql_where=sa.text("status = 'sending'"),
-        )
-        batch_op.create_index(
-            "ix_notifications_unread",
-            ["user_id"],
-            unique=False,
-            sqlite_where=sa.text("status = 'sent' AND read_at IS NULL"),
-            postgresql_where=sa.text("status = 'sent' AND read_at IS NULL"),
-        )
-        batch_op.create_index("ix_notifications_user_id_id", ["user_id", "id"], unique=False)
-
     op.create_table(
         "deliveries",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("notification_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("device_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", BIG_ID, nullable=False),
+        sa.Column("notification_id", BIG_ID, nullable=False),
+        sa.Column("device_id", BIG_ID, nullable=False),
         sa.Column("platform", sa.String(length=16), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="1", nullable=False),
         sa.Column("provider_id", sa.Text(), nullable=True),
         sa.Column("code", sa.String(length=64), nullable=True),
         sa.Column("detail", sa.Text(), nullable=True),
-        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("next_attempt_at", MOMENT, nullable=True),
+        sa.Column("at", MOMENT, nullable=False),
         sa.CheckConstraint("status IN ('retry', 'delivered', 'failed')", name=op.f("ck_deliveries_status")),
         sa.ForeignKeyConstraint(
             ["device_id"], ["devices.id"], name=op.f("fk_deliveries_device_id_devices"), ondelete="CASCADE"
@@ -358,104 +285,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
         sa.UniqueConstraint("notification_id", "device_id", name=op.f("uq_deliveries_notification_id_device_id")),
     )
-    with op.batch_alter_table("deliveries", schema=None) as batch_op:
-        batch_op.create_index("ix_deliveries_at", ["at"], unique=False, postgresql_using="brin")
-        batch_op.create_index("ix_deliveries_device_id", ["device_id"], unique=False)
-
-
-def downgrade() -> None:
-    with op.batch_alter_table("deliveries", schema=None) as batch_op:
-        batch_op.drop_index("ix_deliveries_device_id")
-        batch_op.drop_index("ix_deliveries_at", postgresql_using="brin")
-
-    op.drop_table("deliveries")
-    with op.batch_alter_table("notifications", schema=None) as batch_op:
-        batch_op.drop_index("ix_notifications_user_id_id")
-        batch_op.drop_index(
-            "ix_notifications_unread",
-            sqlite_where=sa.text("status = 'sent' AND read_at IS NULL"),
-            postgresql_where=sa.text("status = 'sent' AND read_at IS NULL"),
-        )
-        batch_op.drop_index(
-            "ix_notifications_sending",
-            sqlite_where=sa.text("status = 'sending'"),
-            postgresql_where=sa.text("status = 'sending'"),
-        )
-        batch_op.drop_index(
-            "ix_notifications_pending",
-            sqlite_where=sa.text("status = 'pending'"),
-            postgresql_where=sa.text("status = 'pending'"),
-        )
-        batch_op.drop_index(
-            "ix_notifications_failed",
-            sqlite_where=sa.text("status = 'failed'"),
-            postgresql_where=sa.text("status = 'failed'"),
-        )
-
-    op.drop_table("notifications")
-    with op.batch_alter_table("subscription_exclusions", schema=None) as batch_op:
-        batch_op.drop_index("ix_subscription_exclusions_keyword_id")
-
-    op.drop_table("subscription_exclusions")
-    with op.batch_alter_table("posts", schema=None) as batch_op:
-        batch_op.drop_index(
-            "ix_posts_with_body", sqlite_where=sa.text("body <> ''"), postgresql_where=sa.text("body <> ''")
-        )
-        batch_op.drop_index("ix_posts_site_id_id")
-        batch_op.drop_index("ix_posts_run_id")
-        batch_op.drop_index("ix_posts_first_seen_at")
-        batch_op.drop_index(
-            "ix_posts_fanout_open",
-            sqlite_where=sa.text("fanout IN ('undecided', 'ready', 'held')"),
-            postgresql_where=sa.text("fanout IN ('undecided', 'ready', 'held')"),
-        )
-
-    op.drop_table("posts")
-    with op.batch_alter_table("subscriptions", schema=None) as batch_op:
-        batch_op.drop_index(
-            "uq_subscriptions_site",
-            sqlite_where=sa.text("keyword_id IS NULL"),
-            postgresql_where=sa.text("keyword_id IS NULL"),
-        )
-        batch_op.drop_index(
-            "uq_subscriptions_keyword_site",
-            sqlite_where=sa.text("keyword_id IS NOT NULL AND site_id IS NOT NULL"),
-            postgresql_where=sa.text("keyword_id IS NOT NULL AND site_id IS NOT NULL"),
-        )
-        batch_op.drop_index(
-            "uq_subscriptions_keyword",
-            sqlite_where=sa.text("site_id IS NULL"),
-            postgresql_where=sa.text("site_id IS NULL"),
-        )
-        batch_op.drop_index("ix_subscriptions_user_id")
-        batch_op.drop_index(
-            "ix_subscriptions_site_id",
-            sqlite_where=sa.text("site_id IS NOT NULL"),
-            postgresql_where=sa.text("site_id IS NOT NULL"),
-        )
-        batch_op.drop_index("ix_subscriptions_matching")
-        batch_op.drop_index(
-            "ix_subscriptions_in_body", sqlite_where=sa.text("match_body"), postgresql_where=sa.text("match_body")
-        )
-
-    op.drop_table("subscriptions")
-    op.drop_table("page_validators")
-    with op.batch_alter_table("devices", schema=None) as batch_op:
-        batch_op.drop_index("ix_devices_user_id")
-
-    op.drop_table("devices")
-    with op.batch_alter_table("crawl_runs", schema=None) as batch_op:
-        batch_op.drop_index(
-            "uq_crawl_runs_unfinished",
-            sqlite_where=sa.text("status IN ('queued', 'running')"),
-            postgresql_where=sa.text("status IN ('queued', 'running')"),
-        )
-        batch_op.drop_index("ix_crawl_runs_site_id_id")
-        batch_op.drop_index("ix_crawl_runs_finished_at")
-
-    op.drop_table("crawl_runs")
-    op.drop_table("users")
-    op.drop_table("sites")
-    op.drop_table("robots_files")
-    op.drop_table("keywords")
-    op.drop_table("channels")
+    for name, table, columns, of in INDEXES:
+        where = sa.text(of) if of else None
+        unique = name.startswith("uq_")
+        op.create_index(name, table, columns, unique=unique, sqlite_where=where, postgresql_where=where)
+    op.create_index("ix_deliveries_at", "deliveries", ["at"], postgresql_using="brin")

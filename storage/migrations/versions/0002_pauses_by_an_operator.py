@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0002"
 down_revision = "0001"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -18,9 +16,3 @@ def upgrade() -> None:
     )
     op.add_column("sites", sa.Column("crawl_paused_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("sites", sa.Column("push_paused_at", sa.DateTime(timezone=True), nullable=True))
-
-
-def downgrade() -> None:
-    op.drop_column("sites", "push_paused_at")
-    op.drop_column("sites", "crawl_paused_at")
-    op.drop_table("pauses")

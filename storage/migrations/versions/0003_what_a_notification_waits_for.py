@@ -8,13 +8,7 @@ from alembic import op
 
 revision = "0003"
 down_revision = "0002"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
     op.add_column("notifications", sa.Column("waits_for", sa.String(length=80), nullable=True))
-
-
-def downgrade() -> None:
-    op.drop_column("notifications", "waits_for")

@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0004"
 down_revision = "0003"
-branch_labels = None
-depends_on = None
 
 MOMENT = sa.DateTime(timezone=True)
 BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -57,13 +55,3 @@ def upgrade() -> None:
     )
     op.add_column("notifications", sa.Column("opened_at", MOMENT, nullable=True))
     op.add_column("notifications", sa.Column("dismissed_at", MOMENT, nullable=True))
-
-
-def downgrade() -> None:
-    op.drop_column("notifications", "dismissed_at")
-    op.drop_column("notifications", "opened_at")
-    op.drop_index("uq_devices_installation", "devices")
-    for name in ("locale", "app", "installation"):
-        op.drop_column("devices", name)
-    op.drop_table("installations")
-    op.drop_table("api_keys")

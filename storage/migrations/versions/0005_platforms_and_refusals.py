@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0005"
 down_revision = "0004"
-branch_labels = None
-depends_on = None
 
 COLUMNS = (
     sa.Column("refused_code", sa.String(length=64), nullable=True),
@@ -59,10 +57,3 @@ def _drop_what_is_kept_twice() -> None:
     op.execute(
         f"UPDATE devices SET token = lower(token) WHERE platform = 'apns' AND token <> lower(token) AND {hexadecimal}"  # noqa: S608
     )
-
-
-def downgrade() -> None:
-    op.drop_table("channel_health")
-    op.drop_index("ix_devices_refused", table_name="devices")
-    for column in COLUMNS:
-        op.drop_column("devices", column.name)

@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0006"
 down_revision = "0005"
-branch_labels = None
-depends_on = None
 
 UNFINISHED = sa.text("status IN ('queued', 'running')")
 
@@ -16,8 +14,3 @@ def upgrade() -> None:
     op.create_index(
         "ix_crawl_runs_line", "crawl_runs", ["host", "id"], postgresql_where=UNFINISHED, sqlite_where=UNFINISHED
     )
-
-
-def downgrade() -> None:
-    op.drop_index("ix_crawl_runs_line", table_name="crawl_runs")
-    op.drop_column("crawl_runs", "host")

@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0007"
 down_revision = "0006"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -19,9 +17,3 @@ def upgrade() -> None:
     )
     op.add_column("sites", sa.Column("advice", sa.Text(), nullable=True))
     op.add_column("crawl_runs", sa.Column("carried_posts", sa.Integer(), server_default="0", nullable=False))
-
-
-def downgrade() -> None:
-    op.drop_column("crawl_runs", "carried_posts")
-    op.drop_column("sites", "advice")
-    op.drop_table("showings")

@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0009"
 down_revision = "0008"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -17,12 +15,3 @@ def upgrade() -> None:
     op.create_index("ix_posts_page_owed", "posts", ["site_id"], sqlite_where=where, postgresql_where=where)
     op.add_column("crawl_runs", sa.Column("post_pages", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("crawl_runs", sa.Column("page_problem", sa.Text(), nullable=True))
-
-
-def downgrade() -> None:
-    op.drop_column("crawl_runs", "page_problem")
-    op.drop_column("crawl_runs", "post_pages")
-    op.drop_index("ix_posts_page_owed", "posts")
-    op.drop_column("posts", "image")
-    op.drop_column("posts", "attachments")
-    op.drop_column("posts", "page_tries")

@@ -7,8 +7,6 @@ from alembic import op
 
 revision = "0010"
 down_revision = "0009"
-branch_labels = None
-depends_on = None
 
 BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 COLUMNS: tuple[tuple[str, "sa.Column[Any]"], ...] = (
@@ -46,11 +44,3 @@ def upgrade() -> None:
     )
     for name, table, indexed, where in INDEXES:
         op.create_index(name, table, [indexed], sqlite_where=where, postgresql_where=where)
-
-
-def downgrade() -> None:
-    for name, table, _, _ in INDEXES:
-        op.drop_index(name, table_name=table)
-    op.drop_table("digests")
-    for table, column in COLUMNS:
-        op.drop_column(table, column.name)

@@ -5,15 +5,9 @@ from alembic import op
 
 revision = "0011"
 down_revision = "0010"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
     op.add_column(
         "subscriptions", sa.Column("title_only", sa.Boolean(), server_default=sa.text("(false)"), nullable=False)
     )
-
-
-def downgrade() -> None:
-    op.drop_column("subscriptions", "title_only")

@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0012"
 down_revision = "0011"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -31,7 +29,3 @@ def upgrade() -> None:
         sqlite_where=sa.text("changed"),
         postgresql_where=sa.text("changed"),
     )
-
-
-def downgrade() -> None:
-    op.drop_table("post_edits")

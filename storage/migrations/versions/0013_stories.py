@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0013"
 down_revision = "0012"
-branch_labels = None
-depends_on = None
 
 BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 STATUS = "ck_notifications_status"
@@ -63,20 +61,3 @@ def upgrade() -> None:
         op.create_index(
             index, table, columns, unique=unique, sqlite_where=sa.text(where), postgresql_where=sa.text(where)
         )
-
-
-def downgrade() -> None:
-    op.execute("UPDATE notifications SET status = 'skipped' WHERE status = 'merged'")
-    for index, table, *_ in reversed(INDEXES):
-        op.drop_index(index, table_name=table)
-    with op.batch_alter_table("notifications") as notifications:
-        notifications.drop_column("story_id")
-        notifications.drop_constraint(op.f(STATUS), type_="check")
-        notifications.create_check_constraint(op.f(STATUS), STATUSES.replace(", 'merged'", ""))
-    with op.batch_alter_table("posts") as posts:
-        posts.drop_constraint(op.f("fk_posts_story_id_stories"), type_="foreignkey")
-        posts.drop_column("is_split")
-        posts.drop_column("story_id")
-    for column in ("labels", "story_group"):
-        op.drop_column("sites", column)
-    op.drop_table("stories")

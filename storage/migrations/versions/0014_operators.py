@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0014"
 down_revision = "0013"
-branch_labels = None
-depends_on = None
 
 MOMENT = sa.DateTime(timezone=True)
 BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -33,8 +31,3 @@ def upgrade() -> None:
         sa.Column("outcome", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_changes")),
     )
-
-
-def downgrade() -> None:
-    op.drop_table("changes")
-    op.drop_table("operator_secrets")

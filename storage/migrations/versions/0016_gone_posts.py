@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0016"
 down_revision = "0015"
-branch_labels = None
-depends_on = None
 
 MISSING = sa.text("missing > 0")
 
@@ -15,9 +13,3 @@ def upgrade() -> None:
     op.add_column("posts", sa.Column("missing", sa.Integer(), server_default="0", nullable=False))
     op.add_column("posts", sa.Column("gone_at", sa.DateTime(timezone=True), nullable=True))
     op.create_index("ix_posts_missing", "posts", ["site_id"], sqlite_where=MISSING, postgresql_where=MISSING)
-
-
-def downgrade() -> None:
-    op.drop_index("ix_posts_missing", table_name="posts")
-    op.drop_column("posts", "gone_at")
-    op.drop_column("posts", "missing")

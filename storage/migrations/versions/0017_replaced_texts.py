@@ -7,8 +7,6 @@ from alembic import op
 
 revision = "0017"
 down_revision = "0016"
-branch_labels = None
-depends_on = None
 
 COLUMNS: tuple[tuple[str, "sa.Column[Any]"], ...] = (
     ("sites", sa.Column("edits", sa.String(length=16), server_default="keep", nullable=False)),
@@ -30,10 +28,3 @@ def upgrade() -> None:
         op.add_column(table, column)
     for name, table, indexed, where in INDEXES:
         op.create_index(name, table, [indexed], sqlite_where=where, postgresql_where=where)
-
-
-def downgrade() -> None:
-    for name, table, _, _ in INDEXES:
-        op.drop_index(name, table_name=table)
-    for table, column in COLUMNS:
-        op.drop_column(table, column.name)

@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0018"
 down_revision = "0017"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -22,7 +20,3 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("post_id", "upto", name=op.f("pk_fanout_ranges")),
     )
-
-
-def downgrade() -> None:
-    op.drop_table("fanout_ranges")
