@@ -1,6 +1,5 @@
 """What is started, used and stopped: a server of ours, as a context manager."""
 
-from types import TracebackType
 from typing import Self
 
 
@@ -23,7 +22,5 @@ class Startable:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()

@@ -12,7 +12,6 @@ from pipeline.settings import Settings, get_settings
 from scripts.errors import CommandError
 from scripts.output import open_database, show_rows, table_options
 from scripts.sites import trial
-from scripts.sites.options import trial_of
 from scripts.sites.recording import RecordingError, differences, expect, live_differences, load, record, recordings
 from spiders.definitions import SiteDefinition, parse_definitions, ready_made
 from spiders.errors import SpiderError
@@ -128,7 +127,7 @@ def _checked(
                 expect(folder, reading, recording.page, recording.now)
                 return Checked(site=name, result="updated", posts=count)
         else:
-            posts = trial.found_posts(trial_of(recording.definition), live)
+            posts = trial.found_posts(recording.definition, live)
             count, lines = len(posts), list(live_differences(recording, posts))
     except (CommandError, SpiderError) as error:
         return Checked(site=name, result="unreadable", lines=[first_line(error)])

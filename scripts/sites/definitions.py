@@ -14,7 +14,7 @@ from pipeline.scheduling.schedule import describe, parse_schedule
 from pipeline.settings import get_settings
 from scripts.output import open_database, show_rows, table_options
 from scripts.sites import trial
-from scripts.sites.options import changed, check_schedule, definition_options, rhythm_options, trial_of
+from scripts.sites.options import changed, check_schedule, definition_options, rhythm_options
 from spiders.definitions import (
     SiteDefinition,
     check_name,
@@ -53,7 +53,7 @@ def add(name: str | None, *, ready: str | None, no_check: bool, notify_existing:
     with database.reading() as session:
         if any(site.name == definition.name for site in stored.all_sites(session)):
             raise stored.DuplicateSiteError(definition.name)
-    seen = "" if no_check else f", {len(trial.found_posts(trial_of(definition), get_settings()))} posts on the page"
+    seen = "" if no_check else f", {len(trial.found_posts(definition, get_settings()))} posts on the page"
     with database.writing() as session:
         _insert(session, definition, baseline_done=notify_existing)
     first = "the first crawl pushes what it finds" if notify_existing else "the first crawl is a silent baseline"
@@ -98,7 +98,7 @@ def set_site(name: str, *, notify_existing: bool, check: bool, **options: Any) -
         before = SiteDefinition.from_columns(stored.by_name(session, name))
     after = changed(before, options)
     if check and READING.intersection(differences(before, after)):
-        trial.found_posts(trial_of(after), get_settings())
+        trial.found_posts(after, get_settings())
     with database.writing() as session:
         what = change(session, stored.by_name(session, name), after, notify_existing=notify_existing)
     click.echo(what.sentence(name))

@@ -11,7 +11,6 @@ from pipeline.resources import now
 from pipeline.scheduling.due import check_kept
 from pipeline.scheduling.schedule import next_runs, parse_schedule
 from pipeline.settings import get_settings
-from scripts.sites.trial import Definition
 from spiders.definitions import SiteDefinition, check_group, check_params, seconds, with_passwords
 from storage.models import EDITS
 
@@ -149,14 +148,3 @@ def _pairs(pairs: tuple[str, ...]) -> dict[str, Any]:
         before = params.get(name)
         params[name] = value if before is None else [*(before if isinstance(before, list) else [before]), value]
     return params
-
-
-def trial_of(definition: SiteDefinition) -> Definition:
-    """What a trial crawl needs to know of a definition."""
-    return Definition(
-        spider=definition.spider,
-        params=definition.params,
-        timezone=definition.timezone,
-        allow_private=definition.allow_private,
-        obey_robots=not definition.robots_exempt_reason,
-    )

@@ -8,7 +8,6 @@ import contextlib
 import select
 import socket
 import threading
-from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
 
@@ -37,9 +36,7 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._listener.close()
 
     def _accept(self) -> None:

@@ -17,7 +17,6 @@ from pipeline.resources import now
 from pipeline.settings import Settings
 from scripts.errors import CommandError
 from scripts.sites import trial
-from scripts.sites.options import trial_of
 from spiders.definitions import SiteDefinition, dump_definitions, parse_definitions, ready_made
 from spiders.guessing.addresses import kind_of
 from spiders.items import PostItem
@@ -45,7 +44,7 @@ def record(definition: SiteDefinition, folder: Path, settings: Settings) -> int:
     """
     url = url_of(definition)
     wants_json = definition.spider == "json" and not definition.params.get("embedded")
-    asked = trial_of(replace(definition, params={**definition.params, "url": url}))
+    asked = replace(definition, params={**definition.params, "url": url})
     page = trial.fetched(asked, settings, accepts="application/json, */*;q=0.5" if wants_json else "")
     at = now()
     found = read_page(definition, page, at)

@@ -20,7 +20,6 @@ from scripts.errors import CommandError
 from scripts.output import json_option, open_database, show_rows
 from scripts.sites import trial
 from scripts.sites.definitions import change
-from scripts.sites.options import trial_of
 from spiders.definitions import SiteDefinition, check_params
 from spiders.request_params import RequestParams
 from storage import redesigns
@@ -163,7 +162,7 @@ def _found(definition: SiteDefinition, known: KnownPosts, settings: Settings, ro
     with tempfile.TemporaryDirectory(prefix="crawlpush-repair-") as folder:
         file = Path(folder) / "known.json"
         file.write_text(json.dumps(asked, ensure_ascii=False), encoding="utf-8")
-        with trial.looked_at(trial_of(definition), settings, spider="repair", known=str(file)) as output:
+        with trial.looked_at(definition, settings, spider="repair", known=str(file)) as output:
             said: Mapping[str, Any] = json.loads(output.read_text(encoding="utf-8"))
             return said
 

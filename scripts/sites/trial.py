@@ -6,7 +6,7 @@ It is an ordinary crawl, in an ordinary child, into a database that is thrown aw
 import json
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from pipeline.crawling.order import CrawlOrder, CrawlReport
 from pipeline.resources import now
 from pipeline.settings import Settings
 from scripts.errors import CommandError
+from spiders.definitions import SiteDefinition
 from spiders.saved_pages import SavedPage
 from storage import migrate, posts, sites
 from storage.models import Post
@@ -28,17 +29,6 @@ from storage.session import Database
 
 class TrialError(CommandError):
     """The page could not be read, or the definition finds nothing on it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Definition:
-    """What is tried."""
-
-    spider: str
-    params: Mapping[str, Any]
-    timezone: str
-    allow_private: bool
-    obey_robots: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +59,7 @@ PAGES = 3
 """So many posts' own pages are read in a trial."""
 
 
-def found_posts(definition: Definition, settings: Settings) -> Sequence[Post]:
+def found_posts(definition: SiteDefinition, settings: Settings) -> Sequence[Post]:
     """The posts that a definition finds now.
 
     Raises TrialError when it finds none, takes different ones for one, or finds nothing on any of the posts' own pages.
@@ -82,7 +72,7 @@ def found_posts(definition: Definition, settings: Settings) -> Sequence[Post]:
     return found.posts
 
 
-def tried(definition: Definition, settings: Settings) -> Trial:
+def tried(definition: SiteDefinition, settings: Settings) -> Trial:
     """The same with some of the posts' own pages, whatever these are. Raises TrialError when no posts are found."""
     with tempfile.TemporaryDirectory(prefix="crawlpush-trial-") as folder:
         url = f"sqlite:///{folder}/trial.db"
@@ -108,13 +98,13 @@ def tried(definition: Definition, settings: Settings) -> Trial:
     return Trial(posts=found, asked=asked, page_problem=report.page_problem)
 
 
-def proposal(definition: Definition, settings: Settings) -> Proposal:
+def proposal(definition: SiteDefinition, settings: Settings) -> Proposal:
     """What the page at `params["url"]` looks like: a feed, or a board with guessed selectors. Raises TrialError."""
     with looked_at(definition, settings, spider="propose") as output:
         return Proposal(**json.loads(output.read_text(encoding="utf-8")))
 
 
-def fetched(definition: Definition, settings: Settings, *, accepts: str = "") -> SavedPage:
+def fetched(definition: SiteDefinition, settings: Settings, *, accepts: str = "") -> SavedPage:
     """The page at `params["url"]`, fetched as a crawl fetches it. Raises TrialError."""
     with looked_at(definition, settings, spider="fetch", accepts=accepts) as output:
         said = json.loads(output.read_text(encoding="utf-8"))
@@ -122,7 +112,7 @@ def fetched(definition: Definition, settings: Settings, *, accepts: str = "") ->
 
 
 @contextmanager
-def looked_at(definition: Definition, settings: Settings, *, spider: str, **arguments: str) -> Iterator[Path]:
+def looked_at(definition: SiteDefinition, settings: Settings, *, spider: str, **arguments: str) -> Iterator[Path]:
     """The file in which one of the spiders that look at a single page left its result. Raises TrialError."""
     with tempfile.TemporaryDirectory(prefix="crawlpush-trial-") as folder:
         output = Path(folder) / "result.json"
@@ -134,7 +124,7 @@ def looked_at(definition: Definition, settings: Settings, *, spider: str, **argu
         yield output
 
 
-def failure(definition: Definition, report: CrawlReport) -> str:
+def failure(definition: SiteDefinition, report: CrawlReport) -> str:
     """Why a crawl gave nothing, in one sentence with the way out."""
     url = masked(str(definition.params.get("url") or "the site"))
     if report.finish_reason == "robots":
@@ -149,7 +139,7 @@ def failure(definition: Definition, report: CrawlReport) -> str:
     return f"{url} was read ({statuses}), but no posts were found: check the parameters, or try `crawlpush sites try`"
 
 
-def _order(definition: Definition, settings: Settings) -> CrawlOrder:
+def _order(definition: SiteDefinition, settings: Settings) -> CrawlOrder:
     return order_for(
         settings,
         run_id=0,
@@ -159,7 +149,7 @@ def _order(definition: Definition, settings: Settings) -> CrawlOrder:
         params=definition.params,
         timezone=definition.timezone,
         database_url="",
-        obey_robots=definition.obey_robots,
+        obey_robots=not definition.robots_exempt_reason,
         allow_private=definition.allow_private,
     )
 

@@ -16,7 +16,7 @@ from pipeline.settings import Settings, get_settings
 from scripts.output import show_record, show_rows, table_options
 from scripts.sites import trial
 from scripts.sites.checking import to_option
-from scripts.sites.options import PARAM_OPTIONS, changed, definition_options, trial_of
+from scripts.sites.options import PARAM_OPTIONS, changed, definition_options
 from scripts.sites.recording import record
 from spiders.definitions import SiteDefinition, check_name, dump_definitions
 from spiders.params import PostPageParams, check_url
@@ -80,7 +80,7 @@ def try_url(
     show_rows(rows, as_json=False, empty="no posts")
     if own:
         definition = changed(_definition(proposed, options), {})
-        _show_pages(trial.tried(trial_of(definition), settings))
+        _show_pages(trial.tried(definition, settings))
     click.echo(f"\n{len(rows)} posts. To watch it:\n  {_command(proposed, options)}")
     click.echo(f"\nor, in a file for `crawlpush sites import`:\n\n{_toml(proposed, options)}", nl=False)
     _save(_definition(proposed, options), save, folder, settings)
@@ -97,7 +97,7 @@ def _try_definition(
     url: str, spider: str, options: dict[str, Any], settings: Settings, *, as_json: bool
 ) -> SiteDefinition:
     definition = changed(SiteDefinition(name="trial", spider=spider, params={"url": addresses(url)[0]}), options)
-    found = trial.tried(trial_of(definition), settings)
+    found = trial.tried(definition, settings)
     rows = [
         {
             "title": post.title,
@@ -153,7 +153,7 @@ def _first_answer(url: str, options: dict[str, Any], settings: Settings) -> tria
         no_params = {f"param_{name}": None for name in PARAM_OPTIONS}
         found = changed(definition, {**options, **no_params, "pairs": fetching})
         try:
-            proposed = trial.proposal(replace(trial_of(found), timezone=options["timezone"] or ""), settings)
+            proposed = trial.proposal(replace(found, timezone=options["timezone"] or ""), settings)
             return replace(proposed, params={**found.params, **proposed.params})
         except trial.TrialError as error:
             failure = failure or error
@@ -169,7 +169,7 @@ def _seen_in_browser(url: str, options: dict[str, Any], settings: Settings) -> t
     for params in browser.definitions(seen):
         definition = changed(SiteDefinition(name="trial", spider="json", params=params), {**options, **no_params})
         try:
-            found = trial.found_posts(trial_of(definition), settings)
+            found = trial.found_posts(definition, settings)
         except trial.TrialError:
             continue
         posts = [

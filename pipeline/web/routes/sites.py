@@ -10,12 +10,11 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from pipeline.basics.access import masked, origin
+from pipeline.basics.access import origin
 from pipeline.basics.secrets import names_secret
 from pipeline.broker.publish import BrokerError
-from pipeline.crawling.health import health_of
 from pipeline.push.message import Platform
-from pipeline.web.answers import run_out
+from pipeline.web.answers import run_out, site_out
 from pipeline.web.callers import Caller, allow
 from pipeline.web.commands import run_command
 from pipeline.web.context import Context, Services
@@ -36,7 +35,6 @@ from pipeline.web.schemas.sites import (
     TryOut,
 )
 from storage import crawl_runs, overview, pauses, posts, sites
-from storage.overview import SiteState
 from storage.pauses import Scope
 
 logger = logging.getLogger(__name__)
@@ -57,7 +55,7 @@ class RunsIn(In):
 def list_sites(services: Services, _: Looks) -> list[SiteOut]:
     """All of them, by name."""
     with services.database.reading() as session:
-        return [_site_out(state) for state in overview.site_states(session)]
+        return [site_out(state) for state in overview.site_states(session)]
 
 
 @router.get("/sites/{site}", summary="One site and how it is")
@@ -66,7 +64,7 @@ def get_site(site: str, services: Services, _: Looks) -> SiteOut:
     with services.database.reading() as session:
         sites.by_name(session, site)
         (state,) = overview.site_states(session, name=site)
-        return _site_out(state)
+        return site_out(state)
 
 
 @router.post("/sites", status_code=HTTPStatus.CREATED, summary="Watch a site, after fetching its page once")
@@ -228,19 +226,3 @@ def _publish(services: Context, task: str, ids: Sequence[int]) -> None:
         services.publish(task, list(ids))
     except BrokerError:
         logger.warning("the broker is away: the sweep sends later what is owed", extra={"fields": {"task": task}})
-
-
-def _site_out(state: SiteState) -> SiteOut:
-    site = state.site
-    return SiteOut(
-        name=site.name,
-        url=masked(str(site.params.get("url") or "")) or None,
-        spider=site.spider,
-        health=health_of(site, held_posts=state.held_posts),
-        enabled=site.enabled,
-        schedule=site.schedule,
-        timezone=site.timezone,
-        next_crawl_at=site.next_crawl_at,
-        last_crawl_at=state.last_run.finished_at if state.last_run else None,
-        held_posts=state.held_posts,
-    )

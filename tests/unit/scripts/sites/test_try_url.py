@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from scripts.sites import trial, try_url
-from spiders.definitions import parse_definitions
+from spiders.definitions import SiteDefinition, parse_definitions
 
 PARAMS = {
     "url": "https://a.example/b?x=1&y=2",
@@ -32,7 +32,7 @@ def test_an_address_without_a_scheme_is_asked_for_by_https_first(given: str, tri
 
 
 def output(monkeypatch: pytest.MonkeyPatch, *arguments: str, answers: dict[str, Any] | None = None) -> tuple[int, str]:
-    def proposal(definition: trial.Definition, _: object) -> trial.Proposal:
+    def proposal(definition: SiteDefinition, _: object) -> trial.Proposal:
         url = definition.params["url"]
         if answers is not None and url not in answers:
             raise trial.TrialError(f"{url} does not answer")
