@@ -1,4 +1,6 @@
-"""Groups of commands that are imported when they are called, so that help and completion stay quick."""
+"""Groups of commands that are imported when they are called, so that help and completion stay quick; and names of
+sites and users that a shell completes at TAB.
+"""
 
 import importlib
 from collections.abc import Iterator, Mapping
@@ -7,7 +9,6 @@ from typing import Any, NamedTuple
 import click
 from click.shell_completion import CompletionItem
 
-from scripts.completing import add_names
 from scripts.examples import add_examples
 from scripts.json_answers import add_json
 
@@ -120,3 +121,43 @@ class LazyGroup(click.Group):
             listed = sections.setdefault("Commands", {})
             listed |= {name: each.get_short_help_str(UNCUT) for name, each in own.items() if not each.hidden}
         return sections
+
+
+MOST = 100
+"""More than a person reads."""
+
+
+def add_names(path: str, command: click.Command) -> None:
+    """Have a shell complete what of a command takes the name of a site or a user."""
+    for parameter in command.params:
+        is_site = parameter.name == "site" or (path.startswith("sites ") and parameter.name == "name")
+        if is_site and path != "sites add":
+            parameter._custom_shell_complete = _sites
+        elif parameter.name == "user" and path != "users add":
+            parameter._custom_shell_complete = _users
+
+
+def _sites(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return _found("site", incomplete)
+
+
+def _users(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return _found("user", incomplete)
+
+
+def _found(kind: str, incomplete: str) -> list[CompletionItem]:
+    """The names that begin so; none where the database cannot be asked: a shell has no place for an error."""
+    from contextlib import closing
+
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from pipeline.errors import PipelineError
+    from scripts.output import open_database
+    from storage.parts import names_beginning
+
+    try:
+        with closing(open_database()) as database, database.reading() as session:
+            names = names_beginning(session, kind, incomplete, limit=MOST)
+    except (PipelineError, SQLAlchemyError, OSError):
+        return []
+    return [CompletionItem(name) for name in names]

@@ -26,12 +26,15 @@ from spiders.middlewares import POST
 from spiders.reading.encoding import decode
 from spiders.reading.expressions import ExpressionError, search, text_of
 from spiders.reading.json_text import NotJSONError, read_json
-from spiders.reading.login_form import shows_login
 from spiders.request_params import RequestParams, pairs
 from spiders.robots import robots_origin
 
 if TYPE_CHECKING:
     from spiders.child.outgoing import Outgoing
+from spiders.reading.embedded import opened_again
+from spiders.reading.expressions import is_true
+from spiders.reading.listing_page import parse_html
+from spiders.reading.selectors import SelectorError, compile_selector
 
 logger = logging.getLogger(__name__)
 
@@ -227,3 +230,16 @@ def _is_page(request: Request) -> bool:
 def _text(response: Response) -> str:
     content_type = (response.headers.get("Content-Type") or b"").decode("latin-1")
     return decode(response.body, content_type=content_type).text
+
+
+def shows_login(text: str, mark: str) -> bool:
+    """Whether a page shows the mark: a selector that finds something in HTML, an expression that is true of JSON.
+
+    A page of the other kind than the mark is for does not show it.
+    """
+    try:
+        if text.lstrip("\ufeff \t\r\n").startswith(("{", "[", ")]}'")):
+            return is_true(search(mark, opened_again(read_json(text).value)))
+        return bool(compile_selector(mark).find(parse_html(text)))
+    except (ExpressionError, NotJSONError, SelectorError):
+        return False

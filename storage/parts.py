@@ -1,4 +1,6 @@
-"""Which part of a long list is wanted: what came after or before a row or a moment, and where a text stands."""
+"""Which part of a long list is wanted: what came after or before a row or a moment, where a text stands; and names by
+how they begin.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -109,3 +111,13 @@ def conditions(session: Session, table: type[Base], part: Part) -> list[ColumnEl
     if part.match:
         found.append(or_(*(holds(part.match) for holds in listed.places)))
     return found
+
+
+_COLUMNS = {"site": Site.name, "user": User.external_id}
+
+
+def names_beginning(session: Session, kind: str, beginning: str, *, limit: int) -> Sequence[str]:
+    """At most so many names of a kind, "site" or "user", that begin with these letters, in their order."""
+    column = _COLUMNS[kind]
+    query = select(column).where(column.startswith(beginning, autoescape=True)).order_by(column).limit(limit)
+    return session.scalars(query).all()

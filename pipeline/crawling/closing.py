@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from pipeline.crawling import health, mending, same_posts, verdict
+from pipeline.crawling import health, same_posts, verdict
 from pipeline.crawling.leaving import Standing, posts_missed
 from pipeline.crawling.same_posts import Known, Pair
 from pipeline.crawling.story_key import story_key
@@ -145,7 +145,7 @@ def _what_changed(site: Site, pairs: Sequence[Pair]) -> str | None:
     if by_address and all(pair.new.url == pair.old.url for pair in pairs):
         # The addresses are what they were: only our way to take ids from them is another one.
         return None
-    return mending.advice(site.name, site.spider, site.params, pairs)
+    return same_posts.advice(site.name, site.spider, site.params, pairs)
 
 
 def _announce(session: Session, words: str | None, site: Site, figures: RunFigures) -> None:

@@ -6,11 +6,10 @@ from functools import lru_cache
 from typing import Any
 
 from pipeline.basics.preferences import Pace
-from pipeline.basics.snooze import OFF, parse_snooze
 from pipeline.basics.time_zones import find_zone
 from pipeline.fanout.phrases import OR, parse_phrase
 from pipeline.people import wishes
-from pipeline.people.wishes import EntryError
+from pipeline.people.wishes import OFF, EntryError, parse_snooze
 from pipeline.push.message import Platform
 from storage.bulk import AWAKE, DeviceEntry, SubscriptionEntry, UserEntry
 from storage.device_tokens import in_one_form

@@ -13,9 +13,8 @@ from pipeline.broker.publish import publish_many
 from pipeline.celery import NOTIFY_QUEUE, create_app
 from pipeline.fanout.phrases import parse_phrase
 from pipeline.settings import get_settings
-from scripts.bench.database import postgres
 from scripts.bench.errors import BenchmarkError
-from scripts.bench.fan_outs import TimedFanOuts
+from scripts.bench.fan_outs import TimedFanOuts, postgres
 from scripts.bench.rounds import by_turns
 from scripts.local.embedded_redis import EmbeddedRedis
 from scripts.testbed.database import vacuum

@@ -1,12 +1,16 @@
-"""Fan-outs as a dispatcher does them, timed."""
+"""Fan-outs as a dispatcher does them, timed, and a PostgreSQL of a benchmark's own for them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from time import perf_counter
 
 from pipeline.fanout.slices import FanOuts, FanOutSettings, SliceEnd
 from pipeline.resources import now
+from scripts.bench.errors import BenchmarkError
+from scripts.local.embedded_postgres import PostgresServer, find_postgres
 from scripts.testbed.rows import add_post
 from storage import sites
+from storage.migrate import upgrade
 from storage.session import Database
 
 SLICE = 2_000
@@ -45,3 +49,23 @@ class TimedFanOuts:
 
     def _count(self, users: int) -> None:
         self.matched += users
+
+
+# As PostgreSQL is by default, so that a commit is one; only the memory is what a small server gives it.
+OPTIONS = ("shared_buffers=512MB", "max_wal_size=4GB", "max_connections=20")
+
+
+@contextmanager
+def postgres() -> Iterator[Database]:
+    """A migrated database with nothing in it, which goes with the block. Raises BenchmarkError without PostgreSQL."""
+    programs = find_postgres()
+    if programs is None:
+        raise BenchmarkError("there is no PostgreSQL: install one, or the test requirements, which bring one")
+    with PostgresServer(programs, OPTIONS) as server:
+        url = server.url.render_as_string(hide_password=False)
+        upgrade(url)
+        database = Database(url)
+        try:
+            yield database
+        finally:
+            database.close()

@@ -17,9 +17,8 @@ from pipeline.fanout.slices import find_in
 from pipeline.people import records
 from pipeline.people.importing import subscription_importer
 from scripts.bench import corpus
-from scripts.bench.database import postgres
 from scripts.bench.errors import BenchmarkError
-from scripts.bench.fan_outs import TimedFanOuts
+from scripts.bench.fan_outs import TimedFanOuts, postgres
 from scripts.files.importing import Outcome, import_records
 from scripts.testbed.database import vacuum
 from storage import subscriptions

@@ -8,17 +8,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
+from sqlalchemy import select, update
+
 from pipeline.resources import now
 from scripts.bench.crowd import crowd, steady_notices
 from scripts.bench.errors import BenchmarkError
-from scripts.bench.soak_report import longest_queues, process_figures, server_figures
-from scripts.bench.soak_rows import Latencies, let_grow_old
-from scripts.bench.trend import percentile
+from scripts.bench.soak_report import longest_queues, percentile, process_figures, server_figures
 from scripts.local.signals import stop_signals
 from scripts.testbed.errors import InstallationError
 from scripts.testbed.facts import gather
@@ -26,6 +26,9 @@ from scripts.testbed.installation import Installation, installation
 from scripts.testbed.population import TOPICS, Notice, Person, expected
 from scripts.testbed.usage import CRAWL, product_usage
 from scripts.testbed.verdict import Pair, judge
+from storage.models import CrawlRun, Notification, Post
+from storage.retention import NOTIFICATIONS_OVER
+from storage.session import Database
 
 logger = logging.getLogger(__name__)
 
@@ -284,3 +287,58 @@ def _first_signal() -> Iterator[_Stop]:
 
     with stop_signals(handle):
         yield stop
+
+
+LATE = timedelta(seconds=60)
+"""A delivery is in the database at most so long after the moment that it carries."""
+OLD = timedelta(days=400)
+"""Longer than anybody keeps anything."""
+
+
+class Latencies:
+    """Seconds from a post that was stored to each notification of it that was sent."""
+
+    def __init__(self, database: Database, begin: datetime) -> None:
+        self._database = database
+        self._since = begin
+        self._seen: dict[int, datetime] = {}
+        self.all: list[float] = []
+
+    def collect(self, at: datetime) -> list[float]:
+        """Those that came since the last time."""
+        since = self._since - LATE
+        with self._database.reading() as session:
+            rows = session.execute(
+                select(Notification.id, Notification.sent_at, Post.first_seen_at)
+                .join(Post, Post.id == Notification.post_id)
+                .where(Notification.status == "sent", Notification.sent_at > since)
+            ).all()
+        new = [row for row in rows if row.id not in self._seen]
+        self._seen = {id_: sent_at for id_, sent_at in self._seen.items() if sent_at > since}
+        self._seen |= {row.id: row.sent_at for row in new}
+        self._since = at
+        took = [(row.sent_at - row.first_seen_at).total_seconds() for row in new]
+        self.all += took
+        return took
+
+
+def let_grow_old(database: Database, *, before: datetime, at: datetime) -> None:
+    """Give what was over before a moment a date that retention does not keep."""
+    long_ago = at - OLD
+    with database.writing() as session:
+        session.execute(
+            update(Notification)
+            .where(
+                Notification.created_at < before,
+                Notification.created_at > long_ago,
+                Notification.status.in_(NOTIFICATIONS_OVER),
+            )
+            .values(created_at=long_ago),
+            execution_options={"synchronize_session": False},
+        )
+        session.execute(
+            update(CrawlRun)
+            .where(CrawlRun.finished_at < before, CrawlRun.finished_at > long_ago)
+            .values(created_at=long_ago, started_at=long_ago, finished_at=long_ago),
+            execution_options={"synchronize_session": False},
+        )

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from celery import Celery
@@ -19,7 +20,6 @@ from scripts.local.process_output import LogFiles
 from scripts.local.proxy import Proxy
 from scripts.local.supervisor import LOOK_S, Supervisor, procfile_commands, program_environment
 from scripts.testbed import database as questions
-from scripts.testbed.boards import boards, site_params
 from scripts.testbed.database import Progress
 from scripts.testbed.errors import InstallationError
 from scripts.testbed.population import SITES, Notice, Person
@@ -244,3 +244,20 @@ def _proxies(environment: Mapping[str, str]) -> Iterator[tuple[dict[str, Proxy],
                 proxies[name] = stack.enter_context(Proxy(port))
                 addresses[setting] = url.replace(f":{port}/", f":{proxies[name].port}/")
         yield proxies, addresses
+
+
+@contextmanager
+def boards() -> Iterator[dict[str, BoardProcess]]:
+    """A board for each of SITES, on which only those posts appear that somebody adds."""
+    with ExitStack() as stack:
+        yield {site: stack.enter_context(BoardProcess(every=0)) for site in SITES}
+
+
+def site_params(opened: Mapping[str, BoardProcess]) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Spider and parameters of each board; on hosts of different names, so that they are crawled side by side."""
+    listing = {**opened["board"].listing_params(), "next": "a.next", "max_pages": 3}
+    listing.pop("timezone")
+    return {
+        "board": ("listing", listing),
+        "feed": ("feed", {"url": opened["feed"].feed_url.replace("127.0.0.1", "localhost")}),
+    }

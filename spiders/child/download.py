@@ -6,6 +6,7 @@ import spiders.without_http2  # noqa: F401 - before Scrapy
 
 # isort: split
 
+from OpenSSL import SSL
 from scrapy import Request
 from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
 from scrapy.crawler import Crawler
@@ -17,13 +18,15 @@ from scrapy.exceptions import (
 )
 from scrapy.http import Response
 from scrapy.utils.httpobj import urlparse_cached
+from twisted.internet import error as connecting
+from twisted.web.client import ResponseFailed
+from twisted.web.http import _DataLoss
 
 from pipeline.basics.access import tls_rules
 from pipeline.basics.public_addresses import is_public
-from spiders.child import failures
-from spiders.child.http1 import FAULT, Factory
+from spiders.child.http1 import FAULT, AnswerError, Factory
 from spiders.child.outgoing import Outgoing
-from spiders.child.tls import TLSPolicy
+from spiders.child.tls import TLSPolicy, handshake_words
 from spiders.errors import SpiderError
 
 BROKEN_OFF: Final = "broken off: "
@@ -61,7 +64,7 @@ class WebDownloadHandler(HTTP11DownloadHandler):
             raise DownloadCancelledError(str(error) or f"larger than {self._default_maxsize} bytes") from error
         except (CannotResolveHostError, DownloadConnectionRefusedError, DownloadFailedError) as error:
             host = urlparse_cached(request).hostname or ""
-            raise type(error)(failures.words(error, refusal=self._tls.refusals.get(host, ""))) from error
+            raise type(error)(_failure_words(error, refusal=self._tls.refusals.get(host, ""))) from error
         fault = response.headers.pop(FAULT, None)
         if "dataloss" not in response.flags:
             return response
@@ -83,3 +86,36 @@ def refuse_private_addresses(reactor: Any) -> None:
         return connect(host, port, *args, **kwargs)
 
     reactor.connectTCP = guarded
+
+
+_WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
+    (connecting.DNSLookupError, "there is no such host, or the name could not be looked up"),
+    (connecting.ConnectionRefusedError, "Connection was refused: nothing listens there"),
+    (connecting.NoRouteError, "there is no way to that network from here"),
+    (connecting.TCPTimedOutError, "the server did not take the connection in time"),
+    (connecting.ConnectionDone, "the server closed the connection before its answer was complete"),
+    (connecting.ConnectionLost, "the connection was lost before the answer was complete"),
+    (_DataLoss, "the answer broke off"),
+)
+"""The first that fits. Where Twisted wraps several causes, the first of them is what happened first."""
+
+
+def _failure_words(error: BaseException, *, refusal: str = "") -> str:
+    """What a download failed of; never empty. `refusal` is why the host's certificate was refused, if it was."""
+    cause = _first_cause(error)
+    if isinstance(cause, SSL.Error):
+        return f"the server's TLS: {refusal or handshake_words(cause)}"
+    if isinstance(cause, AnswerError):
+        return f"the answer cannot be read: {cause}"
+    known = next((sentence for kind, sentence in _WORDS if isinstance(cause, kind)), "")
+    return known or str(cause).strip() or type(cause).__name__
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    while True:
+        if isinstance(error, ResponseFailed) and error.reasons:
+            error = error.reasons[0].value
+        elif isinstance(error.__cause__, BaseException) and type(error).__module__.startswith("scrapy."):
+            error = error.__cause__
+        else:
+            return error

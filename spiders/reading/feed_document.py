@@ -3,7 +3,7 @@
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,6 @@ from spiders.params import FeedParams
 from spiders.reading.date_order import day_first
 from spiders.reading.dates import parse_date
 from spiders.reading.encoding import decode
-from spiders.reading.entry_links import is_address, page_link
 from spiders.reading.expressions import text_of
 from spiders.reading.feed_entries import Entry, posts_of
 from spiders.reading.feed_text import NotAFeedError, prepare
@@ -216,3 +215,34 @@ def _json_entries(feed: JSONFeed, url: str, params: FeedParams, now: datetime) -
             author=", ".join(name for name in names if name),
             published_at=next((moment for moment in moments if moment), None),
         )
+
+
+_PAGES: Final = frozenset({"", "text/html", "application/xhtml+xml"})
+
+
+def page_link(links: Sequence[Mapping[str, Any]], language: str = "") -> str:
+    """The address of the alternate that is a web page, in the feed's language before others; "" if there is none.
+
+    `links` are as feedparser has them. Links to itself, to comments, to files and to editors are no page of the entry.
+    """
+    alternates = [link for link in links if link.get("rel", "alternate") == "alternate" and link.get("href")]
+    return (
+        min((_rank(link, language), place, str(link["href"])) for place, link in enumerate(alternates))[2]
+        if alternates
+        else ""
+    )
+
+
+def _rank(link: Mapping[str, Any], language: str) -> tuple[bool, bool]:
+    written = _main(str(link.get("hreflang") or language))
+    return str(link.get("type") or "").partition(";")[0].strip().lower() not in _PAGES, written != _main(language)
+
+
+def _main(language: str) -> str:
+    """The language without its region: "ko" of "ko-KR"."""
+    return language.replace("_", "-").partition("-")[0].lower()
+
+
+def is_address(guid: str) -> bool:
+    """Whether a guid is an address that can be opened; RSS says that it is one unless isPermaLink is false."""
+    return guid.lower().startswith(("http://", "https://", "/"))

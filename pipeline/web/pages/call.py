@@ -9,9 +9,8 @@ from typing import Any, Final
 from starlette.responses import RedirectResponse, Response
 
 from pipeline.web.context import Context
-from pipeline.web.pages.filters import number
 from pipeline.web.pages.mount import ROOT
-from pipeline.web.pages.rendering import SECURITY_HEADERS, render, translate
+from pipeline.web.pages.rendering import SECURITY_HEADERS, number, render, translate
 from pipeline.web.pages.signing_in import Asked, Operator
 
 HTML: Final = "text/html; charset=utf-8"

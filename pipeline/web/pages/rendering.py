@@ -5,15 +5,16 @@ The loopback push gateway draws its phones with it too, so it knows neither the 
 
 import hashlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipeline.web.pages.filters import FILTERS
+from pipeline.basics.text import last_line
 
 FOLDER: Final = Path(__file__).parent
 LANGUAGES: Final = ("en", "ko")
@@ -115,3 +116,16 @@ def render(template: str, language: str, **values: Any) -> bytes:
 
     page = _environment().get_template(template).render(_=_, language=language, **values)
     return page.encode("utf-8", "replace")
+
+
+def clock(at: datetime | None) -> str:
+    """A moment of today, to the minute."""
+    return "" if at is None else at.strftime("%H:%M")
+
+
+def number(value: float) -> str:
+    """A number with a comma after each three digits."""
+    return f"{value:,}"
+
+
+FILTERS: Final[Mapping[str, Callable[..., Any]]] = {"clock": clock, "last_line": last_line, "number": number}

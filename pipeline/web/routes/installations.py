@@ -1,6 +1,9 @@
-"""Phones without a login: an anonymous user for each, and the way to a known one when somebody logs in."""
+"""Phones without a login: an anonymous user for each, and the way to a known one when somebody logs in.
 
-from datetime import timedelta
+Their tokens are signed with a secret that every process of the installation shares.
+"""
+
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated
 
@@ -9,11 +12,12 @@ from fastapi import APIRouter, Depends, Request
 from pipeline.people import entries
 from pipeline.web.callers import USER, Caller, address, allow, check_limit
 from pipeline.web.context import Context, Services
-from pipeline.web.keys import digest, make_installation_secret
+from pipeline.web.keys import SIGN, digest, make_installation_secret, make_signing_key
 from pipeline.web.problems import ProblemError
 from pipeline.web.schemas.people import ClaimOut, InstallIn, InstallOut, SecretIn, TokenIn, TokenOut
-from pipeline.web.signing import token_for
-from storage import bulk, installations, users
+from pipeline.web.user_tokens import sign
+from storage import api_keys, bulk, installations, users
+from storage.models import ApiKey
 
 router = APIRouter(tags=["installations"])
 
@@ -65,3 +69,34 @@ def make_token(user: str, body: TokenIn, services: Services, _: Annotated[Caller
 
 def _limit(services: Context, request: Request) -> None:
     check_limit(services, f"install:{address(request)}", per_minute=services.settings.api_installs_per_minute)
+
+
+OWN = "crawlpush"
+"""The name of the key that is ours; `crawlpush keys revoke crawlpush` makes every token void that it signed."""
+
+
+def token_for(services: Context, user: str, lasts: timedelta) -> tuple[str, datetime]:
+    """A token for a user, and when it ends."""
+    at = services.clock()
+    key = _own_key(services, at)
+    return sign(user, kid=key.prefix, secret=str(key.verification_key), now=at, lasts=lasts), at + lasts
+
+
+def _own_key(services: Context, at: datetime) -> ApiKey:
+    with services.database.reading() as session:
+        found = api_keys.named(session, OWN, SIGN, now=at)
+    if found is not None:
+        return found
+    new = make_signing_key("HS256")
+    with services.database.writing() as session:
+        # Two processes that find none at once make two: either is good, and each finds the other's by its prefix.
+        return api_keys.named(session, OWN, SIGN, now=at) or api_keys.add(
+            session,
+            name=OWN,
+            scope=SIGN,
+            prefix=new.prefix,
+            algorithm="HS256",
+            verification_key=new.verification_key,
+            expires_at=None,
+            now=at,
+        )

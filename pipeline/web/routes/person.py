@@ -12,8 +12,12 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from pipeline.delivery.asking import timing_of
+from pipeline.delivery.push_config import push_config
 from pipeline.people import entries, storing
 from pipeline.people.wishes import EntryError
+from pipeline.push.message import Platform
+from pipeline.push.outcome import OutcomeKind
+from pipeline.push.trial import DEADLINE_S, answer_in_words, trial_message
 from pipeline.web.answers import device_out, notification_out, subscription_out, user_out
 from pipeline.web.callers import USER, Caller, allow
 from pipeline.web.context import Context, Services
@@ -36,10 +40,9 @@ from pipeline.web.schemas.people import (
     UserChange,
     UserOut,
 )
-from pipeline.web.vendor import try_device
 from storage import bulk, sites, subscriptions, users
 from storage import inbox as stored_inbox
-from storage.models import User
+from storage.models import Device, User
 from storage.subscriptions import KeywordText
 
 Named = Callable[..., Awaitable[str]]
@@ -327,3 +330,21 @@ def _with_etag(request: Request, answer: InboxOut) -> Response:
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return Response(body, headers=headers, media_type="application/json")
+
+
+def try_device(services: Context, device: Device) -> PushTestOut:
+    """Send one message. Nothing is recorded, and the device is not disabled for what the vendor says."""
+    # The vendors' libraries are 20 MB, and this is the one thing that wants them here.
+    from pipeline.delivery.shared_tokens import RedisTokenStore
+    from pipeline.push.channels import build_channels
+
+    channels = build_channels(push_config(services.settings), RedisTokenStore(services.redis), services.clock)
+    try:
+        message = trial_message(
+            Platform(device.platform), device.token, device.environment, app=device.app, now=services.clock()
+        )
+        (outcome,) = channels[message.platform].send([message], DEADLINE_S)
+    finally:
+        for channel in channels.values():
+            channel.close()
+    return PushTestOut(delivered=outcome.kind is OutcomeKind.DELIVERED, answer=answer_in_words(outcome))

@@ -9,7 +9,7 @@ import pytest
 
 from scripts.bench import apart, audience, growth
 from scripts.bench.errors import BenchmarkError
-from scripts.bench.fit import FitError
+from scripts.bench.growth import FitError
 from scripts.bench.report import blocks, read_table
 from scripts.local.embedded_postgres import find_postgres
 from scripts.local.embedded_redis import find_server

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.crawling.mending import advice
-from pipeline.crawling.same_posts import Known, Pair
+from pipeline.crawling.same_posts import Known, Pair, advice
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 

@@ -1,8 +1,7 @@
 import pytest
 
 from scripts.bench.fan_outs import SLICE
-from scripts.bench.fit import FitError, fitted
-from scripts.bench.growth import SUBJECTS
+from scripts.bench.growth import SUBJECTS, FitError, fitted
 from scripts.bench.rounds import OFTEN, by_turns
 
 FROM_ONE = (1, 5, 16, 50)

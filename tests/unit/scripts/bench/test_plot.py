@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from scripts.bench.plot import HEIGHT, WIDTH, log_log
+from scripts.bench.report import HEIGHT, WIDTH, log_log
 
 SVG = "{http://www.w3.org/2000/svg}"
 

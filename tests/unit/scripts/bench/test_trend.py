@@ -1,6 +1,6 @@
 import pytest
 
-from scripts.bench.trend import percentile, trend
+from scripts.bench.soak_report import percentile, trend
 
 HOUR = 3600.0
 

@@ -11,7 +11,7 @@ from pipeline.setting_layers import PROJECT_ROOT
 from scripts.cli import main
 from scripts.groups import leaves
 from scripts.manual import site
-from scripts.manual.commands import reference
+from scripts.manual.site import reference
 
 
 class Seen(HTMLParser):

@@ -8,8 +8,8 @@ import pytest
 
 from pipeline.state.report import Activity, ChannelNews, Counts, DatabaseNews, QueueNews, RedisNews, Report, SiteNews
 from pipeline.upkeep.brought_back import BroughtBack
+from scripts.commands.status import plain
 from scripts.output import in_words
-from scripts.state.plain import plain
 from scripts.state.screen import SITES_LISTED, lines
 from storage.models import ChannelHealth, ChannelState
 from storage.overview import Amount, Owed, Precision

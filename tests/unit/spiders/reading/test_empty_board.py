@@ -1,7 +1,6 @@
 import pytest
 
-from spiders.reading.empty_board import empty_words
-from spiders.reading.listing_page import parse_html
+from spiders.reading.listing_page import empty_words, parse_html
 
 
 @pytest.mark.parametrize(

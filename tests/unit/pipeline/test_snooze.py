@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from pipeline.basics.snooze import parse_snooze
+from pipeline.people.wishes import parse_snooze
 
 NOW = datetime(2026, 11, 28, 1, 30, 20, tzinfo=UTC)
 SEOUL = ZoneInfo("Asia/Seoul")  # 10:30:20
