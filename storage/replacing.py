@@ -5,8 +5,9 @@ marked (`to_show`), slice by slice. What is marked is sent for, claimed, leased,
 notification, by the same functions, but stays `sent`: for its person, the inbox and the badge nothing happened. Each
 delivery says which version of the text its device shows, so that no device is told one twice.
 
-What was not sent yet needs none of this: a message takes its text after its claim (pipeline.delivery.batch). What
-is in a sender's hands may go out with the old text, so all of that is marked too, and looked at once it is recorded.
+What was not sent yet needs none of this: a message takes its text after its claim, and after it was found which phones
+show an older one (pipeline.delivery.batch). What is in a sender's hands may go out with the old text, so all of that is
+marked too, and looked at once it is recorded.
 """
 
 from collections.abc import Collection, Sequence

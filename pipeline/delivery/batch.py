@@ -115,6 +115,8 @@ class Deliveries:
         with self._database.reading() as session:
             leads = [n.digest_id for n in claimed if n.digest_id is not None and n.to_show is None]
             contents = digests.contents(session, leads) if leads else {}
+            # Before the texts: what is marked between the two would send a phone the text that it shows.
+            targets = claims.targets(session, [n.id for n in claimed])
             posts = {n.post_id for n in claimed}.union(m.post_id for c in contents.values() for m in c.members)
             closed = pauses.closed(session)
             batch = Batch(
@@ -126,8 +128,9 @@ class Deliveries:
                 held=closed.held,
                 troubled=closed.troubled,
             )
-            batch.put_off = self._timing.put_off(batch, pushed, at)
-            targets = claims.targets(session, [n.id for n in claimed if n.id not in batch.put_off])
+        batch.put_off = self._timing.put_off(batch, pushed, at)
+        if batch.put_off:
+            targets = [target for target in targets if target.notification_id not in batch.put_off]
         sending = self._send_all(batch, targets, at)
         return self._collect(batch, sending)
 

@@ -313,8 +313,8 @@ class Processes(RuleBasedStateMachine):
             rings = [n for n in claimed if n.to_show is None]
             contents = digests.contents(session, [n.digest_id for n in rings if n.digest_id is not None])
             told = {n.post_id for n in claimed}.union(m.post_id for c in contents.values() for m in c.members)
-            texts = claims.post_texts(session, told)
             targets = claims.targets(session, [n.id for n in claimed])
+            texts = claims.post_texts(session, told)
         # Of a digest only the lead is ever claimed.
         assert {n.id for n in rings if n.digest_id is not None} == contents.keys()
         for notification in claimed:
