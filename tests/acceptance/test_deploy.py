@@ -7,8 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,8 +22,11 @@ from scripts.local.embedded_redis import EmbeddedRedis, find_server
 from scripts.local.proxy import Proxy
 from scripts.local.supervisor import procfile_commands
 from tests.acceptance.installation import PROCESSES, ROOT
+from tests.support import waiting
 from tests.support.certificates import self_signed
 from tests.support.services import require
+
+wait_until = partial(waiting.wait_until, seconds=240)
 
 # Each starts some processes one after the other; on a busy machine a single command takes a quarter of a minute.
 pytestmark = pytest.mark.timeout(400)
@@ -180,7 +183,7 @@ def test_the_procfile_runs_with_the_urls_that_heroku_gives(
     _run("/bin/sh", "-c", _procfile("release"), environment=environment)
     with subprocess.Popen(["/bin/sh", "-c", "exec " + _procfile("dispatcher")], cwd=ROOT, env=environment) as worker:
         try:
-            _wait_until(lambda: _answers(environment))
+            wait_until(lambda: _answers(environment))
         finally:
             worker.terminate()
             assert worker.wait(HEROKU_KILLS_AFTER_S) == 0
@@ -229,7 +232,7 @@ def test_celery_multi_starts_restarts_and_stops_a_worker_for_each_queue(
     try:
         # When it is started, then each node reads its own queue
         _run("/bin/sh", "-c", _multi_command("start"), environment=environment)
-        _wait_until(lambda: _active_queues(environment) == expected)
+        wait_until(lambda: _active_queues(environment) == expected)
         for node in QUEUES:
             _run(sys.executable, "-m", "scripts.cli", "health", node, environment=environment)
         before = _pids(tmp_path / "run")
@@ -237,7 +240,7 @@ def test_celery_multi_starts_restarts_and_stops_a_worker_for_each_queue(
 
         # When it is restarted, then others do
         _run("/bin/sh", "-c", _multi_command("restart"), environment=environment)
-        _wait_until(lambda: _active_queues(environment) == expected)
+        wait_until(lambda: _active_queues(environment) == expected)
         assert not set(before.values()) & set(_pids(tmp_path / "run").values())
     finally:
         # When it is stopped, then nothing is left
@@ -251,13 +254,6 @@ def test_celery_multi_starts_restarts_and_stops_a_worker_for_each_queue(
 
 def _pids(folder: Path) -> dict[str, int]:
     return {file.stem: int(file.read_text()) for file in folder.glob("*.pid")}
-
-
-def _wait_until(condition: Callable[[], object], seconds: float = 240.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 @pytest.mark.full
@@ -282,11 +278,11 @@ def test_supervisor_starts_and_stops_every_process(environment: dict[str, str], 
     with subprocess.Popen([supervisord, "-n", "-c", control[2]], env=environment, stdout=subprocess.DEVNULL) as process:
         try:
             # When it runs, then its status says so of each, the workers have their queues, and beat ticks
-            _wait_until(lambda: _run(*control, "status", code=None).count("RUNNING") == len(programs))
+            wait_until(lambda: _run(*control, "status", code=None).count("RUNNING") == len(programs))
             expected = {name.replace("notificator", "notifier"): [queue] for name, queue in QUEUES.items()}
-            _wait_until(lambda: _active_queues(environment) == expected)
+            wait_until(lambda: _active_queues(environment) == expected)
             with redis.Redis.from_url(environment["REDIS_URL"]) as client:
-                _wait_until(lambda: heartbeat.beats(client))
+                wait_until(lambda: heartbeat.beats(client))
             # When it stops them, then each ended by itself
             _run(*control, "stop", "crawlpush:*")
             assert _run(*control, "status", code=None).count("STOPPED") == len(programs)

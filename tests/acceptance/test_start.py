@@ -22,6 +22,7 @@ from pipeline.setting_layers import PROJECT_ROOT
 from scripts.demo import USERS
 from scripts.local.embedded_redis import find_server
 from tests.support.services import require
+from tests.support.waiting import wait_until
 
 LINE_TIMEOUT_S = 90
 STOP_TIMEOUT_S = 60
@@ -227,13 +228,10 @@ def test_a_process_that_dies_ends_the_start_which_names_it(tmp_path: Path) -> No
 
 
 def wait_for_children(start: Start, words: str) -> list[psutil.Process]:
-    deadline = time.monotonic() + LINE_TIMEOUT_S
-    while time.monotonic() < deadline:
-        found = [p for p in start.everything() if words in " ".join(p.cmdline()) and "sh" not in p.name()]
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"no process with {words!r}")
+    def found() -> list[psutil.Process]:
+        return [p for p in start.everything() if words in " ".join(p.cmdline()) and "sh" not in p.name()]
+
+    return wait_until(found, f"a process with {words!r}", seconds=LINE_TIMEOUT_S)
 
 
 @linux_only
@@ -258,11 +256,9 @@ def test_with_redis_and_database_configured_nothing_is_embedded(
 ) -> None:
     with started(tmp_path, "--no-demo", REDIS_URL=redis_url, DATABASE_URL=postgres_url) as start:
         with redis.Redis.from_url(redis_url) as client:
-            deadline = time.monotonic() + LINE_TIMEOUT_S
             # The queue on which a worker listens for `celery inspect`.
-            while not client.exists("_kombu.binding.celery.pidbox"):
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            pidbox = "_kombu.binding.celery.pidbox"
+            wait_until(lambda: client.exists(pidbox), "a worker listens", seconds=LINE_TIMEOUT_S)
         start.process.terminate()
 
         assert start.end() == 0

@@ -17,7 +17,7 @@ from pipeline.web.keys import SERVER_SCOPES, make_server_key
 from pipeline.web.peer import Peer
 from pipeline.web.server import listen
 from storage import api_keys
-from tests.support.broker import wait_until
+from tests.support.waiting import wait_until
 
 TIMEOUT_S = 30
 

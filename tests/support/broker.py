@@ -12,6 +12,7 @@ from kombu import Connection, Consumer, Message, Queue
 
 from pipeline.broker.bulk_transport import bulk_transport
 from pipeline.broker.redis_transport import sturdy_transport
+from tests.support.waiting import SECONDS
 
 STOCK, STURDY, BULK = "stock", "sturdy", "bulk"
 TRANSPORTS: dict[str, Callable[[str], str | None]] = {
@@ -20,8 +21,6 @@ TRANSPORTS: dict[str, Callable[[str], str | None]] = {
     BULK: bulk_transport,
 }
 QUEUE = "letters"
-SECONDS = 60.0
-"""How long a test waits for what should come at once."""
 
 
 def transport_name(url: str, transport: str) -> str | None:
@@ -115,14 +114,6 @@ def calls(client: "redis.Redis") -> dict[str, int]:
     """How often each command was called since the last CONFIG RESETSTAT."""
     stats: Any = client.info("commandstats")
     return {name.removeprefix("cmdstat_"): int(each["calls"]) for name, each in stats.items()}
-
-
-def wait_until(condition: Callable[[], object], what: str, *, seconds: float = SECONDS) -> None:
-    """Wait for a condition; fail with `what` when it does not come true."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.02)
 
 
 def lead_app_to(monkeypatch: pytest.MonkeyPatch, url: str) -> None:

@@ -3,7 +3,6 @@
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -171,11 +170,3 @@ def faulty_site(address: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -
             # Wakes accept(), which closing alone does not.
             with suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
-
-
-def wait_until(condition: Callable[[], bool], *, within: float = 60.0) -> None:
-    """Wait for something that happens in another process; fail when it does not."""
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)

@@ -1,5 +1,6 @@
 """Messages for the tests of the push package."""
 
+from collections import Counter
 from datetime import UTC, datetime
 
 from pipeline.push.message import Message, Platform, tag_for_post
@@ -19,3 +20,13 @@ def message(platform=Platform.FCM, **changes):
         **changes,
     }
     return Message(**fields)
+
+
+def numbered(platform, count, **changes):
+    """So many messages, each of a number and for a phone of its own."""
+    return [message(platform, delivery_id=str(number), token=f"{number:064x}", **changes) for number in range(count)]
+
+
+def kinds(outcomes):
+    """How many outcomes there are of each kind and code."""
+    return Counter((outcome.kind.value, outcome.code) for outcome in outcomes)

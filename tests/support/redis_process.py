@@ -8,8 +8,8 @@ import redis
 
 from scripts.local.embedded_redis import find_server, free_port
 from scripts.local.startable import Startable
-from tests.support.broker import wait_until
 from tests.support.services import require
+from tests.support.waiting import wait_until
 
 
 class RedisProcess(Startable):

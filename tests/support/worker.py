@@ -10,7 +10,8 @@ from typing import Any, Self
 
 from celery import Celery
 
-from tests.support.broker import QUEUE, transport_name, wait_until
+from tests.support.broker import QUEUE, transport_name
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 STOP_S = 30

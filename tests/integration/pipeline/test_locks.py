@@ -1,7 +1,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 from redis import Redis
@@ -9,12 +8,6 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from pipeline import locks
 from pipeline.locks import Lease, Owner
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    with Redis.from_url(redis_url) as client:
-        yield client
 
 
 def test_a_lock_is_listed_with_its_owner_and_its_time(redis: Redis) -> None:

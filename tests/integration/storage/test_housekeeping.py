@@ -1,5 +1,4 @@
 import logging
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,12 +11,6 @@ from storage import users
 from storage.models import Device
 from storage.session import Database
 from tests.support.builders import NOW, add_site, add_user, found, stored_posts
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    with Redis.from_url(redis_url) as client:
-        yield client
 
 
 @pytest.fixture

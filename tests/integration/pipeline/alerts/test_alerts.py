@@ -12,13 +12,14 @@ from sqlalchemy import update
 
 from pipeline.alerts.sending import Letter, send
 from pipeline.alerts.watching import look
-from pipeline.celery import app
 from pipeline.resources import now
 from pipeline.settings import Settings
 from storage import channel_health, channels
 from storage.models import Site
 from storage.session import Database
 from tests.support.builders import add_site
+
+pytestmark = pytest.mark.usefixtures("_app_on_redis")
 
 
 class Receiver:
@@ -27,7 +28,6 @@ class Receiver:
     def __init__(self) -> None:
         self.letters: list[str] = []
         self.status = 200
-        self.is_slow = threading.Event()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -56,22 +56,6 @@ def receivers() -> Iterator[tuple[Receiver, Receiver]]:
     yield made
     for receiver in made:
         receiver.close()
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    made = Database(database_url)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def redis(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Redis]:
-    monkeypatch.setattr(app.conf, "broker_url", redis_url)
-    # Connections that an earlier test opened lead to the broker of then.
-    monkeypatch.setattr(app, "_pool", None)
-    with Redis.from_url(redis_url) as client:
-        yield client
 
 
 def test_each_change_is_told_once_to_each_destination_also_to_one_that_was_away(

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -15,12 +14,6 @@ from pipeline.resources import now
 from pipeline.scheduling import heartbeat
 from pipeline.settings import Settings
 from storage.session import Database
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    with Redis.from_url(redis_url) as client:
-        yield client
 
 
 def test_a_missing_dispatcher_is_told_once_when_it_begins_and_once_when_it_ends(

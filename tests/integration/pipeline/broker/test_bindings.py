@@ -1,13 +1,12 @@
 """Queues that an older version declared, all three on one exchange, and the exchanges of now."""
 
-from collections.abc import Callable
-
 import pytest
 from kombu import Connection, Exchange, Queue
 
 from pipeline.broker.bindings import OLD_EXCHANGE, forget_old_bindings
 from pipeline.celery import CRAWL_QUEUE, FANOUT_QUEUE, NOTIFY_QUEUE, create_app
 from pipeline.settings import load
+from tests.support.waiting import wait_until
 
 QUEUES = (CRAWL_QUEUE, FANOUT_QUEUE, NOTIFY_QUEUE)
 
@@ -37,14 +36,8 @@ def test_a_message_to_one_exchange_reaches_one_queue_also_where_older_queues_wai
             for exchange, key in (("crawl", "crawl.site"), ("notify", "notify.user"), ("fanout", "fanout.post.slice")):
                 producer.publish({}, exchange=exchange, routing_key=key, confirm_timeout=5)
             producer.publish({}, exchange=OLD_EXCHANGE, routing_key=OLD_EXCHANGE)
-        wait_for(lengths, [1, 1, 1])
+        wait_until(lambda: lengths() == [1, 1, 1], "a message each")
         app.send_task("crawl_site", (1,))
         app.send_task("debug_task", queue=NOTIFY_QUEUE)
         app.send_task("sweep")
-        wait_for(lengths, [2, 2, 2])
-
-
-def wait_for(count: Callable[[], list[int]], wanted: list[int]) -> None:
-    from tests.support.broker import wait_until
-
-    wait_until(lambda: count() == wanted, f"{wanted} messages")
+        wait_until(lambda: lengths() == [2, 2, 2], "two messages each")

@@ -13,7 +13,8 @@ from kombu.asynchronous import Hub
 
 from pipeline.broker import bulk_transport
 from pipeline.broker.bulk_acks import ACK_MAX
-from tests.support.broker import BULK, QUEUE, SECONDS, Reader, calls, connection, put, unacked, wait_until, waiting
+from tests.support.broker import BULK, QUEUE, Reader, calls, connection, put, unacked, waiting
+from tests.support.waiting import SECONDS, wait_until
 
 MESSAGES = 3000
 KILLS = 8

@@ -16,8 +16,9 @@ from pipeline import signs
 from pipeline.celery import AMQP_HEARTBEAT_S
 from scripts.local.embedded_redis import free_port
 from scripts.local.proxy import Proxy
-from tests.support.broker import BULK, QUEUE, STURDY, wait_until
+from tests.support.broker import BULK, QUEUE, STURDY
 from tests.support.redis_process import RedisProcess
+from tests.support.waiting import wait_until
 from tests.support.worker import Worker
 
 

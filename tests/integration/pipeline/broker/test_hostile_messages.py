@@ -11,7 +11,8 @@ import pytest
 import redis
 
 from pipeline.celery import CRAWL_QUEUE, FANOUT_QUEUE, NOTIFY_QUEUE
-from tests.support.broker import BULK, STOCK, STURDY, calls, wait_until
+from tests.support.broker import BULK, STOCK, STURDY, calls
+from tests.support.waiting import wait_until
 from tests.support.worker import Worker
 
 TRANSPORTS = {CRAWL_QUEUE: STURDY, FANOUT_QUEUE: STURDY, NOTIFY_QUEUE: BULK}

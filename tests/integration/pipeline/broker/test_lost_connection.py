@@ -7,8 +7,9 @@ import redis
 from kombu.asynchronous import Hub
 from kombu.pidbox import Mailbox
 
-from tests.support.broker import BULK, STURDY, Reader, connection, put, unacked, wait_until
+from tests.support.broker import BULK, STURDY, Reader, connection, put, unacked
 from tests.support.redis_process import RedisProcess
+from tests.support.waiting import wait_until
 
 
 @pytest.mark.parametrize("transport", [STURDY, BULK])

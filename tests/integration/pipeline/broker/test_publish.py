@@ -43,12 +43,6 @@ def app(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
     made.close()
 
 
-@pytest.fixture
-def client(redis_url: str) -> Iterator["redis.Redis"]:
-    with redis.Redis.from_url(redis_url) as client:
-        yield client
-
-
 def messages(client: "redis.Redis", key: str = NOTIFY_QUEUE) -> list[dict[str, Any]]:
     """The raw messages of a queue, the oldest first."""
     return [json.loads(raw) for raw in reversed(client.lrange(key, 0, -1))]  # type: ignore[arg-type]

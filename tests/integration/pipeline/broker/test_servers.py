@@ -7,10 +7,11 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from tests.support.broker import Reader, connection, put, unacked, wait_until, waiting
+from tests.support.broker import Reader, connection, put, unacked, waiting
 from tests.support.certificates import self_signed
 from tests.support.redis_process import RedisProcess
 from tests.support.tls_proxy import TLSProxy
+from tests.support.waiting import wait_until
 
 
 def read_and_acknowledge(url: str, transport: str, client: "redis.Redis", **options: object) -> None:

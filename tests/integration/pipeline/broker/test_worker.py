@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.support.broker import BULK, QUEUE, STOCK, STURDY, unacked, wait_until
+from tests.support.broker import BULK, QUEUE, STOCK, STURDY, unacked
 from tests.support.redis_process import RedisProcess
 from tests.support.transport_app import THREADS
+from tests.support.waiting import wait_until
 from tests.support.worker import STOP_S, Worker
 
 StartWorker = Callable[..., Worker]

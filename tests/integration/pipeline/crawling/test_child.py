@@ -1,30 +1,21 @@
 """Real children on a loopback site: what a crawl reports, and how it ends when something is wrong."""
 
-import dataclasses
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from pipeline.crawling.child import CrawlOrder, CrawlProgress, CrawlReport, run_child
+from pipeline.crawling.child import CrawlProgress
 from storage.run_figures import NOT_THE_SITES
 from storage.session import Database
+from tests.integration.pipeline.crawling.conftest import Crawl, OrderFor, run
 from tests.support.builders import add_site, running_run
 from tests.support.faulty_site import FaultySite, faulty_site
 from tests.support.faulty_spiders import POSTS
 
-OrderFor = Callable[..., CrawlOrder]
 pytestmark = pytest.mark.usefixtures("_forkserver")
-
-
-def crawl(order: CrawlOrder, **options: Any) -> CrawlReport:
-    return run_child(order, stop=options.pop("stop", threading.Event()), **options)
-
-
-def listing(url: str) -> dict[str, str]:
-    return {"url": url, "row": "tr.row", "title": "a", "date": ".date::text"}
+DATED = {"date": ".date::text"}
 
 
 def faulty(site: FaultySite, fault: str, **params: object) -> dict[str, object]:
@@ -32,82 +23,61 @@ def faulty(site: FaultySite, fault: str, **params: object) -> dict[str, object]:
     return {"url": site.url("/board"), "then": site.url("/board?second"), "fault": fault, **params}
 
 
-def test_a_board_is_crawled_and_stored(site: FaultySite, order_for: OrderFor, stored: Callable[[], int]) -> None:
+def test_a_board_is_crawled_and_stored_and_a_second_crawl_finds_nothing_new_and_asks_for_no_robots_txt(
+    site: FaultySite, order_for: OrderFor, stored: Callable[[], int]
+) -> None:
     site.robots = "User-agent: *\nDisallow: /private\n"
     news: list[CrawlProgress] = []
-
-    report = crawl(order_for(spider="listing", params=listing(site.url("/board?posts=3"))), on_progress=news.append)
-
+    params = {"url": site.url("/board?posts=3"), "row": "tr.row", "title": "a", **DATED}
+    report = run(order_for(spider="listing", params=params), on_progress=news.append)
     assert (report.finish_reason, report.ok, report.errors, report.first_error) == ("finished", True, 0, None)
     assert (report.pages, report.items_seen, report.new_posts) == (1, 3, 3)
     assert report.status_counts == {"200": 1}
     assert report.bytes > 100
-    assert report.cpu_s is not None
     assert 0 < report.cpu_s < 5
     assert report.robots == {site.origin: site.robots}
     assert news
     assert stored() == 3
-    agents = {seen.headers["user-agent"] for seen in site.requests}
-    assert agents == {"crawlpush-tests (+mailto:tests@example.org)"}
+    assert {seen.headers["user-agent"] for seen in site.requests} == {"crawlpush-tests (+mailto:tests@example.org)"}
 
-
-def test_a_second_crawl_finds_nothing_new_and_asks_for_no_robots_txt(
-    site: FaultySite, order_for: OrderFor, stored: Callable[[], int]
-) -> None:
-    site.robots = ""
-    params = listing(site.url("/board"))
-    first = crawl(order_for(spider="listing", params=params))
     site.requests.clear()
-
-    second = crawl(order_for(spider="listing", params=params, robots=first.robots))
-
+    second = run(order_for(spider="listing", params=params, robots=report.robots))
     assert (second.ok, second.items_seen, second.new_posts) == (True, 3, 0)
-    assert [seen.path for seen in site.requests] == ["/board"]
+    assert [seen.path for seen in site.requests] == ["/board?posts=3"]
     assert stored() == 3
 
 
-def test_posts_are_stored_in_postgresql_too(site: FaultySite, order_for: OrderFor, postgres_url: str) -> None:
+def test_posts_are_stored_in_postgresql_too(crawl_board: Crawl, postgres_url: str) -> None:
     database = Database(postgres_url)
     with database.writing() as session:
-        run = running_run(session, add_site(session))
-        run_id, site_id = run.id, run.site_id
-    order = order_for(spider="listing", params=listing(site.url("/board")), database_url=postgres_url)
-    order = dataclasses.replace(order, run_id=run_id, site_id=site_id)
-
-    first, second = crawl(order), crawl(order)
-
+        begun = running_run(session, add_site(session))
+        of_run = {"run_id": begun.id, "site_id": begun.site_id}
+    for new in (3, 0):
+        report = crawl_board(params=DATED, database_url=postgres_url, **of_run)
+        assert (report.ok, report.items_seen, report.new_posts) == (True, 3, new)
     database.close()
-    assert (first.ok, first.items_seen, first.new_posts) == (True, 3, 3)
-    assert (second.ok, second.items_seen, second.new_posts) == (True, 3, 0)
 
 
-def test_the_database_refuses_the_posts(site: FaultySite, order_for: OrderFor, stored: Callable[[], int]) -> None:
+def test_the_database_refuses_the_posts(crawl_board: Crawl, stored: Callable[[], int]) -> None:
     # There is no such run.
-    report = crawl(order_for(spider="listing", params=listing(site.url("/tagged")), run_id=999))
-
+    report = crawl_board("/tagged", run_id=999)
     assert (report.finish_reason, report.ok, report.items_seen, report.new_posts) == ("unstorable", False, 3, 0)
     assert "FOREIGN KEY constraint failed" in (report.first_error or "")
     assert report.validators == {}
     assert stored() == 0
 
 
-def test_a_database_that_can_only_be_read_is_not_the_sites_failure(
-    site: FaultySite, order_for: OrderFor, postgres_url: str
-) -> None:
+def test_a_database_that_can_only_be_read_is_not_the_sites_failure(crawl_board: Crawl, postgres_url: str) -> None:
     read_only = f"{postgres_url}{'&' if '?' in postgres_url else '?'}options=-cdefault_transaction_read_only%3Don"
-    report = crawl(order_for(spider="listing", params=listing(site.url("/board")), database_url=read_only))
-
+    report = crawl_board(database_url=read_only)
     assert (report.finish_reason, report.ok) == ("store_failed", False)
     assert report.finish_reason in NOT_THE_SITES
 
 
-def test_nothing_changed(site: FaultySite, order_for: OrderFor) -> None:
-    params = listing(site.url("/tagged"))
-    first = crawl(order_for(spider="listing", params=params))
+def test_nothing_changed(site: FaultySite, crawl_board: Crawl) -> None:
+    first = crawl_board("/tagged")
     assert first.validators == {site.url("/tagged"): ('"v1"', "Fri, 02 Jan 2026 03:04:05 GMT")}
-
-    second = crawl(order_for(spider="listing", params=params, validators=first.validators))
-
+    second = crawl_board("/tagged", validators=first.validators)
     assert (second.finish_reason, second.ok, second.not_modified) == ("finished", True, True)
     assert (second.pages, second.items_seen, second.errors) == (0, 0, 0)
     assert second.status_counts == {"304": 1}
@@ -117,10 +87,7 @@ def test_nothing_changed(site: FaultySite, order_for: OrderFor) -> None:
 def test_an_exception_on_the_start_page_fails_the_run_and_keeps_its_posts(
     site: FaultySite, order_for: OrderFor, stored: Callable[[], int]
 ) -> None:
-    params = {"url": site.url("/tagged"), "fault": "raise", "posts": 5}
-
-    report = crawl(order_for(params=params))
-
+    report = run(order_for(params={"url": site.url("/tagged"), "fault": "raise", "posts": 5}))
     assert (report.finish_reason, report.ok, report.errors) == ("finished", False, 1)
     error = report.first_error or ""
     assert error.startswith(f"Spider error processing <GET {site.url('/tagged')}>")
@@ -133,11 +100,9 @@ def test_an_exception_on_the_start_page_fails_the_run_and_keeps_its_posts(
 def test_an_exception_on_a_later_page_is_counted(
     site: FaultySite, order_for: OrderFor, stored: Callable[[], int]
 ) -> None:
-    report = crawl(order_for(params=faulty(site, "raise")))
-
-    assert (report.finish_reason, report.ok, report.errors) == ("finished", True, 1)
+    report = run(order_for(params=faulty(site, "raise")))
+    assert (report.finish_reason, report.ok, report.errors, report.validators) == ("finished", True, 1, {})
     assert stored() == POSTS
-    assert report.validators == {}
 
 
 @pytest.mark.parametrize(
@@ -148,45 +113,35 @@ def test_an_exception_on_a_later_page_is_counted(
         ("/loop", "302", "max redirections reached"),
     ],
 )
-def test_no_page_is_a_failed_run(site: FaultySite, order_for: OrderFor, path: str, status: str, words: str) -> None:
-    report = crawl(order_for(spider="listing", params=listing(site.url(path))))
-
+def test_no_page_is_a_failed_run(site: FaultySite, crawl_board: Crawl, path: str, status: str, words: str) -> None:
+    report = crawl_board(path)
     assert (report.finish_reason, report.ok, report.items_seen, report.errors) == ("finished", False, 0, 1)
     assert words in (report.first_error or "")
     assert set(report.status_counts) == {status}
     assert len(site.paths()) <= 7
 
 
-def test_nobody_listens(order_for: OrderFor) -> None:
+def test_nobody_listens(crawl_board: Crawl) -> None:
     with faulty_site() as site:
         url = site.url("/board")
-
-    report = crawl(order_for(spider="listing", params=listing(url), obey_robots=False))
-
+    report = crawl_board(url, obey_robots=False)
     assert (report.ok, report.pages, report.errors) == (False, 0, 1)
     assert "Connection was refused" in (report.first_error or "")
 
 
-def test_robots_txt_forbids_the_page(site: FaultySite, order_for: OrderFor) -> None:
+def test_robots_txt_forbids_the_page(site: FaultySite, crawl_board: Crawl) -> None:
     site.robots = "User-agent: *\nDisallow: /board\n"
-    params = listing(site.url("/board"))
-
-    refused = crawl(order_for(spider="listing", params=params))
-    remembered = crawl(order_for(spider="listing", params=params, robots=refused.robots))
-    exempted = crawl(order_for(spider="listing", params=params, obey_robots=False))
-
-    for report in (refused, remembered):
+    refused = crawl_board()
+    for report in (refused, crawl_board(robots=refused.robots)):
         assert (report.finish_reason, report.ok, report.pages) == ("robots", False, 0)
         assert report.first_error == f"Forbidden by robots.txt: {site.url('/board')}"
-    assert exempted.ok
+    assert crawl_board(obey_robots=False).ok
     assert [seen.path for seen in site.requests] == ["/robots.txt", "/board"]
 
 
-def test_an_error_page_for_robots_txt_allows_everything(site: FaultySite, order_for: OrderFor) -> None:
-    report = crawl(order_for(spider="listing", params=listing(site.url("/board"))))
-
-    assert report.ok
-    assert report.robots == {site.origin: ""}
+def test_an_error_page_for_robots_txt_allows_everything(site: FaultySite, crawl_board: Crawl) -> None:
+    report = crawl_board()
+    assert (report.ok, report.robots) == (True, {site.origin: ""})
 
 
 @pytest.mark.parametrize(
@@ -199,70 +154,56 @@ def test_an_error_page_for_robots_txt_allows_everything(site: FaultySite, order_
     ],
 )
 def test_the_server_asks_to_come_back_much_later(
-    site: FaultySite, order_for: OrderFor, path: str, robots_busy: str | None, after_s: int | None, words: str
+    site: FaultySite, crawl_board: Crawl, path: str, robots_busy: str | None, after_s: int | None, words: str
 ) -> None:
     site.robots_busy = robots_busy
-
-    report = crawl(order_for(spider="listing", params=listing(site.url(path))))
-
+    report = crawl_board(path)
     assert (report.finish_reason, report.ok, report.retry_after_s) == ("retry_after", False, after_s)
     assert words in (report.first_error or "")
     assert len(site.paths()) == (0 if robots_busy else 1)
     assert robots_busy is None or report.robots == {}
 
 
-def test_a_short_pause_is_waited_for(site: FaultySite, order_for: OrderFor) -> None:
+def test_a_short_pause_is_waited_for(crawl_board: Crawl) -> None:
     started = time.monotonic()
-
-    report = crawl(order_for(spider="listing", params=listing(site.url("/busy-once"))))
-
+    report = crawl_board("/busy-once")
     assert (report.finish_reason, report.ok, report.items_seen) == ("finished", True, 3)
     assert report.status_counts == {"503": 1, "200": 1}
     assert time.monotonic() - started >= 1
 
 
-def test_a_page_that_is_too_big(site: FaultySite, order_for: OrderFor) -> None:
-    report = crawl(order_for(spider="listing", params=listing(site.url("/huge?mb=50")), download_max_bytes=300_000))
-
+def test_a_page_that_is_too_big(crawl_board: Crawl) -> None:
+    report = crawl_board("/huge?mb=50", download_max_bytes=300_000)
     assert (report.ok, report.pages, report.errors) == (False, 0, 1)
     assert "larger than 300000 bytes" in (report.first_error or "")
 
 
 def test_the_limit_of_pages(site: FaultySite, order_for: OrderFor, stored: Callable[[], int]) -> None:
-    report = crawl(order_for(params=faulty(site, "nothing"), max_pages=1))
-
+    report = run(order_for(params=faulty(site, "nothing"), max_pages=1))
     assert (report.finish_reason, report.ok, report.pages) == ("closespider_pagecount", True, 1)
     assert site.paths() == ["/board"]
     assert stored() == POSTS
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_this_machine_is_out_of_bounds(site: FaultySite, order_for: OrderFor, host: str) -> None:
-    params = listing(f"http://{host}:{site.port}/board")
-
-    report = crawl(order_for(spider="listing", params=params, allow_private=False))
-
-    assert (report.ok, report.pages) == (False, 0)
+def test_this_machine_is_out_of_bounds(site: FaultySite, crawl_board: Crawl, host: str) -> None:
+    report = crawl_board(f"http://{host}:{site.port}/board", allow_private=False)
+    assert (report.ok, report.pages, site.requests) == (False, 0, [])
     assert "is not an address of the public internet" in (report.first_error or "")
-    assert site.requests == []
 
 
 def test_a_redirect_into_a_private_network(site: FaultySite, order_for: OrderFor) -> None:
     with faulty_site("127.0.0.2") as private:
         params = {"url": site.url(f"/to?url={private.url('/board')}"), "fault": "nothing"}
-
-        report = crawl(order_for(spider="rebinding", params=params, allow_private=False))
-
+        report = run(order_for(spider="rebinding", params=params, allow_private=False))
         assert private.requests == []
-    assert (report.ok, report.items_seen) == (False, 0)
-    assert report.status_counts == {"302": 1}
+    assert (report.ok, report.items_seen, report.status_counts) == (False, 0, {"302": 1})
     assert "127.0.0.2 is not an address of the public internet" in (report.first_error or "")
 
 
 @pytest.mark.parametrize("scheme", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:text/html,x", "s3://bucket/x"])
 def test_only_the_web(order_for: OrderFor, scheme: str) -> None:
-    report = crawl(order_for(params={"url": scheme, "fault": "nothing"}, obey_robots=False))
-
+    report = run(order_for(params={"url": scheme, "fault": "nothing"}, obey_robots=False))
     assert (report.ok, report.pages, report.items_seen) == (False, 0, 0)
     assert "Unsupported URL scheme" in (report.first_error or "")
 
@@ -275,7 +216,6 @@ def test_only_the_web(order_for: OrderFor, scheme: str) -> None:
     ],
 )
 def test_a_crawl_that_cannot_begin(order_for: OrderFor, changes: dict[str, Any], words: str) -> None:
-    report = crawl(order_for(**changes))
-
+    report = run(order_for(**changes))
     assert (report.finish_reason, report.ok) == ("start_error", False)
     assert words in (report.first_error or "")

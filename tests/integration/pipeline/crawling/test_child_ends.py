@@ -10,12 +10,15 @@ import psutil
 import pytest
 
 from pipeline.crawling import child
-from pipeline.crawling.child import CrawlOrder, CrawlProgress, CrawlReport, forkserver_pid, run_child
-from tests.integration.pipeline.crawling.test_child import OrderFor, crawl, faulty, listing
-from tests.support.faulty_site import FaultySite, wait_until
+from pipeline.crawling.child import CrawlOrder, CrawlProgress, CrawlReport, forkserver_pid
+from tests.integration.pipeline.crawling.conftest import Crawl, OrderFor, is_gone, run
+from tests.integration.pipeline.crawling.test_child import faulty
+from tests.support.faulty_site import FaultySite
 from tests.support.faulty_spiders import POSTS
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("_forkserver")
+When = Callable[[Callable[[], object]], None]
 
 
 def crawls_under_way() -> list[psutil.Process]:
@@ -24,15 +27,8 @@ def crawls_under_way() -> list[psutil.Process]:
     return psutil.Process(pid).children(recursive=True)
 
 
-def is_gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
 @pytest.fixture
-def time_is_up_when(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+def time_is_up_when(monkeypatch: pytest.MonkeyPatch) -> When:
     """From the moment at which a condition holds, the parent finds that an hour has passed."""
 
     def when(condition: Callable[[], object]) -> None:
@@ -44,17 +40,11 @@ def time_is_up_when(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], o
 
 @pytest.mark.parametrize("path", ["/hang", "/drip"])
 def test_a_server_that_takes_for_ever(
-    site: FaultySite,
-    order_for: OrderFor,
-    stored: Callable[[], int],
-    time_is_up_when: Callable[[Callable[[], object]], None],
-    path: str,
+    site: FaultySite, order_for: OrderFor, stored: Callable[[], int], time_is_up_when: When, path: str
 ) -> None:
     params = {"url": site.url("/board"), "then": site.url(path), "fault": "nothing", "posts": 5}
     time_is_up_when(lambda: path in site.paths())
-
-    report = crawl(order_for(params=params, soft_limit_s=600, hard_limit_s=36_000))
-
+    report = run(order_for(params=params, soft_limit_s=600, hard_limit_s=36_000))
     assert (report.finish_reason, report.ok) == ("timeout", False)
     assert (report.items_seen, report.new_posts, stored()) == (5, 5, 5)
 
@@ -64,15 +54,12 @@ def test_a_callback_that_never_returns(
     site: FaultySite,
     order_for: OrderFor,
     stored: Callable[[], int],
-    time_is_up_when: Callable[[Callable[[], object]], None],
+    time_is_up_when: When,
     fault: str,
-    tmp_path: Path,
+    note: Path,
 ) -> None:
-    note = tmp_path / "note"
     time_is_up_when(note.exists)
-
-    report = crawl(order_for(params=faulty(site, fault, note=str(note)), soft_limit_s=600, hard_limit_s=601))
-
+    report = run(order_for(params=faulty(site, fault, note=str(note)), soft_limit_s=600, hard_limit_s=601))
     assert (report.finish_reason, report.ok, report.errors) == ("timeout", False, 1)
     assert report.first_error is not None
     assert stored() == POSTS
@@ -80,8 +67,7 @@ def test_a_callback_that_never_returns(
 
 
 def test_a_callback_that_takes_all_memory(site: FaultySite, order_for: OrderFor, stored: Callable[[], int]) -> None:
-    report = crawl(order_for(params=faulty(site, "hog"), memory_mb=128, measure_memory=True))
-
+    report = run(order_for(params=faulty(site, "hog"), memory_mb=128, measure_memory=True))
     assert (report.finish_reason, report.ok) == ("memory", False)
     assert stored() == POSTS
 
@@ -90,19 +76,15 @@ def test_a_callback_that_takes_all_memory(site: FaultySite, order_for: OrderFor,
     ("fault", "words"), [("exit", "ended by itself with exit code 7"), ("crash", "crashed with SIGSEGV")]
 )
 def test_a_crash(site: FaultySite, order_for: OrderFor, stored: Callable[[], int], fault: str, words: str) -> None:
-    report = crawl(order_for(params=faulty(site, fault)))
-
+    report = run(order_for(params=faulty(site, fault)))
     assert (report.finish_reason, report.ok) == ("crashed", False)
     assert words in (report.first_error or "")
     assert report.cpu_s is not None
     assert stored() == POSTS
 
 
-def test_what_a_crawl_forked_ends_with_it(site: FaultySite, order_for: OrderFor, tmp_path: Path) -> None:
-    note = tmp_path / "pids"
-
-    report = crawl(order_for(params=faulty(site, "fork", note=str(note))))
-
+def test_what_a_crawl_forked_ends_with_it(site: FaultySite, order_for: OrderFor, note: Path) -> None:
+    report = run(order_for(params=faulty(site, "fork", note=str(note))))
     assert report.ok
     inside, outside = map(int, note.read_text().split())
     wait_until(lambda: is_gone(inside))
@@ -122,88 +104,70 @@ class Crawling:
         self._thread.start()
 
     def _run(self) -> None:
-        self.report = run_child(self._order, stop=self.stop)
+        self.report = run(self._order, stop=self.stop)
 
     def result(self) -> CrawlReport:
         self._thread.join(120)
-        assert self.report is not None
+        assert self.report is not None, "it does not end"
         return self.report
 
 
 def test_stop_keeps_what_is_there(
     site: FaultySite, order_for: OrderFor, stored: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(child, "STOP_GRACE_S", 100.0)
+    # It ends by itself: nobody has the patience to see it killed.
+    monkeypatch.setattr(child, "STOP_GRACE_S", 1000.0)
     params = {"url": site.url("/board"), "then": site.url("/hang"), "fault": "nothing", "posts": 5}
     crawling = Crawling(order_for(params=params))
     wait_until(lambda: "/hang" in site.paths())
-
-    started = time.monotonic()
     crawling.stop.set()
     report = crawling.result()
-
     assert (report.finish_reason, report.ok) == ("stopped", False)
     assert (report.items_seen, report.new_posts, stored()) == (5, 5, 5)
-    # By itself: it was not killed.
-    assert time.monotonic() - started < 60
     wait_until(lambda: crawls_under_way() == [])
 
 
 def test_stop_kills_what_does_not_listen(
-    site: FaultySite, order_for: OrderFor, stored: Callable[[], int], tmp_path: Path
+    site: FaultySite, order_for: OrderFor, stored: Callable[[], int], note: Path
 ) -> None:
-    note = tmp_path / "note"
     crawling = Crawling(order_for(params=faulty(site, "hold_gil", note=str(note))))
     wait_until(note.exists)
-
-    started = time.monotonic()
     crawling.stop.set()
     report = crawling.result()
-
     assert (report.finish_reason, report.ok) == ("stopped", False)
-    assert time.monotonic() - started < 60
     assert stored() == POSTS
     wait_until(lambda: crawls_under_way() == [])
 
 
-def test_the_child_is_killed(site: FaultySite, order_for: OrderFor, stored: Callable[[], int], tmp_path: Path) -> None:
-    note = tmp_path / "note"
+def test_the_child_is_killed(site: FaultySite, order_for: OrderFor, stored: Callable[[], int], note: Path) -> None:
     crawling = Crawling(order_for(params=faulty(site, "sleep", note=str(note))))
     wait_until(note.exists)
-
     crawls_under_way()[0].kill()
     report = crawling.result()
-
     assert (report.finish_reason, report.ok) == ("killed", False)
     assert stored() == POSTS
 
 
 def test_the_forkserver_is_killed_and_the_next_crawl_starts_it_again(
-    site: FaultySite, order_for: OrderFor, stored: Callable[[], int], tmp_path: Path
+    site: FaultySite, order_for: OrderFor, crawl_board: Crawl, stored: Callable[[], int], note: Path
 ) -> None:
-    note = tmp_path / "note"
     crawling = Crawling(order_for(params=faulty(site, "sleep", note=str(note))))
     wait_until(note.exists)
     killed = forkserver_pid()
-    assert killed is not None
     child = crawls_under_way()[0]
-
     psutil.Process(killed).kill()
     report = crawling.result()
-
     assert (report.finish_reason, report.ok) == ("killed", False)
     wait_until(lambda: is_gone(child.pid))
     assert stored() == POSTS
-    assert crawl(order_for(spider="listing", params=listing(site.url("/board")))).ok
+    assert crawl_board().ok
     assert forkserver_pid() not in (None, killed)
 
 
 def test_several_at_once(site: FaultySite, order_for: OrderFor) -> None:
-    order = order_for(spider="listing", params=listing(site.url("/board")))
+    order = order_for(spider="listing", params={"url": site.url("/board"), "row": "tr.row", "title": "a"})
     crawling = [Crawling(order) for _ in range(4)]
-
     reports = [each.result() for each in crawling]
-
     assert [report.ok for report in reports] == [True] * 4
     assert sum(report.new_posts for report in reports) == 3
 
@@ -213,8 +177,7 @@ def test_progress_that_raises_ends_the_crawl(site: FaultySite, order_for: OrderF
         raise RuntimeError("the lease is gone")
 
     with pytest.raises(RuntimeError, match="the lease is gone"):
-        crawl(order_for(params=faulty(site, "sleep")), on_progress=refuse)
-
+        run(order_for(params=faulty(site, "sleep")), on_progress=refuse)
     wait_until(lambda: crawls_under_way() == [])
 
 
@@ -223,8 +186,5 @@ def test_a_child_whose_lease_nobody_renews_ends_itself_however_busy_it_is(
 ) -> None:
     """The parent may be stopped meanwhile: only the child itself can then make room for another crawl of the site."""
     until = time.monotonic() + 1.0
-    order = order_for(params=faulty(site, "loop"))
-    began = time.monotonic()
-    report = crawl(order, lease=lambda: until)
-    assert report.finish_reason == "killed"
-    assert 0.9 < time.monotonic() - began < 60
+    assert run(order_for(params=faulty(site, "loop")), lease=lambda: until).finish_reason == "killed"
+    assert time.monotonic() >= until

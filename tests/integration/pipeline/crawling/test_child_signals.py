@@ -9,65 +9,43 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline.crawling.child import CrawlOrder
-from tests.support.faulty_site import FaultySite, wait_until
+from tests.integration.pipeline.crawling.conftest import OrderFor, ParentOf, is_gone
+from tests.integration.pipeline.crawling.test_child import faulty
+from tests.support.faulty_site import FaultySite
 from tests.support.faulty_spiders import POSTS
-from tests.support.parent import Parent
+from tests.support.waiting import wait_until
 
-OrderFor = Callable[..., CrawlOrder]
 pytestmark = pytest.mark.usefixtures("_faulty_spiders")
-
-
-def is_gone(process: psutil.Process) -> bool:
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 @pytest.mark.parametrize("fault", ["sleep", "loop", "hold_gil"])
 def test_the_parent_is_killed(
-    site: FaultySite,
-    order_for: OrderFor,
-    stored: Callable[[], int],
-    tmp_path: Path,
-    parent_of: Callable[[CrawlOrder], Parent],
-    fault: str,
+    site: FaultySite, order_for: OrderFor, stored: Callable[[], int], note: Path, parent_of: ParentOf, fault: str
 ) -> None:
-    note = tmp_path / "note"
-    params = {"url": site.url("/board"), "then": site.url("/board?second"), "fault": fault, "note": str(note)}
-    parent = parent_of(order_for(params=params))
+    parent = parent_of(order_for(params=faulty(site, fault, note=str(note))))
     wait_until(note.exists)
     family = parent.family()
     assert len(family) == 2
-
     parent.process.kill()
-
-    wait_until(lambda: all(is_gone(each) for each in family))
+    wait_until(lambda: all(is_gone(each.pid) for each in family))
     assert stored() == POSTS
 
 
 @pytest.mark.skipif(not psutil.LINUX, reason="needs the kernel's help, which is Linux'")
 def test_parent_and_forkserver_are_killed_at_once(
-    site: FaultySite, order_for: OrderFor, tmp_path: Path, parent_of: Callable[[CrawlOrder], Parent]
+    site: FaultySite, order_for: OrderFor, note: Path, parent_of: ParentOf
 ) -> None:
-    note = tmp_path / "note"
     params = {"url": site.url("/board"), "fault": "hold_gil", "note": str(note)}
     parent = parent_of(order_for(params=params))
     wait_until(note.exists)
     family = parent.family()
-
     parent.process.kill()
     parent.forkserver.kill()
-
-    wait_until(lambda: all(is_gone(each) for each in family))
+    wait_until(lambda: all(is_gone(each.pid) for each in family))
 
 
 def test_everything_is_told_to_end_twice(
-    site: FaultySite,
-    order_for: OrderFor,
-    stored: Callable[[], int],
-    parent_of: Callable[[CrawlOrder], Parent],
+    site: FaultySite, order_for: OrderFor, stored: Callable[[], int], parent_of: ParentOf
 ) -> None:
     # Given a crawl that waits for its second page,
     params = {"url": site.url("/board"), "then": site.url("/hang"), "fault": "nothing", "posts": 5}
@@ -87,4 +65,4 @@ def test_everything_is_told_to_end_twice(
     assert (report["finish_reason"], report["ok"], report["new_posts"]) == ("stopped", False, 5)
     assert stored() == 5
     assert parent.process.wait(60) == 0
-    wait_until(lambda: all(is_gone(each) for each in family))
+    wait_until(lambda: all(is_gone(each.pid) for each in family))

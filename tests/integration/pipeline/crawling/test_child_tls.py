@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.crawling.child import CrawlOrder, CrawlReport, run_child, start_forkserver, stop_forkserver
+from pipeline.crawling.child import CrawlReport, start_forkserver, stop_forkserver
+from tests.integration.pipeline.crawling.conftest import Crawl, OrderFor
 from tests.support.certificates import Issued, issue, self_signed, server_context
 from tests.support.faulty_site import faulty_site
 from tests.support.parent import Parent
 
-OrderFor = Callable[..., CrawlOrder]
 pytestmark = pytest.mark.usefixtures("_faulty_spiders")
 
 
@@ -28,9 +28,7 @@ def test_a_certificate(
     with faulty_site(tls=context) as site:
         params = {"url": f"https://{host}:{site.port}/board", "row": "tr.row", "title": "a"}
         environment = {"SSL_CERT_FILE": str(certificate)} if trusted else {}
-
         report = parent_of(order_for(spider="listing", params=params, obey_robots=False), **environment).read()
-
         assert report["report"]["ok"] is ok
         assert bool(site.requests) is ok
     if not ok:
@@ -86,33 +84,30 @@ def _root_is_known(_faulty_spiders: None, folder: Path) -> Iterator[None]:
     stop_forkserver()
 
 
-def crawl(order_for: OrderFor, url: str, *tls: str) -> CrawlReport:
-    params = {"url": url, "row": "tr.row", "title": "a", "tls": list(tls)}
-    return run_child(order_for(spider="listing", params=params, obey_robots=False), stop=threading.Event())
+@pytest.fixture
+def crawl(_root_is_known: None, crawl_board: Crawl) -> Crawl:
+    def crawled(url: str, *tls: str) -> CrawlReport:
+        return crawl_board(url, params={"tls": list(tls)}, obey_robots=False)
+
+    return crawled
 
 
-@pytest.mark.usefixtures("_root_is_known")
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_said_with_the_way_out_and_the_way_out_works(
-    order_for: OrderFor, folder: Path, name: str
-) -> None:
+def test_what_is_wrong_is_said_with_the_way_out_and_the_way_out_works(crawl: Crawl, folder: Path, name: str) -> None:
     wrong = WRONG[name]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TLS 1.0 is deprecated, which is the point
         context = server_context(folder, *wrong.chain, old=wrong.old)
     with faulty_site(tls=context) as site:
         url = f"https://localhost:{site.port}/board"
-        refused = crawl(order_for, url)
-        taken = crawl(order_for, url, *(each.replace("ca:", f"ca:{folder}/") for each in wrong.tls))
-
+        refused = crawl(url)
+        taken = crawl(url, *(each.replace("ca:", f"ca:{folder}/") for each in wrong.tls))
     assert refused.ok is False
-    assert refused.first_error is not None
     assert wrong.words in refused.first_error
     assert f"tls={wrong.tls[0].partition(':')[0]}" in refused.first_error
     assert (taken.ok, taken.items_seen, taken.first_error) == (True, 3, None)
 
 
-@pytest.mark.usefixtures("_root_is_known")
 @pytest.mark.parametrize(
     ("shown", "tls", "words"),
     [
@@ -126,28 +121,22 @@ def test_what_is_wrong_is_said_with_the_way_out_and_the_way_out_works(
     # Fingerprints differ from run to run, and from one process of a run to the next.
     ids=["another", "alone", "ended", "other name", "missing", "no file"],
 )
-def test_nothing_else_is_forgiven(order_for: OrderFor, folder: Path, shown: Issued, tls: str, words: str) -> None:
+def test_nothing_else_is_forgiven(crawl: Crawl, folder: Path, shown: Issued, tls: str, words: str) -> None:
     with faulty_site(tls=server_context(folder, shown)) as site:
-        report = crawl(order_for, f"https://localhost:{site.port}/board", tls.replace("ca:", f"ca:{folder}/"))
-
+        report = crawl(f"https://localhost:{site.port}/board", tls.replace("ca:", f"ca:{folder}/"))
         assert (report.ok, site.requests) == (False, [])
-        assert report.first_error is not None
-        assert words in report.first_error
+        assert words in (report.first_error or "")
 
 
-@pytest.mark.usefixtures("_root_is_known")
-def test_another_host_is_not_forgiven(order_for: OrderFor, folder: Path) -> None:
+def test_another_host_is_not_forgiven(crawl: Crawl, folder: Path) -> None:
     with faulty_site(tls=server_context(folder, ALONE)) as private, faulty_site() as site:
         url = f"http://localhost:{site.port}/to?url={private.url('/board')}"
-        report = crawl(order_for, url, f"sha256:{ALONE.fingerprint}")
-
+        report = crawl(url, f"sha256:{ALONE.fingerprint}")
         assert (report.ok, private.requests) == (False, [])
-        assert report.first_error is not None
-        assert "signed by nobody but itself" in report.first_error
+        assert "signed by nobody but itself" in (report.first_error or "")
 
 
-@pytest.mark.usefixtures("_root_is_known")
-def test_a_server_without_tls_is_named(order_for: OrderFor) -> None:
+def test_a_server_without_tls_is_named(crawl: Crawl) -> None:
     def answer(listener: socket.socket) -> None:
         for _ in range(2):
             connection, _ = listener.accept()
@@ -157,7 +146,6 @@ def test_a_server_without_tls_is_named(order_for: OrderFor) -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=answer, args=(listener,), daemon=True).start()
-        report = crawl(order_for, f"https://127.0.0.1:{listener.getsockname()[1]}/board")
+        report = crawl(f"https://127.0.0.1:{listener.getsockname()[1]}/board")
 
-    assert report.first_error is not None
-    assert "it does not speak TLS there" in report.first_error
+    assert "it does not speak TLS there" in (report.first_error or "")

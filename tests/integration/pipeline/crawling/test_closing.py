@@ -1,6 +1,6 @@
 """Closing runs on real databases: what becomes of posts that come under new ids, and what is usual."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from storage.models import CrawlRun, Post, Showing, Site
 from storage.posts import FoundPost
 from storage.run_figures import RunFigures
 from storage.session import Database
+from tests.conftest import DATABASES
 from tests.support.builders import add_site, running_run
 
 TITLES = ("국가장학금 2차 신청", "기숙사 추첨", "백엔드 인턴", "도서관 연장 개방", "Spring job fair", "교환학생 설명회")
@@ -26,11 +27,10 @@ def page(form: str, titles: Sequence[str] = TITLES) -> list[FoundPost]:
     return [FoundPost(external_id=url, url=url, title=title) for url, title in zip(urls, titles, strict=True)]
 
 
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    opened = Database(database_url)
-    yield opened
-    opened.close()
+@pytest.fixture(params=DATABASES)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Both kinds, unlike for crawls of real children."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
 
 
 @pytest.fixture
@@ -39,12 +39,17 @@ def site_id(database: Database) -> int:
         return add_site(session, baseline_done=False, params={"url": URL, "row": "tr"}).id
 
 
-def crawl(database: Database, site_id: int, found: Sequence[FoundPost], *, is_lost: bool = False) -> Closed:
+def run_of(database: Database, site_id: int, found: Sequence[FoundPost], **figures: Any) -> tuple[posts.Stored, Closed]:
+    """A good run that found these posts, from the page's top; the figures say how it was otherwise."""
     with database.writing() as session:
         run = running_run(session, session.get_one(Site, site_id), now=now())
         stored = posts.store_batch(session, site_id=site_id, run_id=run.id, found=found, now=now())
-        figures = RunFigures(finish_reason="finished", ok=True, items_seen=len(found), shown=stored.ids)
-        return close_run(session, run, RunFigures(finish_reason="lost", ok=False) if is_lost else figures)
+        good = {"finish_reason": "finished", "ok": True, "items_seen": len(found), "shown": stored.ids}
+        return stored, close_run(session, run, RunFigures(**{**good, **figures}))
+
+
+def crawl(database: Database, site_id: int, found: Sequence[FoundPost], **figures: Any) -> Closed:
+    return run_of(database, site_id, found, **figures)[1]
 
 
 def stored_posts(database: Database) -> Sequence[Post]:
@@ -86,7 +91,7 @@ def test_a_page_whose_ids_change_at_each_crawl_pushes_nobody_and_does_not_grow(
 
 def test_a_run_whose_worker_died_floods_nobody_either(database: Database, site_id: int) -> None:
     crawl(database, site_id, page("http://a.test/N"))
-    assert crawl(database, site_id, page("http://b.test/N"), is_lost=True).new == 0
+    assert crawl(database, site_id, page("http://b.test/N"), finish_reason="lost", ok=False).new == 0
     # Nor do those that its child stored after it was closed.
     with database.writing() as session:
         run = session.scalars(select(CrawlRun).order_by(CrawlRun.id.desc())).first()
@@ -140,15 +145,9 @@ def test_what_is_usual_is_what_was_pushed(database: Database, site_id: int) -> N
 
 
 def test_a_hostile_board_fills_the_table_only_so_far(database: Database, site_id: int) -> None:
-    def hostile(crawl: int) -> posts.Stored:
-        titles = [f"{crawl} {number}" for number in range(posts.WAITING_MOST + 500)]
-        with database.writing() as session:
-            run = running_run(session, session.get_one(Site, site_id), now=now())
-            found = page(f"http://a.test/{crawl}/N", titles)
-            stored = posts.store_batch(session, site_id=site_id, run_id=run.id, found=found, now=now())
-            figures = RunFigures(finish_reason="finished", ok=True, items_seen=len(found), shown=stored.ids)
-            close_run(session, run, figures)
-        return stored
+    def hostile(number: int) -> posts.Stored:
+        found = page(f"http://a.test/{number}/N", [f"{number} {n}" for n in range(posts.WAITING_MOST + 500)])
+        return run_of(database, site_id, found)[0]
 
     assert [(each.new, each.left_out) for each in map(hostile, range(3))] == [(2000, 500), (2000, 500), (0, 2500)]
     fates = [post.fanout for post in stored_posts(database)]
@@ -156,19 +155,14 @@ def test_a_hostile_board_fills_the_table_only_so_far(database: Database, site_id
 
 
 def test_an_empty_board_that_was_read_well_is_a_baseline(database: Database, site_id: int) -> None:
-    with database.writing() as session:
-        run = running_run(session, session.get_one(Site, site_id), now=now())
-        close_run(session, run, RunFigures(finish_reason="finished", ok=True, is_empty=True))
+    crawl(database, site_id, [], is_empty=True)
     assert crawl(database, site_id, page("http://a.test/N", TITLES[:1])).fanout == "ready"
 
 
 def test_a_site_whose_rows_cannot_be_told_apart_any_more_is_suspect_at_once(database: Database, site_id: int) -> None:
     crawl(database, site_id, page("http://a.test/N"))
-    with database.writing() as session:
-        run = running_run(session, session.get_one(Site, site_id), now=now())
-        problem = "10 of 10 rows have the same link"
-        figures = RunFigures(finish_reason="finished", ok=True, items_seen=1, is_ambiguous=True, problem=problem)
-        close_run(session, run, figures)
+    problem = "10 of 10 rows have the same link"
+    crawl(database, site_id, [], items_seen=1, is_ambiguous=True, problem=problem)
     site = site_of(database)
     assert (health_of(site, held_posts=0), site.advice) == ("suspect", problem)
     with database.writing() as session:
@@ -183,16 +177,10 @@ def test_the_page_is_remembered_up_to_a_bound(database: Database, site_id: int) 
         assert len(session.get_one(Showing, site_id).post_ids) == showings.SHOWN_MOST
 
 
-GOOD = {"finish_reason": "finished", "ok": True}
-
-
 def seen(database: Database, site_id: int, numbers: Sequence[int], **figures: Any) -> None:
-    """A run that saw these posts, from the page's top; the figures say how it was otherwise."""
+    """A run that saw the posts of these numbers."""
     found = [FoundPost(external_id=f"{n}", url=f"http://a.test/{n}", title=f"공고 {n}") for n in numbers]
-    with database.writing() as session:
-        run = running_run(session, session.get_one(Site, site_id), now=now())
-        ids = posts.store_batch(session, site_id=site_id, run_id=run.id, found=found, now=now()).ids
-        close_run(session, run, RunFigures(**{**GOOD, "items_seen": len(found), "shown": ids, **figures}))
+    crawl(database, site_id, found, **figures)
 
 
 def gone(database: Database) -> list[str]:

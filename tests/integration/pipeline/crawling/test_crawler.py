@@ -139,7 +139,6 @@ def test_a_crawl_that_is_paused_or_lost_ends_and_the_worker_s_others_go_on(
         # When one of them must end
         end(database, runs["a"])
         ended = crawls["a"].result(20)
-        assert ended is not None
         assert ended.handed_back
 
         # Then the other goes on to its own end
@@ -147,7 +146,6 @@ def test_a_crawl_that_is_paused_or_lost_ends_and_the_worker_s_others_go_on(
         assert not crawls["b"].done()
         may_end.set()
         finished = crawls["b"].result(20)
-    assert finished is not None
     assert finished.report == GOOD
     with database.reading() as session:
         assert session.get_one(CrawlRun, runs["a"]).status == status
@@ -266,7 +264,6 @@ def test_the_crawls_of_one_host_take_turns_in_the_order_in_which_they_were_owed(
     following: int | None = messages.pop(0)
     while following is not None:
         end = crawler.crawl(following, stop=threading.Event(), hand_back=True)
-        assert end is not None
         following = crawler.next_in_line(end.run_id)
     assert crawled == ["a", "b", "c", "d"]
 
@@ -276,14 +273,12 @@ def test_a_paused_site_lets_the_others_of_its_host_pass(database: Database, redi
     with database.writing() as session:
         assert pauses.begin(session, Scope(activity="crawl", site="a"), now=now())
     end = Crawler(load(), database, redis).crawl(runs["a"], stop=threading.Event(), hand_back=True)
-    assert end is not None
     assert end.site == "b"
 
 
 def test_a_person_s_crawl_goes_out_of_turn(database: Database, redis: Redis, child: Child) -> None:
     runs = boards(database, "a", "b")
     end = Crawler(load(), database, redis).crawl(runs["b"], stop=threading.Event(), hand_back=False, out_of_turn=True)
-    assert end is not None
     assert end.site == "b"
 
 
@@ -301,7 +296,6 @@ def test_a_page_is_asked_for_without_a_condition_once_a_day(
     for hours in (1, 23, 25):
         monkeypatch.setattr(crawling, "now", lambda hours=hours: began + timedelta(hours=hours))
         crawl(queue(database, "board") or 0)
-        assert child.order is not None
         asked.append(dict(child.order.validators))
 
     # Then the condition is left out when the page last came a day ago
@@ -320,10 +314,7 @@ def test_an_old_robots_txt_is_given_along_for_a_server_that_has_lost_its_own(
             ("https://board.test.example", 0),
         ):
             sites.keep_robots(session, {origin: origin}, now=now() - timedelta(days=days))
-
     crawl(queue(database, "board") or 0)
-
-    assert child.order is not None
     assert child.order.robots == {"https://board.test": "https://board.test"}
     assert child.order.old_robots == {"http://board.test:8080": "http://board.test:8080"}
 
@@ -335,10 +326,7 @@ def test_a_run_is_closed_as_failed_when_its_report_cannot_be_stored(
         add_site(session, params=URL)
     child.report = replace(GOOD, validators={URL["url"]: ("\ud800", None)})
     run_id = queue(database, "board") or 0
-
     end = crawl(run_id)
-
-    assert end is not None
     assert (end.report.finish_reason, end.report.ok) == ("unstorable", False)
     with database.reading() as session:
         assert session.get_one(CrawlRun, run_id).status == "failed"

@@ -25,20 +25,16 @@ def test_it_starts_once_and_stops(forkserver: ForkServer) -> None:
     forkserver.start()
     assert forkserver.pid == pid
     assert psutil.Process(pid).num_threads() == 1
-
     forkserver.stop()
-
     assert forkserver.pid is None
     assert not psutil.pid_exists(pid)
 
 
 def test_a_child_without_an_order_ends_with_its_channel(forkserver: ForkServer) -> None:
     child = forkserver.fork()
-
     child.channel.close()
     # Blocks until there is something to read: its end.
     child.read_status()
-
     assert child.exit is not None
     child.close()
 
@@ -57,10 +53,8 @@ def test_a_preload_that_fails_says_why(
     (tmp_path / "broken_spiders.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("CRAWL_SPIDER_MODULES", "broken_spiders")
-
     with pytest.raises(PreloadError, match=words):
         forkserver.start()
-
     assert forkserver.pid is None
 
 

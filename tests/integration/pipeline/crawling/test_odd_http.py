@@ -1,17 +1,17 @@
 """Real children on servers that spell HTTP in their own ways, break off, or send without end."""
 
 import gzip
-import threading
 from collections.abc import Callable
 
 import pytest
 
-from pipeline.crawling.child import CrawlOrder, CrawlReport, run_child
+from pipeline.crawling.child import CrawlReport
+from tests.integration.pipeline.crawling.conftest import Crawl
 from tests.support.faulty_site import FaultySite, board, response
 
-OrderFor = Callable[..., CrawlOrder]
 pytestmark = pytest.mark.usefixtures("_forkserver")
 
+Answered = Callable[[bytes], CrawlReport]
 PAGE = board(3)
 WHOLE = PAGE + b"</html>\n"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"
@@ -26,14 +26,15 @@ def chunk(data: bytes, *, after_size: bytes = b"", end: bytes = b"\r\n") -> byte
     return b"%x" % len(data) + after_size + end + data + end
 
 
-def listing(url: str) -> dict[str, str]:
-    return {"url": url, "row": "tr.row", "title": "a"}
+@pytest.fixture
+def answered(site: FaultySite, crawl_board: Crawl) -> Answered:
+    """Crawls a page for which the server gives this answer."""
 
+    def crawl(answer: bytes) -> CrawlReport:
+        site.answers["/x"] = answer
+        return crawl_board("/x")
 
-def crawl(order_for: OrderFor, site: FaultySite, answer: bytes, **changes: object) -> CrawlReport:
-    site.answers["/x"] = answer
-    order = order_for(spider="listing", params=listing(site.url("/x")), **changes)
-    return run_child(order, stop=threading.Event())
+    return crawl
 
 
 @pytest.mark.parametrize(
@@ -63,21 +64,18 @@ def crawl(order_for: OrderFor, site: FaultySite, answer: bytes, **changes: objec
         HEAD + b"\r\n\xff\xfe" + PAGE.decode().encode("utf-16-le"),
     ],
 )
-def test_what_browsers_read_is_read(site: FaultySite, order_for: OrderFor, answer: bytes) -> None:
-    report = crawl(order_for, site, answer)
-
+def test_what_browsers_read_is_read(answered: Answered, answer: bytes) -> None:
+    report = answered(answer)
     assert (report.ok, report.items_seen, report.errors, report.first_error) == (True, 3, 0, None)
 
 
 def test_a_page_that_breaks_off_is_asked_for_again_and_then_read_as_far_as_it_came(
-    site: FaultySite, order_for: OrderFor
+    site: FaultySite, answered: Answered
 ) -> None:
-    report = crawl(order_for, site, HEAD + length(PAGE, more=400) + PAGE)
-
+    report = answered(HEAD + length(PAGE, more=400) + PAGE)
     assert site.paths() == ["/x", "/x"]
     assert (report.ok, report.items_seen, report.errors) == (True, 3, 1)
-    assert report.first_error is not None
-    assert "the answer broke off" in report.first_error
+    assert "the answer broke off" in (report.first_error or "")
 
 
 @pytest.mark.parametrize(
@@ -96,14 +94,10 @@ def test_a_page_that_breaks_off_is_asked_for_again_and_then_read_as_far_as_it_ca
         (HEAD + b"\r\n" + gzip.compress(b"<p>" + b" " * 5_000_000), "larger than 1000000 bytes when it is unpacked"),
     ],
 )
-def test_what_cannot_be_read_is_said_in_a_sentence(
-    site: FaultySite, order_for: OrderFor, answer: bytes, words: str
-) -> None:
-    report = crawl(order_for, site, answer)
-
+def test_what_cannot_be_read_is_said_in_a_sentence(answered: Answered, answer: bytes, words: str) -> None:
+    report = answered(answer)
     assert (report.ok, report.items_seen) == (False, 0)
-    assert report.first_error is not None
-    assert words in report.first_error
+    assert words in (report.first_error or "")
     assert "twisted" not in report.first_error
 
 
@@ -126,9 +120,8 @@ def refresh(delay: int, url: str, *headers: str) -> bytes:
         response("200 OK", PAGE, "Content-Type: text/html", "Refresh: 5;URL='/x'"),
     ],
 )
-def test_a_page_that_reloads_itself_is_read(site: FaultySite, order_for: OrderFor, answer: bytes) -> None:
-    report = crawl(order_for, site, answer)
-
+def test_a_page_that_reloads_itself_is_read(site: FaultySite, answered: Answered, answer: bytes) -> None:
+    report = answered(answer)
     assert (report.ok, report.items_seen) == (True, 3)
     assert set(site.paths()) == {"/x"}
 
@@ -141,23 +134,19 @@ def test_a_page_that_reloads_itself_is_read(site: FaultySite, order_for: OrderFo
         response("200 OK", b"", "Refresh: 3;URL='/board'"),
     ],
 )
-def test_a_refresh_that_leads_elsewhere_soon_is_followed(site: FaultySite, order_for: OrderFor, answer: bytes) -> None:
-    report = crawl(order_for, site, answer)
-
+def test_a_refresh_that_leads_elsewhere_soon_is_followed(site: FaultySite, answered: Answered, answer: bytes) -> None:
+    report = answered(answer)
     assert (report.ok, report.items_seen) == (True, 3)
     assert site.paths() == ["/x", "/board"]
 
 
-def test_a_304_that_nobody_asked_for_is_a_failed_run(site: FaultySite, order_for: OrderFor) -> None:
-    report = crawl(order_for, site, response("304 Not Modified", b""))
-
+def test_a_304_that_nobody_asked_for_is_a_failed_run(answered: Answered) -> None:
+    report = answered(response("304 Not Modified", b""))
     assert (report.ok, report.not_modified) == (False, False)
-    assert report.first_error is not None
-    assert "the server answered 304" in report.first_error
+    assert "the server answered 304" in (report.first_error or "")
     assert "nobody asked" in report.first_error
 
 
-def test_a_validator_that_cannot_be_stored_is_left_out(site: FaultySite, order_for: OrderFor) -> None:
-    report = crawl(order_for, site, response("200 OK", PAGE, "Content-Type: text/html", 'ETag: "a\x00b"'))
-
+def test_a_validator_that_cannot_be_stored_is_left_out(answered: Answered) -> None:
+    report = answered(response("200 OK", PAGE, "Content-Type: text/html", 'ETag: "a\x00b"'))
     assert (report.ok, report.validators) == (True, {})

@@ -1,26 +1,14 @@
 """Real children on servers that answer in odd ways: read as browsers read, or a sentence that says what is wrong."""
 
-import threading
-from collections.abc import Callable
-
 import pytest
 from sqlalchemy import select
 
-from pipeline.crawling.child import CrawlOrder, CrawlReport, run_child
 from storage.models import Post
 from storage.session import Database
+from tests.integration.pipeline.crawling.conftest import Crawl, OrderFor
 from tests.support.faulty_site import FaultySite, faulty_site, response
 
-OrderFor = Callable[..., CrawlOrder]
 pytestmark = pytest.mark.usefixtures("_forkserver")
-
-
-def crawl(order: CrawlOrder) -> CrawlReport:
-    return run_child(order, stop=threading.Event())
-
-
-def listing(url: str) -> dict[str, object]:
-    return {"url": url, "row": "tr.row", "title": "a"}
 
 
 @pytest.mark.parametrize(
@@ -37,20 +25,16 @@ def listing(url: str) -> dict[str, object]:
     ],
 )
 def test_what_is_not_the_page_fails_the_run_and_is_named(
-    site: FaultySite, order_for: OrderFor, status: str, body: bytes, headers: list[str], words: str
+    site: FaultySite, crawl_board: Crawl, status: str, body: bytes, headers: list[str], words: str
 ) -> None:
     site.answers["/x"] = response(status, body, "Content-Type: text/html", *headers)
-
-    report = crawl(order_for(spider="listing", params=listing(site.url("/x"))))
-
+    report = crawl_board("/x")
     assert (report.finish_reason, report.ok, report.items_seen) == ("finished", False, 0)
-    assert report.first_error is not None
-    assert words in report.first_error
+    assert words in (report.first_error or "")
 
 
-def test_a_run_that_finds_nothing_is_good_and_says_why(site: FaultySite, order_for: OrderFor) -> None:
-    report = crawl(order_for(spider="listing", params={**listing(site.url("/board")), "row": "div.gone"}))
-
+def test_a_run_that_finds_nothing_is_good_and_says_why(site: FaultySite, crawl_board: Crawl) -> None:
+    report = crawl_board(params={"row": "div.gone"})
     assert (report.ok, report.items_seen, report.errors) == (True, 0, 0)
     assert report.first_error == report.problem == "the row selector 'div.gone' matches nothing on the page"
 
@@ -60,39 +44,32 @@ def with_login(url: str, login: str = "me:p%40w%3A") -> str:
 
 
 def test_a_name_and_password_in_the_address_are_shown_to_its_server_and_kept_from_everything_else(
-    site: FaultySite, order_for: OrderFor, database: Database
+    site: FaultySite, crawl_board: Crawl, order_for: OrderFor, database: Database
 ) -> None:
-    params = {**listing(with_login(site.url("/private?posts=2"))), "max_pages": 2}
-    params["page_template"] = with_login(site.url("/private?posts=3&p={page}"))
-
-    report = crawl(order_for(spider="listing", params=params))
-
+    url = with_login(site.url("/private?posts=2"))
+    params = {"max_pages": 2, "page_template": with_login(site.url("/private?posts=3&p={page}"))}
+    report = crawl_board(url, params=params)
     assert (report.ok, report.items_seen, report.pages) == (True, 3, 2)
     with database.reading() as session:
         urls = [post.url for post in session.scalars(select(Post))]
     assert urls[0].startswith(f"{site.origin}/post?id=")
     headers = [value for seen in site.requests for name, value in seen.headers.items() if name != "authorization"]
-    for text in (repr(report), repr(order_for(params=params)), *urls, *headers):
+    for text in (repr(report), repr(order_for(params={**params, "url": url})), *urls, *headers):
         assert "p%40w" not in text
         assert "p@w" not in text
 
 
-def test_a_password_is_not_sent_to_where_a_redirect_leads(site: FaultySite, order_for: OrderFor) -> None:
+def test_a_password_is_not_sent_to_where_a_redirect_leads(site: FaultySite, crawl_board: Crawl) -> None:
     with faulty_site("127.0.0.2") as other:
-        params = listing(with_login(site.url(f"/to?url={other.url('/private')}")))
-
-        report = crawl(order_for(spider="listing", params=params))
-
+        report = crawl_board(with_login(site.url(f"/to?url={other.url('/private')}")))
         assert all("authorization" in seen.headers for seen in site.requests)
         assert other.paths() == ["/private"]
         assert not any("authorization" in seen.headers for seen in other.requests)
     assert not report.ok
 
 
-def test_a_wrong_password_is_named_and_not_shown(site: FaultySite, order_for: OrderFor) -> None:
-    report = crawl(order_for(spider="listing", params=listing(with_login(site.url("/private"), "me:wrong"))))
-
-    assert report.first_error is not None
-    assert "the server answered 401" in report.first_error
+def test_a_wrong_password_is_named_and_not_shown(site: FaultySite, crawl_board: Crawl) -> None:
+    report = crawl_board(with_login(site.url("/private"), "me:wrong"))
+    assert "the server answered 401" in (report.first_error or "")
     assert "HTTP Basic authentication" in report.first_error
     assert "wrong" not in report.first_error

@@ -118,9 +118,7 @@ def test_a_page_that_cannot_be_read_has_a_word_in_the_run_and_costs_nobody_the_p
     board(site, 1, 2)
     site.answers |= {"/post/1": answer, "/sign-in": response("200 OK", LOGIN, HTML)}
     post(site, 2)
-
     report = crawl()
-
     assert (report.ok, report.errors, report.new_posts, report.post_pages) == (True, 0, 2, 1), report
     assert words in (report.page_problem or ""), report.page_problem
     assert [each.body for each in posts(database)] == ["", TEXT]
@@ -128,7 +126,6 @@ def test_a_page_that_cannot_be_read_has_a_word_in_the_run_and_costs_nobody_the_p
     assert closed.ready == tuple(each.id for each in posts(database))
     with database.reading() as session:
         run = session.scalars(select(CrawlRun).order_by(CrawlRun.id.desc())).first()
-        assert run is not None
         assert (run.post_pages, run.page_problem) == (1, report.page_problem)
 
 

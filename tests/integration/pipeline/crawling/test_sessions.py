@@ -63,7 +63,6 @@ def watched(
             assert run_id is not None
             crawler = Crawler(settings.model_copy(update=changes), database, Redis.from_url(redis_url))
             end = crawler.crawl(run_id, stop=threading.Event(), hand_back=False)
-            assert end is not None
             return end.report, [f"{each.method} {each.path}" for each in board.asked if each.path != "/robots.txt"]
 
         return crawl

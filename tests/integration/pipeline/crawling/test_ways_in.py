@@ -168,7 +168,6 @@ def test_another_host_sees_neither_headers_nor_cookies_nor_a_body_with_secrets(
         crawl(board.url("/keyed"), **{**KEYED, "headers": [*KEYED["headers"], "X-Plain: 1"]})
         (asked,) = [each for each in other.asked if each.path == "/library"]
         assert not {"x-api-key", "x-plain", "cookie"} & asked.headers.keys()
-
         board.answers["/search"] = moved(other.url("/search"), status)
         report = crawl(board.url("/search"), rows="rows", form=["key=secret:BOARD_KEY"], **JSON_ROWS)
         assert quote_plus(SECRET) not in str(other.asked)

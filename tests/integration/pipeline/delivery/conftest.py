@@ -45,13 +45,6 @@ def push(_gateway: GatewayProcess) -> Iterator[Mapping[Platform, Channel]]:
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
-    yield database
-    database.close()
-
-
-@pytest.fixture
 def story(database: Database, push: Mapping[Platform, Channel]) -> StoryFor:
     """Makes people (name -> platforms) to whom one post is owed."""
 

@@ -19,7 +19,7 @@ from pipeline.resources import now
 from storage import claims, users
 from storage.models import Delivery, Device, Notification, User
 from tests.integration.pipeline.delivery.story import DELIVERED, Scripted, Story, StoryFor, over
-from tests.support.broker import wait_until
+from tests.support.waiting import wait_until
 
 
 class Doing(Scripted):

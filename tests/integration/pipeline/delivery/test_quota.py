@@ -1,16 +1,8 @@
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-import redis
+from redis import Redis
 
 from pipeline.delivery.quota import AWAY_S, Bucket, Quota, bucket_size
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_url) as client:
-        yield client
 
 
 class Clock:
@@ -33,8 +25,8 @@ def test_a_bucket_fills_with_time_and_holds_six_seconds() -> None:
     assert bucket.take(100, 0)[0] == 0
 
 
-def test_the_processes_of_a_fleet_share_one_quota(client: redis.Redis) -> None:
-    quotas = [Quota(client, "fcm", 6000) for _ in range(4)]
+def test_the_processes_of_a_fleet_share_one_quota(redis: Redis) -> None:
+    quotas = [Quota(redis, "fcm", 6000) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         taken = sum(pool.map(lambda n: quotas[n % 4].take(100), range(40)))
     # 600 at once, and what a slow machine's seconds add
@@ -42,21 +34,21 @@ def test_the_processes_of_a_fleet_share_one_quota(client: redis.Redis) -> None:
     assert sum(quota.take(100) for quota in quotas for _ in range(10)) < 2000
 
 
-def test_an_empty_bucket_fills_again(client: redis.Redis) -> None:
-    quota = Quota(client, "fcm", 6000)
+def test_an_empty_bucket_fills_again(redis: Redis) -> None:
+    quota = Quota(redis, "fcm", 6000)
     assert quota.take(600) == 600
-    client.hset("crawlpush:quota:fcm", "at", client.time()[0] - 3)
+    redis.hset("crawlpush:quota:fcm", "at", redis.time()[0] - 3)
     assert 300 <= quota.take(600) <= 600
 
 
-def test_quotas_of_different_names_are_apart(client: redis.Redis) -> None:
-    assert Quota(client, "one", 600).take(60) == 60
-    assert Quota(client, "two", 600).take(60) == 60
+def test_quotas_of_different_names_are_apart(redis: Redis) -> None:
+    assert Quota(redis, "one", 600).take(60) == 60
+    assert Quota(redis, "two", 600).take(60) == 60
 
 
-def test_without_redis_a_process_counts_for_itself_and_asks_again_later(client: redis.Redis) -> None:
+def test_without_redis_a_process_counts_for_itself_and_asks_again_later(redis: Redis) -> None:
     clock = Clock()
-    away = redis.Redis(host="127.0.0.1", port=1, socket_connect_timeout=0.2)
+    away = Redis(host="127.0.0.1", port=1, socket_connect_timeout=0.2)
     quota = Quota(away, "fcm", 600, clock)
     assert quota.take(100) == 60
     assert quota.take(100) == 0
@@ -65,6 +57,6 @@ def test_without_redis_a_process_counts_for_itself_and_asks_again_later(client: 
 
 
 def test_those_left_over_come_back_one_after_the_other() -> None:
-    quota = Quota(redis.Redis(), "fcm", 60)
+    quota = Quota(Redis(), "fcm", 60)
     assert [quota.delay_s(place) for place in range(3)] == [1.0, 2.0, 3.0]
-    assert Quota(redis.Redis(), "fcm", 600_000).delay_s(0) == 1.0
+    assert Quota(Redis(), "fcm", 600_000).delay_s(0) == 1.0

@@ -1,13 +1,12 @@
 import multiprocessing
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 
 import pytest
-import redis
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from redis import Redis
 
 from pipeline.delivery.shared_tokens import LIFETIME_S, RedisTokenStore
 from pipeline.push.apns.provider_token import ProviderTokens
@@ -24,15 +23,9 @@ def key_file(tmp_path: Path) -> str:
     return str(path)
 
 
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_url) as client:
-        yield client
-
-
 def current(url: str, key_file: str) -> str:
-    with redis.Redis.from_url(url) as client:
-        return ProviderTokens(load_apns_key(key_file), KEY_ID, "TEAM123456", RedisTokenStore(client)).current()
+    with Redis.from_url(url) as redis:
+        return ProviderTokens(load_apns_key(key_file), KEY_ID, "TEAM123456", RedisTokenStore(redis)).current()
 
 
 def test_processes_that_start_together_use_one_token(redis_url: str, key_file: str) -> None:
@@ -53,10 +46,10 @@ def test_threads_that_ask_at_once_cause_one_signing(redis_url: str, key_file: st
         assert len(set(pool.map(ask, range(8)))) == 1
 
 
-def test_the_token_is_gone_when_apple_would_refuse_it(client: redis.Redis, redis_url: str, key_file: str) -> None:
+def test_the_token_is_gone_when_apple_would_refuse_it(redis: Redis, redis_url: str, key_file: str) -> None:
     current(redis_url, key_file)
-    (key,) = client.keys("crawlpush:apns-token:*")
-    assert 0 < client.ttl(key) <= LIFETIME_S
+    (key,) = redis.keys("crawlpush:apns-token:*")
+    assert 0 < redis.ttl(key) <= LIFETIME_S
 
 
 def test_without_redis_a_process_signs_for_itself(key_file: str) -> None:

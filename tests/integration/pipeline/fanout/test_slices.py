@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from queue import Empty, Queue
 
@@ -20,13 +20,6 @@ from storage.session import Database
 from tests.support.builders import NOW, add_site, add_user, found, stored_posts
 
 SETTINGS = FanOutSettings(slice_users=20, queue_max=20, lease_s=60)
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    opened = Database(database_url)
-    yield opened
-    opened.close()
 
 
 class Line:

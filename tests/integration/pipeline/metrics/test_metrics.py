@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 
-from pipeline.celery import app
 from pipeline.metrics import catalogue
 from pipeline.metrics.counters import Counters
 from pipeline.metrics.exposition import Exposition
@@ -21,23 +19,8 @@ from storage.session import Database
 from tests.support.builders import add_site, found, stored_posts
 
 DEPLOY = Path(__file__).parents[4] / "deploy" / "prometheus"
+pytestmark = pytest.mark.usefixtures("_app_on_redis")
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-@pytest.fixture
-def redis(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Redis]:
-    monkeypatch.setattr(app.conf, "broker_url", redis_url)
-    # Connections that an earlier test opened lead to the broker of then.
-    monkeypatch.setattr(app, "_pool", None)
-    with Redis.from_url(redis_url) as client:
-        yield client
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    made = Database(database_url)
-    yield made
-    made.close()
 
 
 def samples(database: Database, redis: Redis) -> Samples:

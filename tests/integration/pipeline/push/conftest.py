@@ -1,3 +1,6 @@
+from contextlib import ExitStack
+from dataclasses import replace
+
 import pytest
 
 from pipeline.push.channels import build_channels
@@ -32,17 +35,24 @@ def push_config(gateway):
 
 
 @pytest.fixture
-def fcm(config):
-    yield from _channel(config, Platform.FCM)
+def open_channel(config):
+    """Builds the channel of a platform, also with other settings, and closes it with the test."""
+    with ExitStack() as opened:
+
+        def build(platform, *, store=None, **changes):
+            channels = build_channels(replace(config, **changes), store)
+            for channel in channels.values():
+                opened.callback(channel.close)
+            return channels[platform]
+
+        yield build
 
 
 @pytest.fixture
-def apns(config):
-    yield from _channel(config, Platform.APNS)
+def fcm(open_channel):
+    return open_channel(Platform.FCM)
 
 
-def _channel(config, platform):
-    channels = build_channels(config)
-    yield channels[platform]
-    for channel in channels.values():
-        channel.close()
+@pytest.fixture
+def apns(open_channel):
+    return open_channel(Platform.APNS)

@@ -6,24 +6,17 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from pipeline.push.apns import http2
 from pipeline.push.apns.compat import h2, hyperframe
 from pipeline.push.channels import build_channels
 from pipeline.push.message import Platform
 from tests.integration.pipeline.push.scripted_server import Connection, scripted_server
-from tests.integration.pipeline.push.waiting import wait_for
-from tests.support.messages import message
+from tests.support.messages import kinds, numbered
+from tests.support.waiting import wait_until
 
-
-def messages(count, **changes):
-    return [
-        message(Platform.APNS, delivery_id=str(number), token=f"{number:064x}", **changes) for number in range(count)
-    ]
-
-
-def kinds(outcomes):
-    return Counter((outcome.kind.value, outcome.code) for outcome in outcomes)
+messages = partial(numbered, Platform.APNS)
 
 
 @contextmanager
@@ -105,7 +98,6 @@ def test_a_polite_goaway_before_the_end_loses_nothing(config):
         assert kinds(channel.send(messages(40), 60)) == {("delivered", ""): 40}
         assert kinds(channel.send(messages(10), 60)) == {("delivered", ""): 10}
         assert len(server.connections) == 2
-
     assert len(server.requests) == 50
 
 
@@ -121,7 +113,6 @@ def test_a_connection_that_closes_without_goaway_leaves_unknowns(config):
 
     with channel_to(config, Dies) as (channel, server):
         outcomes = kinds(channel.send(messages(30), 60))
-
     unknown = outcomes.pop(("unknown", "connection_lost"))
     assert outcomes == {("delivered", ""): 30 - unknown}
     # Nothing that may have been handled was sent twice.
@@ -175,10 +166,9 @@ def test_a_server_that_allows_no_stream_for_a_while_is_waited_for(config):
         result = []
         thread = threading.Thread(target=lambda: result.extend(channel.send(messages(3), 60)))
         thread.start()
-        wait_for(lambda: hasattr(server, "first"))
+        wait_until(lambda: hasattr(server, "first"))
         call_in_server(server, lambda: server.first.change_settings(max_streams=10))
         thread.join(20)
-
     assert kinds(result) == {("delivered", ""): 3}
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from pipeline.push.apns import environment
 from tests.integration.pipeline.push.scripted_server import Connection
-from tests.integration.pipeline.push.test_apns_connection import channel_to, kinds, messages
-from tests.integration.pipeline.push.waiting import wait_for
+from tests.integration.pipeline.push.test_apns_connection import channel_to, messages
+from tests.support.messages import kinds
+from tests.support.waiting import wait_until
 
 
 def test_an_idle_connection_that_a_nat_forgot_is_found_out_before_a_message_is_trusted_to_it(config, monkeypatch):
@@ -23,7 +24,6 @@ def test_an_idle_connection_that_a_nat_forgot_is_found_out_before_a_message_is_t
         assert kinds(channel.send(messages(1), 60)) == {("delivered", ""): 1}
         make_idle(channel)
         assert kinds(channel.send(messages(5), 60)) == {("delivered", ""): 5}
-
     assert [number for number, _, _ in server.requests] == [1, 2, 2, 2, 2, 2]
 
 
@@ -107,14 +107,14 @@ def test_a_connection_that_brings_nothing_is_replaced_and_they_do_not_pile_up(co
             outcomes = channel.send(messages(3), 0.3)
             assert {outcome.kind.value for outcome in outcomes} <= {"unknown", "retry"}
         # One that has not got as far as its transport is open, too.
-        wait_for(
+        wait_until(
             lambda: (
                 sum(not (hasattr(each, "transport") and each.transport.is_closing()) for each in server.connections)
                 <= 1
             )
         )
         healed.set()
-        wait_for(lambda: kinds(channel.send(messages(3), 2)) == {("delivered", ""): 3})
+        wait_until(lambda: kinds(channel.send(messages(3), 2)) == {("delivered", ""): 3})
 
 
 def test_an_idle_connection_that_the_server_closed_is_replaced(config):
@@ -127,7 +127,7 @@ def test_an_idle_connection_that_the_server_closed_is_replaced(config):
 
     with channel_to(config, Closes) as (channel, server):
         assert kinds(channel.send(messages(1), 60)) == {("delivered", ""): 1}
-        wait_for(lambda: server.connections[0].transport.is_closing())
+        wait_until(lambda: server.connections[0].transport.is_closing())
         assert kinds(channel.send(messages(3), 60)) == {("delivered", ""): 3}
         assert len(server.connections) == 2
 

@@ -5,7 +5,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,43 +14,20 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from pipeline.push import batch_channel
-from pipeline.push.channels import build_channels
 from pipeline.push.fcm import http1
 from pipeline.push.fcm.channel import FCMChannel
-from pipeline.push.message import Platform, tag_for_post
+from pipeline.push.message import Platform
 from pipeline.push.outcome import OutcomeKind
 from pipeline.push.payload import fcm_payload
-from tests.support.messages import message
+from tests.support.messages import kinds, message, numbered
 
-
-def messages(count, **changes):
-    return [
-        message(delivery_id=str(number), token=f"token{number}:APA91b" + "x" * 100, **changes)
-        for number in range(count)
-    ]
-
-
-def kinds(outcomes):
-    return Counter((outcome.kind.value, outcome.code) for outcome in outcomes)
+messages = partial(numbered, Platform.FCM)
 
 
 def requests_seen(gateway):
     """How many POSTs reached the gateway, whatever became of them."""
     stats = gateway.stats()
     return sum(stats["fcm"].values())
-
-
-def test_each_message_arrives_once_and_outcomes_keep_the_order(fcm, gateway):
-    batch = messages(300)
-
-    outcomes = fcm.send(batch, 60)
-
-    assert kinds(outcomes) == {("delivered", ""): 300}
-    received = gateway.received()
-    assert Counter(push["token"] for push in received) == Counter(each.token for each in batch)
-    assert {push["tag"] for push in received} == {tag_for_post(7)}
-    assert received[0]["title"] == "장학금 안내"
-    assert len({outcome.provider_id for outcome in outcomes}) == 300
 
 
 def test_the_whole_form_of_a_message_goes_over_the_wire(fcm):
@@ -61,118 +38,49 @@ def test_the_whole_form_of_a_message_goes_over_the_wire(fcm):
         assert json.loads(fcm._encode(each, False)) == {"message": fcm_payload(each, at), "validate_only": False}
 
 
-def test_outcomes_keep_the_order_when_answers_differ(fcm, gateway):
-    batch = messages(120)
-    dead = {each.token for each in batch[::3]}
-    gateway.set_faults(dead_tokens=sorted(dead), latency_ms=1, jitter_ms=30)
-
-    outcomes = fcm.send(batch, 60)
-
-    for each, outcome in zip(batch, outcomes, strict=True):
-        expected = OutcomeKind.TOKEN_DEAD if each.token in dead else OutcomeKind.DELIVERED
-        assert outcome.kind is expected
-
-
-def test_retry_after_is_reported_and_never_slept(fcm, gateway):
-    gateway.set_faults(too_many_rate=1, retry_after=60)
-    started = time.monotonic()
-
-    outcomes = fcm.send(messages(50), 90)
-
-    assert time.monotonic() - started < 40
-    assert kinds(outcomes) == {("retry", "QUOTA_EXCEEDED"): 50}
-    assert {outcome.retry_after_s for outcome in outcomes} == {60.0}
-    assert requests_seen(gateway) == 50
-
-
 def test_retry_after_as_a_date(fcm, gateway):
     gateway.set_faults(unavailable_rate=1, retry_after=120, retry_after_date=True)
-
     (outcome,) = fcm.send(messages(1), 60)
-
     assert (outcome.kind, outcome.code) == (OutcomeKind.RETRY, "UNAVAILABLE")
     assert 100 < outcome.retry_after_s <= 121
 
 
 def test_a_503_is_not_sent_again_behind_our_back(fcm, gateway):
     gateway.set_faults(unavailable_rate=1)
-
     assert kinds(fcm.send(messages(20), 60)) == {("retry", "UNAVAILABLE"): 20}
     assert requests_seen(gateway) == 20
 
 
-def test_an_answer_that_never_comes_is_unknown_at_the_deadline_and_sent_once(fcm, gateway):
-    fcm.send(messages(1), 60)  # the access token is there
-    gateway.reset()
+def test_a_request_has_a_time_limit_of_its_own(open_channel, gateway):
     gateway.set_faults(silent_rate=1, lose_answers=True)
-    started = time.monotonic()
-
-    outcomes = fcm.send(messages(10), 0.7)
-
-    assert time.monotonic() - started < 30
-    assert kinds(outcomes) == {("unknown", "timeout"): 10}
-    assert max(Counter(push["token"] for push in gateway.received()).values()) == 1
-    gateway.set_faults()
-    assert kinds(fcm.send(messages(10), 60)) == {("delivered", ""): 10}
-
-
-def test_a_request_has_a_time_limit_of_its_own(config, gateway):
-    gateway.set_faults(silent_rate=1, lose_answers=True)
-    channel = build_channels(config)[Platform.FCM]
+    channel = open_channel(Platform.FCM)
     channel._timeout_s = 0.5
-    try:
-        outcomes = channel.send(messages(3), 30)
-    finally:
-        channel.close()
-
+    outcomes = channel.send(messages(3), 30)
     assert kinds(outcomes) == {("unknown", "timeout"): 3}
     assert len(gateway.received()) == 3
 
 
-def test_messages_whose_turn_never_came_are_not_unknown(config, gateway):
-    channel = build_channels(config)[Platform.FCM]
+def test_messages_whose_turn_never_came_are_not_unknown(open_channel, gateway):
+    channel = open_channel(Platform.FCM)
     channel._pool._free = 4
     channel.send(messages(1), 60)
     gateway.reset()
     gateway.set_faults(silent_rate=1)
-    try:
-        outcomes = channel.send(messages(20), 1.0)
-    finally:
-        channel.close()
-
+    outcomes = channel.send(messages(20), 1.0)
     assert kinds(outcomes) == {("unknown", "timeout"): 4, ("retry", "not_sent"): 16}
 
 
 def test_connections_that_are_reset_cost_only_the_messages_on_them(fcm, gateway):
     gateway.set_faults(reset_every=7, lose_answers=True)
     batch = messages(200)
-
     outcomes = fcm.send(batch, 60)
-
     assert kinds(outcomes) == {("delivered", ""): 172, ("unknown", "connection_lost"): 28}
     assert max(Counter(push["token"] for push in gateway.received()).values()) == 1
 
 
 def test_an_answer_that_drips_is_read_to_its_end(fcm, gateway):
     gateway.set_faults(drip_ms=2)
-
     assert kinds(fcm.send(messages(5), 60)) == {("delivered", ""): 5}
-
-
-@pytest.mark.parametrize(
-    ("kind", "expected"),
-    [
-        ("html_502", ("retry", "http_502")),
-        ("html", ("unknown", "unreadable")),
-        ("empty", ("unknown", "unreadable")),
-        ("truncated", ("unknown", "unreadable")),
-        ("unknown_code", ("rejected", "QUANTUM_DECOHERENCE")),
-    ],
-)
-def test_garbage_is_an_outcome(fcm, gateway, kind, expected):
-    gateway.set_faults(garbage=kind)
-
-    assert kinds(fcm.send(messages(5), 60)) == {expected: 5}
 
 
 @pytest.mark.parametrize(
@@ -189,16 +97,13 @@ def test_garbage_is_an_outcome(fcm, gateway, kind, expected):
 )
 def test_a_403_and_a_404_are_read_from_their_body(fcm, gateway, code, kind):
     gateway.set_faults(refuse=[code])
-
     outcomes = fcm.send(messages(3), 60)
-
     assert {(outcome.kind, outcome.code) for outcome in outcomes} == {(kind, code)}
 
 
 def test_an_invalid_token_is_told_from_an_invalid_message(fcm, gateway):
     bad = messages(2)[1]
     gateway.set_faults(answers=[f"{bad.token}=INVALID_ARGUMENT"])
-
     assert [outcome.kind for outcome in fcm.send(messages(2), 60)] == [OutcomeKind.DELIVERED, OutcomeKind.TOKEN_DEAD]
 
 
@@ -212,7 +117,6 @@ def test_many_threads_share_one_access_token_and_one_pool(fcm, gateway):
 
     with ThreadPoolExecutor(20) as pool:
         outcomes = [outcome for each in pool.map(send, range(20)) for outcome in each]
-
     assert kinds(outcomes) == {("delivered", ""): 20}
     assert gateway.stats()["access_tokens"] - before == 1
     fcm.send(messages(20), 60)
@@ -225,65 +129,49 @@ def test_an_access_token_that_is_refused_is_renewed_once(fcm, gateway):
     fcm.send(messages(1), 60)
     fcm._tokens._fetched_at -= 3600  # not one that was just made
     gateway.set_faults(refuse=["UNAUTHENTICATED"])
-
     outcomes = fcm.send(messages(200), 60)
-
     assert kinds(outcomes) == {("channel_down", "UNAUTHENTICATED"): 200}
     assert gateway.stats()["access_tokens"] - before == 2
 
 
 def test_a_dry_run_is_checked_and_not_shown(fcm, gateway):
     outcomes = fcm.send(messages(3), 10, validate_only=True)
-
     assert kinds(outcomes) == {("delivered", ""): 3}
     assert gateway.received() == []
 
 
-def test_a_service_account_that_google_does_not_know_is_our_fault(config, tmp_path):
+def test_a_service_account_that_google_does_not_know_is_our_fault(open_channel, config, tmp_path):
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     account = json.loads(Path(config.fcm_service_account_file).read_text())
     account["private_key"] = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     path = tmp_path / "account.json"
     path.write_text(json.dumps(account))
-    channel = build_channels(replace(config, fcm_service_account_file=str(path)))[Platform.FCM]
-    try:
-        outcomes = channel.send(messages(50), 60)
-    finally:
-        channel.close()
-
+    channel = open_channel(Platform.FCM, fcm_service_account_file=str(path))
+    outcomes = channel.send(messages(50), 60)
     assert kinds(outcomes) == {("channel_down", "credentials_refused"): 50}
     assert outcomes[0].detail
 
 
-def test_a_wrong_project_is_our_fault(config, tmp_path):
+def test_a_wrong_project_is_our_fault(open_channel, config, tmp_path):
     account = json.loads(Path(config.fcm_service_account_file).read_text())
     path = tmp_path / "account.json"
     path.write_text(json.dumps({**account, "project_id": "another-project"}))
-    channel = build_channels(replace(config, fcm_service_account_file=str(path)))[Platform.FCM]
-    try:
-        (outcome,) = channel.send(messages(1), 60)
-    finally:
-        channel.close()
-
+    channel = open_channel(Platform.FCM, fcm_service_account_file=str(path))
+    (outcome,) = channel.send(messages(1), 60)
     assert (outcome.kind, outcome.code) == (OutcomeKind.CHANNEL_DOWN, "NOT_FOUND")
 
 
-def test_a_certificate_that_nobody_vouches_for_gets_nothing(config, gateway):
+def test_a_certificate_that_nobody_vouches_for_gets_nothing(open_channel, gateway):
     # Only the gateway's own authority vouches for it. The access token is there, so nothing else stands in the way.
-    channel = build_channels(replace(config, ca_file=None))[Platform.FCM]
+    channel = open_channel(Platform.FCM, ca_file=None)
     channel._tokens = SimpleNamespace(get=lambda until: "an access token", close=lambda: None)
-    try:
-        outcomes = channel.send(messages(2), 60)
-    finally:
-        channel.close()
-
+    outcomes = channel.send(messages(2), 60)
     assert kinds(outcomes) == {("retry", "connection_failed"): 2}
     assert gateway.received() == []
 
 
 def test_a_long_korean_message_is_accepted_at_its_full_4096_bytes(fcm, gateway):
     assert kinds(fcm.send([message(body="공지 " * 3000)], 60)) == {("delivered", ""): 1}
-
     (push,) = gateway.received()
     assert push["body"].endswith("…")
 
@@ -292,7 +180,6 @@ def test_an_address_longer_than_a_payload_costs_nobody_the_push(fcm, gateway):
     long = "https://x.example/" + "%ED%95%99" * 500
     asked = message(url=long, data={"post_id": "7", "url": long}, fallback_url="https://x.example/list")
     assert kinds(fcm.send([asked], 60)) == {("delivered", ""): 1}
-
     (push,) = gateway.received()
     assert push["title"] == asked.title
     assert push["data"]["url"] == "https://x.example/list"
@@ -327,7 +214,6 @@ def test_a_process_that_was_stopped_sends_nothing_after_its_time_is_up(config, g
     outcomes = channel.send(messages(8), 30)
     monkeypatch.undo()
     channel.close()
-
     found = kinds(outcomes)
     sent = found.pop(("delivered", ""), 0)
     assert found == {("retry", "not_sent"): 8 - sent}

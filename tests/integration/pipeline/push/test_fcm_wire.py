@@ -99,7 +99,6 @@ def server_of(config, serve):
 def test_an_answer_that_is_none_is_an_outcome_and_the_message_is_sent_once(config, answer, kind, code):
     with channel_to(config, answer) as (channel, seen):
         outcomes = channel.send([message(), message()], 60)
-
     assert Counter((outcome.kind.value, outcome.code) for outcome in outcomes) == {(kind, code): 2}
     assert seen.requests == 2
 
@@ -119,7 +118,6 @@ def gone():
 def test_what_follows_an_answer_unasked_is_nobodys_and_its_connection_is_not_used_again(config, more):
     with channel_to(config, accepted(b"projects/p/messages/1") + more, keep=True) as (channel, seen):
         outcomes = [channel.send([message()], 60)[0] for _ in range(3)]
-
     assert [(outcome.kind.value, outcome.provider_id) for outcome in outcomes] == [
         ("delivered", "projects/p/messages/1")
     ] * 3

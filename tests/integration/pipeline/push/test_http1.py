@@ -12,7 +12,7 @@ import pytest
 from pipeline.push.fcm import addresses
 from pipeline.push.fcm.connection import Request
 from pipeline.push.fcm.http1 import ClosedError, Pool
-from tests.integration.pipeline.push.waiting import wait_for
+from tests.support.waiting import wait_until
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -87,7 +87,6 @@ def test_batches_side_by_side_share_the_connections_and_keep_them():
     server = Server(answer_s=0.01)
     with pool_of(server, 4) as pool, ThreadPoolExecutor(3) as threads:
         came = list(threads.map(lambda _: send(pool, 20), range(3)))
-
         assert came == [dict.fromkeys(range(20), b"ok")] * 3
         assert (server.requests, server.connections) == (60, 4)
 
@@ -96,7 +95,7 @@ def test_a_small_batch_does_not_wait_until_a_large_one_is_done():
     server = Server(answer_s=0.05)
     with pool_of(server, 2) as pool, ThreadPoolExecutor(1) as threads:
         large = threads.submit(send, pool, 100)
-        wait_for(lambda: server.requests)
+        wait_until(lambda: server.requests)
         assert send(pool, 1) == {0: b"ok"}
         assert not large.done()
         assert server.requests < 50
@@ -108,7 +107,7 @@ def test_a_batch_that_gets_no_connection_in_its_time_has_sent_nothing():
     server = Server(answer_s=2.0)
     with pool_of(server, 1) as pool, ThreadPoolExecutor(1) as threads:
         first = threads.submit(send, pool, 1)
-        wait_for(lambda: server.requests)
+        wait_until(lambda: server.requests)
         assert send(pool, 5, within_s=0.3) == {}
         assert first.result(10) == {0: b"ok"}
         assert server.requests == 1
@@ -131,9 +130,8 @@ def test_closed_from_another_thread_it_waits_for_nothing():
     server = Server(answer_s=30)
     with pool_of(server, 2) as pool, ThreadPoolExecutor(1) as threads:
         batch = threads.submit(send, pool, 5)
-        wait_for(lambda: server.requests == 2)
+        wait_until(lambda: server.requests == 2)
         pool.close()
-
         assert batch.result(5) == dict.fromkeys(range(2), ClosedError)
 
 
@@ -177,7 +175,6 @@ def test_the_first_address_that_answers_is_taken(names):
     with silent_address() as silent:
         names[:] = [silent, refusing, ("127.0.0.1", server.port)]
         (_, where), connected = addresses.first_of("board.example", 443, 10)
-
     assert where == ("127.0.0.1", server.port)
     connected.close()
     server.socket.close()

@@ -18,7 +18,7 @@ from redis import Redis
 from pipeline import resources
 from pipeline.scheduling import beat, heartbeat
 from pipeline.scheduling.beat import HeartbeatScheduler
-from tests.support.broker import wait_until
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[4]
 

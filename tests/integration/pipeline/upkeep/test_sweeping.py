@@ -1,7 +1,7 @@
 """The sweep, on both databases, with a broker that is a list."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import pytest
@@ -42,13 +42,6 @@ class Queues:
         for ids in arguments:
             self.sent.append((task, tuple(ids)))
             self.waiting[task].append(tuple(ids))
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    opened = Database(database_url)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

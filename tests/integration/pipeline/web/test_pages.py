@@ -19,9 +19,9 @@ from pipeline.web.pages.links import new_link_address
 from storage import operators, sites, users
 from storage.models import Post
 from tests.support.api import TIMEOUT_S, Api, running_api
-from tests.support.broker import wait_until
 from tests.support.builders import subscribe
 from tests.support.reader import Reader
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from scripts.board.process import BoardProcess
 from scripts.local.processes import ServerProcessError, post_json
-from tests.integration.scripts.gateway.clients import wait_for
+from tests.support.waiting import wait_until
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -95,7 +95,7 @@ def test_a_post_is_edited_in_its_place(board: BoardProcess) -> None:
 def test_the_board_grows_by_itself() -> None:
     with BoardProcess(every=0.01) as board:
         first = board.posts()[0]["id"]
-        wait_for(lambda: board.posts()[0]["id"] >= first + 3, "no posts came")
+        wait_until(lambda: board.posts()[0]["id"] >= first + 3, "no posts came")
 
 
 def test_a_restart_continues_the_board(tmp_path: Path) -> None:

@@ -41,13 +41,6 @@ def reporter(
         yield Reporter(settings, database, redis)
 
 
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
-    yield database
-    database.close()
-
-
 def test_the_age_of_a_queue_is_that_of_its_oldest_message(reporter: Reporter, database: Database) -> None:
     from pipeline.broker.publish import publish_many
     from pipeline.celery import app

@@ -5,7 +5,6 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -178,14 +177,6 @@ def is_reset(sock: ssl.SSLSocket) -> bool:
         except ConnectionResetError:
             return True
         return False
-
-
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    """Ask until the condition holds; fails with `what` when it never does."""
-    deadline = time.monotonic() + TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
 
 
 def provider_token(environment: dict[str, str]) -> str:

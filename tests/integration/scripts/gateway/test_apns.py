@@ -4,7 +4,8 @@ from collections.abc import Callable
 import pytest
 
 from scripts.gateway.process import GatewayProcess
-from tests.integration.scripts.gateway.clients import APNsClient, wait_for
+from tests.integration.scripts.gateway.clients import APNsClient
+from tests.support.waiting import wait_until
 
 Connect = Callable[..., APNsClient]
 TOKEN = "ab" * 32
@@ -164,7 +165,7 @@ def test_silence_does_not_hold_up_the_others(gateway: GatewayProcess, connect: C
     gateway.set_faults(silent_rate=1)
     silent = client.open(TOKEN)
     # set_faults asks the gateway in another connection, so wait until it has read the stream.
-    wait_for(lambda: gateway.stats()["faults"] == {"silent": 1}, "the stream was not read")
+    wait_until(lambda: gateway.stats()["faults"] == {"silent": 1}, "the stream was not read")
     gateway.set_faults()
     assert client.send(TOKEN).status == 200
     assert silent not in client.answers

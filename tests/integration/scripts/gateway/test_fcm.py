@@ -10,7 +10,8 @@ import pytest
 import requests
 
 from scripts.gateway.process import GatewayProcess
-from tests.integration.scripts.gateway.clients import TIMEOUT_S, FCMClient, is_reset, wait_for
+from tests.integration.scripts.gateway.clients import TIMEOUT_S, FCMClient, is_reset
+from tests.support.waiting import wait_until
 
 MESSAGE = {
     "token": "phone-1",
@@ -215,7 +216,7 @@ def test_who_goes_away_leaves_the_others_alone(gateway: GatewayProcess, fcm: FCM
     gateway.set_faults(latency_ms=200)
     with raw_connection(gateway) as sock:
         sock.sendall(raw_request(fcm, "gone"))
-        wait_for(lambda: len(gateway.received()) == 1, "the message did not arrive")
+        wait_until(lambda: len(gateway.received()) == 1, "the message did not arrive")
     started = time.monotonic()
     assert fcm.send(MESSAGE).status_code == 200
     assert time.monotonic() - started >= 0.2

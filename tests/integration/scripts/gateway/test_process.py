@@ -18,8 +18,9 @@ import requests
 from scripts.gateway.faults import FaultsError
 from scripts.gateway.process import GatewayProcess, gateway_process
 from scripts.local.processes import ServerProcess, ServerProcessError, post_json
-from tests.integration.scripts.gateway.clients import APNsClient, FCMClient, wait_for
+from tests.integration.scripts.gateway.clients import APNsClient, FCMClient
 from tests.support.cli import crawlpush
+from tests.support.waiting import wait_until
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -170,7 +171,7 @@ def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    wait_for(lambda: not is_listening(port), "the gateway outlived its parent")
+    wait_until(lambda: not is_listening(port), "the gateway outlived its parent")
 
 
 def test_a_child_leaves_the_signals_to_its_parent(gateway: GatewayProcess, fcm: FCMClient) -> None:
@@ -184,7 +185,7 @@ def test_it_stops_at_once_while_answers_are_owed(tmp_path: Path) -> None:
         client = APNsClient(gateway.environment())
         client.open("ab" * 32)
         answer = pool.submit(FCMClient(gateway.environment()).send, {"token": "phone"})
-        wait_for(lambda: len(gateway.received()) == 2, "the pushes did not arrive")
+        wait_until(lambda: len(gateway.received()) == 2, "the pushes did not arrive")
         started = time.monotonic()
         gateway.stop()
         assert time.monotonic() - started < 30

@@ -1,9 +1,9 @@
 import threading
-import time
 
 import pytest
 
 from pipeline.worker.batching import Gatherer
+from tests.support.waiting import wait_until
 
 WAIT_S = 60
 
@@ -114,8 +114,7 @@ def test_closing_finishes_the_batch_under_way_and_drops_what_waits(make, recorde
     closing = threading.Thread(target=gatherer.close)
     closing.start()
     # The thread that closes waits for the batch from here on.
-    while not gatherer._closed:
-        time.sleep(0.001)
+    wait_until(lambda: gatherer._closed, "it is being closed")
     recorder.go_on.set()
     closing.join(WAIT_S)
 

@@ -1,13 +1,13 @@
 """The pool with tasks of its own, and Celery's part played by hand: tests/acceptance has the real workers."""
 
 import threading
-import time
 
 import pytest
 from celery import Celery
 
 from pipeline.worker import pool
 from pipeline.worker.pool import BatchTask, TaskPool
+from tests.support.waiting import wait_until
 
 WAIT_S = 60
 
@@ -100,19 +100,12 @@ def worker(app):
     worker.pool.stop()
 
 
-def until(condition):
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-
-
 def hold(app, worker, priority=0):
     """Occupy every batch, so that what comes now waits together."""
     app.go_on.clear()
     for number in (1, 2):
         worker.run("double", number, priority=priority)
-        until(lambda number=number: len(app.together) == number)
+        wait_until(lambda number=number: len(app.together) == number)
 
 
 def test_calls_that_wait_are_done_together_and_each_task_finds_its_own_outcome(app, worker):
@@ -130,7 +123,7 @@ def test_what_is_to_come_later_holds_up_no_other_and_is_in_no_batch_with_it(app,
     hold(app, worker, priority=3)
     worker.run("double", 10, priority=3)
     worker.run("double", 11)
-    until(lambda: len(app.together) == 3)
+    wait_until(lambda: len(app.together) == 3)
     app.go_on.set()
     worker.wait_for((10,), (11,))
 
@@ -203,7 +196,7 @@ def test_a_stop_finishes_what_was_begun_and_begins_nothing(app, worker):
     worker.run("double", 3)
     stopping = threading.Thread(target=worker.pool.stop)
     stopping.start()
-    until(lambda: worker.pool._gatherers["double", False]._closed)
+    wait_until(lambda: worker.pool._gatherers["double", False]._closed)
     app.go_on.set()
     stopping.join(WAIT_S)
 

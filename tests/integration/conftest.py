@@ -1,0 +1,28 @@
+"""A database and a Redis of the test's own, as objects."""
+
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from storage.session import Database
+from tests.support.broker import lead_app_to
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    with Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def _app_on_redis(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The product's Celery app in this process, with that Redis as its broker."""
+    lead_app_to(monkeypatch, redis_url)
