@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from redis import Redis
+from sqlalchemy.orm import Session
 
 from storage.session import Database
 from tests.support.broker import lead_app_to
@@ -14,6 +15,13 @@ def database(database_url: str) -> Iterator[Database]:
     database = Database(database_url)
     yield database
     database.close()
+
+
+@pytest.fixture
+def session(database: Database) -> Iterator[Session]:
+    """One transaction that writes, for the whole test."""
+    with database.writing() as session:
+        yield session
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from storage import bulk, export, subscriptions, users
 from storage.bulk import AWAKE, DeviceEntry, SubscriptionEntry, UserEntry
@@ -75,23 +76,22 @@ def test_a_pace_stays_until_another_is_said(database: Database) -> None:
             assert one.pace == kept
 
 
-def test_devices_move_to_their_new_owner_and_are_enabled_again(database: Database) -> None:
-    with database.writing() as session:
-        add_user(session, "before")
-        add_user(session, "after")
-        device = session.scalars(select(Device).where(Device.token == "token-of-before")).one()
-        device.disabled_at, device.disabled_reason = NOW, "UNREGISTERED"
-        session.flush()
-        entries = [
-            DeviceEntry(user="after", platform="console", token="token-of-before"),
-            DeviceEntry(user="after", platform="apns", token="new", environment="sandbox"),
-            DeviceEntry(user="nobody", platform="fcm", token="x"),
-        ]
-        stored = bulk.store_devices(session, entries, add_users=False, now=NOW.replace(hour=10))
-        session.expire_all()
-        owner = users.by_external_id(session, "after")
-        assert (device.user_id, device.disabled_at) == (owner.id, None)
-        assert len(list(export.devices(session))) == 3
+def test_devices_move_to_their_new_owner_and_are_enabled_again(session: Session) -> None:
+    add_user(session, "before")
+    add_user(session, "after")
+    device = session.scalars(select(Device).where(Device.token == "token-of-before")).one()
+    device.disabled_at, device.disabled_reason = NOW, "UNREGISTERED"
+    session.flush()
+    entries = [
+        DeviceEntry(user="after", platform="console", token="token-of-before"),
+        DeviceEntry(user="after", platform="apns", token="new", environment="sandbox"),
+        DeviceEntry(user="nobody", platform="fcm", token="x"),
+    ]
+    stored = bulk.store_devices(session, entries, add_users=False, now=NOW.replace(hour=10))
+    session.expire_all()
+    owner = users.by_external_id(session, "after")
+    assert (device.user_id, device.disabled_at) == (owner.id, None)
+    assert len(list(export.devices(session))) == 3
     assert (stored.added, list(stored.rejected)) == (1, [2])
 
 
@@ -117,11 +117,10 @@ def test_the_last_word_on_a_subscription_counts(database: Database) -> None:
     assert exported(database) == [last]
 
 
-def test_what_cannot_be_stored_is_named_by_its_position(database: Database) -> None:
-    with database.writing() as session:
-        entries = [entry("nobody", "장학"), entry("a", "장학", site="nowhere"), entry("a", "장학")]
-        users.add(session, "a", timezone="UTC", now=NOW)
-        stored = bulk.store_subscriptions(session, entries, limit=9, add_users=False, now=NOW)
+def test_what_cannot_be_stored_is_named_by_its_position(session: Session) -> None:
+    entries = [entry("nobody", "장학"), entry("a", "장학", site="nowhere"), entry("a", "장학")]
+    users.add(session, "a", timezone="UTC", now=NOW)
+    stored = bulk.store_subscriptions(session, entries, limit=9, add_users=False, now=NOW)
     assert stored.added == 1
     assert {at: reason.split(" ")[3] for at, reason in stored.rejected.items()} == {0: "user", 1: "site"}
 
@@ -170,9 +169,8 @@ def test_a_batch_takes_the_same_number_of_statements_whatever_its_size(database:
     assert numbers[0] == numbers[1] <= 10
 
 
-def test_a_phrase_is_found_whoever_added_it(database: Database) -> None:
-    with database.writing() as session:
-        first = subscriptions.keyword_ids(session, [keyword("장학"), keyword("node.js")])
-        again = subscriptions.keyword_ids(session, [keyword("node.js"), keyword("장학"), keyword("장학", "word")])
+def test_a_phrase_is_found_whoever_added_it(session: Session) -> None:
+    first = subscriptions.keyword_ids(session, [keyword("장학"), keyword("node.js")])
+    again = subscriptions.keyword_ids(session, [keyword("node.js"), keyword("장학"), keyword("장학", "word")])
     assert {phrase: again[phrase] for phrase in first} == first
     assert len(set(again.values())) == 3

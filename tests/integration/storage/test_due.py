@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from pipeline.scheduling import due
 from pipeline.upkeep import sweeping
@@ -125,13 +126,12 @@ def test_a_clock_that_was_a_year_ahead_leaves_nobody_waiting(database: Database,
     assert times["yearly"] == datetime(2027, 5, 11, tzinfo=UTC)
 
 
-def test_a_run_that_a_clock_ahead_began_or_queued_is_made_good(database: Database) -> None:
+def test_a_run_that_a_clock_ahead_began_or_queued_is_made_good(session: Session) -> None:
     year = timedelta(days=365)
-    with database.writing() as session:
-        running = running_run(session, add_site(session, "running"), now=NOW + year)
-        queued = sites.queue_run(session, add_site(session, "queued").id, trigger="beat", now=NOW + year)
-        assert [run.id for run in crawl_runs.dead(session, now=NOW)] == [running.id]
-        assert crawl_runs.stranded(session, enqueued_before=NOW, now=NOW) == [queued]
+    running = running_run(session, add_site(session, "running"), now=NOW + year)
+    queued = sites.queue_run(session, add_site(session, "queued").id, trigger="beat", now=NOW + year)
+    assert [run.id for run in crawl_runs.dead(session, now=NOW)] == [running.id]
+    assert crawl_runs.stranded(session, enqueued_before=NOW, now=NOW) == [queued]
 
 
 def test_a_bad_line_past_the_command_stops_nobody_else(database: Database, clock: Clock) -> None:
@@ -143,43 +143,41 @@ def test_a_bad_line_past_the_command_stops_nobody_else(database: Database, clock
         assert sites.by_name(session, "bad").next_crawl_at == clock.at + timedelta(days=1)
 
 
-def test_an_adaptive_schedule_follows_how_often_the_site_posts(database: Database, clock: Clock) -> None:
-    with database.writing() as session:
-        site = add_site(session, schedule="adaptive 5m-2h")
-        # The silent baseline says nothing of how often the site posts.
-        stored_posts(session, site, [found(n) for n in range(100, 150)], fanout="silent")
+def test_an_adaptive_schedule_follows_how_often_the_site_posts(session: Session, clock: Clock) -> None:
+    site = add_site(session, schedule="adaptive 5m-2h")
+    # The silent baseline says nothing of how often the site posts.
+    stored_posts(session, site, [found(n) for n in range(100, 150)], fanout="silent")
 
-        # Not yet watched for a day: as often as it may be
-        due.adapt(session, site, NOW + timedelta(hours=23))
-        assert due.schedule_of(site).text == "5m"
+    # Not yet watched for a day: as often as it may be
+    due.adapt(session, site, NOW + timedelta(hours=23))
+    assert due.schedule_of(site).text == "5m"
 
-        # Nothing was posted
-        due.adapt(session, site, NOW + timedelta(days=2))
-        assert due.schedule_of(site).text == "2h"
-        assert NOW < due.next_crawl(site, NOW) <= NOW + timedelta(hours=2)
+    # Nothing was posted
+    due.adapt(session, site, NOW + timedelta(days=2))
+    assert due.schedule_of(site).text == "2h"
+    assert NOW < due.next_crawl(site, NOW) <= NOW + timedelta(hours=2)
 
-        # A hundred posts in two days: half of 29 minutes, rounded down to the floor doubled
-        run = running_run(session, site)
-        new = [found(n) for n in range(100)]
-        posts.store(session, site_id=site.id, run_id=run.id, found=new, now=NOW + timedelta(days=1))
-        due.adapt(session, site, NOW + timedelta(days=2))
-        assert due.schedule_of(site).text == "10m"
+    # A hundred posts in two days: half of 29 minutes, rounded down to the floor doubled
+    run = running_run(session, site)
+    new = [found(n) for n in range(100)]
+    posts.store(session, site_id=site.id, run_id=run.id, found=new, now=NOW + timedelta(days=1))
+    due.adapt(session, site, NOW + timedelta(days=2))
+    assert due.schedule_of(site).text == "10m"
 
-        # Narrower ends hold at once, and another schedule forgets
-        site.schedule = "adaptive 20m-1h"
-        assert due.schedule_of(site).text == "20m"
-        site.schedule = "1h"
-        due.adapt(session, site, NOW)
-        assert site.adaptive_interval_s is None
+    # Narrower ends hold at once, and another schedule forgets
+    site.schedule = "adaptive 20m-1h"
+    assert due.schedule_of(site).text == "20m"
+    site.schedule = "1h"
+    due.adapt(session, site, NOW)
+    assert site.adaptive_interval_s is None
 
 
-def test_the_sites_that_are_next_come_in_order(database: Database) -> None:
-    with database.writing() as session:
-        add_site(session, "suspended", suspended_until=NOW + timedelta(hours=2))
-        add_site(session, "later", next_crawl_at=NOW + timedelta(hours=1))
-        add_site(session, "now")
-        add_site(session, "off", enabled=False)
-        assert [site.name for site in sites.upcoming(session, limit=10)] == ["now", "later", "suspended"]
+def test_the_sites_that_are_next_come_in_order(session: Session) -> None:
+    add_site(session, "suspended", suspended_until=NOW + timedelta(hours=2))
+    add_site(session, "later", next_crawl_at=NOW + timedelta(hours=1))
+    add_site(session, "now")
+    add_site(session, "off", enabled=False)
+    assert [site.name for site in sites.upcoming(session, limit=10)] == ["now", "later", "suspended"]
 
 
 def test_a_tick_that_dies_before_it_enqueues_is_made_good(database: Database, clock: Clock) -> None:
@@ -212,12 +210,11 @@ def test_a_tick_that_dies_before_it_enqueues_is_made_good(database: Database, cl
     ],
 )
 def test_a_suspension_lasts_no_longer_than_its_reason_lets_it(
-    database: Database, clock: Clock, failures: int, reason: str, ahead: timedelta, is_kept: bool
+    session: Session, clock: Clock, failures: int, reason: str, ahead: timedelta, is_kept: bool
 ) -> None:
-    with database.writing() as session:
-        site = add_site(session, failures=failures, suspended_until=NOW + ahead)
-        run = session.get_one(CrawlRun, sites.queue_run(session, site.id, trigger="beat", now=NOW))
-        run.status, run.finish_reason = "failed", reason
-        session.flush()
-        due.correct_schedules(session)
-        assert (site.suspended_until is not None) == is_kept
+    site = add_site(session, failures=failures, suspended_until=NOW + ahead)
+    run = session.get_one(CrawlRun, sites.queue_run(session, site.id, trigger="beat", now=NOW))
+    run.status, run.finish_reason = "failed", reason
+    session.flush()
+    due.correct_schedules(session)
+    assert (site.suspended_until is not None) == is_kept

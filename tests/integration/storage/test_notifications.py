@@ -53,24 +53,22 @@ def record(
     )
 
 
-def test_a_slice_takes_the_next_users_and_says_where_to_go_on(database: Database) -> None:
-    with database.writing() as session:
-        post_id, hit = a_post_with_readers(session, 5)
-        everybody = sorted(session.scalars(select(User.id)))
-        first = create(session, post_id, hit, size=3)
-        second = create(session, post_id, hit, after=first.cursor, size=3)
+def test_a_slice_takes_the_next_users_and_says_where_to_go_on(session: Session) -> None:
+    post_id, hit = a_post_with_readers(session, 5)
+    everybody = sorted(session.scalars(select(User.id)))
+    first = create(session, post_id, hit, size=3)
+    second = create(session, post_id, hit, after=first.cursor, size=3)
     assert [*first.users, *second.users] == everybody
     assert (first.more, second.more, first.matched, second.matched) == (True, False, 3, 2)
 
 
-def test_a_slice_done_again_sends_only_for_those_who_still_wait(database: Database) -> None:
-    with database.writing() as session:
-        post_id, hit = a_post_with_readers(session, 4)
-        users = create(session, post_id, hit).users
-        record(session, claim(session, [(post_id, users[0])]), "sent")
-        claim(session, [(post_id, users[1])])
-        again = create(session, post_id, hit)
-        rows = session.scalar(select(func.count()).select_from(Notification))
+def test_a_slice_done_again_sends_only_for_those_who_still_wait(session: Session) -> None:
+    post_id, hit = a_post_with_readers(session, 4)
+    users = create(session, post_id, hit).users
+    record(session, claim(session, [(post_id, users[0])]), "sent")
+    claim(session, [(post_id, users[1])])
+    again = create(session, post_id, hit)
+    rows = session.scalar(select(func.count()).select_from(Notification))
     assert (list(again.users), rows) == (list(users[2:]), 4)
 
 
@@ -91,36 +89,33 @@ def test_two_fan_outs_of_one_post_at_once_make_each_notification_once(database: 
         assert session.scalar(select(func.count()).select_from(Notification)) == 60
 
 
-def test_a_slice_takes_three_statements_whatever_its_size(database: Database) -> None:
-    with database.writing() as session:
-        post_id, hit = a_post_with_readers(session, 40)
-        for size in (1, 30):
-            with counted(session) as statements:
-                assert len(create(session, post_id, hit, after=size, size=size).users) == min(size, 40 - size)
-            assert len(statements) == 3
+def test_a_slice_takes_three_statements_whatever_its_size(session: Session) -> None:
+    post_id, hit = a_post_with_readers(session, 40)
+    for size in (1, 30):
+        with counted(session) as statements:
+            assert len(create(session, post_id, hit, after=size, size=size).users) == min(size, 40 - size)
+        assert len(statements) == 3
 
 
-def test_a_slice_in_which_nobody_matches_is_passed_over_and_the_next_one_goes_on(database: Database) -> None:
-    with database.writing() as session:
-        post_id, hit = a_post_with_readers(session, 6)
-        everybody = sorted(session.scalars(select(User.id)))
-        session.execute(update(User).where(User.id.in_(everybody[:4])).values(paused=True))
-        first = create(session, post_id, hit, size=2)
-        assert (list(first.users), first.matched, first.more) == ([], 0, True)
-        seen: list[int] = []
-        cursor, more = first.cursor, first.more
-        while more:
-            part = create(session, post_id, hit, after=cursor, size=2)
-            seen += part.users
-            cursor, more = part.cursor, part.more
+def test_a_slice_in_which_nobody_matches_is_passed_over_and_the_next_one_goes_on(session: Session) -> None:
+    post_id, hit = a_post_with_readers(session, 6)
+    everybody = sorted(session.scalars(select(User.id)))
+    session.execute(update(User).where(User.id.in_(everybody[:4])).values(paused=True))
+    first = create(session, post_id, hit, size=2)
+    assert (list(first.users), first.matched, first.more) == ([], 0, True)
+    seen: list[int] = []
+    cursor, more = first.cursor, first.more
+    while more:
+        part = create(session, post_id, hit, after=cursor, size=2)
+        seen += part.users
+        cursor, more = part.cursor, part.more
     assert seen == everybody[4:]
 
 
-def test_a_notification_is_claimed_once(database: Database) -> None:
-    with database.writing() as session:
-        keys = owed(session, 3)
-        assert len(claim(session, keys)) == 3
-        assert claim(session, keys, token="other") == []
+def test_a_notification_is_claimed_once(session: Session) -> None:
+    keys = owed(session, 3)
+    assert len(claim(session, keys)) == 3
+    assert claim(session, keys, token="other") == []
 
 
 def test_senders_at_once_claim_each_notification_once(database: Database) -> None:
@@ -141,98 +136,90 @@ def test_senders_at_once_claim_each_notification_once(database: Database) -> Non
     assert len(taken) == 80
 
 
-def test_a_claim_whose_lease_ended_goes_to_the_next_and_the_late_record_is_dropped(database: Database) -> None:
-    with database.writing() as session:
-        keys = owed(session, 1)
-        late = claim(session, keys, token="late")
-        assert claim(session, keys, token="next", now=AFTER_LEASE)
-        assert record(session, late, "failed", token="late") == set()
-        assert len(record(session, late, "sent", token="next")) == 1
-        assert session.scalars(select(Notification.status)).one() == "sent"
+def test_a_claim_whose_lease_ended_goes_to_the_next_and_the_late_record_is_dropped(session: Session) -> None:
+    keys = owed(session, 1)
+    late = claim(session, keys, token="late")
+    assert claim(session, keys, token="next", now=AFTER_LEASE)
+    assert record(session, late, "failed", token="late") == set()
+    assert len(record(session, late, "sent", token="next")) == 1
+    assert session.scalars(select(Notification.status)).one() == "sent"
 
 
-def test_a_notification_that_waits_is_not_claimed_before_its_time(database: Database) -> None:
-    with database.writing() as session:
-        keys = owed(session, 1)
-        record(session, claim(session, keys), "pending", next_attempt_at=LEASE)
-        assert claim(session, keys) == []
-        assert claim(session, keys, now=AFTER_LEASE)
+def test_a_notification_that_waits_is_not_claimed_before_its_time(session: Session) -> None:
+    keys = owed(session, 1)
+    record(session, claim(session, keys), "pending", next_attempt_at=LEASE)
+    assert claim(session, keys) == []
+    assert claim(session, keys, now=AFTER_LEASE)
 
 
-def test_waiting_for_a_paused_channel_is_no_attempt(database: Database) -> None:
-    with database.writing() as session:
-        keys = owed(session, 1)
-        record(session, claim(session, keys), "pending", next_attempt_at=NOW, counts=False)
-        (again,) = claim(session, keys)
-        assert again.attempts == 1
+def test_waiting_for_a_paused_channel_is_no_attempt(session: Session) -> None:
+    keys = owed(session, 1)
+    record(session, claim(session, keys), "pending", next_attempt_at=NOW, counts=False)
+    (again,) = claim(session, keys)
+    assert again.attempts == 1
 
 
-def test_targets_leave_out_what_is_done_and_what_is_disabled(database: Database) -> None:
-    with database.writing() as session:
-        keys = owed(session, 1)
-        (device,) = session.scalars(select(Device)).all()
-        others = [
-            Device(user_id=device.user_id, platform=p, token="t", created_at=NOW, last_seen_at=NOW)
-            for p in ("fcm", "apns")
-        ]
-        others[1].disabled_at = NOW
-        session.add_all(others)
-        (notification,) = claim(session, keys)
-        assert [t.platform for t in claims.targets(session, [notification.id])] == ["console", "fcm"]
-        done = DeliveryRecord(
-            notification_id=notification.id, device_id=device.id, platform="console", status="delivered", attempts=1
-        )
-        again = DeliveryRecord(
-            notification_id=notification.id, device_id=others[0].id, platform="fcm", status="retry", attempts=2
-        )
-        pending = NotificationRecord(id=notification.id, status="pending", next_attempt_at=NOW)
-        outcomes.record(session, token="mine", notifications=[pending], deliveries=[done, again], now=NOW)
-        (notification,) = claim(session, keys)
-        assert notification.reached
-        assert [(t.platform, t.attempts) for t in claims.targets(session, [notification.id])] == [("fcm", 2)]
+def test_targets_leave_out_what_is_done_and_what_is_disabled(session: Session) -> None:
+    keys = owed(session, 1)
+    (device,) = session.scalars(select(Device)).all()
+    others = [
+        Device(user_id=device.user_id, platform=p, token="t", created_at=NOW, last_seen_at=NOW) for p in ("fcm", "apns")
+    ]
+    others[1].disabled_at = NOW
+    session.add_all(others)
+    (notification,) = claim(session, keys)
+    assert [t.platform for t in claims.targets(session, [notification.id])] == ["console", "fcm"]
+    done = DeliveryRecord(
+        notification_id=notification.id, device_id=device.id, platform="console", status="delivered", attempts=1
+    )
+    again = DeliveryRecord(
+        notification_id=notification.id, device_id=others[0].id, platform="fcm", status="retry", attempts=2
+    )
+    pending = NotificationRecord(id=notification.id, status="pending", next_attempt_at=NOW)
+    outcomes.record(session, token="mine", notifications=[pending], deliveries=[done, again], now=NOW)
+    (notification,) = claim(session, keys)
+    assert notification.reached
+    assert [(t.platform, t.attempts) for t in claims.targets(session, [notification.id])] == [("fcm", 2)]
 
 
-def test_the_badge_counts_what_is_unread_and_this_one(database: Database) -> None:
-    with database.writing() as session:
-        site = add_site(session)
-        user = add_user(session, "minji", "장학")
-        badges = []
-        ids = list(session.scalars(select(Keyword.id)))
-        hit = Hit(site_id=site.id, title_ids=ids, all_ids=ids, match_body=False)
-        for number in range(3):
-            (post_id,) = stored_posts(session, site, [found(number)])
-            create(session, post_id, hit)
-            claimed = claim(session, [(post_id, user.id)])
-            badges.append(claimed[0].badge)
-            record(session, claimed, "sent")
-            if number == 1:
-                inbox.mark_read(session, user.id, now=NOW)
+def test_the_badge_counts_what_is_unread_and_this_one(session: Session) -> None:
+    site = add_site(session)
+    user = add_user(session, "minji", "장학")
+    badges = []
+    ids = list(session.scalars(select(Keyword.id)))
+    hit = Hit(site_id=site.id, title_ids=ids, all_ids=ids, match_body=False)
+    for number in range(3):
+        (post_id,) = stored_posts(session, site, [found(number)])
+        create(session, post_id, hit)
+        claimed = claim(session, [(post_id, user.id)])
+        badges.append(claimed[0].badge)
+        record(session, claimed, "sent")
+        if number == 1:
+            inbox.mark_read(session, user.id, now=NOW)
     assert badges == [1, 2, 1]
 
 
-def test_what_is_owed_and_has_no_message_is_found(database: Database) -> None:
-    with database.writing() as session:
-        keys = owed(session, 4)
-        retry, dead, lost, waiting = keys
-        record(session, claim(session, [retry]), "pending", next_attempt_at=NOW)
-        claim(session, [dead])
-        lost_row = session.scalars(select(Notification).where(Notification.user_id == lost[1])).one()
-        lost_row.enqueued_at = NOW - timedelta(hours=1)
-        session.flush()
-        epoch = NOW - timedelta(days=1)
-        assert notifications.due(session, now=NOW, lost_before=epoch, limit=10) == [retry]
-        assert notifications.due(session, now=NOW, lost_before=NOW, limit=10) == [lost]
-        late = notifications.due(session, now=AFTER_LEASE, lost_before=AFTER_LEASE, limit=10)
-        assert set(late) == {retry, dead, lost, waiting}
+def test_what_is_owed_and_has_no_message_is_found(session: Session) -> None:
+    keys = owed(session, 4)
+    retry, dead, lost, waiting = keys
+    record(session, claim(session, [retry]), "pending", next_attempt_at=NOW)
+    claim(session, [dead])
+    lost_row = session.scalars(select(Notification).where(Notification.user_id == lost[1])).one()
+    lost_row.enqueued_at = NOW - timedelta(hours=1)
+    session.flush()
+    epoch = NOW - timedelta(days=1)
+    assert notifications.due(session, now=NOW, lost_before=epoch, limit=10) == [retry]
+    assert notifications.due(session, now=NOW, lost_before=NOW, limit=10) == [lost]
+    late = notifications.due(session, now=AFTER_LEASE, lost_before=AFTER_LEASE, limit=10)
+    assert set(late) == {retry, dead, lost, waiting}
 
 
-def test_failed_notifications_are_sent_again_on_demand(database: Database) -> None:
-    with database.writing() as session:
-        keys = owed(session, 2)
-        record(session, claim(session, keys[:1]), "failed", reason="UNREGISTERED")
-        record(session, claim(session, keys[1:]), "sent")
-        assert notifications.redrive(session, now=NOW) == 1
-        assert notifications.due(session, now=NOW, lost_before=NOW, limit=10) == [keys[0]]
+def test_failed_notifications_are_sent_again_on_demand(session: Session) -> None:
+    keys = owed(session, 2)
+    record(session, claim(session, keys[:1]), "failed", reason="UNREGISTERED")
+    record(session, claim(session, keys[1:]), "sent")
+    assert notifications.redrive(session, now=NOW) == 1
+    assert notifications.due(session, now=NOW, lost_before=NOW, limit=10) == [keys[0]]
 
 
 def test_a_batch_is_claimed_loaded_and_recorded_in_a_fixed_number_of_statements(database: Database) -> None:
@@ -269,28 +256,26 @@ def test_a_batch_is_claimed_loaded_and_recorded_in_a_fixed_number_of_statements(
     assert numbers[50] == numbers[1] <= 6
 
 
-def test_what_is_due_within_a_moment_is_due_because_no_two_clocks_are_the_same(database: Database) -> None:
-    with database.writing() as session:
-        keys = owed(session, 1)
-        session.execute(update(Notification).values(next_attempt_at=NOW + timedelta(seconds=0.3)))
-        assert len(claim(session, keys)) == 1
+def test_what_is_due_within_a_moment_is_due_because_no_two_clocks_are_the_same(session: Session) -> None:
+    keys = owed(session, 1)
+    session.execute(update(Notification).values(next_attempt_at=NOW + timedelta(seconds=0.3)))
+    assert len(claim(session, keys)) == 1
 
 
-def test_what_a_clock_ahead_wrote_is_brought_back(database: Database) -> None:
+def test_what_a_clock_ahead_wrote_is_brought_back(session: Session) -> None:
     tomorrow, lease = NOW + timedelta(days=1), timedelta(minutes=1)
-    with database.writing() as session:
-        waiting, leased, enqueued, held, well = owed(session, 5)
-        claim(session, [leased])
-        for (_, user_id), values in (
-            (waiting, {"next_attempt_at": tomorrow}),
-            (leased, {"lease_until": tomorrow}),
-            (enqueued, {"enqueued_at": tomorrow}),
-            (held, {"next_attempt_at": tomorrow, "waits_for": "pause push"}),
-            (well, {"next_attempt_at": NOW + timedelta(minutes=66)}),
-        ):
-            session.execute(update(Notification).where(Notification.user_id == user_id).values(values))
-        assert notifications.bring_back(session, now=NOW, lease=lease) == 3
-        assert notifications.bring_back(session, now=NOW, lease=lease) == 0
-        later = NOW + 2 * lease
-        due = notifications.due(session, now=later, lost_before=later, limit=9)
-        assert due == sorted([waiting, leased, enqueued])
+    waiting, leased, enqueued, held, well = owed(session, 5)
+    claim(session, [leased])
+    for (_, user_id), values in (
+        (waiting, {"next_attempt_at": tomorrow}),
+        (leased, {"lease_until": tomorrow}),
+        (enqueued, {"enqueued_at": tomorrow}),
+        (held, {"next_attempt_at": tomorrow, "waits_for": "pause push"}),
+        (well, {"next_attempt_at": NOW + timedelta(minutes=66)}),
+    ):
+        session.execute(update(Notification).where(Notification.user_id == user_id).values(values))
+    assert notifications.bring_back(session, now=NOW, lease=lease) == 3
+    assert notifications.bring_back(session, now=NOW, lease=lease) == 0
+    later = NOW + 2 * lease
+    due = notifications.due(session, now=later, lost_before=later, limit=9)
+    assert due == sorted([waiting, leased, enqueued])

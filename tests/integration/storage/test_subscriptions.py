@@ -1,5 +1,6 @@
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from pipeline.fanout.matcher import Matcher
 from pipeline.fanout.slices import find_in
@@ -108,48 +109,44 @@ def test_a_paused_user_gets_nothing(database: Database) -> None:
     assert who(database, "장학") == []
 
 
-def test_a_user_with_several_hits_is_one_row_with_the_phrase_that_stands_first(database: Database) -> None:
-    with database.writing() as session:
-        site = add_site(session)
-        add_user(session, "minji", "장학", "신청", "학기")
-        ids = {text: number for number, text in session.execute(select(Keyword.id, Keyword.text))}
-        hit = Hit(site_id=site.id, title_ids=[ids["신청"], ids["장학"]], all_ids=list(ids.values()), match_body=True)
-        rows = matching_users(session, hit, after=0)
+def test_a_user_with_several_hits_is_one_row_with_the_phrase_that_stands_first(session: Session) -> None:
+    site = add_site(session)
+    add_user(session, "minji", "장학", "신청", "학기")
+    ids = {text: number for number, text in session.execute(select(Keyword.id, Keyword.text))}
+    hit = Hit(site_id=site.id, title_ids=[ids["신청"], ids["장학"]], all_ids=list(ids.values()), match_body=True)
+    rows = matching_users(session, hit, after=0)
     assert [row.keyword_id for row in rows] == [ids["신청"]]
 
 
-def test_slices_follow_each_other_without_gap_or_repeat(database: Database) -> None:
-    with database.writing() as session:
-        site = add_site(session)
-        for number in range(25):
-            add_user(session, f"user-{number}", "장학", *(["신청"] if number % 2 else []))
-        ids = list(session.scalars(select(Keyword.id)))
-        hit = Hit(site_id=site.id, title_ids=ids, all_ids=ids, match_body=False)
-        seen: list[int] = []
-        while rows := matching_users(session, hit, after=seen[-1] if seen else 0, limit=4):
-            seen += [row.user_id for row in rows]
-        assert seen == sorted(session.scalars(select(User.id)))
+def test_slices_follow_each_other_without_gap_or_repeat(session: Session) -> None:
+    site = add_site(session)
+    for number in range(25):
+        add_user(session, f"user-{number}", "장학", *(["신청"] if number % 2 else []))
+    ids = list(session.scalars(select(Keyword.id)))
+    hit = Hit(site_id=site.id, title_ids=ids, all_ids=ids, match_body=False)
+    seen: list[int] = []
+    while rows := matching_users(session, hit, after=seen[-1] if seen else 0, limit=4):
+        seen += [row.user_id for row in rows]
+    assert seen == sorted(session.scalars(select(User.id)))
 
 
-def test_a_post_that_hits_very_many_phrases_still_reaches_everybody(database: Database) -> None:
-    with database.writing() as session:
-        site = add_site(session)
-        user = users.add(session, "collector", timezone="UTC", now=NOW)
-        count = 1500
-        ids = subscriptions.keyword_ids(session, [keyword(f"phrase{n}") for n in range(count)])
-        last = max(ids.values())
-        session.add(Subscription(user_id=user.id, keyword_id=last, created_at=NOW))
-        session.flush()
-        hit = Hit(site_id=site.id, title_ids=sorted(ids.values()), all_ids=sorted(ids.values()), match_body=False)
-        assert [row[:2] for row in matching_users(session, hit, after=0)] == [(user.id, last)]
+def test_a_post_that_hits_very_many_phrases_still_reaches_everybody(session: Session) -> None:
+    site = add_site(session)
+    user = users.add(session, "collector", timezone="UTC", now=NOW)
+    count = 1500
+    ids = subscriptions.keyword_ids(session, [keyword(f"phrase{n}") for n in range(count)])
+    last = max(ids.values())
+    session.add(Subscription(user_id=user.id, keyword_id=last, created_at=NOW))
+    session.flush()
+    hit = Hit(site_id=site.id, title_ids=sorted(ids.values()), all_ids=sorted(ids.values()), match_body=False)
+    assert [row[:2] for row in matching_users(session, hit, after=0)] == [(user.id, last)]
 
 
-def test_subscribing_twice_is_one_subscription_with_the_latest_exclusions(database: Database) -> None:
-    with database.writing() as session:
-        user = add_user(session, "minji")
-        subscribe(session, user, "장학", exclude=[keyword("마감")])
-        subscribe(session, user, "장학", exclude=[keyword("취소")])
-        rows = subscriptions.listing(session, user_id=user.id, limit=10)
+def test_subscribing_twice_is_one_subscription_with_the_latest_exclusions(session: Session) -> None:
+    user = add_user(session, "minji")
+    subscribe(session, user, "장학", exclude=[keyword("마감")])
+    subscribe(session, user, "장학", exclude=[keyword("취소")])
+    rows = subscriptions.listing(session, user_id=user.id, limit=10)
     assert [(row.phrase, row.exclude) for row in rows] == [("장학", ("취소",))]
 
 
@@ -169,8 +166,7 @@ def test_a_subscription_to_nothing_is_refused(database: Database) -> None:
         subscribe(session, add_user(session, "minji"), None)
 
 
-def test_the_same_phrase_of_many_users_is_one_keyword(database: Database) -> None:
-    with database.writing() as session:
-        add_user(session, "minji", "Node.js 장학")
-        add_user(session, "james", "장학  NODE.JS")
-        assert len(session.scalars(select(Keyword.id)).all()) == 1
+def test_the_same_phrase_of_many_users_is_one_keyword(session: Session) -> None:
+    add_user(session, "minji", "Node.js 장학")
+    add_user(session, "james", "장학  NODE.JS")
+    assert len(session.scalars(select(Keyword.id)).all()) == 1

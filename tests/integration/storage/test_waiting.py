@@ -83,23 +83,20 @@ def test_the_end_of_a_fault_or_a_pause_wakes_what_waits_for_it(
         ("fcm waits: X; site my_board waits: paused by an operator", Scope(activity="push", site="my_board")),
     ],
 )
-def test_what_the_last_release_wrote_is_woken_too(database: Database, reason: str, scope: Scope | None) -> None:
-    with database.writing() as session:
-        # Even where this release had written before what it waited for then.
-        set_waiting(session, waits_for="apns", reason=reason)
-        assert (end_pause(session, scope) if scope else open_channel(session, "fcm")) == 1
-        assert session.scalars(select(Notification.next_attempt_at)).all() == [NOW]
+def test_what_the_last_release_wrote_is_woken_too(session: Session, reason: str, scope: Scope | None) -> None:
+    # Even where this release had written before what it waited for then.
+    set_waiting(session, waits_for="apns", reason=reason)
+    assert (end_pause(session, scope) if scope else open_channel(session, "fcm")) == 1
+    assert session.scalars(select(Notification.next_attempt_at)).all() == [NOW]
 
 
-def test_a_site_s_name_is_no_pattern(database: Database) -> None:
-    with database.writing() as session:
-        set_waiting(session, waits_for=None, reason="site my-board waits: paused by an operator")
-        assert end_pause(session, Scope(activity="push", site="my_board")) == 0
+def test_a_site_s_name_is_no_pattern(session: Session) -> None:
+    set_waiting(session, waits_for=None, reason="site my-board waits: paused by an operator")
+    assert end_pause(session, Scope(activity="push", site="my_board")) == 0
 
 
-def test_what_is_over_waits_for_nothing(database: Database) -> None:
-    with database.writing() as session:
-        (key,) = owed(session, 1)
-        session.execute(update(Notification).values(waits_for="fcm"))
-        record(session, claim(session, [key]), "sent")
-        assert session.scalars(select(Notification.waits_for)).all() == [None]
+def test_what_is_over_waits_for_nothing(session: Session) -> None:
+    (key,) = owed(session, 1)
+    session.execute(update(Notification).values(waits_for="fcm"))
+    record(session, claim(session, [key]), "sent")
+    assert session.scalars(select(Notification.waits_for)).all() == [None]

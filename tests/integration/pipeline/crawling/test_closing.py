@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from pipeline.crawling.closing import Closed, close_run, decide_late_posts
 from pipeline.crawling.health import health_of
@@ -170,11 +171,10 @@ def test_a_site_whose_rows_cannot_be_told_apart_any_more_is_suspect_at_once(data
     assert site_of(database).advice is None
 
 
-def test_the_page_is_remembered_up_to_a_bound(database: Database, site_id: int) -> None:
-    with database.writing() as session:
-        for ids in ([1, 2], list(range(showings.SHOWN_MOST + 5))):
-            showings.keep(session, site_id, ids)
-        assert len(session.get_one(Showing, site_id).post_ids) == showings.SHOWN_MOST
+def test_the_page_is_remembered_up_to_a_bound(session: Session, site_id: int) -> None:
+    for ids in ([1, 2], list(range(showings.SHOWN_MOST + 5))):
+        showings.keep(session, site_id, ids)
+    assert len(session.get_one(Showing, site_id).post_ids) == showings.SHOWN_MOST
 
 
 def seen(database: Database, site_id: int, numbers: Sequence[int], **figures: Any) -> None:
