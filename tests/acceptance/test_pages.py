@@ -1,9 +1,7 @@
 """The pages in a real Chromium: a phone rings, a board is tried and watched, a flood is released, a post is traced."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -16,6 +14,7 @@ from storage.models import Post
 from tests.acceptance.installation import Installation, token_of
 from tests.support.api import answers
 from tests.support.chromium import browser, check, open_page  # noqa: F401 - a fixture
+from tests.support.http_server import Asked, Said, http_server
 
 MOST_STOPS = 80
 """Fewer than the texts of a snapshot, each of which is one: the link before it leads over them."""
@@ -225,25 +224,16 @@ style="background:url(/inline.png)" data-href="/posts/{0}" onmouseover="alert(5)
 @contextmanager
 def hostile_site() -> Iterator[tuple[str, list[str]]]:
     """A board that tries everything, and the paths that were asked for."""
-    asked: list[str] = []
+    paths: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            origin = f"http://{self.headers['Host']}"
-            rows = "".join(HOSTILE_ROW.format(n) for n in range(1, 9))
-            self.send_response(200 if self.path == "/board" else 404)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.end_headers()
-            if self.path == "/board":
-                self.wfile.write(HOSTILE_PAGE.format(origin, rows).encode())
+    def answer(asked: Asked) -> Said:
+        paths.append(asked.path)
+        rows = "".join(HOSTILE_ROW.format(n) for n in range(1, 9))
+        page = HOSTILE_PAGE.format(f"http://{asked.headers['Host']}", rows)
+        return Said(page) if asked.path == "/board" else Said(status=404)
 
-        def log_message(self, *_: object) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
-        server.shutdown()
+    with http_server(answer) as origin:
+        yield origin, paths
 
 
 def test_a_hostile_page_is_tried_by_clicks_and_by_keys(

@@ -1,12 +1,10 @@
 """What the operators see of running processes: logs, metrics, alerts, Sentry, Flower."""
 
 import json
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote_plus
 
 import brotli
@@ -22,6 +20,7 @@ from scripts.local.embedded_redis import free_port
 from storage.models import Notification
 from tests.acceptance.installation import PROCESSES, Installation, token_of
 from tests.support.api_board import Answer, ApiBoard, api_board
+from tests.support.http_server import Asked, Said, http_server
 
 PHRASE = "특강초청"
 
@@ -31,28 +30,13 @@ def receiver() -> Iterator[tuple[str, list[bytes]]]:
     """A loopback HTTP server that keeps what is posted to it: its address without the scheme, and the bodies."""
     bodies: list[bytes] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            # Sentry's SDK compresses with Brotli where that is installed, as the lock has it.
-            bodies.append(brotli.decompress(body) if self.headers.get("Content-Encoding") == "br" else body)
-            self.send_response(200)
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"{}")
+    def take(asked: Asked) -> Said:
+        # Sentry's SDK compresses with Brotli where that is installed, as the lock has it.
+        bodies.append(brotli.decompress(asked.body) if asked.headers.get("Content-Encoding") == "br" else asked.body)
+        return Said("{}")
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_port}", bodies
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with http_server(take) as origin:
+        yield origin.removeprefix("http://"), bodies
 
 
 def age_the_heartbeat(installation: Installation) -> None:

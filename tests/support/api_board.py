@@ -1,14 +1,14 @@
 """A loopback board whose pages want more than a plain GET: JSON, POST, a key, a session."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.support import http_server
 
 PER_PAGE = 10
 HTML = {"Content-Type": "text/html; charset=utf-8"}
@@ -181,32 +181,12 @@ def api_board(board: ApiBoard | None = None) -> Iterator[ApiBoard]:
     """A board on a free port of loopback."""
     board = board or ApiBoard()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def serve(asked: http_server.Asked) -> http_server.Said:
+        parts = urlsplit(asked.path)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        headers = {name.lower(): value for name, value in asked.headers.items()}
+        answer = board.answer(Asked(asked.method, parts.path, query, headers, asked.body.decode()))
+        return http_server.Said(answer.body, answer.status, tuple(answer.headers.items()))
 
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            answer = board.answer(Asked(self.command, parts.path, query, headers, body))
-            data = answer.body.encode() if isinstance(answer.body, str) else answer.body
-            self.send_response(answer.status)
-            for name, value in answer.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        do_POST = do_GET  # noqa: N815
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        board.origin = f"http://127.0.0.1:{server.server_port}"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield board
-        finally:
-            server.shutdown()
+    with http_server.http_server(serve) as board.origin:
+        yield board

@@ -4,7 +4,6 @@ import json
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from redis import Redis
@@ -18,6 +17,7 @@ from storage import channel_health, channels
 from storage.models import Site
 from storage.session import Database
 from tests.support.builders import add_site
+from tests.support.http_server import Asked, Said, http_server
 
 pytestmark = pytest.mark.usefixtures("_app_on_redis")
 
@@ -28,34 +28,20 @@ class Receiver:
     def __init__(self) -> None:
         self.letters: list[str] = []
         self.status = 200
-        receiver = self
+        self.url = ""
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if receiver.status == 200:
-                    receiver.letters.append(json.loads(body)["message"])
-                self.send_response(receiver.status)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"json://127.0.0.1:{self._server.server_port}/S3CRET"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def __call__(self, asked: Asked) -> Said:
+        if self.status == 200:
+            self.letters.append(json.loads(asked.body)["message"])
+        return Said(status=self.status)
 
 
 @pytest.fixture
 def receivers() -> Iterator[tuple[Receiver, Receiver]]:
-    made = Receiver(), Receiver()
-    yield made
-    for receiver in made:
-        receiver.close()
+    one, two = Receiver(), Receiver()
+    with http_server(one) as first, http_server(two) as second:
+        one.url, two.url = (f"{origin.replace('http:', 'json:')}/S3CRET" for origin in (first, second))
+        yield one, two
 
 
 def test_each_change_is_told_once_to_each_destination_also_to_one_that_was_away(

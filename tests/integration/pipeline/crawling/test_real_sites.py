@@ -1,18 +1,18 @@
 """Every saved listing and feed, served on loopback and crawled by a real child into a database."""
 
-import threading
 from collections.abc import Callable, Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
-from pipeline.crawling.child import CrawlReport, run_child
-from tests.integration.pipeline.conftest import OrderFor
+from pipeline.crawling.child import CrawlReport
+from tests.integration.pipeline.crawling.conftest import OrderFor, run
 from tests.integration.spiders.real_pages import FOLDER
 from tests.integration.spiders.test_real_pages import FEED_POSTS, FEEDS, LISTINGS, SITES, WITH_POSTS
+from tests.support.http_server import Asked, Said, http_server
 
 pytestmark = [
     pytest.mark.skipif(not FOLDER.exists(), reason="the saved real pages are not here"),
@@ -23,18 +23,15 @@ NOT_A_FEED = "feeds/chuo-u-not-a-feed.xml"
 Stored = Callable[[], int]
 
 
-class QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def served() -> Iterator[str]:
-    handler = partial(QuietHandler, directory=str(FOLDER))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    def page(asked: Asked) -> Said:
+        file = FOLDER / unquote(asked.path).lstrip("/")
+        kind = guess_type(file.name)[0] or "application/octet-stream"
+        return Said(file.read_bytes(), headers=(("Content-Type", kind),)) if file.is_file() else Said(status=404)
+
+    with http_server(page) as origin:
+        yield origin
 
 
 def crawl(order_for: OrderFor, spider: str, params: dict[str, Any]) -> CrawlReport:
@@ -42,7 +39,7 @@ def crawl(order_for: OrderFor, spider: str, params: dict[str, Any]) -> CrawlRepo
     # The saved pages' next pages are not here.
     params = {name: value for name, value in params.items() if name not in {"next", "page_template", "max_pages"}}
     order = order_for(spider=spider, params=params, timezone=zone, obey_robots=False)
-    return run_child(order, stop=threading.Event())
+    return run(order)
 
 
 @pytest.mark.parametrize("file", WITH_POSTS)

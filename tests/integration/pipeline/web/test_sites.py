@@ -1,7 +1,5 @@
 """Sites over HTTP: tried, added and changed by the commands that an operator types; crawled, held and paused."""
 
-import http.server
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +13,7 @@ from storage.models import Post
 from storage.session import Database
 from tests.integration.pipeline.web.test_person import NOW
 from tests.support.api import Api, running_api
+from tests.support.http_server import Said, http_server
 
 PAGE = "<html lang='ko'><body><table>" + "".join(
     f"<tr><td class='subject'><a href='/view?no={n}'>장학금 신청 안내 {n}차 모집</a></td><td>2026.11.{n:02}</td></tr>"
@@ -26,22 +25,8 @@ LISTING: dict[str, Any] = {"spider": "listing", "params": {"row": "tr", "title":
 @pytest.fixture
 def board() -> Iterator[str]:
     """The address of a board with ten posts."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found = self.path == "/board"
-            self.send_response(200 if found else 404)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.end_headers()
-            self.wfile.write(PAGE.encode() if found else b"")
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/board"
-        server.shutdown()
+    with http_server(lambda asked: Said(PAGE) if asked.path == "/board" else Said(status=404)) as origin:
+        yield f"{origin}/board"
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 import html
 import re
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import lxml.html
 import pytest
@@ -13,6 +11,7 @@ import requests
 from pipeline.web.pages import snapshots
 from storage import operators, sites
 from tests.support.api import TIMEOUT_S, Api
+from tests.support.http_server import Said, http_server
 from tests.support.reader import Reader
 
 BOARD = """<html lang=ko><head><style>*{{background:url(//evil.example)}}</style><base href="/b/"></head>
@@ -28,22 +27,9 @@ def api(steered: Api) -> Api:
 
 @pytest.fixture
 def board() -> Iterator[str]:
-    page = BOARD.format("".join(ROW.format(n) for n in range(1, 8))).encode()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            is_page = self.path == "/board"
-            self.send_response(200 if is_page else 404)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.end_headers()
-            self.wfile.write(page if is_page else b"")
-
-        def log_message(self, *_: object) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/board"
-        server.shutdown()
+    page = BOARD.format("".join(ROW.format(n) for n in range(1, 8)))
+    with http_server(lambda asked: Said(page) if asked.path == "/board" else Said(status=404)) as origin:
+        yield f"{origin}/board"
 
 
 class Tried:

@@ -1,17 +1,15 @@
 """What the drill's reader takes for right, for an excuse, and for wrong, of a server that answers as it is told."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from scripts.drill.api_reader import ApiReader
 from scripts.local.embedded_redis import free_port
 from scripts.local.supervisor import wait_until
+from tests.support.http_server import Asked, Said, http_server
 
 INBOX = {"items": [], "next_cursor": None}
 UNAVAILABLE = (503, {"Retry-After": "1"})
@@ -22,24 +20,15 @@ def told() -> Iterator[SimpleNamespace]:
     """A server: `answer` is (status, headers) of what it says to everything but the inbox, `pid` its process."""
     told = SimpleNamespace(answer=UNAVAILABLE, pid=1, badge=0)
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            inbox = "notifications" in self.path
-            status, headers = (200, {}) if inbox else told.answer
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(json.dumps(INBOX if inbox else {"badge": told.badge}).encode())
+    def answer(asked: Asked) -> Said:
+        if "notifications" in asked.path:
+            return Said(json.dumps(INBOX))
+        status, headers = told.answer
+        return Said(json.dumps({"badge": told.badge}), status, tuple(headers.items()))
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        told.port = server.server_port
+    with http_server(answer) as origin:
+        told.port = int(origin.rpartition(":")[2])
         yield told
-        server.shutdown()
 
 
 def reader(told: SimpleNamespace, port: int | None = None) -> ApiReader:
