@@ -124,10 +124,6 @@ class APNsClient:
         while not self.closed:
             self.read()
 
-    def is_reset(self) -> bool:
-        """Tell whether the server reset the connection."""
-        return is_reset(self.socket)
-
     def read(self) -> None:
         try:
             data = self.socket.recv(65_536)

@@ -9,7 +9,6 @@ from tests.support.waiting import wait_until
 
 Connect = Callable[..., APNsClient]
 TOKEN = "ab" * 32
-SANDBOX_TOKEN = "5b" * 32
 REFUSED_STREAM = 7
 
 
@@ -71,22 +70,6 @@ def test_a_body_of_many_frames_is_too_large(connect: Connect) -> None:
     assert client.send(TOKEN).status == 200
 
 
-def test_a_dead_token_has_a_timestamp(gateway: GatewayProcess, connect: Connect) -> None:
-    gateway.set_faults(dead_tokens=[TOKEN], dead_since_ms=1_700_000_000_000)
-    answer = connect().send(TOKEN)
-    assert (answer.status, answer.body) == (410, b'{"reason":"Unregistered","timestamp":1700000000000}')
-
-
-def test_a_token_lives_in_one_environment(gateway: GatewayProcess, connect: Connect) -> None:
-    gateway.set_faults(sandbox_prefix="5b")
-    production, sandbox = connect(), connect(sandbox=True)
-    assert production.send(SANDBOX_TOKEN).reason == "BadDeviceToken"
-    assert sandbox.send(SANDBOX_TOKEN).status == 200
-    assert sandbox.send(TOKEN).reason == "BadDeviceToken"
-    assert production.send(TOKEN).status == 200
-    assert [push["environment"] for push in gateway.received()] == ["sandbox", "production"]
-
-
 def test_one_stream_until_the_provider_token_was_seen(gateway: GatewayProcess, connect: Connect) -> None:
     client = connect()
     client.wait(lambda: client.limits)
@@ -113,17 +96,6 @@ def test_settings_change_on_the_way_and_are_enforced(gateway: GatewayProcess, co
     assert len(gateway.received()) == 4
 
 
-def test_hundreds_of_streams_at_once(gateway: GatewayProcess, connect: Connect) -> None:
-    gateway.set_faults(latency_ms=50)
-    client = connect()
-    client.send(TOKEN)
-    client.wait(lambda: len(client.limits) == 2)
-    opened = [client.open(TOKEN, apns_collapse_id=f"post-{i}") for i in range(500)]
-    client.wait(lambda: all(i in client.answers for i in opened))
-    assert {client.answers[i].status for i in opened} == {200}
-    assert len(gateway.phones()[0]["shown"]) == 501
-
-
 def test_goaway_answers_what_came_before_and_ignores_the_rest(gateway: GatewayProcess, connect: Connect) -> None:
     gateway.set_faults(goaway_after=3, latency_ms=50, one_stream_first=False)
     client = connect()
@@ -134,28 +106,6 @@ def test_goaway_answers_what_came_before_and_ignores_the_rest(gateway: GatewayPr
     assert not any(i in client.answers for i in opened[3:])
     assert len(gateway.received()) == 3
     assert connect().send(TOKEN).status == 200
-
-
-@pytest.mark.parametrize("lose_answers", [False, True])
-def test_a_reset_connection_in_mid_batch(gateway: GatewayProcess, connect: Connect, lose_answers: bool) -> None:
-    gateway.set_faults(reset_every=3, one_stream_first=False, lose_answers=lose_answers)
-    client = connect()
-    assert client.send(TOKEN).status == 200
-    assert client.send(TOKEN).status == 200
-    client.open(TOKEN)
-    assert client.is_reset()
-    assert len(gateway.received()) == 2 + lose_answers
-
-
-def test_rst_stream_ends_one_stream_only(gateway: GatewayProcess, connect: Connect) -> None:
-    gateway.set_faults(rst_stream_every=2, rst_stream_code="INTERNAL_ERROR")
-    client = connect()
-    assert client.send(TOKEN).status == 200
-    stream_id = client.open(TOKEN)
-    client.wait(lambda: client.resets)
-    assert client.resets == {stream_id: 2}
-    assert client.send(TOKEN).status == 200
-    assert len(gateway.received()) == 2
 
 
 def test_silence_does_not_hold_up_the_others(gateway: GatewayProcess, connect: Connect) -> None:
@@ -177,14 +127,6 @@ def test_a_dripping_answer_comes_whole(gateway: GatewayProcess, connect: Connect
     answer = connect().send(token)
     assert answer.status == status
     assert answer.reason == (None if status == 200 else "Unregistered")
-
-
-@pytest.mark.parametrize(("kind", "status"), [("html_502", 502), ("empty", 400), ("truncated", 400)])
-def test_garbage(gateway: GatewayProcess, connect: Connect, kind: str, status: int) -> None:
-    gateway.set_faults(garbage=kind)
-    answer = connect().send(TOKEN)
-    assert answer.status == status
-    assert bool(answer.body) == (kind != "empty")
 
 
 def test_a_client_that_gives_no_window_gets_its_answers_later(gateway: GatewayProcess, connect: Connect) -> None:
