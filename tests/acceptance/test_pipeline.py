@@ -2,7 +2,6 @@
 
 import os
 import time
-from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import psutil
@@ -13,8 +12,9 @@ from sqlalchemy import select, update
 from pipeline.broker.publish import publish_many, queue_length
 from pipeline.celery import create_app
 from pipeline.settings import get_settings
-from storage.models import CrawlRun, Notification, Post, Site
+from storage.models import CrawlRun, Notification, Site
 from tests.acceptance.installation import PROCESSES, Installation, token_of
+from tests.acceptance.test_drills import a_minute_passes
 from tests.support.builders import add_user
 
 PHRASE = "특강초청"
@@ -186,102 +186,23 @@ def _running(installation: Installation) -> bool:
         return "running" in session.scalars(select(CrawlRun.status)).all()
 
 
-def add_readers(installation: Installation, count: int) -> None:
-    """Users of the phrase that only our own posts hold, each with an Android phone."""
-    with installation.database.writing() as session:
-        for number in range(count):
-            add_user(session, f"user-{number}", PHRASE, platform="fcm")
-
-
-def age_what_is_owed(installation: Installation) -> None:
-    """As if a minute had passed: what a dead sender held is free, and a message that did not come counts as lost."""
-    before = datetime.now(UTC) - timedelta(minutes=5)
-    with installation.database.writing() as session:
-        session.execute(update(Notification).where(Notification.status == "sending").values(lease_until=before))
-        session.execute(update(Notification).where(Notification.status != "sent").values(enqueued_at=before))
-        held = {"fanout_enqueued_at": before, "fanout_lease_until": before}
-        session.execute(update(Post).where(Post.fanout == "ready").values(held))
-
-
-# Every day the short drill kills, at moments that its seed decides.
-@pytest.mark.full
-@pytest.mark.parametrize("victim", ["notifier", "dispatcher"])
-def test_a_killed_worker_costs_nobody_a_push(installation: Installation, victim: str) -> None:
-    # Given forty readers, small slices, and a gateway that takes its time
-    installation.add_board("board", "--schedule", "1h", "--notify-existing")
-    add_readers(installation, 40)
-    installation.gateway.set_faults(latency_ms=300)
-    installation.environment |= {"FANOUT_SLICE": "5", "NOTIFY_CONCURRENCY": "8"}
-    installation.start()
-
-    # When a worker is killed in the middle
-    installation.wait_until(lambda: installation.sends() >= 3, "the first pushes")
-    installation.kill(victim)
-    installation.start(victim)
-    age_what_is_owed(installation)
-
-    # Then everybody gets the post, and sees it once
-    installation.wait_until(lambda: statuses(installation) == ["sent"] * 40, "all forty", seconds=100)
-    assert list(installation.shown().values()) == [1] * 40
-
-
 def test_a_redis_that_forgets_everything_costs_nobody_a_push(sqlite_installation: Installation) -> None:
     # Given messages that nobody has taken yet
     installation = sqlite_installation
     installation.add_board("board", "--schedule", "1h", "--notify-existing")
-    add_readers(installation, 10)
+    with installation.database.writing() as session:
+        for number in range(10):
+            add_user(session, f"user-{number}", PHRASE, platform="fcm")
     installation.start("crawler", "dispatcher", "beat")
     installation.wait_until(lambda: len(statuses(installation)) == 10, "the notification rows")
 
     # When Redis loses them, and some time passes
     with redis.Redis.from_url(installation.redis.url) as client:
         client.flushall()
-    age_what_is_owed(installation)
+    a_minute_passes(installation)
     installation.start("notifier")
 
     # Then the sweep sends them again
     installation.command("sweep")
     installation.wait_until(lambda: statuses(installation) == ["sent"] * 10, "all pushes")
     assert list(installation.shown().values()) == [1] * 10
-
-
-# Every day without processes: tests/integration/pipeline/delivery/test_channel_pauses.py
-@pytest.mark.full
-def test_wrong_credentials_pause_the_channel_and_no_device(sqlite_installation: Installation) -> None:
-    installation = sqlite_installation
-    installation.add_board("board", "--schedule", "1h", "--notify-existing")
-    installation.add_user("minji", PHRASE, "fcm")
-    installation.gateway.set_faults(refuse=["UNAUTHENTICATED"])
-    installation.start()
-    installation.wait_until(
-        lambda: "fcm" in installation.command("channels", "list") and _paused(installation), "the pause"
-    )
-    assert statuses(installation) == ["pending"]
-    assert installation.listed("devices", "list")[0]["disabled"] is None
-
-    # When the credentials are right again, the notification is sent
-    installation.gateway.set_faults()
-    installation.command("channels", "resume", "fcm")
-    with installation.database.writing() as session:
-        session.execute(update(Notification).values(next_attempt_at=Notification.created_at))
-    installation.wait_until(lambda: statuses(installation) == ["sent"], "the push")
-
-
-def _paused(installation: Installation) -> bool:
-    return any(row["state"] == "paused" for row in installation.listed("channels", "list"))
-
-
-# Every day without processes: tests/integration/pipeline/delivery/test_outcomes.py
-@pytest.mark.full
-def test_a_dead_token_is_disabled_and_a_live_one_of_the_same_user_is_not(sqlite_installation: Installation) -> None:
-    installation = sqlite_installation
-    installation.add_board("board", "--schedule", "1h", "--notify-existing")
-    installation.add_user("minji", PHRASE, "fcm", "apns")
-    installation.gateway.set_faults(dead_tokens=[token_of("minji", "fcm")])
-    installation.start()
-    installation.wait_until(lambda: statuses(installation) == ["sent"], "the push to the living phone")
-    devices = {row["platform"]: row["disabled"] for row in installation.listed("devices", "list")}
-    assert devices == {"fcm": "UNREGISTERED", "apns": None}
-    tokens = [token_of("minji", platform) for platform in devices]
-    logs = "".join(installation.log(name).read_text() for name in PROCESSES)
-    assert not [token for token in tokens if token in logs]
