@@ -2,25 +2,12 @@ import pytest
 
 from spiders.reading.listing_page import empty_words, parse_html
 
+KOREAN = "등록된 게시물이 없습니다. ; 등록된 글이 없습니다 ; 조회된 데이터가 없습니다. ; 게시물이 없습니다."
+ENGLISH = "No posts yet ; There are no topics in this forum. ; No results found ; Nothing found"
+OTHERS = "お知らせはありません ; 暂无数据 ; Keine Einträge vorhanden ; Aucun article trouvé ; No hay noticias"
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        "등록된 게시물이 없습니다.",
-        "등록된 글이 없습니다",
-        "조회된 데이터가 없습니다.",
-        "게시물이 없습니다.",
-        "No posts yet",
-        "There are no topics in this forum.",
-        "No results found",
-        "Nothing found",
-        "お知らせはありません",
-        "暂无数据",
-        "Keine Einträge vorhanden",
-        "Aucun article trouvé",
-        "No hay noticias",
-    ],
-)
+
+@pytest.mark.parametrize("words", " ; ".join([KOREAN, ENGLISH, OTHERS]).split(" ; "))
 def test_a_board_says_that_it_has_no_posts(words: str) -> None:
     assert empty_words(parse_html(f"<table><tbody><tr><td colspan=5>{words}</td></tr></tbody></table>"))
 

@@ -25,36 +25,12 @@ BODIES = [path.read_bytes() for path in sorted(PAGES.glob("*/page.*"))]
 FEEDS = [body for body in BODIES if b"<rss" in body or b"<feed" in body]
 NOW = datetime(2024, 3, 10, 6, tzinfo=UTC)
 URL = "http://a.example/list"
-SPLICES = [
-    b"<",
-    b">",
-    b"&",
-    b"]]>",
-    b"<![CDATA[",
-    b"<!--",
-    b"\x00",
-    b"\xff\xfe",
-    b"<item>",
-    b"</item>",
-    b"<entry/>",
-    b"'",
-    b'"',
-    b"&#0;",
-    b"&#xD800;",
-    b"<title>",
-    b"</rss>",
-    b"<a href='",
-    b"javascript:x('",
-    b"{",
-    b"\x1b$B",
-    b"<!DOCTYPE x [",
-    b"<tr>",
-    b"<a href='#none' onclick=\"location.href='",
-    b"void(0);goView('1','",
-    b"?searchSeq=1&amp;sn=%B0%F8&amp;page=",
-    b"#post-1",
-    b"/1252460-",
-]
+SPLICES = [b"\x00", b"\xff\xfe", b"\x1b$B", b"<!DOCTYPE x [", b"<a href='"]
+SPLICES += [b"<a href='#none' onclick=\"location.href='"]
+SPLICES += rb"""
+    < > & ]]> <![CDATA[ <!-- <item> </item> <entry/> ' " &#0; &#xD800; <title> </rss> <tr> { #post-1 /1252460-
+    javascript:x(' void(0);goView('1',' ?searchSeq=1&amp;sn=%B0%F8&amp;page=
+""".split()
 BOUNDED = settings(max_examples=60, deadline=2_000)
 
 
