@@ -215,7 +215,7 @@ def test_flower_shows_a_worker_on_each_of_the_three_queues(sqlite_installation: 
 
     def queues() -> set[str]:
         try:
-            with urllib.request.urlopen(url, timeout=10) as answer:
+            with urllib.request.urlopen(url, timeout=60) as answer:
                 workers = json.load(answer)
         except OSError:
             time.sleep(0.5)

@@ -19,7 +19,7 @@ from pipeline.web.server import listen
 from storage import api_keys
 from tests.support.waiting import wait_until
 
-TIMEOUT_S = 30
+TIMEOUT_S = 100
 
 
 @dataclass(kw_only=True)

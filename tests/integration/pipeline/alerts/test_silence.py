@@ -76,6 +76,6 @@ def test_the_thread_that_watches_outlives_whatever_a_look_raises(
     monkeypatch.setattr(watching, "TAKE_OVER_AFTER", 0)
     settings = Settings().model_copy(update={"alert_s": 0.02})
     over = watching.start_thread(database, redis, settings)
-    assert looked.acquire(timeout=20)
+    assert looked.acquire(timeout=60)
     over.set()
     assert caplog.records[0].message == "alerts away or refusing, waiting"

@@ -34,7 +34,7 @@ def test_a_message_to_one_exchange_reaches_one_queue_also_where_older_queues_wai
 
         with connection.Producer() as producer:
             for exchange, key in (("crawl", "crawl.site"), ("notify", "notify.user"), ("fanout", "fanout.post.slice")):
-                producer.publish({}, exchange=exchange, routing_key=key, confirm_timeout=5)
+                producer.publish({}, exchange=exchange, routing_key=key, confirm_timeout=60)
             producer.publish({}, exchange=OLD_EXCHANGE, routing_key=OLD_EXCHANGE)
         wait_until(lambda: lengths() == [1, 1, 1], "a message each")
         app.send_task("crawl_site", (1,))

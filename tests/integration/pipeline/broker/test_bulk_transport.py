@@ -142,7 +142,7 @@ def test_a_callback_that_breaks_the_connection_loses_none_of_those_taken_with_it
 
         reader.consumer.on_message = fail
         with pytest.raises(ConnectionError, match="a broken consumer"):
-            link.drain_events(timeout=5)
+            link.drain_events(timeout=60)
         assert unacked(client) == list(range(10))
 
     assert (sorted(waiting(client)), unacked(client)) == (list(range(10)), [])

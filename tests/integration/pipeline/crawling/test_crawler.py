@@ -134,7 +134,7 @@ def test_a_crawl_that_is_paused_or_lost_ends_and_the_worker_s_others_go_on(
             name: threads.submit(crawler.crawl, run, stop=worker_stops, hand_back=True) for name, run in runs.items()
         }
         for _ in runs:
-            assert began.acquire(timeout=20)
+            assert began.acquire(timeout=60)
 
         # When one of them must end
         end(database, runs["a"])

@@ -44,7 +44,7 @@ def test_whatever_keeps_a_lease_from_being_renewed_passes_and_the_crawl_goes_on(
         return held
 
     def child(_order: CrawlOrder, *, stop: Stop, **_: object) -> CrawlReport:
-        assert tried.acquire(timeout=20)
+        assert tried.acquire(timeout=60)
         assert not stop.is_set()
         return GOOD
 

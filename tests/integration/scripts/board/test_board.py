@@ -26,7 +26,7 @@ def board() -> Iterator[BoardProcess]:
 def fetch(url: str, **headers: str) -> tuple[int, bytes, Message]:
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     try:
-        with OPENER.open(urllib.request.Request(url, headers=given), timeout=10) as response:
+        with OPENER.open(urllib.request.Request(url, headers=given), timeout=60) as response:
             return response.status, response.read(), response.headers
     except urllib.error.HTTPError as error:
         return error.code, error.read(), error.headers
@@ -118,7 +118,7 @@ def test_by_hand_it_says_where_it_is_and_stops_on_a_signal() -> None:
     assert process.stdout.readline().startswith("The demo board is at http://127.0.0.1:")
     assert process.stdout.readline().startswith("New post: ")
     process.terminate()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert process.returncode == 0
 
 

@@ -28,7 +28,7 @@ def test_the_exporter_serves_on_loopback_and_ends_with_sigterm(sqlite_url: str, 
         assert exporter.stdout is not None
         address = exporter.stdout.readline().split()[-1]
         assert address.startswith("http://127.0.0.1:")
-        with urllib.request.urlopen(address, timeout=30) as answer:
+        with urllib.request.urlopen(address, timeout=60) as answer:
             text = answer.read().decode()
         assert 'crawlpush_up{server="redis"} 1.0' in text
         exporter.send_signal(signal.SIGTERM)

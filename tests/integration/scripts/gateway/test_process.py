@@ -65,7 +65,7 @@ def test_a_wrong_failure_plan_is_refused_and_changes_nothing(gateway: GatewayPro
 
 def status_of(request: urllib.request.Request) -> int:
     try:
-        with OPENER.open(request, timeout=10) as response:
+        with OPENER.open(request, timeout=60) as response:
             return int(response.status)
     except urllib.error.HTTPError as error:
         return error.code
@@ -212,7 +212,7 @@ def test_by_hand_a_signal_sent_twice_stops_it_cleanly(tmp_path: Path, number: in
     assert process.stdout.readline().startswith("Listening on 127.0.0.1 for FCM")
     process.send_signal(number)
     process.send_signal(number)
-    output, _ = process.communicate(timeout=10)
+    output, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "Traceback" not in output
 
@@ -230,7 +230,7 @@ def test_by_hand_with_an_env_file_and_a_line_for_each_push(tmp_path: Path) -> No
     assert fcm.send({"token": "secret-token", "notification": {"title": "장학\x1b[2J"}}).status_code == 200
     assert process.stdout.readline() == "FCM: 장학 [2J\n"
     process.terminate()
-    output, _ = process.communicate(timeout=10)
+    output, _ = process.communicate(timeout=60)
     assert (process.returncode, output) == (0, "")
 
 
@@ -240,7 +240,7 @@ def test_a_named_port_that_is_taken(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         process = start_by_hand(tmp_path, f"--fcm-port={port}")
-        output, _ = process.communicate(timeout=20)
+        output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert output == f"Error: Port {port} cannot be used (Address already in use); name another one, or 0.\n"
 
