@@ -28,6 +28,17 @@ class PlainEncoder(hpack.Encoder):  # type: ignore[misc]
         super().__init__()
         self._lines: dict[Any, bytes] = {}
 
+    @property
+    def header_table_size(self) -> int:
+        """The size of the table, in bytes as HPACK counts them."""
+        return int(self.header_table.maxsize)
+
+    @header_table_size.setter
+    def header_table_size(self, size: int) -> None:
+        # hpack forgets a change that it has not told yet when the size that it has is set once more.
+        if size != self.header_table_size:
+            hpack.Encoder.header_table_size.fset(self, size)
+
     def encode(self, headers: Any, huffman: bool = False) -> bytes:  # noqa: ARG002
         """Encode a header block."""
         resized = b""

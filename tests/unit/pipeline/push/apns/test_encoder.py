@@ -1,6 +1,6 @@
 """Header blocks as they go to APNs: hpack's own decoder, which counts the same table, must read each of them."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.push.apns.compat import hpack
@@ -12,6 +12,7 @@ HEADERS = st.lists(st.tuples(NAMES, VALUES, st.booleans()), max_size=6)
 
 
 @given(st.lists(HEADERS | st.sampled_from([0, 40, 100, 4096]), max_size=12))
+@example([0, [], 40, 40, [("x", "", False), ("x", "", False)]])
 def test_each_block_is_read_as_it_was_meant_whatever_came_before_it(steps):
     encoder, decoder = PlainEncoder(), hpack.Decoder()
     for step in steps:
