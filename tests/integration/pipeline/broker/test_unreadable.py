@@ -2,6 +2,7 @@
 
 import json
 import sys
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from kombu import Message, Queue
 
 from pipeline.broker.bulk_transport import TAKE_MAX
 from pipeline.broker.redis_transport import UNREADABLE_KEPT
-from tests.support.broker import BULK, QUEUE, STURDY, Reader, connection, put, unacked, waiting
+from tests.support.broker import BULK, QUEUE, STURDY, Reader, connection, put, records, unacked, waiting
 
 ASIDE = f"{QUEUE}:unreadable"
 
@@ -93,6 +94,46 @@ def test_bytes_that_are_no_message_are_set_aside_and_the_others_come(
 
     assert reader.bodies == [1, 2]
     assert client.lrange(ASIDE, 0, -1) == [HOSTILE[name]]
+    assert (waiting(client), unacked(client)) == ([], [])
+
+
+def as_celery_sends_it(number: int) -> bytes:
+    """A message that differs from another one in the texts alone in which Celery's messages differ."""
+    id_ = f"id-{number}"
+    headers = {"id": id_, "task": "notify_user", "root_id": id_, "argsrepr": f"({number},)", "lang": "py"}
+    properties: dict[str, Any] = {"correlation_id": id_, "body_encoding": "base64", "delivery_tag": f"a-{number}"}
+    properties["delivery_info"] = {"exchange": "", "routing_key": QUEUE}
+    return good(body=b64encode(str(number).encode()).decode(), headers=headers, properties=properties)
+
+
+NEARLY = {
+    "cut off": as_celery_sends_it(2)[:-1],
+    "longer": as_celery_sends_it(2) + b"}",
+    "another word between": as_celery_sends_it(2).replace(b'"lang": "py"', b'"lang": "py'),
+    "a text that goes on": as_celery_sends_it(2).replace(b'"id-2", "task"', b'"id-2\\", "task"'),
+    "a quotation mark in a text": as_celery_sends_it(2).replace(b'"(2,)"', b'"(",)"'),
+    "a line's end in a text": as_celery_sends_it(2).replace(b'"(2,)"', b'"(2\n)"'),
+    "no UTF-8 in a text": as_celery_sends_it(2).replace(b'"(2,)"', b'"(\xff)"'),
+    "no ASCII for a tag": as_celery_sends_it(2).replace(b"a-2", "꼬리표".encode()),
+    "no base64": as_celery_sends_it(2).replace(b64encode(b"2"), b"A"),
+    "no tag": as_celery_sends_it(2).replace(b'"delivery_tag"', b'"delivery_tax"'),
+}
+
+
+@pytest.mark.parametrize("name", NEARLY)
+def test_what_nearly_has_the_form_of_the_others_is_set_aside_as_well(
+    redis_url: str, client: "redis.Redis", name: str
+) -> None:
+    client.lpush(QUEUE, *(as_celery_sends_it(0), as_celery_sends_it(1), NEARLY[name], as_celery_sends_it(3)))
+    with connection(redis_url, BULK) as link:
+        reader = Reader(link)
+        messages = reader.read(3)
+        assert [message.delivery_tag for message in messages] == sorted(records(client)) == ["a-0", "a-1", "a-3"]
+        for message in messages:
+            message.ack()
+
+    assert reader.bodies == [0, 1, 3]
+    assert client.lrange(ASIDE, 0, -1) == [NEARLY[name]]
     assert (waiting(client), unacked(client)) == ([], [])
 
 
