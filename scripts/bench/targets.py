@@ -74,7 +74,6 @@ def _notify(benchmark: str, on: str) -> tuple[Target, ...]:
             least=4,
             unit=" times",
         ),
-        Target(benchmark, "stock.of_noop", f"beside an empty task, on kombu's own transport, {on}", least=0.7),
         Target(benchmark, "lone_ms", f"a lone notification, {on}", most=300, unit=" ms"),
     )
 
