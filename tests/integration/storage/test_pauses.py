@@ -75,7 +75,6 @@ def test_an_owed_run_waits_and_its_message_is_sent_again_by_the_end_of_the_pause
 
     # And the end of the pause does
     resumed = end(database, BOARD)
-    assert resumed is not None
     assert resumed.runs == [run_id]
     assert claimed(database, run_id)
 
@@ -86,11 +85,9 @@ def test_what_two_pauses_hold_waits_for_both(database: Database, boards: dict[st
     begin(database, ALL)
     begin(database, BOARD)
     first = end(database, ALL)
-    assert first is not None
     assert first.runs == []
     assert due(database) == {boards["other"]}
     second = end(database, BOARD)
-    assert second is not None
     assert second.runs == [run_id]
 
 

@@ -47,10 +47,7 @@ def test_nothing_is_owed_where_nobody_is_pushed(
     assert take(database, *run) == []
 
 
-@pytest.mark.parametrize(
-    ("fanout", "noted"),
-    [("undecided", []), ("held", []), ("ready", [1]), ("done", [1])],
-)
+@pytest.mark.parametrize(("fanout", "noted"), [("undecided", []), ("held", []), ("ready", [1]), ("done", [1])])
 def test_what_a_page_held_is_kept_and_after_the_fan_out_noted(
     database: Database, run: tuple[int, int], fanout: str, noted: list[int]
 ) -> None:

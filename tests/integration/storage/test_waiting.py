@@ -22,7 +22,6 @@ LATER = NOW + timedelta(hours=1)
 def open_channel(session: Session, name: str) -> int:
     channels.pause(session, name, code="X", reason="words", now=NOW, until=NOW)
     resumed = channels.resume(session, name, now=NOW)
-    assert resumed is not None
     return resumed.notifications
 
 
@@ -31,7 +30,6 @@ def end_pause(session: Session, scope: Scope) -> int:
         add_site(session, name=scope.site)
     assert pauses.begin(session, scope, now=NOW)
     resumed = pauses.end(session, scope, now=NOW)
-    assert resumed is not None
     return resumed.notifications
 
 

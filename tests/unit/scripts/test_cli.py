@@ -153,7 +153,6 @@ def test_each_shell_gets_its_completion(shell: str) -> None:
 )
 def test_an_error_of_a_library_is_one_sentence(error: Exception, words: str) -> None:
     sentence = sentence_of(error)
-    assert sentence is not None
     assert words in sentence
     assert "secret" not in sentence
 
@@ -194,7 +193,6 @@ def test_each_page_has_an_example_that_the_command_understands() -> None:
     assert set(EXAMPLES) <= set(seen)
     for name in {path.partition(" ")[0] for path in seen if " " in path}:
         group = main.get_command(click.Context(main), name)
-        assert group is not None
         assert f"Example:\n  crawlpush {name} " in (group.epilog or "")
     for path, command in seen.items():
         assert f"Example:\n  crawlpush {path.replace('forget', 'remove')}" in (command.epilog or ""), path

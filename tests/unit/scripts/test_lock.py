@@ -43,7 +43,6 @@ def test_every_line_is_one_exact_pin(name: str) -> None:
 @pytest.mark.parametrize("name", LOCKS)
 def test_nothing_says_where_to_download_from(name: str) -> None:
     text = (ROOT / name).read_text()
-
     assert not [
         line for line in text.splitlines() if line.startswith("-") or "://" in line or "/" in line.split("#")[0]
     ]
@@ -72,7 +71,6 @@ def test_the_pins_satisfy_the_ranges(setup_cfg: configparser.ConfigParser) -> No
 def test_the_test_lock_holds_every_runtime_pin() -> None:
     # Only the markers may be wider there.
     runtime, test = ({(r.name, str(r.specifier)) for r in requirements((ROOT / name).read_text())} for name in LOCKS)
-
     assert runtime <= test
 
 

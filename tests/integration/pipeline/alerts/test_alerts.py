@@ -124,10 +124,7 @@ def test_a_destination_that_hangs_or_makes_no_sense_is_a_reason_without_secrets(
 ) -> None:
     receivers[0].status = 500
     refused, senseless = send(
-        [
-            Letter(url=receivers[0].url, title="t", body="b"),
-            Letter(url="nosuch://S3CRET", title="t", body="b"),
-        ]
+        [Letter(url=receivers[0].url, title="t", body="b"), Letter(url="nosuch://S3CRET", title="t", body="b")]
     )
     assert (refused.scheme, refused.ok, senseless.ok) == ("json", False, False)
     assert refused.reason

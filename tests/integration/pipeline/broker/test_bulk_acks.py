@@ -13,11 +13,9 @@ def test_a_message_is_unacknowledged_until_it_is_acknowledged(connect: Connect, 
     reader = Reader(connect())
     first, second = reader.read(2)
     assert (waiting(client), unacked(client)) == ([], [1, 2])
-
     first.ack()
     reader.look(0.1)
     assert unacked(client) == [2]
-
     second.ack()
     reader.connection.release()
     assert (waiting(client), unacked(client)) == ([], [])
@@ -31,7 +29,6 @@ def test_an_acknowledgement_is_not_given_back_when_the_connection_closes_at_once
     for message in reader.read(5):
         message.ack()
     reader.connection.release()
-
     assert (waiting(client), unacked(client)) == ([], [])
 
 
@@ -41,7 +38,6 @@ def test_no_more_is_taken_than_the_prefetch_count_allows(connect: Connect, clien
     reader.read(3)
     reader.look()
     assert reader.bodies == unacked(client) == [0, 1, 2]
-
     reader.messages[1].ack()
     reader.read(4)
     reader.look()
@@ -64,7 +60,6 @@ def test_a_requeued_message_comes_again_after_the_others(connect: Connect, clien
     reader = Reader(connect(), prefetch=1)
     reader.read(1)[0].requeue()
     assert (waiting(client), unacked(client)) == ([2, 3, 1], [])
-
     for count in (2, 3, 4):
         reader.read(count)[-1].ack()
     assert reader.bodies == [1, 2, 3, 1]
@@ -77,7 +72,6 @@ def test_a_rejected_message_is_gone(connect: Connect, client: "redis.Redis") -> 
     reader.read(1)[0].reject()
     reader.read(2)[1].reject()
     reader.connection.release()
-
     assert reader.bodies == [1, 2]
     assert client.keys("*unacked*") == client.keys(f"{QUEUE}*") == []
 
@@ -87,7 +81,6 @@ def test_recovering_brings_everything_but_what_was_acknowledged(connect: Connect
     reader = Reader(connect())
     reader.read(3)[0].ack()
     reader.consumer.recover(requeue=True)
-
     assert (sorted(waiting(client)), unacked(client)) == ([2, 3], [])
 
 
@@ -99,7 +92,6 @@ def test_reading_without_acknowledgement_leaves_nothing_behind(
     reader = Reader(connect(), no_ack=True, prefetch=prefetch)
     reader.read(20)
     reader.look(0.3)
-
     assert reader.bodies == list(range(20))
     assert client.keys("*unacked*") == client.keys(f"{QUEUE}*") == []
 
@@ -109,12 +101,9 @@ def test_one_message_is_got_at_a_time(connect: Connect, client: "redis.Redis") -
     put(link, 1, 2)
     queue = Queue(QUEUE, channel=link.default_channel)
     message = queue.get()
-    assert message is not None
     assert (message.decode(), waiting(client), unacked(client)) == (1, [2], [1])
     message.ack()
-
     second = queue.get()
-    assert second is not None
     second.requeue()
     assert (waiting(client), unacked(client)) == ([2], [])
 
@@ -124,7 +113,6 @@ def test_a_message_got_without_acknowledgement_leaves_nothing_behind(connect: Co
     put(link, 1)
     queue = Queue(QUEUE, channel=link.default_channel)
     message = queue.get(no_ack=True)
-    assert message is not None
     assert message.decode() == 1
     assert queue.get(no_ack=True) is None
     assert client.keys("*unacked*") == client.keys(f"{QUEUE}*") == []
@@ -135,7 +123,6 @@ def test_what_was_got_and_not_acknowledged_is_given_back_at_the_close(connect: C
     put(link, 1)
     assert Queue(QUEUE, channel=link.default_channel).get() is not None
     link.release()
-
     assert (waiting(client), unacked(client)) == ([1], [])
 
 
@@ -147,5 +134,4 @@ def test_an_acknowledgement_after_the_close_harms_nobody(connect: Connect, clien
     assert sorted(waiting(client)) == [1, 2]
     # Given back already: as if it had never been taken.
     messages[0].ack()
-
     assert sorted(waiting(client)) == [1, 2]

@@ -144,7 +144,6 @@ def test_a_callback_that_breaks_the_connection_loses_none_of_those_taken_with_it
         with pytest.raises(ConnectionError, match="a broken consumer"):
             link.drain_events(timeout=60)
         assert unacked(client) == list(range(10))
-
     assert (sorted(waiting(client)), unacked(client)) == (list(range(10)), [])
 
 
@@ -155,7 +154,6 @@ def test_an_idle_reader_costs_a_few_commands_a_second(redis_url: str, client: "r
         client.config_resetstat()
         reader.look(2.0)
         counted = calls(client)
-
     assert sum(counted[name] for name in ("blmove", "evalsha")) <= 24
     assert counted["blmove"] >= 4
 

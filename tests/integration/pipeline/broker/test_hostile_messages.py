@@ -133,6 +133,5 @@ def test_the_setting_has_a_notifier_read_with_kombus_own(redis_url: str, sqlite_
         client.config_resetstat()
         worker.app.send_task("debug_task", ("here",), queue=NOTIFY_QUEUE)
         wait_until(lambda: client.exists("crawlpush:debug:here"), "the task ran")
-
         assert commands_to_wait(client) == {"brpop"}
         assert worker.terminate() == 0

@@ -25,7 +25,6 @@ def test_urgent_messages_overtake(connect: Connect, client: "redis.Redis") -> No
     for priority in (9, 6, 3, 0, 7, 4):
         put(link, priority, priority=priority)
     reader = Reader(connect(), prefetch=1)
-
     assert read_one_by_one(reader, 6) == [0, 3, 4, 6, 7, 9]
 
 
@@ -46,7 +45,6 @@ def test_a_message_given_back_keeps_its_priority(connect: Connect, client: "redi
     reader = Reader(connect())
     reader.read(2)
     reader.connection.release()
-
     assert waiting(client, f"{QUEUE}\x06\x163") == ["soon"]
     assert waiting(client, f"{QUEUE}\x06\x169") == ["late"]
 
@@ -56,7 +54,6 @@ def test_queues_take_turns(connect: Connect) -> None:
     put(link, *["a"] * 10, queue="first")
     put(link, *["b"] * 10, queue="second")
     reader = Reader(connect(), "first", "second", prefetch=1)
-
     assert sorted(str(body) for body in read_one_by_one(reader, 10)) == ["a"] * 5 + ["b"] * 5
 
 
@@ -65,7 +62,6 @@ def test_the_first_queue_goes_before_the_second_where_that_is_the_order(connect:
     put(link, *"xyz", queue="second")
     put(link, *"abc", queue="first")
     reader = Reader(connect(queue_order_strategy="priority"), "first", "second", prefetch=1)
-
     assert read_one_by_one(reader, 6) == [*"abcxyz"]
 
 
@@ -104,7 +100,6 @@ def test_a_cancelled_reader_takes_nothing_until_it_reads_again(connect: Connect,
     put(link, 2, 3)
     reader.look(0.1)
     assert (waiting(client), unacked(client)) == ([2, 3], [])
-
     reader.consumer.consume()
     reader.read(3)
     assert reader.bodies == [1, 2, 3]
@@ -119,6 +114,5 @@ def test_cancelling_one_queue_leaves_the_other(connect: Connect, client: "redis.
     put(link, 2, queue="second")
     reader.read(1)
     reader.look()
-
     assert reader.bodies == [2]
     assert waiting(client, "first") == [1]

@@ -58,8 +58,7 @@ def same_but_for_ids(message: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("task", "ids", "key"),
-    [("notify_user", (7, 12), NOTIFY_QUEUE), ("fan_out_post", (7,), f"{FANOUT_QUEUE}\x06\x166")],
+    ("task", "ids", "key"), [("notify_user", (7, 12), NOTIFY_QUEUE), ("fan_out_post", (7,), f"{FANOUT_QUEUE}\x06\x166")]
 )
 def test_a_message_is_the_one_that_apply_async_sends_field_by_field(
     app: Celery, client: "redis.Redis", task: str, ids: tuple[int, ...], key: str

@@ -23,7 +23,6 @@ def test_a_clean_close_gives_back_what_is_not_acknowledged(connect: Connect, cli
     reader = Reader(connect())
     reader.read(3)[1].ack()
     reader.connection.release()
-
     assert (sorted(waiting(client)), unacked(client)) == ([1, 3], [])
     again = Reader(connect())
     assert {message.delivery_info["redelivered"] for message in again.read(2)} == {True}
@@ -79,7 +78,6 @@ def test_two_readers_of_both_kinds_share_a_queue(connect: Connect, redis_url: st
         for count in range(1, 21):
             ours.read(count)[-1].ack()
             theirs.read(count)[-1].ack()
-
     assert sorted(ours.bodies + theirs.bodies) == list(range(40))
 
 

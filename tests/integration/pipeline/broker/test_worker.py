@@ -81,7 +81,6 @@ def test_a_stop_amid_the_tasks_loses_none_and_repeats_none(
     assert len(done) < 500, "the stop came too late to show anything"
     assert unacked(client) == []
     assert sorted(first.noted("begun")) == sorted(done)
-
     second = start_worker(redis_url)
     wait_until(lambda: len(second.noted()) >= 500 and not unacked(client), "the others are done")
     assert second.terminate() == 0

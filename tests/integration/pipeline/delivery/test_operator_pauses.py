@@ -28,7 +28,6 @@ def begin(people: Story, scope: Scope) -> None:
 def end(people: Story, scope: Scope) -> int:
     with people.database.writing() as session:
         resumed = pauses.end(session, scope, now=now())
-    assert resumed is not None
     return resumed.notifications
 
 

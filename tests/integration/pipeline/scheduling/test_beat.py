@@ -79,10 +79,7 @@ class Sent(HeartbeatScheduler):
 def scheduler(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Sent:
     app = Celery("test", set_as_current=False)
     app.conf.update(
-        beat_schedule={
-            "often": {"task": "often", "schedule": 10.0},
-            "seldom": {"task": "seldom", "schedule": 60.0},
-        },
+        beat_schedule={"often": {"task": "often", "schedule": 10.0}, "seldom": {"task": "seldom", "schedule": 60.0}},
         enable_utc=True,
         result_expires=None,
         beat_max_loop_interval=5,

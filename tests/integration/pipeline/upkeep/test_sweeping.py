@@ -227,7 +227,6 @@ def test_times_of_a_clock_that_was_ahead_are_brought_back_and_counted_for_a_day(
             assert swept.brought_back == expected
             brought_back.record(redis, swept.brought_back)
         mended = brought_back.lately(redis)
-        assert mended is not None
         assert mended.count == 3
         assert abs(mended.at - now()) < timedelta(minutes=1)
         assert 0 < redis.ttl(brought_back.KEY) <= 86_400  # type: ignore[operator]

@@ -123,10 +123,7 @@ SERVED = {
     [
         (SERVED, []),
         ({**SERVED, "paths": {"/v1/me": {"get": {}}, "/v1/more": {"get": {}}}}, ["PATCH /v1/me"]),
-        (
-            {**SERVED, "components": {"schemas": {"UserOut": {"properties": {"user": {}}}}}},
-            ["UserIn", "UserOut.badge"],
-        ),
+        ({**SERVED, "components": {"schemas": {"UserOut": {"properties": {"user": {}}}}}}, ["UserIn", "UserOut.badge"]),
         (
             {
                 **SERVED,

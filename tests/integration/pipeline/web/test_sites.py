@@ -42,14 +42,12 @@ def test_a_site_is_tried_added_and_changed_as_on_the_command_line(api: Api, boar
     tried = api.call("POST", "/v1/sites:try", "sites", json={"url": board, "allow_private": True})
     assert tried.status_code == 200, tried.text
     assert (tried.json()["spider"], len(tried.json()["posts"])) == ("listing", 10)
-
     body = {"name": "notices", "url": board, "timezone": "Asia/Seoul", **LISTING}
     added = api.call("POST", "/v1/sites", "sites", json=body)
     assert added.status_code == 201, added.text
     assert (added.json()["name"], added.json()["timezone"], added.json()["health"]) == ("notices", "Asia/Seoul", "new")
     again = api.call("POST", "/v1/sites", "sites", json=body)
     assert (again.status_code, "notices" in again.json()["detail"]) == (422, True)
-
     changed = api.call("PATCH", "/v1/sites/notices", "sites", json={"schedule": "1h", "enabled": False})
     assert (changed.json()["schedule"], changed.json()["enabled"]) == ("1h", False)
 

@@ -114,7 +114,6 @@ def test_by_hand_it_says_where_it_is_and_stops_on_a_signal() -> None:
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
-    assert process.stdout is not None
     assert process.stdout.readline().startswith("The demo board is at http://127.0.0.1:")
     assert process.stdout.readline().startswith("New post: ")
     process.terminate()

@@ -25,7 +25,6 @@ def test_the_exporter_serves_on_loopback_and_ends_with_sigterm(sqlite_url: str, 
         text=True,
     )
     try:
-        assert exporter.stdout is not None
         address = exporter.stdout.readline().split()[-1]
         assert address.startswith("http://127.0.0.1:")
         with urllib.request.urlopen(address, timeout=60) as answer:

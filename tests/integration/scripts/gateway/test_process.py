@@ -165,7 +165,6 @@ def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
         """
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert parent.stdout is not None
     port = port_of(parent.stdout.readline().strip())
     assert is_listening(port)
     parent.kill()
@@ -208,7 +207,6 @@ def start_by_hand(tmp_path: Path, *arguments: str) -> "subprocess.Popen[str]":
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_by_hand_a_signal_sent_twice_stops_it_cleanly(tmp_path: Path, number: int) -> None:
     process = start_by_hand(tmp_path)
-    assert process.stdout is not None
     assert process.stdout.readline().startswith("Listening on 127.0.0.1 for FCM")
     process.send_signal(number)
     process.send_signal(number)
@@ -220,7 +218,6 @@ def test_by_hand_a_signal_sent_twice_stops_it_cleanly(tmp_path: Path, number: in
 def test_by_hand_with_an_env_file_and_a_line_for_each_push(tmp_path: Path) -> None:
     env_file = tmp_path / "gateway.env"
     process = start_by_hand(tmp_path, f"--env-file={env_file}", "--verbose", "--dead-tokens=gone")
-    assert process.stdout is not None
     process.stdout.readline()
     assert str(env_file) in process.stdout.readline()
     environment = dict(line.split("=", 1) for line in env_file.read_text().splitlines())

@@ -66,11 +66,9 @@ def test_data_is_kept_between_starts(tmp_path: Path) -> None:
     with EmbeddedRedis(tmp_path / "redis") as first, redis.Redis.from_url(first.url) as client:
         client.set("queued", "42")
         first_url = first.url
-
     with EmbeddedRedis(tmp_path / "redis") as second, redis.Redis.from_url(second.url) as client:
         assert client.get("queued") == b"42"
         second_url = second.url
-
     assert not answers(first_url)
     assert not answers(second_url)
 
@@ -109,7 +107,6 @@ def test_a_crash_keeps_the_data_unless_the_disk_is_gone_too(tmp_path: Path) -> N
 
 def test_only_this_user_reads_the_password_and_nobody_gets_in_without(server: EmbeddedRedis, tmp_path: Path) -> None:
     folder = tmp_path / "redis"
-
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / "redis.conf").stat().st_mode) == 0o600
     assert not answers(server.url.replace(":" + server.url.split(":")[2].split("@")[0], ":guessed"))
@@ -121,7 +118,6 @@ def test_only_this_user_reads_the_password_and_nobody_gets_in_without(server: Em
 def test_it_listens_on_loopback_alone(server: EmbeddedRedis) -> None:
     assert server.pid is not None
     listening = [c.laddr.ip for c in psutil.Process(server.pid).net_connections() if c.status == psutil.CONN_LISTEN]
-
     assert listening == ["127.0.0.1"]
 
 
@@ -133,9 +129,7 @@ def test_a_signal_to_every_process_leaves_it_running_until_it_is_stopped(
     process = psutil.Process(server.pid)
     os.kill(server.pid, sent)
     os.kill(server.pid, sent)
-
     assert answers(server.url)
-
     server.stop()
     assert not process.is_running()
 
@@ -144,27 +138,20 @@ def test_a_second_start_on_the_same_folder_is_refused_in_one_sentence(
     other_process: tuple[subprocess.Popen[str], psutil.Process, str], tmp_path: Path
 ) -> None:
     process, _, url = other_process
-
     with pytest.raises(EmbeddedRedisError, match=f"already running.*process {process.pid}"):
         EmbeddedRedis(tmp_path / "redis").start()
-
     assert answers(url)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux ends a process with its parent")
-def test_it_ends_when_its_starter_is_killed(
-    other_process: tuple[subprocess.Popen[str], psutil.Process, str],
-) -> None:
+def test_it_ends_when_its_starter_is_killed(other_process: tuple[subprocess.Popen[str], psutil.Process, str]) -> None:
     process, owned, _ = other_process
-
     process.kill()
-
     owned.wait(10)
 
 
 def test_a_server_left_behind_is_replaced_and_its_data_kept(
-    other_process: tuple[subprocess.Popen[str], psutil.Process, str],
-    tmp_path: Path,
+    other_process: tuple[subprocess.Popen[str], psutil.Process, str], tmp_path: Path
 ) -> None:
     # Given a server whose starter is gone: the same folder and configuration, started by nobody
     process, _, url = other_process
@@ -196,7 +183,6 @@ def test_a_taken_port_is_tried_elsewhere(
     taken = int(server.url.rsplit(":", 1)[1].split("/")[0])
     ports = iter([taken, embedded_redis.free_port()])
     monkeypatch.setattr(embedded_redis, "free_port", lambda: next(ports))
-
     with EmbeddedRedis(tmp_path / "other") as other:
         assert answers(other.url)
         assert other.url != server.url
@@ -210,14 +196,12 @@ def test_damaged_data_gives_one_sentence_with_the_way_out(tmp_path: Path) -> Non
             (folder / name).write_bytes(b"this was never a command\r\n" * 3)
         else:
             (folder / name).write_bytes(b"not a folder")
-
     with pytest.raises(EmbeddedRedisError, match=f"ended at once .* remove {folder}"):
         EmbeddedRedis(folder).start()
 
 
 def test_no_server_anywhere_names_the_package_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded_redis, "find_server", lambda: None)
-
     with pytest.raises(EmbeddedRedisError, match="apt install redis-server"):
         EmbeddedRedis(tmp_path / "redis").start()
 
@@ -229,5 +213,4 @@ def test_a_server_that_is_too_old_is_passed_over(tmp_path: Path, monkeypatch: py
         script.write_text(f"#!/bin/sh\necho '{version}'\n")
         script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-
     assert embedded_redis.find_server() == tmp_path / "valkey-server"

@@ -51,9 +51,7 @@ def children() -> list[psutil.Process]:
 
 def test_each_line_appears_under_its_process_name() -> None:
     output = io.StringIO()
-
     ending = run({"talker": "echo first; printf 'no line end'", "w": "sleep 60"}, output)
-
     assert output.getvalue().splitlines() == ["talker | first", "talker | no line end"]
     assert ending == Exit(name="talker", code=0)
 
@@ -61,9 +59,7 @@ def test_each_line_appears_under_its_process_name() -> None:
 @pytest.mark.parametrize(("command", "code"), [("sh -c 'exit 3'", 3), ("sh -c 'kill -9 $$'", 137)])
 def test_when_one_ends_by_itself_all_end_and_it_is_named(command: str, code: int) -> None:
     before = set(children())
-
     ending = run({"waiting": WAIT, "failing": command}, io.StringIO())
-
     assert ending == Exit(name="failing", code=code)
     assert set(children()) == before
 
@@ -74,9 +70,7 @@ def test_a_server_outside_the_group_that_ends_is_named() -> None:
 
 def test_a_stop_ends_each_process_with_sigterm_and_shows_its_last_words() -> None:
     output = io.StringIO()
-
     ending = run({"polite": POLITE}, output, stop_wanted=lambda: "ready" in output.getvalue())
-
     assert ending is None
     assert output.getvalue().splitlines() == ["polite | ready", "polite | goodbye"]
 
@@ -87,7 +81,6 @@ def test_a_process_that_ends_just_before_the_signal_reaches_us_is_no_failure() -
 
     # It ends at once; the request to stop comes a little later, as it may when everything is signalled.
     ending = run({"quick": "exit 1"}, output, stop_wanted=lambda: time.monotonic() - asked > 0.3)
-
     assert ending is None
 
 
@@ -95,9 +88,7 @@ def test_a_process_that_ignores_the_stop_is_killed(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(foreground, "GRACE_S", 0.3)
     output = io.StringIO()
     before = set(children())
-
     run({"stubborn": STUBBORN}, output, stop_wanted=lambda: "1" in output.getvalue())
-
     assert output.getvalue().splitlines()[-1] == "stubborn did not stop in time and was killed."
     assert set(children()) == before
 
@@ -105,18 +96,14 @@ def test_a_process_that_ignores_the_stop_is_killed(monkeypatch: pytest.MonkeyPat
 def test_what_a_process_has_started_and_left_ends_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(foreground, "GRACE_S", 0.3)
     output = io.StringIO()
-
     run({"parent": f"({STUBBORN}) & echo $!; exit 0"}, output)
-
     pid = int(output.getvalue().splitlines()[0].removeprefix("parent | "))
     assert wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, 60)
 
 
 def test_a_stop_waits_for_the_command_that_a_shell_ran() -> None:
     output = io.StringIO()
-
     run({"shell": f"true && {POLITE}"}, output, stop_wanted=lambda: "ready" in output.getvalue())
-
     assert output.getvalue().splitlines() == ["shell | ready", "shell | goodbye"]
 
 
@@ -126,7 +113,6 @@ def test_a_reader_that_has_gone_ends_everything() -> None:
             raise BrokenPipeError
 
     before = set(children())
-
     assert run({"talker": WAIT}, Gone()) is None
     assert set(children()) == before
 
@@ -136,12 +122,9 @@ def test_processes_end_when_their_starter_is_killed() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", RUN_AND_BE_KILLED, WAIT], stdout=subprocess.PIPE, text=True
     ) as starter:
-        assert starter.stdout is not None
         assert starter.stdout.readline() == "waiting | 1\n"
         (waiting,) = psutil.Process(starter.pid).children()
-
         starter.send_signal(signal.SIGKILL)
-
         waiting.wait(10)
 
 

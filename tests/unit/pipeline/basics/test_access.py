@@ -2,15 +2,7 @@
 
 import pytest
 
-from pipeline.basics.access import (
-    TLSRules,
-    masked,
-    origin,
-    tls_rules,
-    unmasked,
-    with_scheme,
-    without_login,
-)
+from pipeline.basics.access import TLSRules, masked, origin, tls_rules, unmasked, with_scheme, without_login
 
 
 @pytest.mark.parametrize(
@@ -47,8 +39,6 @@ def test_a_name_and_password_are_taken_out_and_masked(
     url: str, bare: str, name: str, password: str, shown: str
 ) -> None:
     found, login = without_login(url)
-
-    assert login is not None
     assert (found, login.name, login.password) == (bare, name, password)
     assert login.origin == origin(bare)
     assert password not in repr(login) or not password
@@ -86,7 +76,6 @@ def test_an_origin_is_written_in_one_way(one: str, other: str) -> None:
 
 def test_tls_rules_are_read() -> None:
     pin = ":".join(["AB"] * 32)
-
     assert tls_rules(["old", "expired", f"sha256:{pin}", "ca:/etc/x.pem"]) == TLSRules(
         old=True, expired=True, pins=frozenset({"ab" * 32}), ca_files=("/etc/x.pem",)
     )

@@ -88,20 +88,14 @@ def test_a_window_belongs_to_the_day_on_which_it_begins() -> None:
 
 @pytest.mark.parametrize(
     ("text", "times"),
-    [
-        ("08:00,18:00", "08:00,18:00"),
-        ("18:00 and 8:00", "08:00,18:00"),
-        ("8:00; 8:00", "08:00"),
-        ("none", "none"),
-    ],
+    [("08:00,18:00", "08:00,18:00"), ("18:00 and 8:00", "08:00,18:00"), ("8:00; 8:00", "08:00"), ("none", "none")],
 )
 def test_times_of_day_are_sorted_and_each_counts_once(text: str, times: str) -> None:
     assert times_text(parse_times(text)) == times
 
 
 @pytest.mark.parametrize(
-    ("text", "named"),
-    [("", "no time"), ("8am", "'8am' is no time"), ("24:00", "'24:00'"), ("8", "'8' is no time")],
+    ("text", "named"), [("", "no time"), ("8am", "'8am' is no time"), ("24:00", "'24:00'"), ("8", "'8' is no time")]
 )
 def test_what_is_no_time_of_day_is_refused(text: str, named: str) -> None:
     with pytest.raises(ValueError, match=named):

@@ -47,7 +47,6 @@ def test_with_an_unknown_kombu_its_own_transport_is_used_and_one_warning_says_so
     choose: Chooser, scheme: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(redis_transport, "version", {"kombu": "5.7.99"}.__getitem__)
-
     assert choose(f"{scheme}://:secret@127.0.0.1/0") is None
     (record,) = caplog.records
     assert record.levelname == "WARNING"
@@ -60,7 +59,6 @@ def test_a_message_of_kombus_has_a_tag() -> None:
         channel = link.channel()
         message = channel.prepare_message("body")
         channel._inplace_augment_message(message, "", "letters")
-
     assert tag_of(message) == message["properties"]["delivery_tag"]
 
 

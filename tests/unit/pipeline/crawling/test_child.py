@@ -24,6 +24,5 @@ from pipeline.crawling.forkserver import Exit
 )
 def test_cause_of_death(code: int | None, ended_for: str | None, reason: str) -> None:
     found, words = cause_of_death(Exit(code=code), ended_for=ended_for)
-
     assert found == reason
     assert words.startswith("the ")

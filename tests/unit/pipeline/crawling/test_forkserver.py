@@ -26,10 +26,8 @@ def test_a_life(pipe: tuple[Child, int]) -> None:
     # The two lines may arrive as one.
     os.write(writing, b"pid 4194999\nexit -9 0.5000\n")
     os.close(writing)
-
     child.await_pid()
     child.read_status()
-
     assert child.pid == 4194999
     assert child.exit == Exit(code=-9, cpu_s=0.5)
 
@@ -38,10 +36,8 @@ def test_the_forkserver_dies_with_it(pipe: tuple[Child, int]) -> None:
     child, writing = pipe
     os.write(writing, b"pid 4194999\n")
     os.close(writing)
-
     child.await_pid()
     child.read_status()
-
     assert child.exit == Exit(code=None)
 
 
@@ -49,7 +45,6 @@ def test_there_is_no_room_for_a_process(pipe: tuple[Child, int]) -> None:
     child, writing = pipe
     os.write(writing, b"refused Resource temporarily unavailable\n")
     os.close(writing)
-
     with pytest.raises(ForkRefusedError, match="no process could be made for the crawl: Resource temporarily"):
         child.await_pid()
 
@@ -57,6 +52,5 @@ def test_there_is_no_room_for_a_process(pipe: tuple[Child, int]) -> None:
 def test_the_forkserver_is_gone(pipe: tuple[Child, int]) -> None:
     child, writing = pipe
     os.close(writing)
-
     with pytest.raises(OSError, match="did not fork"):
         child.await_pid()

@@ -55,13 +55,7 @@ def test_posts_older_than_the_sites_limit_are_silent() -> None:
 
 @pytest.mark.parametrize(
     ("figures", "before", "after"),
-    [
-        (EMPTY, 0, 1),
-        (EMPTY, 1, 2),
-        (FINISHED, 5, 0),
-        (NOT_MODIFIED, 1, 1),
-        (FAILED, 1, 1),
-    ],
+    [(EMPTY, 0, 1), (EMPTY, 1, 2), (FINISHED, 5, 0), (NOT_MODIFIED, 1, 1), (FAILED, 1, 1)],
 )
 def test_rows_that_vanish_are_counted(figures: RunFigures, before: int, after: int) -> None:
     history = replace(KNOWN, empty_runs=before)

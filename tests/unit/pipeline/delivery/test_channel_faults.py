@@ -134,7 +134,6 @@ def test_lost_answers_dead_tokens_and_a_vendors_bad_day_pause_nothing() -> None:
 
 def test_a_channel_without_credentials_is_paused_and_says_what_is_missing() -> None:
     fault = find_fault(answers(NOT_SET_UP), (), accepted_at=None, now=NOW)
-    assert fault is not None
     assert fault.sentence == "set FCM_SERVICE_ACCOUNT_FILE"
 
 

@@ -56,12 +56,7 @@ def test_the_usual_message_says_why_where_and_what() -> None:
     assert (message.title, message.body) == ("장학금 신청", "장학 · konkuk — 금요일까지")
     assert (message.tag, message.delivery_id, message.badge, message.ttl_s) == ("post-7", "1-9", 4, 600)
     assert (message.sound, message.channel_id, message.thread_id, message.image) == ("default", None, "konkuk", None)
-    assert message.data == {
-        "post_id": "7",
-        "notification_id": "1",
-        "site": "konkuk",
-        "url": "https://board.example/7",
-    }
+    assert message.data == {"post_id": "7", "notification_id": "1", "site": "konkuk", "url": "https://board.example/7"}
     assert message.url == "https://board.example/7"
 
 

@@ -50,12 +50,7 @@ def ask(at: str, **facts: Any) -> SendNow | WaitUntil | InboxOnly:
         ("11-28T07:00", {"pref_quiet": (FRIDAYS,)}, "11-28T08:02", Reason.QUIET),
         ("11-28T23:00", {"pref_quiet": (FRIDAYS,)}, None, None),
         # A window that begins where another ends.
-        (
-            "11-28T23:00",
-            {"pref_quiet": (NIGHT, QuietHours(start=time(8), end=time(9)))},
-            "11-29T09:02",
-            Reason.QUIET,
-        ),
+        ("11-28T23:00", {"pref_quiet": (NIGHT, QuietHours(start=time(8), end=time(9)))}, "11-29T09:02", Reason.QUIET),
         # A whole day.
         (
             "11-28T12:00",
@@ -100,12 +95,7 @@ def ask(at: str, **facts: Any) -> SendNow | WaitUntil | InboxOnly:
         ("11-28T12:00", {"snooze_until": local("11-28T15:00")}, "11-28T15:00", Reason.SNOOZE),
         ("11-28T12:00", {"snooze_until": local("11-28T11:00")}, None, None),
         ("11-28T12:00", {"snooze_until": local("11-28T15:00"), "waited": True}, "11-28T15:00", Reason.SNOOZE),
-        (
-            "11-28T12:00",
-            {"snooze_until": local("11-28T23:00"), "pref_quiet": (NIGHT,)},
-            "11-29T08:02",
-            Reason.QUIET,
-        ),
+        ("11-28T12:00", {"snooze_until": local("11-28T23:00"), "pref_quiet": (NIGHT,)}, "11-29T08:02", Reason.QUIET),
         ("11-28T12:00", {"snooze_until": local("11-28T15:00"), "pref_digests": DIGESTS}, "11-28T18:02", Reason.DIGEST),
         # Urgent posts pass for those who allow it; a snooze they do not pass.
         ("11-28T23:00", {"urgent": True, "pref_quiet": (NIGHT,)}, "11-29T08:02", Reason.QUIET),
@@ -133,10 +123,7 @@ def test_it_rings_at_once_or_at_a_time_for_a_reason(
         ({"pace": Pace.INBOX}, InboxOnly(Reason.INBOX)),
         ({"paused": True}, InboxOnly(Reason.PAUSED)),
         ({"created_at": local("11-25T12:00")}, InboxOnly(Reason.EXPIRED)),
-        (
-            {"snooze_until": local("12-28T12:00")},
-            WaitUntil(local("12-01T12:00"), Reason.SNOOZE, expires=True),
-        ),
+        ({"snooze_until": local("12-28T12:00")}, WaitUntil(local("12-01T12:00"), Reason.SNOOZE, expires=True)),
     ],
 )
 def test_it_is_in_the_inbox_only(facts: dict[str, Any], expected: object) -> None:

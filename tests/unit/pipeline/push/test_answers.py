@@ -38,12 +38,7 @@ FCM_CASES = [
     (403, fcm_error(403, "PERMISSION_DENIED"), DOWN, "PERMISSION_DENIED"),
     (401, fcm_error(401, "UNAUTHENTICATED"), DOWN, "UNAUTHENTICATED"),
     (401, fcm_error(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"), RETRY, "THIRD_PARTY_AUTH_ERROR"),
-    (
-        400,
-        fcm_error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", fields=["message.token"]),
-        DEAD,
-        "INVALID_ARGUMENT",
-    ),
+    (400, fcm_error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", fields=["message.token"]), DEAD, "INVALID_ARGUMENT"),
     (
         400,
         fcm_error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", fields=["message.data"]),
@@ -78,7 +73,6 @@ FCM_CASES = [
 @pytest.mark.parametrize(("status", "body", "kind", "code"), FCM_CASES)
 def test_fcm_answers_in_their_real_shape(status, body, kind, code):
     outcome = classify_fcm(status, {}, body, NOW)
-
     assert (outcome.kind, outcome.code, outcome.answered) == (kind, code, True)
 
 
@@ -121,9 +115,7 @@ APNS_CASES = [
 @pytest.mark.parametrize(("status", "reason", "kind"), APNS_CASES)
 def test_apns_answers_in_their_real_shape(status, reason, kind):
     body = json.dumps({"reason": reason, "timestamp": 1_772_000_000_123} if status == 410 else {"reason": reason})
-
     outcome = classify_apns(status, {"apns-id": "an-id"}, body.encode(), NOW, environment="sandbox")
-
     assert (outcome.kind, outcome.code) == (kind, reason)
     assert (outcome.provider_id, outcome.environment, outcome.answered) == ("an-id", "sandbox", True)
 
@@ -140,7 +132,6 @@ def test_a_delivery_keeps_the_vendors_id():
 
 def test_a_dead_apns_token_says_since_when():
     outcome = classify_apns(410, {}, b'{"reason": "Unregistered", "timestamp": 1772000000123}', NOW)
-
     assert outcome.dead_since == datetime.fromtimestamp(1772000000.123, UTC)
 
 
@@ -152,9 +143,7 @@ def test_a_page_instead_of_an_answer_of_apns_is_no_delivery() -> None:
 @pytest.mark.parametrize("timestamp", [None, "soon", "1772000000123", True, -1e30, 1e30, [], {}, float("nan")])
 def test_an_absurd_timestamp_is_no_timestamp(timestamp):
     body = json.dumps({"reason": "Unregistered", "timestamp": timestamp}).encode()
-
     outcome = classify_apns(410, {}, body, NOW)
-
     assert (outcome.kind, outcome.dead_since) == (DEAD, None)
 
 
@@ -203,14 +192,12 @@ def test_an_answer_nobody_has_seen_never_costs_a_device(status, body):
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_page_of_html_in_place_of_fcm_is_tried_again_and_keeps_its_text(status):
     outcome = classify_fcm(status, {}, b"<html><h1>Blocked by the company proxy</h1></html>", NOW)
-
     assert (outcome.kind, outcome.code) == (RETRY, f"http_{status}")
     assert "Blocked by the company proxy" in outcome.detail
 
 
 def test_a_new_reason_is_kept():
     outcome = classify_apns(400, {}, b'{"reason": "TokenIsOnHoliday"}', NOW)
-
     assert (outcome.kind, outcome.code) == (REJECTED, "TokenIsOnHoliday")
     assert "TokenIsOnHoliday" in outcome.detail
 
@@ -235,7 +222,6 @@ def test_a_dead_fcm_token_needs_status_and_code_to_agree(status, body):
 @pytest.mark.parametrize(("status", "reason"), [(400, "Unregistered"), (500, "ExpiredToken"), (410, "BadDeviceToken")])
 def test_a_dead_apns_token_needs_status_and_reason_to_agree(status, reason):
     outcome = classify_apns(status, {}, json.dumps({"reason": reason}).encode(), NOW)
-
     assert outcome.kind in {REJECTED, RETRY}
     assert outcome.code == reason
 
@@ -266,7 +252,6 @@ def http_date(seconds):
 def test_retry_after_in_seconds_and_as_a_date(name, value, expected):
     fcm = classify_fcm(429, {name: value}, fcm_error(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED"), NOW)
     apns = classify_apns(503, {name: value}, b'{"reason": "ServiceUnavailable"}', NOW)
-
     assert fcm.retry_after_s == expected
     assert apns.retry_after_s == expected
 
@@ -274,13 +259,11 @@ def test_retry_after_in_seconds_and_as_a_date(name, value, expected):
 def test_without_retry_after_a_quota_waits_a_minute_and_a_server_error_a_second():
     quota = classify_fcm(429, {}, fcm_error(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED"), NOW)
     unavailable = classify_fcm(503, {}, fcm_error(503, "UNAVAILABLE", "UNAVAILABLE"), NOW)
-
     assert (quota.backoff_s, unavailable.backoff_s) == (60.0, 1.0)
 
 
 def test_the_text_that_is_kept_is_short_printable_and_without_tokens():
     text = short_text(f"token {TOKEN} \x00\x1b[31m\n is bad " + "word " * 200)
-
     assert TOKEN not in text
     assert "[hidden]" in text
     assert len(text) <= MAX_DETAIL

@@ -82,9 +82,7 @@ def test_every_platform_has_a_channel(config):
 )
 def test_without_credentials_messages_wait_and_the_way_out_is_named(platform, names):
     channels = build_channels(PushConfig())
-
     outcomes = channels[platform].send([message(platform)] * 2, 1.0)
-
     assert [(outcome.kind, outcome.code) for outcome in outcomes] == [(OutcomeKind.CHANNEL_DOWN, "not_configured")] * 2
     for name in names:
         assert name in outcomes[0].detail
@@ -93,10 +91,8 @@ def test_without_credentials_messages_wait_and_the_way_out_is_named(platform, na
 
 def test_the_console_shows_a_message_in_one_log_line_without_its_token(caplog):
     channel = build_channels(PushConfig())[Platform.CONSOLE]
-
     with caplog.at_level(logging.INFO):
         outcomes = channel.send([message(Platform.CONSOLE)], 1.0)
-
     assert [outcome.kind for outcome in outcomes] == [OutcomeKind.DELIVERED]
     (record,) = caplog.records
     assert record.getMessage() == "push shown"
@@ -106,7 +102,6 @@ def test_the_console_shows_a_message_in_one_log_line_without_its_token(caplog):
 def test_a_dry_run_shows_nothing_on_the_console(caplog):
     with caplog.at_level(logging.INFO):
         build_channels(PushConfig())[Platform.CONSOLE].send([message(Platform.CONSOLE)], 1.0, validate_only=True)
-
     assert not caplog.records
 
 
@@ -126,10 +121,8 @@ BAD_ACCOUNTS = {
 def test_a_bad_service_account_file_is_one_sentence_without_its_contents(tmp_path, text):
     path = tmp_path / "account.json"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
-
     with pytest.raises(CredentialsError) as caught:
         build_channels(PushConfig(fcm_service_account_file=str(path)))
-
     assert_clear(caught.value, str(path), text)
 
 
@@ -146,10 +139,8 @@ BAD_KEYS = {
 def test_a_bad_apns_key_file_is_one_sentence_without_its_contents(config, tmp_path, text):
     path = write(tmp_path / "key.p8", text)
     bad = PushConfig(**{**vars(config), "apns_key_file": path})
-
     with pytest.raises(CredentialsError) as caught:
         build_channels(bad)
-
     assert_clear(caught.value, path, text)
 
 
@@ -222,14 +213,11 @@ def test_what_is_wrong_is_said_in_words(config, changes, level, words):
 
 def test_a_key_that_others_can_read_is_a_warning(config):
     Path(config.apns_key_file).chmod(0o644)
-
     assert any("chmod 600" in sentence for sentence in sentences(config, Level.WARN))
 
 
 def test_a_service_account_of_another_project_is_a_warning(config, tmp_path):
     stranger = {**ACCOUNT, "client_email": "push@other-project.iam.gserviceaccount.com"}
     path = write(tmp_path / "stranger.json", json.dumps(stranger))
-
     warnings = sentences(PushConfig(**{**vars(config), "fcm_service_account_file": path}), Level.WARN)
-
     assert any("other-project" in sentence and "demo-project" in sentence for sentence in warnings)

@@ -50,7 +50,6 @@ def test_text_becomes_one_clean_line(text, cleaned):
 @settings(max_examples=200, deadline=None)
 def test_cleaned_text_can_be_encoded_and_is_clean_already(text):
     cleaned = clean_text(text)
-
     cleaned.encode("utf-8")
     assert clean_text(cleaned) == cleaned
     assert "\n" not in cleaned
@@ -61,34 +60,28 @@ SCOTLAND = "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
 
 
 @pytest.mark.parametrize(
-    "grapheme",
-    ["e\u0301", "👍🏽", FAMILY, "🇰🇷", SCOTLAND, "1\ufe0f\u20e3", "ᄒ\u1161\u11ab", "नि", "❤\ufe0f"],
+    "grapheme", ["e\u0301", "👍🏽", FAMILY, "🇰🇷", SCOTLAND, "1\ufe0f\u20e3", "ᄒ\u1161\u11ab", "नि", "❤\ufe0f"]
 )
 def test_a_cut_never_tears_a_visible_character_apart(grapheme):
     text = "a" + grapheme + "b"
-
     for at in range(len(text) + 1):
         assert text[: boundary_before(text, at)] in {"", "a", "a" + grapheme, text}
 
 
 def test_flags_in_a_row_are_cut_between_flags():
     text = "🇰🇷🇯🇵🇫🇷"
-
     assert [boundary_before(text, at) for at in range(7)] == [0, 0, 2, 2, 4, 4, 6]
 
 
 def test_a_message_that_fits_is_left_alone():
     short = message()
-
     assert fit(short, encode) == (short, encode(short))
 
 
 @pytest.mark.parametrize("unit", ["a", "한", "👍🏽", FAMILY, '"', "\\", "🇰🇷", "e\u0301"])
 def test_a_long_body_is_cut_so_that_the_encoded_payload_just_fits(unit):
     long = message(body=unit * 5000)
-
     fitted, payload = fit(long, encode)
-
     assert len(payload) <= MAX_PAYLOAD_BYTES
     assert payload == encode(fitted)
     assert fitted.body.endswith(ELLIPSIS)
@@ -101,7 +94,6 @@ def test_a_long_body_is_cut_so_that_the_encoded_payload_just_fits(unit):
 
 def test_the_title_is_cut_only_when_an_empty_body_is_not_enough():
     fitted, payload = fit(message(title="제목" * 2000, body="본문" * 2000), encode)
-
     assert len(payload) <= MAX_PAYLOAD_BYTES
     assert fitted.body == ""
     assert fitted.title.startswith("제목제목")
@@ -128,9 +120,7 @@ HEAVY = {
 @pytest.mark.parametrize("heavy", HEAVY)
 def test_what_nobody_reads_never_costs_a_message_its_text(heavy, text):
     asked = message(body=text, **{"fallback_url": SITE, **HEAVY[heavy]})
-
     fitted, payload = fit(asked, encode)
-
     assert len(payload) <= MAX_PAYLOAD_BYTES
     assert fitted.title == asked.title
     assert fitted.body == text or len(fitted.body.encode()) > 500
@@ -141,10 +131,8 @@ def test_a_long_address_is_replaced_by_the_sites_own_or_by_none_and_a_good_one_s
     listed = {"post_id": "7", "site": "demo", "url": LONG, "link": LONG}
     fitted, _ = fit(message(url=LONG, data=listed, fallback_url=SITE), encode)
     assert (fitted.url, fitted.data) == (SITE, {"post_id": "7", "site": "demo", "url": SITE})
-
     fitted, _ = fit(message(url=LONG * 2, data=listed), encode)
     assert (fitted.url, fitted.data) == (None, {"post_id": "7", "site": "demo"})
-
     asked = message(fallback_url=SITE, data={"post_id": "7", "site": "demo", "more": "a" * 4000})
     fitted, _ = fit(asked, encode)
     assert (fitted.url, fitted.data) == (asked.url, {"post_id": "7", "site": "demo"})

@@ -47,14 +47,12 @@ def outcome(kind, **fields):
 )
 def test_decisions(given, attempts, age_s, rand, action, delay_s):
     decision = decide(given, attempts, age_s, 3 * DAY, rand)
-
     assert (decision.action, decision.delay_s) == (action, pytest.approx(delay_s))
     assert decision.reason == "a_code"
 
 
 def test_all_attempts_together_outlive_an_outage_of_hours_and_end_within_the_ttl():
     waits = [decide(outcome(OutcomeKind.RETRY), n, 0, 3 * DAY, 0.5).delay_s for n in range(1, MAX_ATTEMPTS)]
-
     assert 2 * 3600 < sum(waits) < 3 * DAY
     assert max(waits) <= MAX_BACKOFF_S
 
@@ -73,7 +71,6 @@ def test_all_attempts_together_outlive_an_outage_of_hours_and_end_within_the_ttl
 )
 def test_what_a_vendor_says_is_clean_whoever_made_the_outcome(said, kept):
     outcome = Outcome(kind=OutcomeKind.RETRY, code=said, detail=said, provider_id=said)
-
     assert outcome.code == kept
     assert outcome.detail.startswith(kept)
     assert outcome.provider_id.startswith(kept)

@@ -97,14 +97,12 @@ def test_an_offline_phone_gets_it_later():
 
 def test_a_delivery_keeps_its_apns_id():
     first, again, other = message(), message(title="changed"), message(delivery_id="18")
-
     assert apns_id(first) == apns_id(again) != apns_id(other)
     assert uuid.UUID(apns_id(first)).version == 5
 
 
 def test_data_is_text_and_never_reserved():
     odd = message(data={"from": "x", "google.c": "x", "gcm.n": "x", "aps": "x", "message_type": "x", "n": 7}, url=None)
-
     assert fcm_payload(odd)["data"] == {"n": "7"}
     assert apns_payload(odd)["n"] == "7"
     assert isinstance(apns_payload(odd)["aps"], dict)
@@ -113,7 +111,6 @@ def test_data_is_text_and_never_reserved():
 
 def test_a_plain_message_has_no_empty_parts():
     plain = message(url=None, data={}, sound=None)
-
     assert set(fcm_payload(plain)) == {"token", "notification", "android", "apns", "webpush"}
     assert set(apns_payload(plain)) == {"aps"}
     assert fcm_payload(plain)["apns"]["payload"] == {"aps": {}}

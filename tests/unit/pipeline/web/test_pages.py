@@ -50,12 +50,7 @@ def test_a_session_travels_over_tls_or_stays_on_this_machine(facts: dict[str, st
 
 @pytest.mark.parametrize(
     ("cookies", "session"),
-    [
-        (f"{SECURE_COOKIE}=abc; other=x", "abc"),
-        (f"{LOOPBACK_COOKIE}=abc", ""),
-        ("", ""),
-        ("=;;\x00=", ""),
-    ],
+    [(f"{SECURE_COOKIE}=abc; other=x", "abc"), (f"{LOOPBACK_COOKIE}=abc", ""), ("", ""), ("=;;\x00=", "")],
 )
 def test_only_the_cookie_with_the_prefix_counts_over_tls(cookies: str, session: str) -> None:
     assert asked(cookies=cookies).session == session

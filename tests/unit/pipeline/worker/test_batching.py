@@ -66,19 +66,16 @@ def hold(gatherer, recorder):
 def test_nothing_starts_before_the_first_item(make):
     before = threading.active_count()
     make()
-
     assert threading.active_count() == before
 
 
 def test_what_waits_goes_together(make, recorder):
     gatherer = make()
     hold(gatherer, recorder)
-
     for number in range(100):
         gatherer.put([number])
     recorder.go_on.set()
     recorder.wait_for(101)
-
     assert recorder.batches == [["first"], list(range(100))]
 
 
@@ -86,12 +83,10 @@ def test_what_waits_goes_together(make, recorder):
 def test_a_batch_has_a_largest_size(make, recorder, step):
     gatherer = make(max_batch=40)
     hold(gatherer, recorder)
-
     for first in range(0, 100, step):
         gatherer.put(list(range(first, first + step)))
     recorder.go_on.set()
     recorder.wait_for(101)
-
     assert recorder.batches == [["first"], list(range(40)), list(range(40, 80)), list(range(80, 100))]
 
 
@@ -100,10 +95,8 @@ def test_a_batch_that_raises_is_logged_and_ends_no_thread(make, recorder, item, 
     gatherer = make()
     gatherer.put([item])
     recorder.wait_for(1)
-
     gatherer.put(["later"])
     recorder.wait_for(2)
-
     assert "batch failed" in caplog.text
 
 
@@ -117,9 +110,7 @@ def test_closing_finishes_the_batch_under_way_and_drops_what_waits(make, recorde
     wait_until(lambda: gatherer._closed, "it is being closed")
     recorder.go_on.set()
     closing.join(WAIT_S)
-
     gatherer.put(["third"])
-
     assert not closing.is_alive()
     assert recorder.batches == [["first"]]
 
@@ -127,7 +118,6 @@ def test_closing_finishes_the_batch_under_way_and_drops_what_waits(make, recorde
 def test_closing_gives_up_on_a_batch_that_hangs(make, recorder):
     gatherer = make()
     hold(gatherer, recorder)
-
     assert not gatherer.close(0.05)
 
 
@@ -135,9 +125,7 @@ def test_two_batches_are_under_way_at_once(make, recorder):
     gatherer = make(threads=2)
     hold(gatherer, recorder)
     recorder.entered.clear()
-
     gatherer.put(["second"])
-
     assert recorder.entered.wait(WAIT_S)
     recorder.go_on.set()
     recorder.wait_for(2)
@@ -152,5 +140,4 @@ def test_of_what_many_threads_hand_in_nothing_is_lost_or_done_twice(make, record
     for thread in threads:
         thread.join(WAIT_S)
     recorder.wait_for(100)
-
     assert sorted(item for batch in recorder.batches for item in batch) == list(range(100))

@@ -79,10 +79,7 @@ class Worker:
 
         self.pool.apply_async(
             guarded,
-            args=(
-                *(name, "id"),
-                {"args": list(args), "kwargs": kwargs or {}, "delivery_info": {"priority": priority}},
-            ),
+            args=(*(name, "id"), {"args": list(args), "kwargs": kwargs or {}, "delivery_info": {"priority": priority}}),
             callback=keep,
             accept_callback=accept or (lambda pid, at: self.accepted.append(key)),
         )
@@ -114,7 +111,6 @@ def test_calls_that_wait_are_done_together_and_each_task_finds_its_own_outcome(a
         worker.run("double", number)
     app.go_on.set()
     worker.wait_for((10,), (11,), (12,))
-
     assert app.together == [[(1,)], [(2,)], [(10,), (11,), (12,)]]
     assert [worker.done[number,] for number in range(10, 13)] == [20, 22, 24]
 
@@ -126,13 +122,11 @@ def test_what_is_to_come_later_holds_up_no_other_and_is_in_no_batch_with_it(app,
     wait_until(lambda: len(app.together) == 3)
     app.go_on.set()
     worker.wait_for((10,), (11,))
-
     assert app.together == [[(1,)], [(2,)], [(11,)], [(10,)]]
 
 
 def test_tasks_are_accepted_before_their_batch_is_done(app, worker):
     hold(app, worker)
-
     assert sorted(worker.accepted) == [(1,), (2,)]
     assert worker.done == {}
 
@@ -145,7 +139,6 @@ def test_a_batch_that_fails_fails_each_of_its_tasks_and_no_later_one(app, worker
     worker.wait_for((12,), (13,))
     worker.run("double", 14)
     worker.wait_for((14,))
-
     assert [str(worker.done[number,]) for number in (12, 13, 14)] == ["thirteen", "thirteen", "28"]
 
 
@@ -157,7 +150,6 @@ def test_what_is_no_proper_call_fails_alone(app, worker):
     worker.run("double", 3)
     app.go_on.set()
     worker.wait_for("two", "no number", "by name", (3,))
-
     assert isinstance(worker.done["two"], TypeError)
     assert isinstance(worker.done["no number"], Exception)
     assert worker.done["by name"] == 14
@@ -174,7 +166,6 @@ def test_a_task_that_celery_does_not_accept_is_not_done_and_harms_no_other(app, 
     worker.run("double", 6)
     app.go_on.set()
     worker.wait_for((6,))
-
     assert (5,) not in worker.done
     assert app.together[-1] == [(6,)]
 
@@ -183,7 +174,6 @@ def test_other_tasks_have_a_thread_each(app, worker):
     hold(app, worker)
     worker.run("alone", 8)
     worker.wait_for((8,))
-
     assert worker.done[8,] == 8
 
 
@@ -199,6 +189,5 @@ def test_a_stop_finishes_what_was_begun_and_begins_nothing(app, worker):
     wait_until(lambda: worker.pool._gatherers["double", False]._closed)
     app.go_on.set()
     stopping.join(WAIT_S)
-
     assert not stopping.is_alive()
     assert worker.done == {(1,): 2, (2,): 4}

@@ -15,6 +15,5 @@ from scripts.checks.vendor_clock import judge_skew
 )
 def test_a_clock_is_judged_in_words(skew_s, level, word):
     finding = judge_skew(skew_s)
-
     assert finding.level is level
     assert word in finding.sentence

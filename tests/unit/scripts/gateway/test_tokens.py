@@ -9,13 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from scripts.gateway.answers import Answer
-from scripts.gateway.credentials import (
-    APNS_KEY_ID,
-    APNS_TEAM_ID,
-    CLIENT_EMAIL,
-    GatewayCredentials,
-    prepare_credentials,
-)
+from scripts.gateway.credentials import APNS_KEY_ID, APNS_TEAM_ID, CLIENT_EMAIL, GatewayCredentials, prepare_credentials
 from scripts.gateway.tokens import GRANT_TYPE, AccessTokens, ProviderTokens
 
 NOW = 1_800_000_000
@@ -66,7 +60,6 @@ def test_an_access_token_lives_an_hour(credentials: GatewayCredentials) -> None:
     assert tokens.refusal(bearer) is None
     clock.now += 3601
     refused = tokens.refusal(bearer)
-    assert refused is not None
     assert refused.status == 401
     assert b"ACCESS_TOKEN_EXPIRED" in refused.body
 
@@ -115,7 +108,6 @@ def test_another_grant_type(credentials: GatewayCredentials) -> None:
 )
 def test_a_bearer_that_was_not_issued(credentials: GatewayCredentials, authorization: str | None, reason: str) -> None:
     answer = AccessTokens(credentials).refusal(authorization)
-    assert answer is not None
     assert answer.status == 401
     assert reason.encode() in answer.body
 

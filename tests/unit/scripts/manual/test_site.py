@@ -94,11 +94,7 @@ def test_a_document_that_no_heading_has_stops_the_site(tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize(
     ("heading", "anchor"),
-    [
-        ("When, and how?", "when-and-how"),
-        ("게시판별 설정", "게시판별-설정"),
-        ("`sites try` & co", "sites-try--co"),
-    ],
+    [("When, and how?", "when-and-how"), ("게시판별 설정", "게시판별-설정"), ("`sites try` & co", "sites-try--co")],
 )
 def test_an_anchor_is_the_one_of_github(heading: str, anchor: str) -> None:
     page = site.read("docs/a.md", f"## {heading}")

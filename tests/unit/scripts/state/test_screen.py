@@ -94,10 +94,7 @@ def test_the_last_and_the_next_crawl_are_named() -> None:
 
 def test_a_queue_says_how_long_its_oldest_message_waits() -> None:
     said = screen(
-        queues={
-            "crawl_tasks": QueueNews(length=0, oldest_s=0),
-            "notify_tasks": QueueNews(length=2100, oldest_s=90),
-        }
+        queues={"crawl_tasks": QueueNews(length=0, oldest_s=0), "notify_tasks": QueueNews(length=2100, oldest_s=90)}
     )
     assert "queues: crawl_tasks 0 waiting, notify_tasks 2,100 waiting, the oldest for 1.5 min" in said
 

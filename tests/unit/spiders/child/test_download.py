@@ -60,9 +60,7 @@ def test_the_reactor_is_asked_only_for_public_addresses() -> None:
 
     reactor = Reactor()
     refuse_private_addresses(reactor)
-
     reactor.connectTCP("8.8.8.8", 80, None, timeout=3)
     with pytest.raises(PrivateAddressError, match=r"192\.168\.1\.1 is not an address of the public internet"):
         reactor.connectTCP("192.168.1.1", 80, None)
-
     assert reactor.connected == [("8.8.8.8", 80)]

@@ -102,10 +102,7 @@ UNDATED = [(title, None) for title, _ in (A, B, C, D)]
     ],
 )
 def test_posts_are_recognised_by_title_date_and_order(
-    before: list[tuple[str, float | None]],
-    now: list[tuple[str, float | None]],
-    same: dict[int, int],
-    new: set[int],
+    before: list[tuple[str, float | None]], now: list[tuple[str, float | None]], same: dict[int, int], new: set[int]
 ) -> None:
     found = recognise(known(*before), shown(*now), NOW)
     assert {place: old.id for place, old in found.known.items()} == same

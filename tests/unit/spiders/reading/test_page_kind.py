@@ -44,8 +44,6 @@ SCRIPT = "<script>" + "window.state = 1;" * 50 + "</script>"
 )  # fmt: skip
 def test_a_page_that_holds_no_posts_is_named(body: str, name: str) -> None:
     kind = page_kind(body.encode(), URL, content_type="text/html; charset=utf-8")
-
-    assert kind is not None
     assert kind.name == name
     assert not kind.sentence.endswith(".")
 
@@ -71,8 +69,6 @@ def test_a_board_is_taken_for_nothing_else(body: str) -> None:
 )
 def test_a_file_is_named(magic: bytes, what: str) -> None:
     kind = page_kind(magic + b"\x00\x01\x02", URL)
-
-    assert kind is not None
     assert (kind.name, kind.is_other) == ("file", True)
     assert what in kind.sentence
 
@@ -87,23 +83,17 @@ def test_a_file_is_named(magic: bytes, what: str) -> None:
 )
 def test_the_address_to_go_to_is_named(body: str, address: str) -> None:
     kind = page_kind(body, URL)
-
-    assert kind is not None
     assert address in kind.sentence
 
 
 def test_a_status_and_a_header_tell_what_the_page_does_not() -> None:
     challenged = page_kind(BOARD, URL, status=403, headers={"CF-Mitigated": "challenge"})
     locked = page_kind(BOARD, URL, status=401)
-
     assert challenged is not None
-    assert locked is not None
     assert (challenged.name, locked.name) == ("challenge", "login")
 
 
 def test_a_page_that_only_may_be_another_is_a_hint() -> None:
     hint, other = page_kind(f"{MENU}<ul class=news></ul>", URL), page_kind("[]", URL)
-
     assert hint is not None
-    assert other is not None
     assert (hint.is_other, other.is_other) == (False, True)

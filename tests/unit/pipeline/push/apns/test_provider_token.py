@@ -32,7 +32,6 @@ def tokens(clock, store=None):
 
 def test_a_token_is_signed_as_apple_asks(clock):
     token = tokens(clock).current()
-
     claims = jwt.decode(token, KEY.public_key(), algorithms=["ES256"], options={"verify_iat": False})
     assert claims == {"iss": "TEAMID1234", "iat": 1_772_000_000}
     assert isinstance(claims["iat"], int)
@@ -43,10 +42,8 @@ def test_a_token_is_signed_as_apple_asks(clock):
 def test_a_token_is_kept_for_45_minutes_and_then_renewed(clock):
     source = tokens(clock)
     first = source.current()
-
     clock.now += RENEW_AFTER_S - 1
     assert source.cached() == source.current() == first
-
     clock.now += 1
     assert source.cached() is None
     assert source.current() != first
@@ -61,7 +58,6 @@ def test_the_whole_fleet_has_one_token(clock):
         thread.start()
     for thread in threads:
         thread.join(10)
-
     assert len(got) == 5
     assert len(set(got)) == 1
 
@@ -71,10 +67,8 @@ def test_a_stale_token_is_signed_again_once_for_all(clock):
     one, other = tokens(clock, store), tokens(clock, store)
     stale = one.current()
     assert other.current() == stale
-
     clock.now += 1500
     fresh = one.replace(stale)
-
     assert fresh != stale
     assert other.replace(stale) == fresh
     # A late answer about the old token finds the new one there.
@@ -98,14 +92,12 @@ def test_signing_again_and_again_is_not_the_way_out(clock):
 def test_a_shared_token_that_is_old_or_from_the_future_is_not_used(clock, age_s):
     store = LocalTokenStore()
     store.put("KEYID12345", ProviderToken(jwt="shared", issued_at=int(clock.now) - age_s))
-
     assert tokens(clock, store).current() != "shared"
 
 
 def test_a_shared_token_that_is_young_is_used(clock):
     store = LocalTokenStore()
     store.put("KEYID12345", ProviderToken(jwt="shared", issued_at=int(clock.now) - 60))
-
     assert tokens(clock, store).current() == "shared"
 
 
@@ -123,11 +115,9 @@ def test_without_the_store_a_process_signs_for_itself(clock):
             yield
 
     source = tokens(clock, Away())
-
     assert source.current() == source.current()
 
 
 def test_a_token_is_not_shown(clock):
     source = tokens(clock)
-
     assert source.current() not in repr(ProviderToken(jwt=source.current(), issued_at=0))

@@ -57,7 +57,6 @@ def many(tokens, count, instead_of=None):
 
 def test_many_who_ask_at_once_cause_one_fetch():
     credentials = Credentials()
-
     assert many(tokens_of(credentials), 50) == {"token 1"}
     assert credentials.fetched == 1
 
@@ -72,7 +71,6 @@ def test_one_who_gives_up_does_not_take_the_token_from_the_others():
             get(tokens, within_s=0.05)
         credentials.may_answer.set()
         assert patient.result(10) == "token 1"
-
     assert caught.value.outcome == NOT_SENT
 
 
@@ -116,7 +114,6 @@ def test_a_token_near_its_end_is_not_used():
     tokens = tokens_of(Credentials())
     get(tokens)
     tokens._expires_at -= 3600 - access_token.MARGIN_S + 1
-
     assert get(tokens) == "token 2"
 
 
@@ -146,7 +143,6 @@ def test_a_fetch_that_fails_is_an_outcome_and_is_not_repeated_by_everybody(error
             get(tokens)
         assert (caught.value.outcome.kind, caught.value.outcome.code) == (kind, code)
         assert str(error) in caught.value.outcome.detail
-
     assert credentials.fetched == 1
 
 
@@ -158,7 +154,6 @@ def test_after_a_failure_it_is_tried_again_later():
         get(tokens)
     credentials.error = None
     tokens._failed_until = 0.0
-
     assert get(tokens) == "token 2"
 
 
