@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,8 @@ from rich.cells import cell_len
 from sqlalchemy import func, select
 
 from pipeline import resources
-from pipeline.celery import app
 from pipeline.resources import now
 from pipeline.settings import get_settings
-from pipeline.tasks import crawl as crawl_tasks
 from scripts.board.process import BoardProcess
 from scripts.cli import main
 from scripts.local.embedded_redis import free_port
@@ -27,17 +26,9 @@ from tests.support.cli import Run, crawlpush
 
 
 @pytest.fixture
-def run(sqlite_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(sqlite_url: str, redis_url: str, configure: Callable[..., None]) -> Run:
     """Run `crawlpush` on a migrated database; `code` is the exit code that is expected."""
-    monkeypatch.setenv("DATABASE_URL", sqlite_url)
-    monkeypatch.setenv("REDIS_URL", redis_url)
-    monkeypatch.setenv("CRAWL_DELAY_S", "0")
-    for cached in (get_settings, resources.database, resources.redis, crawl_tasks._crawler):
-        cached.cache_clear()
-    # The app of this process may have been made for another test's broker.
-    app.close()
-    app.conf.broker_url = redis_url
-
+    configure(DATABASE_URL=sqlite_url, REDIS_URL=redis_url, CRAWL_DELAY_S="0")
     return crawlpush
 
 
@@ -120,13 +111,11 @@ def test_without_a_database_schema_the_way_out_is_named(
     run: Run, empty_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", empty_sqlite_url)
-    get_settings.cache_clear()
     assert "crawlpush db upgrade" in refused(run, "sites", "list")
 
 
 def test_a_database_that_is_not_there_is_named_without_its_password(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", f"postgres://me:hunter2@127.0.0.1:{free_port()}/db")
-    get_settings.cache_clear()
     sentence = refused(run, "sites", "list")
     assert "DATABASE_URL" in sentence
     assert "hunter2" not in sentence
@@ -135,13 +124,11 @@ def test_a_database_that_is_not_there_is_named_without_its_password(run: Run, mo
 def test_a_redis_that_is_not_there_is_named_with_the_way_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     run(*LISTING, "https://board.test", "--no-check")
     monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{free_port()}")
-    get_settings.cache_clear()
     assert "scripts/start" in refused(run, "crawl", "x")
 
 
 def test_a_wrong_setting_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRAWL_CONCURRENCY", "many")
-    get_settings.cache_clear()
     assert "CRAWL_CONCURRENCY" in refused(run, "sites", "list")
 
 
@@ -376,7 +363,6 @@ def test_a_shell_completes_the_names_of_sites_and_users(run: Run, typed: list[st
 
 def test_a_shell_is_offered_no_name_where_there_is_no_database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/none/x.db")
-    get_settings.cache_clear()
     assert ShellComplete(main, {}, "crawlpush", "_X").get_completions(["users", "show"], "m") == []
 
 

@@ -8,7 +8,6 @@ import pytest
 import redis
 from cryptography.fernet import Fernet
 
-from pipeline.celery import app
 from pipeline.secret_files import exposed_files
 from pipeline.settings import get_settings
 from scripts.commands import doctor
@@ -23,16 +22,11 @@ Said = dict[str, list[tuple[str, str]]]
 
 
 @pytest.fixture
-def set_up(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Said]:
+def set_up(database_url: str, redis_url: str, configure: Callable[..., None]) -> Callable[..., Said]:
     """Run the doctor with some settings changed."""
 
     def run(**settings: str) -> Said:
-        values = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **settings}
-        for name, value in values.items():
-            monkeypatch.setenv(name, value)
-        get_settings.cache_clear()
-        app.close()
-        app.conf.broker_url = values.get("BROKER_URL", values["REDIS_URL"])
+        configure(**{"DATABASE_URL": database_url, "REDIS_URL": redis_url, **settings})
         result = crawlpush("doctor", "--json", "--no-clock", "--wait", "0.2", code=1)
         said: Said = {}
         for row in json.loads(result.stdout):
@@ -106,7 +100,6 @@ def test_whatever_is_away_is_said_in_words_and_the_rest_is_looked_at(set_up: Cal
 
 def test_wrong_settings_are_all_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRAWL_CONCURRENCY", "many")
-    get_settings.cache_clear()
     assert crawlpush("doctor", code=1).output.startswith("fail  CRAWL_CONCURRENCY")
 
 
@@ -129,7 +122,7 @@ def test_a_check_that_may_not_read_a_file_names_it(tmp_path: Path) -> None:
 
 
 def test_a_secret_that_others_may_read_is_found_unless_its_folder_is_closed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, configure: Callable[..., None]
 ) -> None:
     folder = tmp_path / "etc"
     folder.mkdir(mode=0o755)
@@ -138,9 +131,7 @@ def test_a_secret_that_others_may_read_is_found_unless_its_folder_is_closed(
     key.write_text("key")
     dotenv.chmod(0o644)
     key.chmod(0o600)
-    monkeypatch.setenv("ENV_FILE", str(dotenv))
-    monkeypatch.setenv("APNS_KEY_FILE", str(key))
-    get_settings.cache_clear()
+    configure(ENV_FILE=str(dotenv), APNS_KEY_FILE=str(key))
     (exposed,) = exposed_files(get_settings())
     assert exposed.sentence == f"{dotenv} may be read by other users (mode 644); run: chmod 600 {dotenv}"
     folder.chmod(0o700)

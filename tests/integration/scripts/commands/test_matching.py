@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import update
 
 from pipeline.resources import now
-from pipeline.settings import get_settings
 from storage.models import Post
 from storage.session import Database
 from tests.integration.scripts.commands.test_commands import database, refused, run
@@ -38,7 +37,6 @@ def test_match_without_a_site_says_whom_it_leaves_out(run: Run, database: Databa
 def test_match_says_through_which_synonym(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "synonyms.toml"
     monkeypatch.setenv("SYNONYMS_FILE", str(file))
-    get_settings.cache_clear()
     assert str(file) in refused(run, "match", "--title", "아르바이트")
     file.write_text('groups = [["알바", "아르바이트"]]', "utf-8")
     run("users", "add", "minji")

@@ -1,7 +1,7 @@
 """`crawlpush push test`, `doctor push`, `sites push` and `channels resume`, against the loopback gateway."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import select
 
 from pipeline.resources import now
-from pipeline.settings import get_settings
 from scripts.gateway.process import GatewayProcess, gateway_process
 from storage import channels, users
 from storage.models import Site
@@ -31,18 +30,13 @@ def gateway(_gateway: GatewayProcess, monkeypatch: pytest.MonkeyPatch) -> Gatewa
     _gateway.reset()
     for name, value in _gateway.environment().items():
         monkeypatch.setenv(name, value)
-    get_settings.cache_clear()
     return _gateway
 
 
 @pytest.fixture
-def database(sqlite_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    monkeypatch.setenv("DATABASE_URL", sqlite_url)
-    monkeypatch.setenv("REDIS_URL", redis_url)
-    get_settings.cache_clear()
-    database = Database(sqlite_url)
-    yield database
-    database.close()
+def database_url(sqlite_url: str, redis_url: str, configure: Callable[..., None]) -> str:
+    configure(DATABASE_URL=sqlite_url, REDIS_URL=redis_url)
+    return sqlite_url
 
 
 def add_devices(database: Database, *platforms: str) -> None:
@@ -121,7 +115,6 @@ def test_a_doctor_says_what_is_wrong_and_what_to_do(
     bad.chmod(0o644)
     monkeypatch.setenv("FCM_SERVICE_ACCOUNT_FILE", str(bad))
     monkeypatch.setenv("APNS_KEY_ID", "short")
-    get_settings.cache_clear()
     said = crawlpush("doctor", "push", "--no-clock", code=1).output
     assert "fail  The file" in said
     assert "chmod 600" in said

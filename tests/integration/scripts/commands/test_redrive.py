@@ -1,6 +1,6 @@
 """The commands that ask again for what was given up, or give up what is owed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -15,12 +15,9 @@ from tests.support.builders import add_site, add_user, found, stored_posts
 from tests.support.cli import crawlpush
 
 
-@pytest.fixture
-def database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    opened = Database(database_url)
-    yield opened
-    opened.close()
+@pytest.fixture(autouse=True)
+def _settings(database_url: str, configure: Callable[..., None]) -> None:
+    configure(DATABASE_URL=database_url)
 
 
 def test_failed_notifications_are_sent_for_again(database: Database) -> None:

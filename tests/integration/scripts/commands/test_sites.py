@@ -12,7 +12,6 @@ from redis import Redis
 
 from pipeline.resources import now
 from pipeline.scheduling import heartbeat
-from pipeline.settings import get_settings
 from storage import sites
 from storage.models import CrawlRun, Post, Site
 from storage.session import Database
@@ -27,8 +26,6 @@ LISTING = ("--url", "https://board.test/list", "--row", "tr", "--no-check")
 def run(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a command, which must end with the exit code `code`."""
     monkeypatch.setenv("DATABASE_URL", sqlite_url)
-    get_settings.cache_clear()
-
     return runner("sites")
 
 
@@ -220,7 +217,6 @@ def test_the_doctor_says_that_beat_is_gone_and_that_nobody_can_be_written_to(
 ) -> None:
     monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nowhere")
-    get_settings.cache_clear()
     result = crawlpush("doctor", "crawling", code=1)
     assert "beat is not running" in result.output
     assert "CRAWL_CONTACT is not set" in result.output
@@ -262,7 +258,6 @@ def test_an_interval_that_would_not_be_kept_is_refused(run: Run, monkeypatch: py
     assert "lower TICK_S" in run("schedule", "board", "14s", code=1).output
     assert "lower TICK_S" in run("schedule", "board", "adaptive 5s-1h", code=1).output
     monkeypatch.setenv("TICK_S", "3")
-    get_settings.cache_clear()
     run("schedule", "board", "3s")
 
 
@@ -315,7 +310,6 @@ def test_a_site_without_a_zone_has_that_of_the_installation_and_an_export_tells_
 ) -> None:
     run("add", "older", *LISTING)
     monkeypatch.setenv("SITE_TIMEZONE", "Asia/Seoul")
-    get_settings.cache_clear()
     said = run("add", "board", *LISTING, "--schedule", "0 9 * * *").output
     assert "at 09:00 every day in Asia/Seoul" in said
     file = tmp_path / "sites.toml"

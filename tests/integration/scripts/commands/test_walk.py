@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import unicodedata
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -12,15 +13,12 @@ import pytest
 from click.testing import Result
 from rich.cells import cell_len
 
-from pipeline import resources
-from pipeline.settings import get_settings
 from scripts.cli import main
 from scripts.examples import EXAMPLES
 from scripts.groups import leaves
 from scripts.json_answers import UNTIL_STOPPED
 from storage.models import Delivery, Device, Notification
 from storage.session import Database
-from tests.support.broker import lead_app_to
 from tests.support.builders import NOW, add_site, add_user, found, stored_posts
 from tests.support.cli import Run, runner
 
@@ -35,14 +33,12 @@ COMMANDS = {path: command for path, command in leaves(main) if path not in UNTIL
 
 
 @pytest.fixture
-def run(sqlite_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(
+    sqlite_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, configure: Callable[..., None]
+) -> Run:
     """Run `crawlpush` on an 80 columns wide screen, where Korean people, posts and pushes are stored."""
-    for name, value in {"DATABASE_URL": sqlite_url, "REDIS_URL": redis_url, "COLUMNS": "80"}.items():
-        monkeypatch.setenv(name, value)
+    configure(DATABASE_URL=sqlite_url, REDIS_URL=redis_url, COLUMNS="80")
     monkeypatch.chdir(tmp_path)
-    for cached in (get_settings, resources.database, resources.redis):
-        cached.cache_clear()
-    lead_app_to(monkeypatch, redis_url)
     with closing(Database(sqlite_url)) as database, database.writing() as session:
         # Nothing listens there.
         site = add_site(session, "notices", params={"url": "http://127.0.0.1:9/공지", "row": "tr"}, allow_private=True)

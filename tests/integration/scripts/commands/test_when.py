@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from pipeline import resources
 from pipeline.delivery.asking import timing_of
 from pipeline.resources import now
 from pipeline.settings import get_settings
@@ -23,13 +22,9 @@ Run = Callable[..., str]
 
 
 @pytest.fixture
-def run(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(database_url: str, configure: Callable[..., None]) -> Run:
     """Run `crawlpush` on a migrated database, on a screen of 80 columns."""
-    for name, value in {"DATABASE_URL": database_url, "DISPLAY_TIMEZONE": "Asia/Seoul", "COLUMNS": "80"}.items():
-        monkeypatch.setenv(name, value)
-    for cached in (get_settings, resources.database):
-        cached.cache_clear()
-
+    configure(DATABASE_URL=database_url, DISPLAY_TIMEZONE="Asia/Seoul", COLUMNS="80")
     return lambda *arguments: crawlpush(*arguments).output
 
 
@@ -160,7 +155,6 @@ def test_a_default_of_the_installation_holds_for_who_says_nothing_else(
     run: Run, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DEFAULT_QUIET_HOURS", "22:00-08:00")
-    get_settings.cache_clear()
     run("users", "set", "juno", "--quiet-hours", "none")
     asked = json.loads(run("match", "--title", "x", "--site", "board", "--at", "2026-12-01T23:30Z", "--json"))
     assert [each["why"] for each in asked["when"]] == ["quiet hours", "at once"]

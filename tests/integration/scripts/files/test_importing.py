@@ -11,7 +11,6 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from pipeline.people import importing
-from pipeline.settings import get_settings
 from scripts.files import importing as batches
 from storage import users
 from storage.models import Device, Subscription, User
@@ -27,8 +26,6 @@ INTO = ("subscriptions", "import", "-", "--format", "jsonl", "--add-users")
 def run(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.chdir(tmp_path)
-    get_settings.cache_clear()
-
     return crawlpush
 
 
@@ -169,7 +166,6 @@ def test_a_limit_of_subscriptions_refuses_the_rest(
     run: Run, monkeypatch: pytest.MonkeyPatch, database_url: str
 ) -> None:
     monkeypatch.setenv("SUBSCRIPTIONS_PER_USER", "2")
-    get_settings.cache_clear()
     content = lines(*({"user": "a", "phrase": f"phrase{number}"} for number in range(4)))
     run(*INTO, input=content, code=1)
     assert [line for line, _ in reasons()] == [3, 4]
@@ -184,7 +180,6 @@ def test_a_file_of_unknown_format_asks_for_it(run: Run) -> None:
 
 def test_a_backup_is_restored_by_the_commands(sqlite_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DATABASE_URL", sqlite_url)
-    get_settings.cache_clear()
     copy = str(tmp_path / "copy.db")
 
     def change(what: Callable[[Session], object]) -> None:

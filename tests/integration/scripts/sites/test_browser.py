@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pipeline.settings import get_settings
 from scripts.sites.browser import CHROMIUMS, BrowserError, look
 from scripts.sites.proxy import Proxy
 from tests.support.cli import crawlpush
@@ -45,7 +44,6 @@ def _chromium() -> None:
 
 @pytest.mark.usefixtures("_chromium")
 def test_the_json_that_a_page_loads_is_found_and_read_without_a_browser(site: FaultySite, sqlite_url: str) -> None:
-    get_settings.cache_clear()
     result = crawlpush("sites", "try", site.url("/notices"), "--browser", "--allow-private")
     assert "crawlpush sites add NAME --spider json" in result.output
     shown = result.output.replace("\\", "").replace("'", '"')

@@ -1,27 +1,21 @@
 """`sites record`, `check` and `try --save`: pages that are kept as files, and replayed without network or database."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from pipeline import resources
-from pipeline.settings import get_settings
 from scripts.board.process import BoardProcess
 from tests.support.cli import Run, runner
 
 
 @pytest.fixture
-def run(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, configure: Callable[..., None]) -> Run:
     """Runs `crawlpush sites` in an empty folder; `code` is the exit code that is expected."""
-    for name, value in {"DATABASE_URL": sqlite_url, "CRAWL_DELAY_S": "0"}.items():
-        monkeypatch.setenv(name, value)
+    configure(DATABASE_URL=sqlite_url, CRAWL_DELAY_S="0")
     monkeypatch.chdir(tmp_path)
-    for cached in (get_settings, resources.database):
-        cached.cache_clear()
-
     return runner("sites")
 
 

@@ -1,20 +1,16 @@
 """`sites repair` through real crawls: a board before, its redesign, the repair, and what the crawls after push."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from pipeline import resources
-from pipeline.settings import get_settings
-from pipeline.tasks import crawl as crawl_tasks
 from storage import sites
 from storage.models import Post
 from storage.session import Database
-from tests.support.broker import lead_app_to
 from tests.support.builders import add_site
 from tests.support.cli import Run, runner
 from tests.support.faulty_site import FaultySite, faulty_site, response
@@ -22,22 +18,15 @@ from tests.support.redesigns import Case, case
 
 
 @pytest.fixture
-def run(sqlite_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(sqlite_url: str, redis_url: str, configure: Callable[..., None]) -> Run:
     """Runs `crawlpush`; `code` is the exit code that is expected."""
-    for name, value in {"DATABASE_URL": sqlite_url, "REDIS_URL": redis_url, "CRAWL_DELAY_S": "0"}.items():
-        monkeypatch.setenv(name, value)
-    for cached in (get_settings, resources.database, resources.redis, crawl_tasks._crawler):
-        cached.cache_clear()
-    lead_app_to(monkeypatch, redis_url)
-
+    configure(DATABASE_URL=sqlite_url, REDIS_URL=redis_url, CRAWL_DELAY_S="0")
     return runner()
 
 
 @pytest.fixture
-def database(sqlite_url: str) -> Iterator[Database]:
-    database = Database(sqlite_url)
-    yield database
-    database.close()
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
 
 
 @pytest.fixture

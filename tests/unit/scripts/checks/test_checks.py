@@ -1,102 +1,72 @@
 """What the doctor makes of what it sees."""
 
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
 
-from pipeline.push.channels import Level
+from pipeline.push.channels import Finding, Level
 from scripts.checks.machine import room
 from scripts.checks.queues import round_trip
 from scripts.checks.services import eviction, persistence, room_for_connections, skew, version
 from scripts.checks.sessions import judged
+from scripts.checks.vendor_clock import judge_skew
+
+
+def valkey(number: str) -> Finding:
+    return version({"redis_version": "7.2.4", "server_name": "valkey", "valkey_version": number})
+
+
+def waited(answer: str | None, *readers: str) -> Finding:
+    return round_trip("notify_tasks", "notifier", answer=answer, readers=readers, wait_s=5, waiting=7)
 
 
 @pytest.mark.parametrize(
-    ("memory", "level", "words"),
+    ("look", "level", "words"),
     [
-        ({"maxmemory_policy": "noeviction", "maxmemory": 5}, Level.OK, "refuses"),
-        ({"maxmemory_policy": "noeviction", "maxmemory": 0}, Level.OK, "refuses"),
-        ({"maxmemory_policy": "allkeys-lru", "maxmemory": 5}, Level.FAIL, "config set maxmemory-policy noeviction"),
-        ({"maxmemory_policy": "volatile-ttl", "maxmemory": 0}, Level.WARN, "should it ever"),
-        ({}, Level.WARN, "unknown"),
+        # A Redis that forgets when it is full
+        (lambda: eviction({"maxmemory_policy": "allkeys-lru", "maxmemory": 5}), Level.FAIL, "policy noeviction"),
+        (lambda: eviction({"maxmemory_policy": "noeviction", "maxmemory": 5}), Level.OK, "refuses"),
+        (lambda: eviction({"maxmemory_policy": "noeviction", "maxmemory": 0}), Level.OK, "refuses"),
+        (lambda: eviction({"maxmemory_policy": "volatile-ttl", "maxmemory": 0}), Level.WARN, "should it ever"),
+        (lambda: eviction({}), Level.WARN, "unknown"),
+        # What a restart of Redis leaves
+        (lambda: persistence({"aof_enabled": 1}, "", messages=True), Level.OK, "keeps what it has"),
+        (lambda: persistence({"aof_enabled": 0}, "3600 1", messages=True), Level.WARN, "only its last snapshot"),
+        (lambda: persistence({"aof_enabled": 0}, "", messages=True), Level.WARN, "forgets every message"),
+        (lambda: persistence({"aof_enabled": 0}, None, messages=True), Level.WARN, "may forget"),
+        (lambda: persistence({"aof_enabled": 0}, "", messages=False), Level.OK, "locks alone"),
+        # A server with a known fault, and the version that has it mended
+        (lambda: version({"redis_version": "6.2.14"}), Level.WARN, "Redis 6.2.14 has known faults"),
+        (lambda: version({"redis_version": "6.2.20"}), Level.OK, "Redis 6.2.20 answers"),
+        (lambda: version({"redis_version": "7.0.15"}), Level.WARN, "7.2.11 or later"),
+        (lambda: version({"redis_version": "7.4.5"}), Level.WARN, "7.4.6 or later"),
+        (lambda: version({"redis_version": "8.2.2"}), Level.OK, "Redis 8.2.2"),
+        (lambda: version({"redis_version": "9.0.0"}), Level.OK, "Redis 9.0.0"),
+        (lambda: valkey("8.1.8"), Level.OK, "Valkey 8.1.8"),
+        (lambda: valkey("8.1.1"), Level.WARN, "8.1.4 or later"),
+        # Clocks that disagree
+        (lambda: skew("Redis", 0.3), Level.OK, "agrees"),
+        (lambda: skew("Redis", -5), Level.WARN, "5 s behind that of Redis"),
+        (lambda: skew("Redis", 40), Level.FAIL, "40 s ahead of that of Redis"),
+        (lambda: judge_skew(0), Level.OK, "right"),
+        (lambda: judge_skew(-119), Level.OK, "right"),
+        (lambda: judge_skew(121), Level.FAIL, "121 s ahead"),
+        (lambda: judge_skew(-3600), Level.FAIL, "3600 s behind"),
+        # A queue without a worker, and one whose worker is busy
+        (lambda: waited("notifier@a"), Level.OK, "notify_tasks: notifier@a answers"),
+        (lambda: waited(None, "notifier@a"), Level.WARN, "notifier@a reads it"),
+        (lambda: waited(None), Level.FAIL, "start the Procfile's notifier process"),
     ],
 )
-def test_a_redis_that_forgets_when_it_is_full_is_found(memory: dict[str, object], level: Level, words: str) -> None:
-    finding = eviction(memory)
-    assert finding.level is level
-    assert words in finding.sentence
-
-
-@pytest.mark.parametrize(
-    ("aof", "save", "messages", "level", "words"),
-    [
-        (1, "", True, Level.OK, "keeps what it has"),
-        (0, "3600 1", True, Level.WARN, "only its last snapshot"),
-        (0, "", True, Level.WARN, "forgets every message"),
-        (0, None, True, Level.WARN, "may forget"),
-        (0, "", False, Level.OK, "locks alone"),
-    ],
-)
-def test_what_a_restart_of_redis_leaves_is_said(
-    aof: int, save: str | None, messages: bool, level: Level, words: str
+def test_what_is_wrong_is_found_and_said_with_the_way_out(
+    look: Callable[[], Finding], level: Level, words: str
 ) -> None:
-    finding = persistence({"aof_enabled": aof}, save, messages=messages)
+    finding = look()
     assert finding.level is level
     assert words in finding.sentence
-
-
-@pytest.mark.parametrize(
-    ("server", "level", "words"),
-    [
-        ({"redis_version": "6.2.14"}, Level.WARN, "Redis 6.2.14 has known faults"),
-        ({"redis_version": "6.2.20"}, Level.OK, "Redis 6.2.20 answers"),
-        ({"redis_version": "7.0.15"}, Level.WARN, "7.2.11 or later"),
-        ({"redis_version": "7.4.5"}, Level.WARN, "7.4.6 or later"),
-        ({"redis_version": "8.2.2"}, Level.OK, "Redis 8.2.2"),
-        ({"redis_version": "9.0.0"}, Level.OK, "Redis 9.0.0"),
-        ({"redis_version": "7.2.4", "server_name": "valkey", "valkey_version": "8.1.8"}, Level.OK, "Valkey 8.1.8"),
-        ({"redis_version": "7.2.4", "server_name": "valkey", "valkey_version": "8.1.1"}, Level.WARN, "8.1.4 or later"),
-    ],
-)
-def test_a_server_with_a_known_fault_is_named_with_the_version_that_has_it_mended(
-    server: dict[str, object], level: Level, words: str
-) -> None:
-    finding = version(server)
-    assert finding.level is level
-    assert words in finding.sentence
-
-
-@pytest.mark.parametrize(
-    ("seconds", "level", "words"),
-    [
-        (0.3, Level.OK, "agrees"),
-        (-5, Level.WARN, "5 s behind that of Redis"),
-        (40, Level.FAIL, "40 s ahead of that of Redis"),
-    ],
-)
-def test_clocks_that_disagree_are_found(seconds: float, level: Level, words: str) -> None:
-    finding = skew("Redis", seconds)
-    assert finding.level is level
-    assert words in finding.sentence
-
-
-@pytest.mark.parametrize(
-    ("answer", "readers", "level", "words"),
-    [
-        ("notifier@a", (), Level.OK, "notifier@a answers"),
-        (None, ("notifier@a",), Level.WARN, "notifier@a reads it"),
-        (None, (), Level.FAIL, "start the Procfile's notifier process"),
-    ],
-)
-def test_a_queue_without_a_worker_is_told_from_one_whose_worker_is_busy(
-    answer: str | None, readers: tuple[str, ...], level: Level, words: str
-) -> None:
-    finding = round_trip("notify_tasks", "notifier", answer=answer, readers=readers, wait_s=5, waiting=7)
-    assert finding.level is level
-    assert words in finding.sentence
-    assert finding.sentence.startswith("notify_tasks: ")
 
 
 @pytest.mark.parametrize(("free", "level"), [(5000, Level.OK), (999, Level.WARN), (199, Level.FAIL)])
