@@ -1,112 +1,74 @@
+from typing import Any
+
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pipeline.fanout.matcher import Matcher
 from pipeline.fanout.slices import find_in
-from storage import matching, subscriptions, users
+from storage import sites, subscriptions, users
 from storage.matching import Hit, matching_users
 from storage.models import Keyword, Subscription, User
 from storage.session import Database
 from tests.support.builders import NOW, add_site, add_user, keyword, subscribe
 
 
-def who(database: Database, title: str, body: str = "", *, site: str = "board", match_body: bool = False) -> list[str]:
-    """The users that a post on a site would go to, in the order of their ids."""
-    with database.reading() as session:
-        from storage import sites
+@pytest.fixture
+def matcher(session: Session) -> Matcher:
+    """Of the phrases of people who each want something else of two boards."""
+    board, _ = add_site(session, "board"), add_site(session, "other")
 
-        matcher = Matcher(subscriptions.keywords(session))
-        site_id = sites.by_name(session, site).id
-        hit = find_in(matcher, title, body, site_id=site_id, match_body=match_body)
-        matched = matching.matching_users(session, hit, after=0, limit=100)
-        return [name for _, name, _ in users.names_and_zones(session, [row.user_id for row in matched])]
+    def add(name: str, phrase: str | None = "장학", exclude: str = "", **wish: Any) -> None:
+        exclusions = [keyword(exclude)] if exclude else []
+        subscribe(session, add_user(session, name), phrase, exclude=exclusions, **wish)
 
-
-def test_a_phrase_reaches_the_users_who_subscribed_to_it(database: Database) -> None:
-    with database.writing() as session:
-        add_site(session)
-        add_user(session, "minji", "장학")
-        add_user(session, "james", "scholarship")
-        add_user(session, "sora", "장학", "scholarship")
-    assert who(database, "국가장학금 안내") == ["minji", "sora"]
-    assert who(database, "Scholarship 장학") == ["minji", "james", "sora"]
-    assert who(database, "nothing of that") == []
-
-
-def test_a_subscription_to_one_site_is_not_for_another(database: Database) -> None:
-    with database.writing() as session:
-        board = add_site(session, "board")
-        add_site(session, "other")
-        add_user(session, "here", "장학", site_id=board.id)
-        add_user(session, "everywhere", "장학")
-    assert who(database, "장학", site="board") == ["here", "everywhere"]
-    assert who(database, "장학", site="other") == ["everywhere"]
+    add("plain")
+    add("english", "scholarship")
+    subscribe(session, add_user(session, "both", "scholarship"), "장학")
+    add("here", site_id=board.id)
+    add("all-of-board", None, site_id=board.id)
+    add("not-over", exclude="마감")
+    add("body-too", match_body=True)
+    add("body-not-over", exclude="마감", match_body=True)
+    add("title-only", title_only=True)
+    add("title-not-over", exclude="마감", title_only=True)
+    # One row is a subscription to any of several phrases.
+    add("any-of-two", "알바 | 단기 인턴", exclude="마감 | 취소")
+    add("paused")
+    users.set_paused(session, "paused", paused=True)
+    return Matcher(subscriptions.keywords(session))
 
 
-def test_a_subscription_without_a_phrase_means_every_post_of_its_site(database: Database) -> None:
-    with database.writing() as session:
-        board = add_site(session, "board")
-        add_site(session, "other")
-        subscribe(session, add_user(session, "fan"), None, site_id=board.id)
-    assert who(database, "anything", site="board") == ["fan"]
-    assert who(database, "anything", site="other") == []
+EACH = ["plain", "both", "body-too", "title-only"]
+NOT_OVER = ["not-over", "body-not-over", "title-not-over"]
+POSTS = [
+    ("국가장학금 안내", "", False, [*EACH, *NOT_OVER]),
+    ("Scholarship 장학", "", False, ["english", *EACH, *NOT_OVER]),
+    ("nothing of that", "", False, []),
+    ("장학 마감", "", False, EACH),
+    ("안내", "장학", False, ["body-too", "body-not-over"]),
+    ("안내", "장학", True, ["plain", "both", "body-too", "not-over", "body-not-over"]),
+    # An excluded phrase in the body counts only where the body does.
+    ("장학", "마감", False, [*EACH, "not-over", "title-not-over"]),
+    ("장학", "마감", True, [*EACH, "title-not-over"]),
+    ("장학 마감", "", True, EACH),
+    ("주말 알바, 단기 인턴", "", False, ["any-of-two"]),
+    ("인턴 (단기)", "", False, ["any-of-two"]),
+    ("인턴", "", False, []),
+    ("알바 마감", "", False, []),
+    ("알바 취소", "", False, []),
+]
+"""Title, body, whether the site looks in the body, and who gets it on every board."""
 
 
-def test_an_excluded_phrase_silences_a_subscription(database: Database) -> None:
-    with database.writing() as session:
-        add_site(session)
-        subscribe(session, add_user(session, "minji"), "장학", exclude=[keyword("마감")])
-        add_user(session, "sora", "장학")
-    assert who(database, "장학 신청") == ["minji", "sora"]
-    assert who(database, "장학 마감") == ["sora"]
-
-
-def test_the_body_counts_when_the_subscription_or_the_site_says_so(database: Database) -> None:
-    with database.writing() as session:
-        add_site(session)
-        add_user(session, "title-only", "장학")
-        subscribe(session, add_user(session, "body-too"), "장학", match_body=True)
-    assert who(database, "안내", "장학") == ["body-too"]
-    assert who(database, "안내", "장학", match_body=True) == ["title-only", "body-too"]
-
-
-def test_who_wants_the_title_only_gets_no_post_for_its_body_wherever_the_site_looks(database: Database) -> None:
-    with database.writing() as session:
-        add_site(session)
-        subscribe(session, add_user(session, "strict"), "장학", exclude=[keyword("마감")], title_only=True)
-        add_user(session, "usual", "장학")
-        with pytest.raises(subscriptions.SubscriptionError, match="choose one"):
-            subscribe(session, add_user(session, "both"), "장학", match_body=True, title_only=True)
-    assert who(database, "안내", "장학", match_body=True) == ["usual"]
-    assert who(database, "장학", "마감", match_body=True) == ["strict", "usual"]
-    assert who(database, "장학 마감", match_body=True) == ["usual"]
-
-
-def test_one_row_is_a_subscription_to_any_of_several_phrases(database: Database) -> None:
-    with database.writing() as session:
-        add_site(session)
-        subscribe(session, add_user(session, "minji"), "알바 | 단기 인턴", exclude=[keyword("마감 | 취소")])
-        assert len(session.scalars(select(Subscription)).all()) == 1
-    assert who(database, "주말 알바, 단기 인턴") == who(database, "인턴 (단기)") == ["minji"]
-    assert who(database, "인턴") == who(database, "알바 마감") == who(database, "알바 취소") == []
-
-
-def test_an_excluded_phrase_in_the_body_counts_only_where_the_body_does(database: Database) -> None:
-    with database.writing() as session:
-        add_site(session)
-        subscribe(session, add_user(session, "title-only"), "장학", exclude=[keyword("마감")])
-        subscribe(session, add_user(session, "body-too"), "장학", exclude=[keyword("마감")], match_body=True)
-    assert who(database, "장학", "마감") == ["title-only"]
-    assert who(database, "장학", "마감", match_body=True) == []
-
-
-def test_a_paused_user_gets_nothing(database: Database) -> None:
-    with database.writing() as session:
-        add_site(session)
-        add_user(session, "minji", "장학")
-        users.set_paused(session, "minji", paused=True)
-    assert who(database, "장학") == []
+def test_a_post_goes_to_those_who_want_it(session: Session, matcher: Matcher) -> None:
+    for title, body, match_body, expected in POSTS:
+        for site in ("board", "other"):
+            hit = find_in(matcher, title, body, site_id=sites.by_name(session, site).id, match_body=match_body)
+            matched = [row.user_id for row in matching_users(session, hit, after=0, limit=100)]
+            names = {name for _, name, _ in users.names_and_zones(session, matched)}
+            here = {"all-of-board", *(["here"] if "plain" in expected else [])}
+            assert names == {*expected} | (here if site == "board" else set()), (title, body, site)
 
 
 def test_a_user_with_several_hits_is_one_row_with_the_phrase_that_stands_first(session: Session) -> None:
@@ -161,9 +123,11 @@ def test_a_user_cannot_pass_the_limit(database: Database) -> None:
         assert len(subscriptions.listing(session, user_id=user.id, limit=10)) == 1
 
 
-def test_a_subscription_to_nothing_is_refused(database: Database) -> None:
-    with pytest.raises(subscriptions.SubscriptionError, match="--site"), database.writing() as session:
+def test_a_subscription_to_nothing_or_to_two_places_at_once_is_refused(session: Session) -> None:
+    with pytest.raises(subscriptions.SubscriptionError, match="--site"):
         subscribe(session, add_user(session, "minji"), None)
+    with pytest.raises(subscriptions.SubscriptionError, match="choose one"):
+        subscribe(session, add_user(session, "sora"), "장학", match_body=True, title_only=True)
 
 
 def test_the_same_phrase_of_many_users_is_one_keyword(session: Session) -> None:
