@@ -80,6 +80,8 @@ def _publish(producer: Any, template: "_Template", batch: Sequence[Sequence[int]
     if not _can_look(channel):
         for ids in batch:
             template.publish(producer, ids)
+        # RabbitMQ answers once it has all of them, and so whoever asks for the queue's length counts them.
+        channel.queue_declare(template.queue.name, passive=True)
         return
     key, form = template.in_redis(channel)
     digits = os.urandom(32 * len(batch)).hex()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from uuid import uuid4
 
 from sqlalchemy import select
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from pipeline.delivery.asking import Timing
 from pipeline.fanout.matcher import Matcher
+from pipeline.fanout.room import Reservations, Reserved
 from pipeline.fanout.synonyms import NONE, Synonyms
 from pipeline.resources import now
 from storage import notifications, posts, splitting, subscriptions
@@ -81,21 +83,26 @@ class FanOutSettings:
     """The sizes of a fan-out."""
 
     slice_users: int
-    # A fan-out that goes on leaves no more messages than this in the notify queue; one that begins, twice as many.
+    # Fan-outs that go on leave no more messages than this in the notify queue; those that begin, twice as many.
     queue_max: int
     lease_s: float
     # A fan-out is split where so many slices are left of it; None: never.
     split_slices: int | None = SPLIT_SLICES
 
-    def room(self, *, length: int, begun: bool) -> int:
+    def room(self, *, length: int, begun: bool, alone: bool, reserved: Reserved) -> int:
         """How many users a slice may serve while so many messages wait; 0 to wait for a turn.
 
         A fan-out that begins has a room of its own, so that the one with ten readers does not wait for room which the
         one with 500,000 takes whenever there is some. A slice smaller than an eighth is not worth its query.
+        alone: nobody else goes on with this post. The others take half of what there is, and leave some to each other.
+        reserved: what is about to be sent besides.
         """
-        room = self.queue_max * (1 if begun else 2) - length
+        room = 2 * self.queue_max - length - reserved.all
+        if begun:
+            room = min(room, self.queue_max - length - reserved.begun)
         usual = min(self.slice_users, self.queue_max)
-        return min(usual, room) if room >= max(usual // 8, 1) else 0
+        size = min(usual, room if alone else -(-room // 2))
+        return size if size >= max(usual // 8, 1) else 0
 
 
 class FanOuts:
@@ -112,12 +119,14 @@ class FanOuts:
         on_matched: Callable[[int], None] = lambda _: None,
         synonyms: Callable[[], Synonyms] = lambda: NONE,
         timing: Timing | None = None,
+        reservations: Reservations | None = None,
     ) -> None:
         """publish_later: how that of a post goes out whose readers take several slices; by default as any.
 
         on_matched: told how many users each slice matched, once its messages are out. synonyms: those of now.
 
-        timing: whom to ask when people want to be rung.
+        timing: whom to ask when people want to be rung. reservations: of all who fill that queue; by default there are
+        no others.
         """
         self._database = database
         self._settings = settings
@@ -126,6 +135,7 @@ class FanOuts:
         self._publish_later = publish_later or publish
         self._on_matched = on_matched
         self._timing = timing or Timing()
+        self._reservations = reservations or Reservations(None)
         self.matchers = MatcherCache(synonyms)
 
     def next_slice(self, post_id: int) -> SliceEnd:
@@ -149,13 +159,31 @@ class FanOuts:
             raise
 
     def _serve(self, fan_out: FanOut, token: str) -> SliceEnd:
-        post = fan_out.post
         begun = fan_out.cursor > 0 or fan_out.upto is not None
-        size = self._settings.room(length=self._queue_length(), begun=begun)
-        if not size:
+        room = partial(self._settings.room, begun=begun, alone=begun and fan_out.upto is None)
+
+        def fits(reserved: Reserved) -> int:
+            return room(length=self._queue_length(), reserved=reserved)
+
+        with self._reservations.hold(token, room(length=0, reserved=Reserved()), begun=begun, fits=fits) as size:
+            part, again = self._fill(fan_out, size, begun=begun) if size else (None, False)
+        if part is None:
             with self._database.writing() as session:
-                posts.hand_back_fan_out(session, post.id, token=token, now=now())
+                posts.hand_back_fan_out(session, fan_out.post.id, token=token, now=now())
             return SliceEnd.WAIT
+        self._on_matched(part.matched)
+        with self._database.writing() as session:
+            end = self._end_slice(session, fan_out, part, token, again=again)
+            users = session.scalar(select(Post.matched_users).where(Post.id == fan_out.post.id))
+        if end is SliceEnd.DONE:
+            # Not its title: who reads the logs may not be who may read the site.
+            fields = {"post": fan_out.post.id, "site": fan_out.site, "users": users}
+            logger.info("post fanned out", extra={"fields": fields})
+        return end
+
+    def _fill(self, fan_out: FanOut, size: int, *, begun: bool) -> tuple[Slice, bool]:
+        """Insert and send a slice; returns it, and whether some are left out for having been served before."""
+        post = fan_out.post
         with self._database.reading() as session:
             hit, unless = find(self.matchers.current(session), fan_out)
         with self._database.writing() as session:
@@ -175,14 +203,7 @@ class FanOuts:
             )
         publish = self._publish_later if begun or part.more else self._publish
         publish([(post.id, user_id) for user_id in part.users])
-        self._on_matched(part.matched)
-        with self._database.writing() as session:
-            end = self._end_slice(session, fan_out, part, token, again=unless is not None)
-            users = session.scalar(select(Post.matched_users).where(Post.id == post.id))
-        if end is SliceEnd.DONE:
-            # Not its title: who reads the logs may not be who may read the site.
-            logger.info("post fanned out", extra={"fields": {"post": post.id, "site": fan_out.site, "users": users}})
-        return end
+        return part, unless is not None
 
     def _end_slice(self, session: Session, fan_out: FanOut, part: Slice, token: str, *, again: bool) -> SliceEnd:
         number, users, at = fan_out.post.id, part.matched, now()

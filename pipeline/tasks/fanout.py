@@ -8,6 +8,7 @@ from pipeline.broker.publish import publish_many, queue_length
 from pipeline.celery import FANOUT_LEASE_S, LATER_PRIORITY, NOTIFY_QUEUE, app
 from pipeline.delivery.asking import timing_of
 from pipeline.fanout import edits
+from pipeline.fanout.room import Reservations
 from pipeline.fanout.slices import RANGES, FanOuts, FanOutSettings, SliceEnd
 from pipeline.fanout.synonyms import SynonymsFile
 from pipeline.metrics import recording
@@ -31,6 +32,7 @@ def _fan_outs() -> FanOuts:
         on_matched=recording.matched,
         timing=timing_of(settings),
         synonyms=SynonymsFile(settings.synonyms_file).current,
+        reservations=Reservations(resources.redis()),
     )
 
 

@@ -11,6 +11,7 @@ from queue import Empty, Queue
 import pytest
 from sqlalchemy import select, update
 
+from pipeline.fanout.room import Reserved
 from pipeline.fanout.slices import RANGES, FanOuts, FanOutSettings, SliceEnd
 from pipeline.fanout.synonyms import NONE, read_synonyms
 from pipeline.resources import now
@@ -306,27 +307,32 @@ def test_a_split_post_that_is_begun_anew_forgets_its_ranges(database: Database) 
 
 
 @pytest.mark.parametrize(
-    ("length", "begun", "room"),
+    ("queue_max", "length", "kind", "reserved", "room"),
     [
-        (0, True, 2000),
-        (500, True, 1500),
-        (1751, True, 0),
-        (5000, True, 0),
-        (2000, False, 2000),
-        (3000, False, 1000),
-        (3751, False, 0),
+        (2000, 0, "alone", (0, 0), 2000),
+        (2000, 500, "alone", (0, 0), 1500),
+        (2000, 500, "alone", (500, 900), 1000),
+        (2000, 500, "alone", (0, 3000), 500),
+        (2000, 1751, "alone", (0, 0), 0),
+        (2000, 5000, "alone", (0, 0), 0),
+        (2000, 0, "range", (0, 0), 1000),
+        (2000, 0, "range", (1000, 1000), 500),
+        (2000, 600, "range", (1000, 1000), 0),
+        (2000, 2000, "begins", (0, 0), 1000),
+        (2000, 0, "begins", (2000, 2000), 1000),
+        (2000, 3600, "begins", (0, 0), 0),
+        # A bound below a slice makes the slices smaller.
+        (10, 0, "alone", (0, 0), 10),
+        (10, 9, "alone", (0, 0), 1),
+        (10, 10, "alone", (0, 0), 0),
+        (1, 0, "range", (0, 0), 1),
+        (1, 1, "begins", (0, 0), 1),
     ],
 )
-def test_the_room_of_a_slice(length: int, begun: bool, room: int) -> None:
-    settings = FanOutSettings(slice_users=2000, queue_max=2000, lease_s=60)
-    assert settings.room(length=length, begun=begun) == room
-
-
-def test_a_bound_below_a_slice_makes_the_slices_smaller() -> None:
-    settings = FanOutSettings(slice_users=2000, queue_max=10, lease_s=60)
-    assert settings.room(length=0, begun=True) == 10
-    assert settings.room(length=9, begun=True) == 1
-    assert settings.room(length=10, begun=True) == 0
+def test_the_room_of_a_slice(queue_max: int, length: int, kind: str, reserved: tuple[int, int], room: int) -> None:
+    settings = FanOutSettings(slice_users=2000, queue_max=queue_max, lease_s=60)
+    begun, alone = kind != "begins", kind == "alone"
+    assert settings.room(length=length, begun=begun, alone=alone, reserved=Reserved(*reserved)) == room
 
 
 def test_a_change_of_the_synonyms_reaches_the_next_fan_out(database: Database) -> None:
