@@ -34,6 +34,9 @@ _LONGEST: Final = 3_650 * 86_400
 GENERAL: Final[Mapping[str, type[SiteParams]]] = {"listing": ListingParams, "feed": FeedParams, "json": JSONParams}
 """The general spiders, which know sites by their parameters alone."""
 _OWN_KEYS: Final = ("spider", "url", "params")
+_DURATIONS: Final = ("max_age", "ttl")
+"""Texts, where the table has seconds in columns that end in _s."""
+_NULL_WHERE_EMPTY: Final = ("active_hours", "group", "labels", "robots_exempt_reason")
 
 
 class DefinitionError(SpiderError, ValueError):
@@ -90,7 +93,7 @@ class SiteDefinition:
         """Put durations and the address in one form, so that a definition has one way to be written."""
         if isinstance(self.params.get("url"), str):
             object.__setattr__(self, "params", {**self.params, "url": with_scheme(self.params["url"])})
-        for name in ("max_age", "ttl"):
+        for name in _DURATIONS:
             object.__setattr__(self, name, exact_duration(seconds(getattr(self, name))))
 
     @property
@@ -101,46 +104,18 @@ class SiteDefinition:
     @property
     def columns(self) -> dict[str, Any]:
         """The definition as columns of the table `sites`, the name included."""
-        return {
-            "name": self.name,
-            "spider": self.spider,
-            "params": dict(self.params),
-            "schedule": self.schedule,
-            "timezone": self.timezone,
-            "active_hours": self.active_hours or None,
-            "enabled": self.enabled,
-            "max_age_s": seconds(self.max_age),
-            "ttl_s": seconds(self.ttl),
-            "match_body": self.match_body,
-            "group": self.group or None,
-            "labels": self.labels or None,
-            "urgent": self.urgent,
-            "edits": self.edits,
-            "allow_private": self.allow_private,
-            "robots_exempt_reason": self.robots_exempt_reason or None,
-        }
+        same = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _DURATIONS}
+        lacking = {name: same[name] or None for name in _NULL_WHERE_EMPTY}
+        durations = {f"{name}_s": seconds(getattr(self, name)) for name in _DURATIONS}
+        return {**same, **lacking, **durations, "params": dict(self.params)}
 
     @classmethod
     def from_columns(cls, row: Any) -> "SiteDefinition":
         """The definition of a stored site: any object with the attributes of the table's columns."""
-        return cls(
-            name=row.name,
-            spider=row.spider,
-            params=dict(row.params),
-            schedule=row.schedule,
-            timezone=row.timezone,
-            active_hours=row.active_hours or "",
-            max_age=f"{row.max_age_s}s",
-            ttl=f"{row.ttl_s}s",
-            enabled=row.enabled,
-            match_body=row.match_body,
-            group=row.group or "",
-            labels=row.labels or "",
-            urgent=row.urgent,
-            edits=row.edits,
-            allow_private=row.allow_private,
-            robots_exempt_reason=row.robots_exempt_reason or "",
-        )
+        same = {each.name: getattr(row, each.name) for each in fields(cls) if each.name not in _DURATIONS}
+        lacking = {name: same[name] or "" for name in _NULL_WHERE_EMPTY}
+        durations = {name: f"{getattr(row, f'{name}_s')}s" for name in _DURATIONS}
+        return cls(**{**same, **lacking, **durations, "params": dict(row.params)})
 
 
 _TEXTS: Final = (

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Result, func, select, update
 from sqlalchemy.orm import Session
 
-from storage.dialect import insert
+from storage.dialect import insert, upsert
 from storage.models import ChannelHealth, Device
 
 
@@ -49,12 +49,7 @@ def refused_devices(session: Session) -> dict[tuple[str, str], int]:
 
 def accepted(session: Session, names: Collection[str], *, now: datetime) -> None:
     """Remember that channels took a message now."""
-    statement = insert(session, ChannelHealth).values([{"name": name, "accepted_at": now} for name in sorted(names)])
-    session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[ChannelHealth.name], set_={"accepted_at": statement.excluded.accepted_at}
-        )
-    )
+    upsert(session, ChannelHealth, [{"name": name, "accepted_at": now} for name in sorted(names)], key=["name"])
 
 
 def begin_trouble(session: Session, name: str, *, code: str, detail: str, since: datetime) -> bool:

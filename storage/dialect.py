@@ -1,5 +1,6 @@
 """The little in which SQLite and PostgreSQL differ for us."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -32,3 +33,12 @@ def insert(session: Session, table: type[DeclarativeBase] | Table) -> Any:
 def insert_in(table: type[DeclarativeBase] | Table, *, sqlite: bool) -> Any:
     """The same, for a statement that is built once."""
     return sqlite_dialect.insert(table) if sqlite else postgresql.insert(table)
+
+
+def upsert(
+    session: Session, table: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]], *, key: Sequence[str]
+) -> None:
+    """Insert rows, or give those that are there by their key the values of the other columns."""
+    statement = insert(session, table).values(rows)
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in key}
+    session.execute(statement.on_conflict_do_update(index_elements=key, set_=changed))

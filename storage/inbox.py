@@ -1,8 +1,9 @@
 """Notifications as people see them: lists and inboxes, what is unread, and what a person did with one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, func, select, update
 from sqlalchemy.orm import Session, aliased
@@ -52,6 +53,23 @@ class NotificationRow:
     also_on: tuple[Elsewhere, ...]
 
 
+_NAMED: Mapping[str, Any] = {
+    "user": User.external_id,
+    "site": Site.name,
+    "title": Post.title,
+    "url": Post.url,
+    "gone_at": Post.gone_at,
+    "phrase": Keyword.text,
+    "timezone": User.timezone,
+}
+"""Fields of a NotificationRow that are columns of other tables."""
+_COLUMNS = tuple(
+    (_NAMED[each.name] if each.name in _NAMED else getattr(Notification, each.name)).label(each.name)
+    for each in fields(NotificationRow)
+    if each.name not in {"devices", "also_on"}
+)
+
+
 def listing(
     session: Session,
     *which: ColumnElement[bool],
@@ -72,31 +90,8 @@ def listing(
     page before: pages stay what they are while new notifications come.
     """
     # Columns, not objects: an inbox has fifty rows, and most of its time went into making objects of them.
-    columns = (
-        Notification.id,
-        Notification.post_id,
-        User.external_id.label("user"),
-        Site.name.label("site"),
-        Post.title,
-        Post.url,
-        Post.gone_at,
-        Keyword.text.label("phrase"),
-        Notification.status,
-        Notification.reason,
-        Notification.attempts,
-        Notification.created_at,
-        Notification.sent_at,
-        Notification.read_at,
-        Notification.opened_at,
-        Notification.dismissed_at,
-        Notification.story_id,
-        Notification.next_attempt_at,
-        Notification.deferred,
-        Notification.digest_id,
-        User.timezone,
-    )
     query = (
-        select(*columns)
+        select(*_COLUMNS)
         .join(User, User.id == Notification.user_id)
         .join(Post, Post.id == Notification.post_id)
         .join(Site, Site.id == Post.site_id)
@@ -105,19 +100,13 @@ def listing(
         .order_by(Notification.id.desc())
         .limit(limit)
     )
-    if user_id is not None:
-        query = query.where(Notification.user_id == user_id)
+    given = {"user_id": user_id, "post_id": post_id, "id": notification_id, "status": status}
+    query = query.where(*(getattr(Notification, name) == value for name, value in given.items() if value is not None))
     if user is not None:
         # Not as a condition on the joined user: then the planner does not know that it is one, and sorts all of theirs.
         person = aliased(User)
         theirs = select(person.id).where(person.external_id == user).scalar_subquery()
         query = query.where(Notification.user_id == theirs)
-    if post_id is not None:
-        query = query.where(Notification.post_id == post_id)
-    if notification_id is not None:
-        query = query.where(Notification.id == notification_id)
-    if status is not None:
-        query = query.where(Notification.status == status)
     if unread:
         query = query.where(Notification.read_at.is_(None))
     if not merged:

@@ -32,47 +32,5 @@ from storage.tables.people import (
 from storage.tables.sites import EDITS, Edits, PageValidator, RobotsFile, Showing, Site, SiteSession
 from storage.types import Base
 
-__all__ = [
-    "API_SCOPES",
-    "DELIVERY_STATUSES",
-    "EDITS",
-    "EXTERNAL_ID_LENGTH",
-    "FANOUT_IS_OPEN",
-    "FANOUT_STATES",
-    "KEYWORD_KINDS",
-    "NOTIFICATION_STATUSES",
-    "PACES",
-    "RUN_STATUSES",
-    "RUN_UNFINISHED",
-    "TOKEN_LENGTH",
-    "ApiKey",
-    "Change",
-    "ChannelHealth",
-    "ChannelState",
-    "CrawlRun",
-    "Delivery",
-    "Device",
-    "Digest",
-    "Edits",
-    "FanOutRange",
-    "Installation",
-    "Keyword",
-    "Notification",
-    "OperatorSecret",
-    "PageValidator",
-    "Pause",
-    "Post",
-    "PostEdit",
-    "RobotsFile",
-    "Showing",
-    "Site",
-    "SiteSession",
-    "Story",
-    "Subscription",
-    "SubscriptionExclusion",
-    "User",
-    "metadata",
-]
-
 metadata = Base.metadata
 """Of all tables."""

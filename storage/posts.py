@@ -103,7 +103,7 @@ def store_batch(
         wanted, unknown = len(unknown), unknown[:room]
         left_out = wanted - len(unknown)
     if unknown:
-        inserted = _insert(session, unknown, site_id=site_id, run_id=run_id, now=now)
+        inserted = insert_posts(session, unknown, site_id=site_id, now=now, run_id=run_id)
         ids |= inserted
         new = len(inserted)
     return Stored(
@@ -114,9 +114,10 @@ def store_batch(
     )
 
 
-def _insert(
-    session: Session, posts: Sequence[FoundPost], *, site_id: int, run_id: int, now: datetime
+def insert_posts(
+    session: Session, posts: Sequence[FoundPost], *, site_id: int, now: datetime, **same: Any
 ) -> dict[str, int]:
+    """Insert those posts that are not there, with further columns that are the same in all; their rows by ids."""
     statement = insert(session, Post).on_conflict_do_nothing(index_elements=[Post.site_id, Post.external_id])
     # The rows as parameters, not as .values(): so the statement is compiled once, whatever a batch's size.
     inserted = connection_of(session).execute(
@@ -124,11 +125,11 @@ def _insert(
         [
             {
                 "site_id": site_id,
-                "run_id": run_id,
                 "external_id": post.external_id,
                 "published_at": post.published_at,
                 "first_seen_at": now,
                 **_text_columns(post),
+                **same,
             }
             for post in posts
         ],

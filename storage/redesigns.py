@@ -12,10 +12,9 @@ from sqlalchemy import String, cast, literal, select, update
 from sqlalchemy.orm import Session
 
 from storage import edits, showings
-from storage.dialect import connection_of, insert
 from storage.errors import StorageError
 from storage.models import CrawlRun, Post, Showing, Site
-from storage.posts import FoundPost
+from storage.posts import FoundPost, insert_posts
 
 RETIRED = "before-redesign:"
 """Begins the id of a post whose own id is another post's by now; it stands on the page no more."""
@@ -130,21 +129,5 @@ def _free_ids(
 
 
 def _store_silent(session: Session, site_id: int, found: Sequence[FoundPost], now: datetime) -> None:
-    rows = [
-        {
-            "site_id": site_id,
-            "external_id": post.external_id,
-            "url": post.url,
-            "title": post.title,
-            "body": post.body,
-            "author": post.author,
-            "content_hash": post.content_hash,
-            "published_at": post.published_at,
-            "first_seen_at": now,
-            "fanout": "silent",
-        }
-        for post in found
-    ]
-    if rows:
-        statement = insert(session, Post).on_conflict_do_nothing(index_elements=[Post.site_id, Post.external_id])
-        connection_of(session).execute(statement, rows)
+    if found:
+        insert_posts(session, found, site_id=site_id, now=now, fanout="silent")

@@ -6,7 +6,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from storage import edits
-from storage.dialect import insert
+from storage.dialect import upsert
 from storage.models import Post, Showing
 
 SHOWN_MOST = 2_000
@@ -20,12 +20,7 @@ _TAKEN = ("external_id", "url", "title", "body", "author", "content_hash", "publ
 
 def keep(session: Session, site_id: int, post_ids: Sequence[int]) -> None:
     """Remember which posts a page showed."""
-    statement = insert(session, Showing).values(site_id=site_id, post_ids=list(post_ids[:SHOWN_MOST]))
-    session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[Showing.site_id], set_={"post_ids": statement.excluded.post_ids}
-        )
-    )
+    upsert(session, Showing, [{"site_id": site_id, "post_ids": list(post_ids[:SHOWN_MOST])}], key=["site_id"])
 
 
 def found_by(session: Session, run_id: int) -> Sequence[Post]:

@@ -10,7 +10,7 @@ from sqlalchemy import case, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from storage import site_sessions, stories
-from storage.dialect import insert
+from storage.dialect import insert, upsert
 from storage.errors import StorageError
 from storage.models import CrawlRun, PageValidator, Post, RobotsFile, Site
 from storage.pauses import crawls_paused
@@ -147,18 +147,11 @@ def keep_validators(session: Session, site_id: int, found: Mapping[str, Validato
     """Replace the validators of the given pages; only after a run whose posts are all stored."""
     if not found:
         return
-    statement = insert(session, PageValidator).values(
-        [
-            {"site_id": site_id, "url": url, "etag": v.etag, "last_modified": v.last_modified, "fetched_at": now}
-            for url, v in sorted(found.items())
-        ]
-    )
-    session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[PageValidator.site_id, PageValidator.url],
-            set_={name: statement.excluded[name] for name in ("etag", "last_modified", "fetched_at")},
-        )
-    )
+    rows = [
+        {"site_id": site_id, "url": url, "etag": v.etag, "last_modified": v.last_modified, "fetched_at": now}
+        for url, v in sorted(found.items())
+    ]
+    upsert(session, PageValidator, rows, key=["site_id", "url"])
 
 
 def forget_validators(session: Session, site_id: int) -> None:
@@ -181,15 +174,8 @@ def keep_robots(session: Session, found: Mapping[str, str], *, now: datetime) ->
     """Keep robots.txt files that a run fetched, by origin."""
     if not found:
         return
-    statement = insert(session, RobotsFile).values(
-        [{"origin": origin, "body": body, "fetched_at": now} for origin, body in sorted(found.items())]
-    )
-    session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[RobotsFile.origin],
-            set_={"body": statement.excluded.body, "fetched_at": statement.excluded.fetched_at},
-        )
-    )
+    rows = [{"origin": origin, "body": body, "fetched_at": now} for origin, body in sorted(found.items())]
+    upsert(session, RobotsFile, rows, key=["origin"])
 
 
 def set_enabled(session: Session, name: str, *, enabled: bool, now: datetime) -> None:

@@ -13,27 +13,14 @@ import json
 import logging
 import select
 import signal
-import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any, Final, Protocol
 
-from pipeline.crawling.forkserver import Child, Exit, ForkRefusedError, ForkServer, PreloadError
+from pipeline.crawling.forkserver import Child, Exit, ForkRefusedError, ForkServer
 from pipeline.crawling.order import CrawlOrder, CrawlProgress, CrawlReport, report_of
 from storage.run_figures import NO_PROCESS
-
-__all__ = [
-    "CrawlOrder",
-    "CrawlProgress",
-    "CrawlReport",
-    "PreloadError",
-    "fork_from",
-    "forkserver_pid",
-    "run_child",
-    "start_forkserver",
-    "stop_forkserver",
-]
 
 logger = logging.getLogger(__name__)
 
@@ -59,30 +46,8 @@ MESSAGE_BYTES: Final = 32 * 1024 * 1024
 """A child that sends a longer line is broken, and is killed."""
 
 
-_forkserver = ForkServer()
-
-
-def start_forkserver() -> None:
-    """Load what crawls need, in a process that each crawl is then forked from; takes about two seconds.
-
-    A worker calls this once when it starts, so that a broken installation stops it there. Raises PreloadError.
-    """
-    _forkserver.start()
-
-
-def fork_from(nursery: socket.socket) -> None:
-    """Have the forkserver forked by whoever has the other end of this (`scripts/local/forks.py`)."""
-    _forkserver.nursery = nursery
-
-
-def stop_forkserver() -> None:
-    """End the forkserver, and with it every crawl that still runs."""
-    _forkserver.stop()
-
-
-def forkserver_pid() -> int | None:
-    """The forkserver's process number while it runs, for whoever looks after processes."""
-    return _forkserver.pid
+forkserver: Final = ForkServer()
+"""From which each crawl is forked. A worker starts it when it starts, so that a broken installation stops it there."""
 
 
 class Stop(Protocol):
@@ -109,7 +74,7 @@ def run_child(
     then, also when this process can do nothing.
     """
     try:
-        child = _forkserver.fork()
+        child = forkserver.fork()
     except ForkRefusedError as error:
         return CrawlReport(finish_reason=NO_PROCESS, ok=False, errors=1, first_error=str(error))
     try:

@@ -13,8 +13,10 @@ from redis import Redis
 from sqlalchemy.orm import Session
 
 from pipeline import locks, logs
-from pipeline.crawling.child import CrawlOrder, CrawlProgress, CrawlReport, PreloadError, run_child
+from pipeline.crawling.child import run_child
 from pipeline.crawling.closing import close_run
+from pipeline.crawling.forkserver import PreloadError
+from pipeline.crawling.order import CrawlOrder, CrawlProgress, CrawlReport
 from pipeline.crawling.run_lease import RUN_LEASE_S, Stop, kept, lease_end
 from pipeline.errors import PipelineError
 from pipeline.resources import now

@@ -15,7 +15,7 @@ from pipeline.basics.text import last_line
 from pipeline.broker.publish import PublishError, publish_many
 from pipeline.celery import CRAWL_QUEUE, app
 from pipeline.crawling import crawler
-from pipeline.crawling.child import CrawlProgress
+from pipeline.crawling.order import CrawlProgress
 from pipeline.metrics import recording
 from pipeline.scheduling import due, heartbeat
 from pipeline.settings import get_settings

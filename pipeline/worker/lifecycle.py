@@ -35,7 +35,8 @@ from pipeline.celery import (
     redis_options,
     refusal,
 )
-from pipeline.crawling.child import PreloadError, start_forkserver
+from pipeline.crawling.child import forkserver
+from pipeline.crawling.forkserver import PreloadError
 from pipeline.metrics.catalogue import FAILED_TASKS
 from pipeline.metrics.counters import counters
 from pipeline.secret_files import exposed_files
@@ -129,7 +130,7 @@ def _prepare_worker(sender: Any, **_: object) -> None:
         _set_transport(sender.app.conf, kind, settings)
         if CRAWL_QUEUE in kind.queues:
             # Here, because a forkserver must be begun by the main thread, before there are others.
-            start_forkserver()
+            forkserver.start()
     except (SettingsError, startup.NotReadyError, PreloadError) as error:
         raise refusal(error) from None
     conf = sender.app.conf

@@ -14,31 +14,30 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import insert
 
 from pipeline.broker.publish import publish_many
 from pipeline.celery import create_app
 from pipeline.fanout.phrases import parse_phrase
 from pipeline.resources import now
 from pipeline.settings import get_settings
-from pipeline.web.keys import digest, make_server_key
 from scripts.bench.errors import BenchmarkError
 from scripts.local.embedded_redis import free_port
 from scripts.local.process_output import LogFiles
 from scripts.local.supervisor import Supervisor, wait_until
+from scripts.testbed.database import add_server_key
+from scripts.testbed.rows import add_post, add_readers, how_many
 from scripts.testbed.servers import Servers, servers
 from scripts.testbed.usage import usage
 from scripts.testbed.workers import wait_for, workers
-from storage import api_keys, bulk, sites, users
-from storage.bulk import DeviceEntry, SubscriptionEntry
-from storage.models import Notification, Post
+from storage import sites, subscriptions
+from storage.models import Notification
 from storage.session import Database
 from storage.subscriptions import KeywordText
 
 PERSON = "user-0"
 TITLE = "국가 장학금 신청 안내"
 PHRASE = "장학금"
-BATCH = 5_000
 WARM = 50
 
 
@@ -57,7 +56,7 @@ def measure_api(*, requests: int, people: int, owed: int, database: str) -> dict
         ports = {name: free_port() for name in ("bare", "web")}
         supervisor = stack.enter_context(_serving(on, ports))
         paths = {"inbox": f"/v1/users/{PERSON}/notifications", "badge": f"/v1/users/{PERSON}/badge"}
-        key = _key(stored)
+        key = add_server_key(stored)
         bare = _p95(ports["bare"], "/bare", key, requests)
         alone = {name: _p95(ports["web"], path, key, requests) for name, path in paths.items()}
         app = create_app(get_settings())
@@ -132,59 +131,20 @@ def _p95(port: int, path: str, key: str, requests: int) -> float:
     return round(quantiles(took, n=20)[-1] * 1000, 2)
 
 
-def _key(database: Database) -> str:
-    new = make_server_key()
-    with database.writing() as session:
-        api_keys.add(
-            session,
-            name="bench",
-            scope="app",
-            prefix=new.prefix,
-            hash=digest(new.shown),
-            expires_at=None,
-            now=now(),
-        )
-    return new.shown
-
-
 def _fill(database: Database, people: int, owed: int) -> int:
     """So many people with phones who want one phrase, one with a full inbox, and a post that all are owed."""
     found = parse_phrase(PHRASE)
     keyword = KeywordText(text=found.text, kind=found.kind)
-    names = [f"user-{number}" for number in range(people)]
-    for start in range(0, people, BATCH):
-        batch = names[start : start + BATCH]
-        phones = [DeviceEntry(user=name, platform="fcm", token=f"{name}:APA91b" + "x" * 130) for name in batch]
-        wishes = [SubscriptionEntry(user=name, keyword=keyword) for name in batch]
-        with database.writing() as session:
-            bulk.store_devices(session, phones, add_users=True, now=now())
-            bulk.store_subscriptions(session, wishes, limit=100, add_users=False, now=now())
     with database.writing() as session:
+        wish = {"keyword_id": subscriptions.keyword_ids(session, [keyword])[keyword]}
+        person = add_readers(session, "user", people, device=":APA91b" + "x" * 130, wish=wish)[0]
         site = sites.add(session, name="bench", spider="listing", now=now(), enabled=False)
-        posts = [_post(site.id, number) for number in range(owed + 1)]
-        session.add_all(posts)
-        session.flush()
-        person = users.by_external_id(session, PERSON).id
+        posts = [add_post(session, site.id, f"{number}번째 {TITLE}", fanout="done") for number in range(owed)]
         at = now()
         same = {"user_id": person, "status": "sent", "created_at": at, "next_attempt_at": at, "sent_at": at}
-        session.execute(insert(Notification), [{"post_id": post.id, **same} for post in posts[:owed]])
-        posts[owed].fanout, posts[owed].fanout_enqueued_at = "ready", at
-        return posts[owed].id
-
-
-def _post(site_id: int, number: int) -> Post:
-    return Post(
-        site_id=site_id,
-        external_id=str(number),
-        url=f"https://board.example/posts/{number}",
-        title=f"{number}번째 {TITLE}",
-        first_seen_at=now(),
-        content_hash="",
-        fanout="done",
-    )
+        session.execute(insert(Notification), [{"post_id": post, **same} for post in posts])
+        return add_post(session, site.id, f"{owed}번째 {TITLE}")
 
 
 def _sent(database: Database, post_id: int) -> int:
-    with database.reading() as session:
-        query = select(func.count()).where(Notification.post_id == post_id, Notification.status == "sent")
-        return session.scalar(query) or 0
+    return how_many(database, Notification.post_id == post_id, Notification.status == "sent")

@@ -16,14 +16,8 @@ from statistics import median
 
 from sqlalchemy import update
 
-from pipeline.crawling.child import (
-    CrawlOrder,
-    CrawlReport,
-    forkserver_pid,
-    run_child,
-    start_forkserver,
-    stop_forkserver,
-)
+from pipeline.crawling.child import forkserver, run_child
+from pipeline.crawling.order import CrawlOrder, CrawlReport
 from scripts.bench.errors import BenchmarkError
 from scripts.bench.rounds import by_turns
 from scripts.bench.web import Board, LongBoard, MovingBoard, serving
@@ -48,20 +42,20 @@ def measure_crawl(runs: int = 7) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder, serving(Board) as origin:
         order = _order(f"{origin}/board", f"sqlite:///{folder}/bench.db")
         began = time.perf_counter()
-        start_forkserver()
+        forkserver.start()
         start_s = time.perf_counter() - began
         try:
             # The first crawl stores the posts and fetches robots.txt, which is then kept, as a worker keeps it.
             order = replace(order, robots=_crawled(order).robots)
-            forking = _cpu_s(forkserver_pid())
+            forking = _cpu_s(forkserver.pid)
             children = [_measured(lambda: _child(order)) for _ in range(runs)]
-            forking_s = (_cpu_s(forkserver_pid()) - forking) / runs
+            forking_s = (_cpu_s(forkserver.pid) - forking) / runs
             measuring = replace(order, measure_memory=True)
             private = [_crawled(measuring).private_mb for _ in range(MEMORY_RUNS)]
-            used = usage(forkserver_pid() or 0, with_pss=False)
+            used = usage(forkserver.pid or 0, with_pss=False)
             resident = (used.rss_mb if used is not None else None) or 0.0
         finally:
-            stop_forkserver()
+            forkserver.stop()
         whole = [_measured(lambda: _scrapy_crawl(order)) for _ in range(runs)]
     child_cpu_s = median(each.cpu_s for each in children) + forking_s
     scrapy_cpu_s = median(each.cpu_s for each in whole)
@@ -93,13 +87,13 @@ def measure_post_page(runs: int = 7) -> dict[str, float]:
             # The pages of those that are there already are owed to nobody.
             session.execute(update(Post).values(fanout="done"))
         own = replace(order, params={**order.params, "post_body": "div.text"})
-        start_forkserver()
+        forkserver.start()
         try:
-            forking = _cpu_s(forkserver_pid())
+            forking = _cpu_s(forkserver.pid)
             children = [_measured(lambda: _child(own, post_pages=1)).cpu_s for _ in range(runs)]
-            forking_s = (_cpu_s(forkserver_pid()) - forking) / runs
+            forking_s = (_cpu_s(forkserver.pid) - forking) / runs
         finally:
-            stop_forkserver()
+            forkserver.stop()
         paging = {**order.params, "page_template": f"{origin}/post/{{page}}", "max_pages": 2}
         whole = [_measured(lambda: _scrapy_crawl(replace(order, params=paging))).cpu_s for _ in range(runs)]
     child_cpu_s, scrapy_cpu_s = median(children) + forking_s, median(whole)
@@ -118,7 +112,7 @@ def cpu_by_pages(sizes: Sequence[int], runs: int) -> dict[int, float]:
     boards = count()
     with tempfile.TemporaryDirectory(prefix="crawlpush-bench-") as folder, serving(LongBoard) as origin:
         order = _order(origin, f"sqlite:///{folder}/bench.db")
-        start_forkserver()
+        forkserver.start()
         try:
 
             def cpu_s(pages: int) -> float:
@@ -130,7 +124,7 @@ def cpu_by_pages(sizes: Sequence[int], runs: int) -> dict[int, float]:
             cpu_s(1)
             return by_turns(sizes, runs, cpu_s)
         finally:
-            stop_forkserver()
+            forkserver.stop()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,11 +3,11 @@
 import time
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import insert
 
 from pipeline.resources import now
 from scripts.bench.notify import Bench, started
-from scripts.testbed.rows import add_post, add_readers
+from scripts.testbed.rows import add_post, add_readers, how_many
 from scripts.testbed.workers import drained, wait_for
 from storage import sites
 from storage.models import Digest, Notification
@@ -98,5 +98,4 @@ def _owe(bench: Bench, waiting: int) -> None:
 
 
 def _closed(database: Database) -> int:
-    with database.reading() as session:
-        return session.scalar(select(func.count()).where(Digest.closed_at.is_not(None))) or 0
+    return how_many(database, Digest.closed_at.is_not(None))

@@ -9,14 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median, quantiles
 
-from sqlalchemy import func, select
-
 from pipeline.broker.publish import publish_many
 from pipeline.celery import create_app
 from pipeline.settings import get_settings
 from scripts.bench.web import HOSTS
 from scripts.local.processes import ServerProcess
-from scripts.testbed.rows import add_post, add_readers
+from scripts.testbed.rows import add_post, add_readers, how_many
 from scripts.testbed.servers import servers
 from scripts.testbed.workers import wait_for, workers
 from storage import sites, subscriptions
@@ -115,12 +113,8 @@ def _fill(database: Database, port: int, site_count: int, users: int) -> int:
 
 
 def _finished(database: Database) -> int:
-    with database.reading() as session:
-        query = select(func.count()).select_from(CrawlRun).where(CrawlRun.status == "finished")
-        return session.scalar(query) or 0
+    return how_many(database, CrawlRun.status == "finished")
 
 
 def _sent(database: Database) -> int:
-    with database.reading() as session:
-        query = select(func.count()).select_from(Notification).where(Notification.status == "sent")
-        return session.scalar(query) or 0
+    return how_many(database, Notification.status == "sent")

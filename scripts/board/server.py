@@ -14,7 +14,7 @@ from aiohttp import web
 
 from scripts.board.pages import ID_STEP, LISTING_SELECTORS, feed, listing_page, post_page, with_new_ids
 from scripts.board.posts import DEFAULT_SEED, Board, BoardPost, PostError
-from scripts.local.serving import LOOPBACK, ServingError, listen, loopback_only, port_of, read_json, serve, start_site
+from scripts.local.serving import LOOPBACK, ServingError, listen, loopback_only, port_of, read_json, start_site
 
 PREFERRED_PORT = 8900
 # Last-Modified counts whole seconds, so within this many a page may have changed without it (RFC 9110, 8.8.2.2).
@@ -201,10 +201,3 @@ def _is_known(request: web.Request, etag: str, changed: datetime) -> bool:
 def listing_params(base_url: str) -> dict[str, str]:
     """Return the parameters of the listing spider for the board at `base_url`."""
     return {"url": f"{base_url}/notice", **LISTING_SELECTORS}
-
-
-def run_board(
-    board: BoardServer, *, announce: Callable[[], None], until_stdin_closes: bool = False, ready_fd: int | None = None
-) -> None:
-    """Run a board in the foreground until a signal, or the end of standard input, stops it."""
-    serve(board, announce=announce, until_stdin_closes=until_stdin_closes, ready_fd=ready_fd)

@@ -6,8 +6,8 @@ import click
 
 from pipeline.basics.text import printable
 from scripts.board.posts import DEFAULT_SEED, BoardPost
-from scripts.board.server import BoardServer, run_board
-from scripts.local.serving import server_options
+from scripts.board.server import BoardServer
+from scripts.local.serving import serve, server_options
 
 
 @click.command("board")
@@ -48,7 +48,7 @@ def board(
         rhythm = f"It gains a post every {every:g} s." if every else "It gains no posts by itself."
         click.echo(f"The demo board is at {server.url} (RSS: {server.base_url}/feed.xml). {rhythm}")
 
-    run_board(server, announce=announce, until_stdin_closes=until_stdin_closes, ready_fd=ready_fd)
+    serve(server, announce=announce, until_stdin_closes=until_stdin_closes, ready_fd=ready_fd)
 
 
 def _print_post(post: BoardPost) -> None:

@@ -14,7 +14,7 @@ from pipeline import startup
 from pipeline.basics.text import last_line
 from pipeline.broker.publish import PublishError
 from pipeline.crawling import child, crawler
-from pipeline.crawling.child import CrawlProgress
+from pipeline.crawling.order import CrawlProgress
 from pipeline.resources import now
 from pipeline.settings import get_settings
 from scripts.errors import CommandError
@@ -88,7 +88,7 @@ def crawl(site: str, *, queue: bool, fresh: bool, as_json: bool) -> None:
 def _crawl_here(run_id: int, site: str) -> crawler.CrawlEnd:
     from pipeline.tasks.crawl import run_crawl
 
-    child.start_forkserver()
+    child.forkserver.start()
     try:
         with _progress(site) as show, _stop_on_signal() as stop:
             while True:
@@ -99,7 +99,7 @@ def _crawl_here(run_id: int, site: str) -> crawler.CrawlEnd:
                     if stop.wait(HOST_WAIT_S):
                         raise click.Abort from None
     finally:
-        child.stop_forkserver()
+        child.forkserver.stop()
     if end is None:
         raise UnfinishedRunError(f"a crawler took the crawl of {site} before we could: it is being crawled")
     return end

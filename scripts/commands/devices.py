@@ -115,9 +115,4 @@ def import_devices(file: str, *, add_users: bool, **options: Any) -> None:
 @export_options
 def export_devices(file: str, chosen: str | None) -> None:
     """Write all enabled devices, with their tokens, to FILE, in the form that `devices import` takes."""
-    run_export(
-        file,
-        entries.DEVICE_COLUMNS,
-        lambda session: map(entries.device_record, export.devices(session)),
-        chosen=chosen,
-    )
+    run_export(file, chosen, entries.DEVICE_COLUMNS, entries.device_record, export.devices)

@@ -11,8 +11,8 @@ import click
 from pipeline.basics.text import printable
 from scripts.gateway.faults import Faults, FaultsError
 from scripts.gateway.record import Push
-from scripts.gateway.server import Gateway, GatewayPorts, run_gateway
-from scripts.local.serving import server_options
+from scripts.gateway.server import Gateway, GatewayPorts
+from scripts.local.serving import serve, server_options
 
 _PORT = click.IntRange(0, 65535)
 
@@ -98,7 +98,7 @@ def gateway(
             _write_env(env_file, lines)
             click.echo(f"The settings that point crawlpush here are in {env_file}.")
 
-    run_gateway(server, announce=announce, until_stdin_closes=until_stdin_closes, ready_fd=ready_fd)
+    serve(server, announce=announce, until_stdin_closes=until_stdin_closes, ready_fd=ready_fd)
 
 
 def _write_env(path: Path, lines: list[str]) -> None:

@@ -130,9 +130,4 @@ def import_subscriptions(file: str, *, add_users: bool, **options: Any) -> None:
 @export_options
 def export_subscriptions(file: str, chosen: str | None) -> None:
     """Write all subscriptions to FILE, in the form that `subscriptions import` takes."""
-    run_export(
-        file,
-        entries.SUBSCRIPTION_COLUMNS,
-        lambda session: map(entries.subscription_record, export.subscriptions(session)),
-        chosen=chosen,
-    )
+    run_export(file, chosen, entries.SUBSCRIPTION_COLUMNS, entries.subscription_record, export.subscriptions)

@@ -186,9 +186,4 @@ def import_users(file: str, **options: Any) -> None:
 @export_options
 def export_users(file: str, chosen: str | None) -> None:
     """Write all users to FILE, in the form that `users import` takes."""
-    run_export(
-        file,
-        entries.USER_COLUMNS,
-        lambda session: map(entries.user_record, export.users(session)),
-        chosen=chosen,
-    )
+    run_export(file, chosen, entries.USER_COLUMNS, entries.user_record, export.users)

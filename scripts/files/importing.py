@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO, TypeVar
 
 import click
 from rich.console import Console
@@ -23,6 +23,7 @@ from pipeline.people.importing import Importer, import_batch
 from scripts.output import json_option, open_database, show_record
 from storage.session import Database
 
+T = TypeVar("T")
 BATCH = 5_000
 
 STDIN = "-"
@@ -223,20 +224,20 @@ def export_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def run_export(
     file: str,
-    columns: Sequence[str],
-    rows: Callable[[Session], Iterator[Mapping[str, Any]]],
-    *,
     chosen: str | None,
+    columns: Sequence[str],
+    record: Callable[[T], Mapping[str, Any]],
+    entries: Callable[[Session], Iterator[T]],
 ) -> None:
-    """Write all records of a kind to a file that only its owner can read, or to standard output."""
+    """Write all entries of a kind, as records, to a file that only its owner can read, or to standard output."""
     kind = records.format_of("standard output" if file == STDIN else file, chosen)
     with open_database().reading() as session:
         if file == STDIN:
-            records.write(sys.stdout, kind, columns, rows(session))
+            records.write(sys.stdout, kind, columns, map(record, entries(session)))
             return
         # Complete or not there: whoever stops an export finds no half of it.
         part = Path(f"{file}.part")
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
-            count = records.write(stream, kind, columns, rows(session))
+            count = records.write(stream, kind, columns, map(record, entries(session)))
         part.replace(file)
     click.echo(f"{count} records in {file}", err=True)

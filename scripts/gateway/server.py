@@ -28,7 +28,7 @@ from scripts.gateway.fcm import FCMServer
 from scripts.gateway.record import Push, PushRecord
 from scripts.gateway.state import GatewayState
 from scripts.local.folder_lock import FolderInUseError, FolderLock
-from scripts.local.serving import LOOPBACK, ServingError, listen, port_of, serve, start_site
+from scripts.local.serving import LOOPBACK, ServingError, listen, port_of, start_site
 
 _PREFERRED = {"fcm": 8901, "apns": 8902, "apns_sandbox": 8903, "admin": 8904}
 
@@ -173,10 +173,3 @@ def _tls(credentials: GatewayCredentials, protocol: str) -> ssl.SSLContext:
     context.load_cert_chain(credentials.server_file)
     context.set_alpn_protocols([protocol])
     return context
-
-
-def run_gateway(
-    gateway: Gateway, *, announce: Callable[[], None], until_stdin_closes: bool = False, ready_fd: int | None = None
-) -> None:
-    """Run a gateway in the foreground until a signal, or the end of standard input, stops it."""
-    serve(gateway, announce=announce, until_stdin_closes=until_stdin_closes, ready_fd=ready_fd)

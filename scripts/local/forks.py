@@ -169,7 +169,7 @@ class Forks(Starter):
             os.environ.clear()
             os.environ.update(environment)
             os.chdir(folder)
-            child.fork_from(its)
+            child.forkserver.nursery = its
             readiness.tell_ready(lambda: os.write(self._line, f"{name}\n".encode()))
             sys.argv = [module, *arguments]
             importlib.import_module(module).main()

@@ -158,4 +158,4 @@ def _crawl(order: CrawlOrder) -> CrawlReport:
     try:
         return child.run_child(order, stop=threading.Event())
     finally:
-        child.stop_forkserver()
+        child.forkserver.stop()

@@ -13,6 +13,7 @@ from pipeline.fanout.matcher import parse_phrase
 from pipeline.resources import now
 from pipeline.web.keys import make_server_key
 from scripts.testbed.population import Notice, Person, number_of
+from scripts.testbed.rows import how_many
 from scripts.testbed.timings import said
 from scripts.testbed.verdict import Pair, Run
 from storage import api_keys, bulk, sites, users
@@ -203,8 +204,7 @@ def add_server_key(database: Database) -> str:
 
 def sent_since(database: Database, at: datetime) -> int:
     """How many notifications were sent after a moment."""
-    with database.reading() as session:
-        return session.scalar(select(func.count()).where(Notification.sent_at > at)) or 0
+    return how_many(database, Notification.sent_at > at)
 
 
 def runs(database: Database) -> list[Run]:
@@ -225,8 +225,7 @@ def stored_posts(database: Database) -> dict[int, int]:
 
 def dead_devices(database: Database) -> int:
     """How many devices the vendors' answers disabled."""
-    with database.reading() as session:
-        return session.scalar(select(func.count()).where(Device.disabled_at.is_not(None))) or 0
+    return how_many(database, Device.disabled_at.is_not(None))
 
 
 def recorded_attempts(database: Database, tokens: Collection[str]) -> dict[Pair, int]:

@@ -1,13 +1,14 @@
-"""Rows for a benchmark, inserted in bulk and not through the product's import: readers, and posts."""
+"""Rows for a benchmark: readers and posts, inserted in bulk and not by the product's import; and how many there are."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import ColumnElement, func, insert, select
 from sqlalchemy.orm import Session
 
 from pipeline.resources import now
 from storage.models import Device, Post, Subscription, User
+from storage.session import Database
 
 INSERTED = 5000
 
@@ -50,3 +51,9 @@ def add_post(session: Session, site_id: int, title: str, *, body: str = "", fano
     session.add(post)
     session.flush()
     return post.id
+
+
+def how_many(database: Database, *conditions: ColumnElement[bool]) -> int:
+    """How many rows of a table meet these conditions on it."""
+    with database.reading() as session:
+        return session.scalar(select(func.count()).where(*conditions)) or 0

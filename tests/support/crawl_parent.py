@@ -9,7 +9,8 @@ import sys
 import threading
 from dataclasses import asdict
 
-from pipeline.crawling.child import CrawlOrder, forkserver_pid, run_child, start_forkserver
+from pipeline.crawling.child import forkserver, run_child
+from pipeline.crawling.order import CrawlOrder
 
 
 def main() -> None:
@@ -22,8 +23,8 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, end)
     order = CrawlOrder(**json.loads(sys.stdin.readline()))
-    start_forkserver()
-    print(json.dumps({"forkserver": forkserver_pid()}), flush=True)
+    forkserver.start()
+    print(json.dumps({"forkserver": forkserver.pid}), flush=True)
     report = run_child(order, stop=stop)
     print(json.dumps({"report": asdict(report)}), flush=True)
 

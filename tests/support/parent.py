@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from pipeline.crawling.child import CrawlOrder
+from pipeline.crawling.order import CrawlOrder
 
 
 class Parent:

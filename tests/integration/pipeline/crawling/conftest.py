@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from pipeline.crawling import crawler as crawling
-from pipeline.crawling.child import CrawlOrder, CrawlReport, run_child, start_forkserver, stop_forkserver
+from pipeline.crawling.child import forkserver, run_child
+from pipeline.crawling.order import CrawlOrder, CrawlReport
 from storage.models import Post
 from storage.session import Database
 from tests.integration.pipeline.crawling.scripted_child import Child
@@ -38,9 +39,9 @@ def _faulty_spiders() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def _forkserver(_faulty_spiders: None) -> Iterator[None]:
-    start_forkserver()
+    forkserver.start()
     yield
-    stop_forkserver()
+    forkserver.stop()
 
 
 @pytest.fixture

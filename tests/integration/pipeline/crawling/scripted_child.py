@@ -2,7 +2,7 @@
 
 import threading
 
-from pipeline.crawling.child import CrawlOrder, CrawlReport
+from pipeline.crawling.order import CrawlOrder, CrawlReport
 
 GOOD = CrawlReport(finish_reason="finished", ok=True, items_seen=3)
 

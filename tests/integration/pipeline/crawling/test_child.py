@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.crawling.child import CrawlProgress
+from pipeline.crawling.order import CrawlProgress
 from storage.run_figures import NOT_THE_SITES
 from storage.session import Database
 from tests.integration.pipeline.crawling.conftest import Crawl, OrderFor, run

@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from pipeline.crawling import child
-from pipeline.crawling.child import CrawlOrder, CrawlProgress, CrawlReport, forkserver_pid
+from pipeline.crawling.child import forkserver
+from pipeline.crawling.order import CrawlOrder, CrawlProgress, CrawlReport
 from tests.integration.pipeline.crawling.conftest import Crawl, OrderFor, is_gone, run
 from tests.integration.pipeline.crawling.test_child import faulty
 from tests.support.faulty_site import FaultySite
@@ -22,7 +23,7 @@ When = Callable[[Callable[[], object]], None]
 
 
 def crawls_under_way() -> list[psutil.Process]:
-    pid = forkserver_pid()
+    pid = forkserver.pid
     assert pid is not None
     return psutil.Process(pid).children(recursive=True)
 
@@ -153,7 +154,7 @@ def test_the_forkserver_is_killed_and_the_next_crawl_starts_it_again(
 ) -> None:
     crawling = Crawling(order_for(params=faulty(site, "sleep", note=str(note))))
     wait_until(note.exists)
-    killed = forkserver_pid()
+    killed = forkserver.pid
     child = crawls_under_way()[0]
     psutil.Process(killed).kill()
     report = crawling.result()
@@ -161,7 +162,7 @@ def test_the_forkserver_is_killed_and_the_next_crawl_starts_it_again(
     wait_until(lambda: is_gone(child.pid))
     assert stored() == POSTS
     assert crawl_board().ok
-    assert forkserver_pid() not in (None, killed)
+    assert forkserver.pid not in (None, killed)
 
 
 def test_several_at_once(site: FaultySite, order_for: OrderFor) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.crawling.child import CrawlReport, start_forkserver, stop_forkserver
+from pipeline.crawling.child import forkserver
+from pipeline.crawling.order import CrawlReport
 from tests.integration.pipeline.crawling.conftest import Crawl, OrderFor
 from tests.support.certificates import Issued, issue, self_signed, server_context
 from tests.support.faulty_site import faulty_site
@@ -76,12 +77,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def _root_is_known(_faulty_spiders: None, folder: Path) -> Iterator[None]:
     """Crawls on a machine that knows ROOT and nobody else; children inherit it from the forkserver."""
-    stop_forkserver()
+    forkserver.stop()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", str(folder / "root.pem"))
-        start_forkserver()
+        forkserver.start()
     yield
-    stop_forkserver()
+    forkserver.stop()
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ from sqlalchemy import select
 
 from pipeline.crawling import closing, run_lease
 from pipeline.crawling import crawler as crawling
-from pipeline.crawling.child import CrawlOrder, CrawlReport, Stop
+from pipeline.crawling.child import Stop
 from pipeline.crawling.crawler import Crawler, HostBusyError
+from pipeline.crawling.order import CrawlOrder, CrawlReport
 from pipeline.resources import now
 from pipeline.settings import Settings, load
 from pipeline.upkeep import sweeping

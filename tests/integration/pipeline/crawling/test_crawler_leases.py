@@ -14,8 +14,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from pipeline.crawling import crawler as crawling
 from pipeline.crawling import run_lease
-from pipeline.crawling.child import CrawlOrder, CrawlReport, Stop
+from pipeline.crawling.child import Stop
 from pipeline.crawling.crawler import Crawler
+from pipeline.crawling.order import CrawlOrder, CrawlReport
 from pipeline.settings import load
 from storage import crawl_runs
 from storage.models import CrawlRun, Site

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pipeline.crawling.child import CrawlReport
+from pipeline.crawling.order import CrawlReport
 from tests.integration.pipeline.crawling.conftest import Crawl
 from tests.support.faulty_site import FaultySite, board, response
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 import pytest
 from sqlalchemy import select, update
 
-from pipeline.crawling.child import CrawlOrder, CrawlReport, run_child
+from pipeline.crawling.child import run_child
 from pipeline.crawling.closing import Closed, close_run
+from pipeline.crawling.order import CrawlOrder, CrawlReport
 from pipeline.resources import now
 from storage.models import CrawlRun, Post, PostEdit, Site
 from storage.session import Database

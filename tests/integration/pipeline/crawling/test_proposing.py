@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.crawling.child import CrawlOrder, run_child
+from pipeline.crawling.child import run_child
+from pipeline.crawling.order import CrawlOrder
 from tests.support.faulty_site import FaultySite, response
 
 pytestmark = pytest.mark.usefixtures("_forkserver")

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from pipeline.crawling.child import CrawlReport
+from pipeline.crawling.order import CrawlReport
 from tests.integration.pipeline.crawling.conftest import OrderFor, run
 from tests.integration.spiders.real_pages import FOLDER
 from tests.integration.spiders.test_real_pages import FEED_POSTS, FEEDS, LISTINGS, SITES, WITH_POSTS

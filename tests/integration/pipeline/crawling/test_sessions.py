@@ -8,8 +8,9 @@ import pytest
 from cryptography.fernet import Fernet
 from redis import Redis
 
-from pipeline.crawling.child import CrawlReport, stop_forkserver
+from pipeline.crawling.child import forkserver
 from pipeline.crawling.crawler import Crawler
+from pipeline.crawling.order import CrawlReport
 from pipeline.resources import now
 from pipeline.settings import Settings
 from storage import site_sessions, sites
@@ -25,11 +26,11 @@ Crawl = Callable[..., tuple[CrawlReport, list[str]]]
 
 @pytest.fixture(scope="module")
 def _password() -> Iterator[None]:
-    stop_forkserver()
+    forkserver.stop()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BOARD_PASSWORD", PASSWORD)
         yield
-    stop_forkserver()
+    forkserver.stop()
 
 
 @pytest.fixture

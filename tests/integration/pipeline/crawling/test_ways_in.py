@@ -12,7 +12,8 @@ import psutil
 import pytest
 from sqlalchemy import select
 
-from pipeline.crawling.child import CrawlOrder, CrawlReport, run_child, stop_forkserver
+from pipeline.crawling.child import forkserver, run_child
+from pipeline.crawling.order import CrawlOrder, CrawlReport
 from storage.models import Post
 from storage.session import Database
 from tests.support.api_board import Answer, ApiBoard, api_board, moved
@@ -38,12 +39,12 @@ def board() -> Iterator[ApiBoard]:
 @pytest.fixture(scope="module")
 def _secrets() -> Iterator[None]:
     """A forkserver that has the secrets in its environment, as a crawler's has."""
-    stop_forkserver()
+    forkserver.stop()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BOARD_KEY", SECRET)
         patch.setenv("BROKEN_KEY", "a\nb")
         yield
-    stop_forkserver()
+    forkserver.stop()
 
 
 @pytest.fixture
