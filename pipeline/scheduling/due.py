@@ -6,15 +6,8 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from pipeline.resources import now
-from pipeline.scheduling.schedule import (
-    Adaptive,
-    Schedule,
-    ScheduleError,
-    adaptive_interval,
-    interval_schedule,
-    next_run,
-    parse_schedule,
-)
+from pipeline.scheduling.parsing import Adaptive, Schedule, ScheduleError, interval_schedule, parse_schedule
+from pipeline.scheduling.schedule import adaptive_interval, next_runs
 from storage import crawl_runs, sites
 from storage.models import Site
 
@@ -46,18 +39,23 @@ def claim_due(session: Session) -> list[int]:
 def next_crawl(site: Site, at: datetime) -> datetime:
     """When a site that is crawled now is due again."""
     try:
-        return next_run(
-            schedule_of(site),
-            after=at,
-            timezone=site.timezone,
-            last_run=site.next_crawl_at,
-            jitter_key=site.name,
-            active_hours=site.active_hours,
-        )
+        return next_crawls(site, after=at, count=1)[0]
     except ScheduleError as error:
         # One bad line, written past the command that checks it, must not stop every other site.
         logger.error("schedule not understood", extra={"fields": {"site": site.name, "error": str(error)}})  # noqa: TRY400
         return at + timedelta(days=1)
+
+
+def next_crawls(site: Site, *, after: datetime, count: int) -> list[datetime]:
+    """The next moments after `after` at which a site is due by its schedule as it is now. Raises ScheduleError."""
+    return next_runs(
+        schedule_of(site),
+        after=after,
+        timezone=site.timezone,
+        jitter_key=site.name,
+        active_hours=site.active_hours,
+        count=count,
+    )
 
 
 def schedule_of(site: Site) -> Schedule:

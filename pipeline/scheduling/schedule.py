@@ -16,26 +16,9 @@ from pipeline.scheduling.parsing import (
     LocalCrontab,
     Schedule,
     ScheduleError,
-    interval_schedule,
     parse_active_hours,
-    parse_schedule,
     parse_timezone,
 )
-from pipeline.scheduling.words import describe
-
-__all__ = [
-    "Adaptive",
-    "Schedule",
-    "ScheduleError",
-    "adaptive_interval",
-    "describe",
-    "interval_schedule",
-    "next_run",
-    "next_runs",
-    "parse_active_hours",
-    "parse_schedule",
-    "parse_timezone",
-]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
@@ -48,7 +31,6 @@ def next_run(
     *,
     after: datetime,
     timezone: str,
-    last_run: datetime | None = None,
     jitter_key: str | None = None,
     active_hours: str | None = None,
 ) -> datetime:
@@ -58,9 +40,8 @@ def next_run(
     a site was off. Likewise a clock that was set back leaves nobody waiting for it to catch up.
 
     An interval keeps to a grid, so that it does not drift. With a `jitter_key` (the site's name) the grid is its own:
-    many sites of one interval spread over it, each always in the same place. Without, the grid goes through
-    `last_run`, the moment the site was due last. An interval longer than the active hours gives one run in these
-    hours, on each day for which one is due.
+    many sites of one interval spread over it, each always in the same place. Without, the grid goes through `after`. An
+    interval longer than the active hours gives one run in these hours, on each day for which one is due.
 
     A crontab line is in the site's own time zone and never spread. In the hour that an autumn night repeats it runs
     again. What falls into the hour that a spring night skips runs right after it, unless the next run comes as soon
@@ -81,7 +62,7 @@ def next_run(
     interval = rule.floor if isinstance(rule, Adaptive) else rule
     fraction = _fraction(jitter_key) if jitter_key else 0.0
     # In whole seconds, so that the times read well.
-    origin = _EPOCH + timedelta(seconds=int(fraction * interval.total_seconds())) if jitter_key else last_run or after
+    origin = _EPOCH + timedelta(seconds=int(fraction * interval.total_seconds())) if jitter_key else after
     if hours and interval > hours.length:
         return _once_in_hours(hours, after, zone, fraction, lambda moment: _on_grid(origin, interval, moment))
     return _within(hours, after, zone, lambda moment: _on_grid(origin, interval, moment))
@@ -92,7 +73,6 @@ def next_runs(
     *,
     after: datetime,
     timezone: str,
-    last_run: datetime | None = None,
     jitter_key: str | None = None,
     active_hours: str | None = None,
     count: int = 5,
@@ -100,15 +80,7 @@ def next_runs(
     """The next `count` moments at which a site is due, each found from the one before. Raises as next_run does."""
     runs: list[datetime] = []
     for _ in range(count):
-        after = next_run(
-            schedule,
-            after=after,
-            timezone=timezone,
-            last_run=last_run,
-            jitter_key=jitter_key,
-            active_hours=active_hours,
-        )
-        last_run = after
+        after = next_run(schedule, after=after, timezone=timezone, jitter_key=jitter_key, active_hours=active_hours)
         runs.append(after)
     return runs
 

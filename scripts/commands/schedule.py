@@ -10,7 +10,8 @@ from pipeline import startup
 from pipeline.locks import open_redis
 from pipeline.resources import now
 from pipeline.scheduling import heartbeat
-from pipeline.scheduling.schedule import describe, parse_schedule
+from pipeline.scheduling.parsing import parse_schedule
+from pipeline.scheduling.words import describe
 from pipeline.settings import get_settings
 from scripts.output import limit_option, local_time, open_database, show_rows, table_options
 from storage import sites

@@ -94,7 +94,8 @@ def list_sites(part: Part, *, as_json: bool) -> None:
 def show(name: str, *, as_json: bool) -> None:
     """Show a site: its definition, its health, and its latest runs."""
     from pipeline.scheduling.due import schedule_of
-    from pipeline.scheduling.schedule import describe, parse_schedule
+    from pipeline.scheduling.parsing import parse_schedule
+    from pipeline.scheduling.words import describe
 
     with open_database().reading() as session:
         site = stored.by_name(session, name)
@@ -140,22 +141,13 @@ def show(name: str, *, as_json: bool) -> None:
 
 
 def _next_runs(site: Site, *, count: int) -> list[str]:
-    from pipeline.scheduling.due import schedule_of
-    from pipeline.scheduling.schedule import next_runs
+    from pipeline.scheduling.due import next_crawls
 
     if not site.enabled:
         return []
     due = stored.due_at(site)
     first = [due] if due else []
-    later = next_runs(
-        schedule_of(site),
-        after=max([now(), *first]),
-        timezone=site.timezone,
-        last_run=site.next_crawl_at,
-        jitter_key=site.name,
-        active_hours=site.active_hours,
-        count=count - len(first),
-    )
+    later = next_crawls(site, after=max([now(), *first]), count=count - len(first))
     return [local_time(at, site.timezone) for at in [*first, *later]]
 
 
@@ -171,8 +163,9 @@ def schedule(name: str, schedule: str, active_hours: str | None, floor: str | No
     An interval ("5m"), a crontab line ("0 9 * * mon-fri"), or one that follows how often the site posts, between two
     intervals ("adaptive 5m-2h").
     """
-    from pipeline.scheduling.due import adapt, check_kept, schedule_of
-    from pipeline.scheduling.schedule import describe, next_runs, parse_schedule
+    from pipeline.scheduling.due import adapt, check_kept, next_crawls
+    from pipeline.scheduling.parsing import parse_schedule
+    from pipeline.scheduling.words import describe
 
     if floor or ceiling:
         if schedule.strip().lower() != "adaptive" or not (floor and ceiling):
@@ -187,15 +180,7 @@ def schedule(name: str, schedule: str, active_hours: str | None, floor: str | No
         if active_hours is not None:
             site.active_hours = active_hours or None
         adapt(session, site, at)
-        times = next_runs(
-            schedule_of(site),
-            after=at,
-            timezone=site.timezone,
-            last_run=None,
-            jitter_key=site.name,
-            active_hours=site.active_hours,
-            count=5,
-        )
+        times = next_crawls(site, after=at, count=5)
         site.next_crawl_at = times[0] if site.enabled else None
     off = "" if site.enabled else ", but the site is not watched (`crawlpush sites enable`)"
     click.echo(f"{name}: {describe(parsed)}{off}. The next runs:")

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from pipeline.basics.access import without_login
 from pipeline.resources import now
 from pipeline.scheduling.due import next_crawl
-from pipeline.scheduling.schedule import describe, parse_schedule
+from pipeline.scheduling.parsing import parse_schedule
+from pipeline.scheduling.words import describe
 from pipeline.settings import get_settings
 from scripts.output import open_database, show_rows, table_options
 from scripts.sites import trial

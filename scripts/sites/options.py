@@ -9,7 +9,8 @@ import click
 from pipeline.basics.time_zones import find_zone
 from pipeline.resources import now
 from pipeline.scheduling.due import check_kept
-from pipeline.scheduling.schedule import next_runs, parse_schedule
+from pipeline.scheduling.parsing import parse_schedule
+from pipeline.scheduling.schedule import next_run
 from pipeline.settings import get_settings
 from spiders.definitions import SiteDefinition, check_group, check_params, seconds, with_passwords
 from storage.models import EDITS
@@ -129,13 +130,7 @@ def check_schedule(definition: SiteDefinition) -> None:
     """Raise ScheduleError unless the definition's schedule, zone and active hours give a next run."""
     schedule = parse_schedule(definition.schedule)
     check_kept(schedule, get_settings().tick_s)
-    next_runs(
-        schedule,
-        after=now(),
-        timezone=definition.timezone,
-        active_hours=definition.active_hours or None,
-        count=1,
-    )
+    next_run(schedule, after=now(), timezone=definition.timezone, active_hours=definition.active_hours or None)
 
 
 def _pairs(pairs: tuple[str, ...]) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from pipeline.basics.access import masked
 from pipeline.crawling.health import health_of
 from pipeline.fanout.matcher import Matcher
 from pipeline.fanout.synonyms import Synonyms
-from pipeline.scheduling.due import schedule_of
-from pipeline.scheduling.schedule import ScheduleError, describe, next_runs, parse_schedule
+from pipeline.scheduling.due import next_crawls, schedule_of
+from pipeline.scheduling.parsing import ScheduleError, parse_schedule
+from pipeline.scheduling.words import describe
 from pipeline.web.pages.call import Call, go_to
 from pipeline.web.pages.changes import SITE_CHANGES, change, command_line
 from pipeline.web.pages.charts import Chart, chart
@@ -134,15 +135,7 @@ def _next_crawls(call: Call, site: Site) -> Sequence[str]:
     due = sites.due_at(site)
     if due is None:
         return ()
-    later = next_runs(
-        schedule_of(site),
-        after=max(call.at, due),
-        timezone=site.timezone,
-        last_run=site.next_crawl_at,
-        jitter_key=site.name,
-        active_hours=site.active_hours,
-        count=NEXT_SHOWN - 1,
-    )
+    later = next_crawls(site, after=max(call.at, due), count=NEXT_SHOWN - 1)
     return [call.when(at) for at in (due, *later)]
 
 
