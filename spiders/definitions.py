@@ -24,7 +24,8 @@ from pipeline.basics.access import ADDRESSES, masked_params, unmasked, with_sche
 from pipeline.basics.durations import exact_duration, parse_duration
 from pipeline.basics.time_zones import find_zone
 from spiders.errors import SpiderError
-from spiders.params import FeedParams, JSONParams, ListingParams, ParamsError, PostPageParams, SiteParams
+from spiders.param_values import ParamsError
+from spiders.params import FeedParams, JSONParams, ListingParams, PostPageParams, SiteParams
 from spiders.request_params import RequestParams
 from spiders.toml_text import toml_table
 from storage.models import EDITS

@@ -17,9 +17,8 @@ from spiders.middlewares import kind_of
 from spiders.params import FeedParams
 from spiders.reading.bounds import left_out
 from spiders.reading.date_doubts import without_doubtful_dates
-from spiders.reading.feed_document import BrokenFeedError, FeedDocument, NotAFeedError, parse_feed
-
-__all__ = ["BrokenFeedError", "FeedDocument", "FeedSpider", "NotAFeedError", "parse_feed"]
+from spiders.reading.feed_document import BrokenFeedError, FeedDocument, parse_feed
+from spiders.reading.feed_text import NotAFeedError
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,8 @@ from scrapy.http import Response
 
 from spiders.items import PostItem
 from spiders.middlewares import kind_of
-from spiders.params import ParamsError, RowParams, SiteParams
+from spiders.param_values import ParamsError
+from spiders.params import RowParams, SiteParams
 from spiders.reading.addresses import Scheme
 from spiders.reading.bounds import left_out
 from spiders.reading.date_doubts import without_doubtful_dates

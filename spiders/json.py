@@ -18,8 +18,6 @@ from spiders.reading.json_page import JSONPage, parse_json
 from spiders.reading.json_text import NotJSONError
 from spiders.reading.page_posts import ListingPage
 
-__all__ = ["JSONPage", "JSONSpider", "parse_json"]
-
 logger = logging.getLogger(__name__)
 
 

@@ -10,9 +10,8 @@ from scrapy.http import Response
 
 from spiders.general import PagedSpider, content_type_of
 from spiders.params import ListingParams
-from spiders.reading.listing_page import ListingPage, parse_listing
-
-__all__ = ["ListingPage", "ListingSpider", "parse_listing"]
+from spiders.reading.listing_page import parse_listing
+from spiders.reading.page_posts import ListingPage
 
 
 class ListingSpider(PagedSpider[ListingParams]):

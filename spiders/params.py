@@ -18,8 +18,6 @@ from spiders.reading.expressions import ExpressionError
 from spiders.reading.selectors import SelectorError, compile_selector
 from spiders.request_params import RequestParams
 
-__all__ = ["FeedParams", "JSONParams", "ListingParams", "ParamsError", "PostPageParams", "RowParams", "SiteParams"]
-
 MAX_PAGES: Final = 50
 """More pages per crawl are a mirror, not a watch."""
 MAX_POSTS: Final = 100

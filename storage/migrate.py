@@ -44,9 +44,9 @@ def check(url: str) -> None:
     command.check(alembic_config(url))
 
 
-def newest_revision(folder: Path = MIGRATIONS / "versions") -> str:
+def newest_revision() -> str:
     """The revision that no other one follows, read from the files of the migrations."""
-    texts = [file.read_text(encoding="utf-8") for file in folder.glob("*.py")]
+    texts = [file.read_text(encoding="utf-8") for file in (MIGRATIONS / "versions").glob("*.py")]
     revisions, followed = (
         {found[1] for each in texts if (found := re.search(rf'^{name}\b[^=\n]*= "(.+)"', each, re.MULTILINE))}
         for name in ("revision", "down_revision")

@@ -14,13 +14,14 @@ from pipeline.push.credentials import tls_context
 
 MAX_SKEW_S = 120.0
 """Google and Apple refuse tokens from the future or an hour old; a clock off by minutes is on its way there."""
+TIMEOUT_S = 5.0
 
 
-def check_clock(config: PushConfig, timeout_s: float = 5.0) -> Finding:
+def check_clock(config: PushConfig) -> Finding:
     """Ask FCM's end point what time it is (its Date header) and compare. Needs the network, but no credentials."""
     host = urlsplit(config.fcm_endpoint).netloc
     try:
-        skew = _skew(host, tls_context(config.ca_file or None), timeout_s)
+        skew = _skew(host, tls_context(config.ca_file or None))
     except CredentialsError as error:
         return Finding(level=Level.FAIL, sentence=str(error))
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -38,8 +39,8 @@ def judge_skew(skew_s: float) -> Finding:
     return Finding(level=Level.FAIL, sentence=sentence)
 
 
-def _skew(host: str, context: ssl.SSLContext, timeout_s: float) -> float:
-    connection = http.client.HTTPSConnection(host, timeout=timeout_s, context=context)
+def _skew(host: str, context: ssl.SSLContext) -> float:
+    connection = http.client.HTTPSConnection(host, timeout=TIMEOUT_S, context=context)
     try:
         started = time.monotonic()
         connection.request("HEAD", "/")

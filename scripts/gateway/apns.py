@@ -7,9 +7,8 @@ from typing import Any
 
 from scripts.gateway import apns_rules
 from scripts.gateway.answers import Answer, apns_error
-from scripts.gateway.connections import reset_connection
 from scripts.gateway.faults import Disturbance
-from scripts.gateway.state import GatewayState
+from scripts.gateway.state import GatewayState, reset_connection
 from scripts.gateway.wire import (
     DataReceived,
     HPACKError,

@@ -7,11 +7,10 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from scripts.gateway.answers import Answer, fcm_accepted, fcm_error, google_not_found
-from scripts.gateway.connections import reset_connection
 from scripts.gateway.credentials import PROJECT
 from scripts.gateway.faults import Disturbance
 from scripts.gateway.fcm_rules import check_request
-from scripts.gateway.state import GatewayState
+from scripts.gateway.state import GatewayState, reset_connection
 
 _SEND_PATH = f"/v1/projects/{PROJECT}/messages:send"
 _FORM_TYPE = "application/x-www-form-urlencoded"

@@ -1,4 +1,8 @@
-"""What the two sides of the gateway share while it runs."""
+"""What the two sides of the gateway share: their state while it runs, and what both do to a connection."""
+
+import asyncio
+import socket
+import struct
 
 from scripts.gateway.credentials import GatewayCredentials
 from scripts.gateway.faults import FaultPlan, Faults
@@ -22,3 +26,14 @@ class GatewayState:
     def set_faults(self, faults: Faults) -> None:
         """Follow another failure plan from the next request on."""
         self.plan = FaultPlan(faults)
+
+
+def reset_connection(transport: asyncio.BaseTransport | None) -> None:
+    """Close a TCP connection with RST, as a dying server or a NAT does."""
+    if transport is None:
+        return
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    if isinstance(transport, asyncio.Transport):
+        transport.abort()

@@ -4,14 +4,13 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import IO
 
 from pipeline.basics import readiness
 from scripts.local import supervisor as supervising
 from scripts.local.forks import Forks
 from scripts.local.process_output import TerminalLines
-from scripts.local.supervisor import LOOK_S, ROOT, Exit, Supervisor, ever_later
+from scripts.local.supervisor import LOOK_S, Exit, Supervisor, ever_later
 
 GRACE_S = 5.0
 """From the request to stop until what is left is killed; honcho's figure."""
@@ -26,7 +25,6 @@ def run_together(
     stop_wanted: Callable[[], bool],
     others: Mapping[str, Callable[[], bool]],
     stream: IO[str] | None = None,
-    folder: Path = ROOT,
     forks: Forks | None = None,
     prefixed: bool = True,
     hurry: Callable[[], bool] = lambda: False,
@@ -38,7 +36,7 @@ def run_together(
     it does so again and again, and a stop waits for what they are at, until there is a `hurry`.
     """
     terminal = TerminalLines(tuple(commands), stream or sys.stdout, prefixed=prefixed)
-    supervisor = Supervisor(terminal, environment, folder=folder, starter=forks, again=ever_later)
+    supervisor = Supervisor(terminal, environment, starter=forks, again=ever_later)
     grace_s = GRACE_S if forks is None else supervising.GRACE_S
     begun = time.monotonic()
 

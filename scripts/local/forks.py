@@ -28,7 +28,7 @@ from pipeline.basics import memory, prctl, readiness
 from scripts.errors import CommandError
 from scripts.local.shielded import end_with_parent
 from scripts.local.signals import STOP_SIGNALS
-from scripts.local.supervisor import Process, Starter, wait_until
+from scripts.local.supervisor import ROOT, Process, Starter, wait_until
 
 FORKSERVER = "forkserver"
 SHARED: Mapping[str, Sequence[str]] = {
@@ -150,9 +150,7 @@ class Forks(Starter):
         # Who has said that it is ready.
         self.ready: set[str] = set()
 
-    def start(
-        self, name: str, command: str, *, output: IO[bytes], environment: Mapping[str, str], folder: Path
-    ) -> Process:
+    def start(self, name: str, command: str, *, output: IO[bytes], environment: Mapping[str, str]) -> Process:
         """Fork a process that does what the command would; see Starter."""
         _, _, module, *arguments = shlex.split(command)
         ours, its = socket.socketpair()
@@ -168,7 +166,7 @@ class Forks(Starter):
 
             os.environ.clear()
             os.environ.update(environment)
-            os.chdir(folder)
+            os.chdir(ROOT)
             child.forkserver.nursery = its
             readiness.tell_ready(lambda: os.write(self._line, f"{name}\n".encode()))
             sys.argv = [module, *arguments]

@@ -43,12 +43,12 @@ COMPOUND = re.compile(r"[;&|()\n]|^\w+=")
 """A command that the shell must stay for. Else the process replaces the shell, and gets our signals itself."""
 
 
-def procfile_commands(names: Collection[str], procfile: Path = PROCFILE) -> dict[str, str]:
+def procfile_commands(names: Collection[str]) -> dict[str, str]:
     """The commands of process types; of "notifier-2" and the like, with that as the worker's name.
 
     Raises KeyError for one that the Procfile does not have.
     """
-    commands = parse_procfile(procfile.read_text()).processes
+    commands = parse_procfile(PROCFILE.read_text()).processes
     kinds = {name: name.partition("-")[0] for name in names}
     return {name: str(commands[kind]).replace(f"{kind}@", f"{name}@") for name, kind in kinds.items()}
 
@@ -58,30 +58,6 @@ def program_environment(environment: Mapping[str, str]) -> dict[str, str]:
     programs = str(Path(sys.executable).parent)
     path = os.pathsep.join([programs, environment.get("PATH", os.defpath)])
     return {**environment, "PATH": path, "PYTHONUNBUFFERED": "1"}
-
-
-def spawn(
-    command: Sequence[str | Path],
-    *,
-    output: int | IO[bytes],
-    environment: Mapping[str, str] | None = None,
-    folder: Path = ROOT,
-    death_signal: signal.Signals = signal.SIGTERM,
-) -> "subprocess.Popen[bytes]":
-    """Start a process in a session of its own: Ctrl-C reaches us alone, a signal of ours all that it started.
-
-    Start it from the main thread: on Linux it gets `death_signal` when that thread ends, however that happens.
-    """
-    return subprocess.Popen(
-        list(command),
-        cwd=folder,
-        env=None if environment is None else dict(environment),
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-        preexec_fn=partial(end_with_parent, os.getpid(), death_signal),
-    )
 
 
 class Process(Protocol):
@@ -109,11 +85,22 @@ class Starter:
         *,
         output: IO[bytes],
         environment: Mapping[str, str],
-        folder: Path,
     ) -> Process:
-        """Start a command under a name, in a session of its own; `output` gets what it prints."""
-        line = command if COMPOUND.search(command) else f"exec {command}"
-        return spawn(["/bin/sh", "-c", line], output=output, environment=environment, folder=folder)
+        """Start a command under a name, in the project's folder; `output` gets what it prints.
+
+        It has a session of its own: Ctrl-C reaches us alone, a signal of ours all that it started. Start it from the
+        main thread: on Linux it gets SIGTERM when that thread ends, however that happens.
+        """
+        return subprocess.Popen(
+            ["/bin/sh", "-c", command if COMPOUND.search(command) else f"exec {command}"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=partial(end_with_parent, os.getpid(), signal.SIGTERM),
+        )
 
     def look(self) -> None:
         """Do what is asked of it by those that it has started; called often."""
@@ -133,13 +120,13 @@ def ever_later(early: int) -> float | None:
 
 
 def signal_group(process: Process, number: signal.Signals) -> None:
-    """Send a signal to a process of `spawn` and to all that it started in its session."""
+    """Send a signal to a process of `Starter.start` and to all that it started in its session."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
 
 
 def wait_or_kill(process: Process, seconds: float) -> bool:
-    """Wait so long for a process of `spawn` to end, then kill its group; returns whether it ended by itself."""
+    """Wait so long for a process of `Starter.start` to end, then kill its group; returns whether it ended by itself."""
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -211,7 +198,6 @@ class Supervisor:
         output: ProcessOutput,
         environment: Mapping[str, str],
         *,
-        folder: Path = ROOT,
         starter: Starter | None = None,
         again: Callable[[int], float | None] = soon,
     ) -> None:
@@ -224,7 +210,6 @@ class Supervisor:
         self.environment = dict(environment)
         # What the next process of a name gets besides.
         self.more_environment: dict[str, Mapping[str, str]] = {}
-        self._folder = folder
         self._managed: dict[str, _Managed] = {}
         # When to start again what ended.
         self._due: dict[str, tuple[float, str]] = {}
@@ -241,7 +226,7 @@ class Supervisor:
         """Start a shell command under a name."""
         environment = {**self.environment, **self.more_environment.get(name, {})}
         with self.output.open(name) as output:
-            process = self._starter.start(name, command, output=output, environment=environment, folder=self._folder)
+            process = self._starter.start(name, command, output=output, environment=environment)
         self._managed[name] = _Managed(command=command, restart=restart, process=process, since=time.monotonic())
 
     def look(self) -> list[Exit]:

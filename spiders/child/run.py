@@ -40,7 +40,8 @@ from spiders.child.parent_link import Channel, OrderLostError
 from spiders.child.project import load_project, log_errors_only
 from spiders.child.recorder import ErrorLog, Recorder, stats_of
 from spiders.errors import SpiderError
-from spiders.params import ParamsError, PostPageParams
+from spiders.param_values import ParamsError
+from spiders.params import PostPageParams
 from spiders.request_params import LOGIN, RequestParams
 
 logger = logging.getLogger(__name__)

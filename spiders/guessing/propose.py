@@ -23,8 +23,9 @@ from spiders.reading.feed_links import announced_feeds
 from spiders.reading.feed_text import NotAFeedError
 from spiders.reading.json_page import JSONPage
 from spiders.reading.json_text import NotJSONError
-from spiders.reading.listing_page import ListingPage, parse_html, parse_listing
+from spiders.reading.listing_page import parse_html, parse_listing
 from spiders.reading.page_kind import page_kind
+from spiders.reading.page_posts import ListingPage
 
 _TOO_FEW = "hardly any of them is a post"
 

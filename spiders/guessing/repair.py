@@ -24,9 +24,10 @@ from spiders.guessing.row_guess import RowGuess, all_guesses, completed, known_e
 from spiders.guessing.seen import Seen
 from spiders.guessing.software import known_listing
 from spiders.items import PostItem
-from spiders.params import ParamsError, PostPageParams
-from spiders.reading.listing_page import ListingPage
+from spiders.param_values import ParamsError
+from spiders.params import PostPageParams
 from spiders.reading.page_kind import page_kind
+from spiders.reading.page_posts import ListingPage
 from spiders.reading.row_reader import subject_and_pattern
 from spiders.reading.selectors import compile_selector
 from spiders.request_params import RequestParams

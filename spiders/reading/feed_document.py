@@ -24,8 +24,6 @@ from spiders.reading.feed_text import NotAFeedError, prepare
 from spiders.reading.identity import canonical_link, resolve
 from spiders.reading.json_feed import JSONFeed, looks_like_json, read_json_feed
 
-__all__ = ["BrokenFeedError", "FeedDocument", "NotAFeedError", "parse_feed"]
-
 _TAG: Final = re.compile(
     r"<!\[CDATA\[.*?\]\]>|<!--.*?-->|<(?P<end>/?)(?P<name>[\w:.-]+)[^<>]*?(?P<empty>/?)>", re.DOTALL
 )

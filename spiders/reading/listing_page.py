@@ -21,8 +21,6 @@ from spiders.reading.rows import RowReader, scripts_of
 from spiders.reading.selectors import compile_selector, without_tbody
 from spiders.reading.text import element_text, with_whole_signs
 
-__all__ = ["ListingPage", "parse_html", "parse_listing", "telling_attribute"]
-
 _ATTRIBUTE: Final = re.compile(r"data-[\w-]+|onclick|href|value|id", re.IGNORECASE)
 
 

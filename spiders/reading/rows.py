@@ -11,11 +11,9 @@ from lxml import etree
 
 from spiders.params import ListingParams
 from spiders.reading.page_scripts import call_arguments, script_address
-from spiders.reading.row_reader import Named, Reader, RowSkippedError, fill, subject_and_pattern
+from spiders.reading.row_reader import Named, Reader, fill, subject_and_pattern
 from spiders.reading.selectors import Selector, compile_selector, selects
 from spiders.reading.text import clean, element_text, unescaped
-
-__all__ = ["RowReader", "RowSkippedError", "date_texts", "opened_addresses", "scripts_of"]
 
 _DATE_ATTRIBUTES: Final = ("datetime", "content", "data-timestamp", "data-time", "data-date", "data-utime", "title")
 _FIELD: Final = re.compile(r"\{(?P<attribute>[A-Za-z][\w:-]*)(?:(?:\.(?P<call>[A-Za-z_$][\w$]*))?\.(?P<place>\d+))?\}")

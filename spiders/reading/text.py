@@ -138,8 +138,8 @@ def element_text(root: etree._Element, leave_out: Collection[etree._Element] = (
     return clean(unescaped("".join(parts)))
 
 
-def html_text(source: str, length: int = BODY_LENGTH) -> str:
-    """The text of a piece of HTML (or of plain text), shortened to `length` characters."""
+def html_text(source: str) -> str:
+    """The text of a piece of HTML (or of plain text), shortened to a body's length."""
     source = with_whole_signs(source[:_HTML_LENGTH])
     if "<" in source:
         source = source.translate(_TRANSLATION)
@@ -150,5 +150,5 @@ def html_text(source: str, length: int = BODY_LENGTH) -> str:
             )
         except (etree.LxmlError, ValueError):
             root = None
-        return shorten(element_text(root), length) if root is not None else ""
-    return shorten(clean(html.unescape(source)), length)
+        return shorten(element_text(root), BODY_LENGTH) if root is not None else ""
+    return shorten(clean(html.unescape(source)), BODY_LENGTH)

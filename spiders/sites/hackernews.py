@@ -13,8 +13,10 @@ from scrapy.http import Response
 from spiders.items import PostItem
 from spiders.listing import ListingSpider
 from spiders.params import ListingParams
-from spiders.reading.listing_page import ListingPage, parse_html
-from spiders.reading.rows import RowReader, RowSkippedError
+from spiders.reading.listing_page import parse_html
+from spiders.reading.page_posts import ListingPage
+from spiders.reading.row_reader import RowSkippedError
+from spiders.reading.rows import RowReader
 from spiders.reading.selectors import compile_selector
 
 _DISCUSSION = "https://news.ycombinator.com/item?id="

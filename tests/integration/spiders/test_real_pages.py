@@ -11,9 +11,11 @@ import pytest
 from spiders.guessing.known_posts import KnownPost
 from spiders.guessing.repair import repair
 from spiders.params import FeedParams, ListingParams
-from spiders.reading.feed_document import FeedDocument, NotAFeedError, parse_feed
+from spiders.reading.feed_document import FeedDocument, parse_feed
+from spiders.reading.feed_text import NotAFeedError
 from spiders.reading.identity import resolve
-from spiders.reading.listing_page import ListingPage, parse_listing
+from spiders.reading.listing_page import parse_listing
+from spiders.reading.page_posts import ListingPage
 from spiders.reading.text import title_text
 from tests.integration.spiders.guesses import graded, proposed
 from tests.integration.spiders.real_pages import FOLDER, Expected, expectations

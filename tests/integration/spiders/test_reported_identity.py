@@ -12,7 +12,8 @@ from spiders.items import PostItem
 from spiders.params import FeedParams, ListingParams
 from spiders.reading.addresses import needless_parameters
 from spiders.reading.feed_document import parse_feed
-from spiders.reading.listing_page import ListingPage, parse_listing
+from spiders.reading.listing_page import parse_listing
+from spiders.reading.page_posts import ListingPage
 from tests.integration.spiders.real_pages import FOLDER
 
 INPUTS = FOLDER.parent / "reports" / "inputs"

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from spiders.params import FeedParams, JSONParams, ListingParams, ParamsError
+from spiders.param_values import ParamsError
+from spiders.params import FeedParams, JSONParams, ListingParams
 
 BOARD = {"url": "http://a.example/", "row": "tr"}
 

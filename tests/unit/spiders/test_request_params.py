@@ -5,7 +5,8 @@ import pytest
 from pipeline.basics.secrets import check_secrets, names_secret
 from pipeline.settings import SECRETS
 from spiders.definitions import dump_definitions, parse_definitions
-from spiders.params import ListingParams, ParamsError
+from spiders.param_values import ParamsError
+from spiders.params import ListingParams
 from spiders.reading.places import Place
 
 LOGIN = {"login_url": "http://a.example/l", "login": "pw=secret:BOARD_PW", "logged_in": "a.logout"}

@@ -8,12 +8,14 @@ from scrapy.http import HtmlResponse, Request, Response, XmlResponse
 from scrapy.utils.test import get_crawler
 
 from spiders.errors import SpiderError
-from spiders.feed import BrokenFeedError, FeedSpider, NotAFeedError
+from spiders.feed import FeedSpider
 from spiders.general import GeneralSpider
 from spiders.items import PostItem
 from spiders.json import JSONSpider
 from spiders.listing import ListingSpider
-from spiders.params import ParamsError
+from spiders.param_values import ParamsError
+from spiders.reading.feed_document import BrokenFeedError
+from spiders.reading.feed_text import NotAFeedError
 
 URL = "http://a.example/list"
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from spiders.params import FeedParams
-from spiders.reading.feed_document import BrokenFeedError, FeedDocument, NotAFeedError, parse_feed
+from spiders.reading.feed_document import BrokenFeedError, FeedDocument, parse_feed
+from spiders.reading.feed_text import NotAFeedError
 
 NOW = datetime(2024, 3, 10, 6, tzinfo=UTC)
 URL = "http://a.example/blog/feed"

@@ -14,7 +14,8 @@ from spiders.items import EXTERNAL_ID_LENGTH, PostItem
 from spiders.params import FeedParams, ListingParams, PostPageParams
 from spiders.reading.dates import parse_date
 from spiders.reading.encoding import decode
-from spiders.reading.feed_document import BrokenFeedError, NotAFeedError, parse_feed
+from spiders.reading.feed_document import BrokenFeedError, parse_feed
+from spiders.reading.feed_text import NotAFeedError
 from spiders.reading.identity import canonical_link, resolve
 from spiders.reading.listing_page import parse_listing
 from spiders.reading.post_page import TEXT_LENGTH, read_post_page

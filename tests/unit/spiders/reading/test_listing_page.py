@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from spiders.params import ListingParams
-from spiders.reading.listing_page import ListingPage, parse_listing
+from spiders.reading.listing_page import parse_listing
+from spiders.reading.page_posts import ListingPage
 
 NOW = datetime(2024, 3, 10, 6, tzinfo=UTC)
 URL = "http://a.example/board/list?page=1"

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from spiders.params import ListingParams, ParamsError, PostPageParams
+from spiders.param_values import ParamsError
+from spiders.params import ListingParams, PostPageParams
 from spiders.reading.post_page import Attachment, PostPage, read_post_page
 
 URL = "https://board.example/view?no=7"
