@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from storage.json_table import given, given_values, insert_from
 from storage.models import Device, Site, Subscription, SubscriptionExclusion, User
 from storage.subscriptions import AS_INSTALLATION, KeywordText, keyword_ids, said_pace
-from storage.users import ALIVE
+from storage.users import or_renew
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,17 +133,7 @@ def store_devices(session: Session, entries: Sequence[DeviceEntry], *, add_users
     )
     order = ("platform", "token")
     statement = insert_from(session, Device, rows, order_by=order, created_at=now, last_seen_at=now)
-    created = session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[Device.platform, Device.token],
-            set_={
-                "user_id": statement.excluded.user_id,
-                "environment": func.coalesce(statement.excluded.environment, Device.environment),
-                "last_seen_at": statement.excluded.last_seen_at,
-                **ALIVE,
-            },
-        ).returning(Device.created_at)
-    )
+    created = session.execute(or_renew(statement).returning(Device.created_at))
     return Stored(added=sum(at == now for at in created.scalars()), rejected=rejected)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, Select, String, bindparam, delete, fu
 from sqlalchemy.orm import Session
 
 from storage.device_tokens import DeviceError, in_one_form
-from storage.dialect import insert
+from storage.dialect import Insert, insert
 from storage.errors import StorageError
 from storage.models import Device, Notification, Subscription, User
 
@@ -138,20 +138,23 @@ def register_device(
         created_at=now,
         last_seen_at=now,
     )
-    device_id = session.scalar(
-        statement.on_conflict_do_update(
-            index_elements=[Device.platform, Device.token],
-            set_={
-                "user_id": statement.excluded.user_id,
-                "environment": func.coalesce(statement.excluded.environment, Device.environment),
-                "last_seen_at": now,
-                **ALIVE,
-            },
-        ).returning(Device.id)
-    )
+    device_id = session.scalar(or_renew(statement).returning(Device.id))
     session.expire_all()
     moved = former if former is not None and former != user_id else None
     return session.get_one(Device, device_id), moved
+
+
+def or_renew(statement: Insert) -> Insert:
+    """An INSERT of devices that moves those whose token is known to the new owner, and enables them."""
+    return statement.on_conflict_do_update(
+        index_elements=[Device.platform, Device.token],
+        set_={
+            "user_id": statement.excluded.user_id,
+            "environment": func.coalesce(statement.excluded.environment, Device.environment),
+            "last_seen_at": statement.excluded.last_seen_at,
+            **ALIVE,
+        },
+    )
 
 
 def register_installation(

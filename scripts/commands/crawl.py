@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -106,23 +106,17 @@ def _crawl_here(run_id: int, site: str) -> crawler.CrawlEnd:
 
 
 @contextmanager
-def _progress(site: str) -> Iterator["_Show"]:
+def _progress(site: str) -> Iterator[Callable[[CrawlProgress], None]]:
+    """What says how far a crawl is."""
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield _Show(bar, site)
+        task = bar.add_task(f"crawling {site}", total=None)
 
+        def show(progress: CrawlProgress) -> None:
+            words = f"crawling {site}: {progress.pages} pages, {progress.items_seen} posts, {progress.new_posts} new"
+            bar.update(task, description=words)
 
-class _Show:
-    """Says how far a crawl is."""
-
-    def __init__(self, bar: Progress, site: str) -> None:
-        self._bar = bar
-        self._site = site
-        self._task = bar.add_task(f"crawling {site}", total=None)
-
-    def __call__(self, progress: CrawlProgress) -> None:
-        words = f"crawling {self._site}: {progress.pages} pages, {progress.items_seen} posts, {progress.new_posts} new"
-        self._bar.update(self._task, description=words)
+        yield show
 
 
 @contextmanager
