@@ -23,8 +23,6 @@ _identity: Final[Any] = scrapy_tls
 # X509_V_ERR_... of <openssl/x509_vfy.h>.
 _NOT_YET_VALID: Final = 9
 _EXPIRED: Final = 10
-_SELF_SIGNED: Final = 18
-_UNKNOWN_ROOT: Final = 19
 _NO_ISSUER: Final = frozenset({2, 20, 21})
 _TOO_WEAK: Final = frozenset({66, 67, 68})
 
@@ -79,7 +77,7 @@ class _Creator(ClientTLSOptions):
     def clientConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:  # noqa: ARG002, N802, N803 - Twisted's
         """A connection that verifies."""
         connection = SSL.Connection(self._context)
-        if not (isIPAddress(self._host) or isIPv6Address(self._host)):
+        if not _is_address(self._host):
             connection.set_tlsext_host_name(self._host.encode())
         connection.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, self._callback())
         return connection

@@ -1,7 +1,6 @@
 """apns2's client, on our connection, with our provider token and the headers that it lacks."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -76,6 +75,3 @@ class _Payload(apns2.payload.Payload):  # type: ignore[misc]
 
     def dict(self) -> "dict[str, Any]":
         return self._form
-
-
-ClientFactory = Callable[[Owner], Client]
