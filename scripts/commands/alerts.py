@@ -6,13 +6,6 @@ from pipeline.settings import get_settings
 from scripts.errors import CommandError
 
 
-class NoDestinationError(CommandError, ValueError):
-    """There is nowhere to send an alert to."""
-
-    def __init__(self) -> None:
-        super().__init__("ALERT_URLS is not set: name where alerts go, such as mailto://... or slack://... (Apprise)")
-
-
 @click.group()
 def alerts() -> None:
     """Messages to the operators: a site is broken, a channel paused, beat gone, a queue too old."""
@@ -27,7 +20,7 @@ def test(ctx: click.Context) -> None:
 
     urls = get_settings().alert_destinations
     if not urls:
-        raise NoDestinationError
+        raise CommandError("ALERT_URLS is not set: name where alerts go, such as mailto://... or slack://... (Apprise)")
     answers = send([letter(url, ["This is a test: alerts of crawlpush reach you."]) for url in urls])
     for answer in answers:
         click.echo(f"{answer.scheme}: " + ("sent" if answer.ok else f"not sent: {answer.reason}"))

@@ -26,10 +26,6 @@ from storage import pauses, posts, sites
 HOST_WAIT_S = 2.0
 
 
-class UnfinishedRunError(CommandError):
-    """The site is being crawled already."""
-
-
 @click.command()
 @click.argument("site")
 @click.option("--queue", is_flag=True, help="Let a crawler do it; return at once.")
@@ -52,7 +48,7 @@ def crawl(site: str, *, queue: bool, fresh: bool, as_json: bool) -> None:
         if fresh and run_id is not None:
             sites.forget_validators(session, site_id)
     if run_id is None:
-        raise UnfinishedRunError(
+        raise CommandError(
             f"{site} is being crawled already, or waits in the queue: `crawlpush sites show {site}` shows its runs"
         )
     from pipeline.tasks.crawl import enqueue_crawls
@@ -101,7 +97,7 @@ def _crawl_here(run_id: int, site: str) -> crawler.CrawlEnd:
     finally:
         child.forkserver.stop()
     if end is None:
-        raise UnfinishedRunError(f"a crawler took the crawl of {site} before we could: it is being crawled")
+        raise CommandError(f"a crawler took the crawl of {site} before we could: it is being crawled")
     return end
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, TypeVar
 
@@ -101,38 +102,15 @@ def import_records(
     """Import records, and keep `outcome` up to date; `go_on` adds to what an earlier import refused."""
     side = _SideFile(outcome, keep=go_on)
     try:
-        for batch in _batches(lines):
-            _import_batch(database, importer, batch, outcome, side, dry_run=dry_run)
+        while batch := list(islice(lines, BATCH)):
+            end = import_batch(database, importer, batch, dry_run=dry_run)
+            # After the commit: what the side file names is what was not stored.
+            side.write(end.problems)
+            outcome.read += len(batch)
+            outcome.added += end.added
+            outcome.last_line = batch[-1].line
     finally:
         side.close()
-
-
-def _batches(lines: Iterator[records.Record]) -> Iterator[list[records.Record]]:
-    batch: list[records.Record] = []
-    for record in lines:
-        batch.append(record)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _import_batch(
-    database: Database,
-    importer: Importer,
-    batch: Sequence[records.Record],
-    outcome: Outcome,
-    side: "_SideFile",
-    *,
-    dry_run: bool,
-) -> None:
-    end = import_batch(database, importer, batch, dry_run=dry_run)
-    # After the commit: what the side file names is what was not stored.
-    side.write(end.problems)
-    outcome.read += len(batch)
-    outcome.added += end.added
-    outcome.last_line = batch[-1].line
 
 
 class _SideFile:

@@ -34,10 +34,6 @@ FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacu
 """Speed instead of durability, for tests: their data lives as long as they do."""
 
 
-class ServiceError(CommandError):
-    """A service is there and does not start."""
-
-
 def find_postgres() -> Path | None:
     """The folder with PostgreSQL's programs: from PATH, from where Debian puts them, from the wheel, or None."""
     candidates = []
@@ -95,7 +91,7 @@ class PostgresServer(Startable):
         )
 
     def start(self) -> None:
-        """Make the cluster and start it; raise ServiceError with the server's own words when it cannot."""
+        """Make the cluster and start it; raise CommandError with the server's own words when it cannot."""
         if self._user:
             account = pwd.getpwnam(self._user)
             os.chown(self._folder, account.pw_uid, account.pw_gid)
@@ -111,12 +107,12 @@ class PostgresServer(Startable):
             *("--encoding=UTF8", "--locale=C", "--no-sync"),
         )
         if made.returncode:
-            raise ServiceError(f"initdb failed: {made.stdout.decode(errors='replace')}")
+            raise CommandError(f"initdb failed: {made.stdout.decode(errors='replace')}")
         self._port = free_port()
         self.resume()
 
     def resume(self) -> None:
-        """Start the server again after `halt`, with the same data and address. Raises ServiceError."""
+        """Start the server again after `halt`, with the same data and address. Raises CommandError."""
         options = (f"port={self._port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", *self._options)
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -195,4 +191,4 @@ class PostgresServer(Startable):
             else:
                 return
         said = (self._folder / "log").read_text(errors="replace")
-        raise ServiceError(f"PostgreSQL did not start: {said}")
+        raise CommandError(f"PostgreSQL did not start: {said}")

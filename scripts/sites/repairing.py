@@ -38,10 +38,6 @@ SHOWN = 30
 """So many posts of a proposal are printed; --json has them all."""
 
 
-class RepairError(CommandError):
-    """A definition that is not found again for sure; the message says why, and what to do instead."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Proposal:
     """A definition that reads the page as it is now, and the posts that it finds."""
@@ -90,7 +86,7 @@ def repair(name: str, *, url: str | None, row: str, dry_run: bool, yes: bool, as
     found = proposed(asked, known, get_settings(), row=row)
     count = sum(each is not None for each in found.known)
     if _is_as_before(before, known, found):
-        raise RepairError(
+        raise CommandError(
             f"{name} needs no repair: its definition finds {len(found.posts)} posts, {count} of them known"
         )
     if not as_json:
@@ -111,15 +107,15 @@ def repair(name: str, *, url: str | None, row: str, dry_run: bool, yes: bool, as
 
 
 def proposed(definition: SiteDefinition, known: KnownPosts, settings: Settings, *, row: str = "") -> Proposal:
-    """What a site's page is to be read by. Raises TrialError when it cannot be fetched, RepairError when unsure."""
+    """What a site's page is to be read by. Raises TrialError when it cannot be fetched, CommandError when unsure."""
     if definition.spider != "listing":
-        raise RepairError(
+        raise CommandError(
             f"{definition.name} is read by the spider {definition.spider}, and only a listing has rows that are found "
             f"again: `crawlpush sites try` proposes a definition, and `crawlpush sites set {definition.name}` takes it"
         )
     said = _found(definition, known, settings, row)
     if said["refusal"]:
-        raise RepairError(f"{definition.name} is not repaired: {said['refusal']}")
+        raise CommandError(f"{definition.name} is not repaired: {said['refusal']}")
     params = {**said["params"], **{name: definition.params[name] for name in _NOT_READING & definition.params.keys()}}
     params["url"] = definition.params["url"]
     params.pop("timezone", None)
@@ -180,14 +176,14 @@ def _is_as_before(before: SiteDefinition, known: KnownPosts, found: Proposal) ->
 def apply(database: Database, before: SiteDefinition, found: Proposal) -> int:
     """Change the site and its posts, in one transaction; returns how many posts got another id.
 
-    Raises SiteBusyError, and RepairError when the definition was changed meanwhile.
+    Raises SiteBusyError, and CommandError when the definition was changed meanwhile.
     """
     at = now()
     with database.writing() as session:
         site = stored.by_name(session, before.name)
         redesigns.hold_crawls(session, site)
         if SiteDefinition.from_columns(site) != before:
-            raise RepairError(f"{before.name} was changed meanwhile: nothing was done, repair it again")
+            raise CommandError(f"{before.name} was changed meanwhile: nothing was done, repair it again")
         change(session, site, found.definition, notify_existing=True)
         stored.forget_validators(session, site.id)
         stored.forget_trouble(site)

@@ -1,15 +1,12 @@
 """Pauses by an operator: the words in which a command is told of one, and those in which it is shown."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
 import click
 
 from pipeline.push.message import Platform
-from scripts.output import local_time
+from scripts.output import Command, local_time
 from storage.pauses import Activity, Paused, Scope
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def pause_options(command: Command) -> Command:

@@ -6,8 +6,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.errors import CommandError
 from scripts.gateway.process import GatewayProcess, gateway_process
-from scripts.local.embedded_postgres import PostgresServer, ServiceError, find_postgres
+from scripts.local.embedded_postgres import PostgresServer, find_postgres
 from scripts.local.embedded_redis import EmbeddedRedis
 from storage.migrate import upgrade
 
@@ -43,8 +44,7 @@ class Servers:
 def servers(folder: Path, database: str, *, keep: int) -> Iterator[Servers]:
     """Redis, a push gateway that remembers `keep` messages, and a migrated database ("sqlite" or "postgres").
 
-    Other settings are those of this process' environment; no .env file is read. Raises ServiceError and
-    EmbeddedRedisError.
+    Other settings are those of this process' environment; no .env file is read. Raises CommandError.
     """
     with ExitStack() as stack:
         redis = stack.enter_context(EmbeddedRedis(folder / "redis", keep_address=True))
@@ -55,7 +55,7 @@ def servers(folder: Path, database: str, *, keep: int) -> Iterator[Servers]:
         else:
             programs = find_postgres()
             if programs is None:
-                raise ServiceError("there is no PostgreSQL on this machine: install it, or use --database sqlite")
+                raise CommandError("there is no PostgreSQL on this machine: install it, or use --database sqlite")
             # Without the tests' options: a deployment's server writes to its disk.
             postgres = stack.enter_context(PostgresServer(programs, ()))
             url = postgres.url.set(database="postgres").render_as_string(hide_password=False)
