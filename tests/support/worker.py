@@ -36,7 +36,7 @@ class Worker:
                 stderr=subprocess.STDOUT,
             )
         # What is asked before it listens is never answered: better often than patiently.
-        wait_until(lambda: self.control("ping", patience_s=0.3), "the worker is ready", seconds=60)
+        wait_until(lambda: self.control("ping", patience_s=0.3), "the worker is ready", seconds=180)
 
     def send(self, *numbers: int, seconds: float = 0.0, held: bool = False, countdown: float = 0) -> list[str]:
         """Enqueue a `note` task for each number; their ids."""

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,16 @@ TRANSPORTS = {CRAWL_QUEUE: STURDY, FANOUT_QUEUE: STURDY, NOTIFY_QUEUE: BULK}
 BODY = [["the-answer"], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}]
 
 
+class Bomb:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return Path.touch, (self.file,)
+
+
 @contextmanager
 def worker_of(queue: str, folder: Path, redis_url: str, database_url: str, **environment: str) -> Iterator[Worker]:
     """The Procfile's worker of a queue."""
@@ -34,7 +45,7 @@ def commands_to_wait(client: "redis.Redis") -> set[str]:
 
 def message(number: int, headers: dict[str, Any], body: object = BODY, **changes: Any) -> bytes:
     """A message with these headers, each with a tag of its own."""
-    encoded = base64.b64encode(json.dumps(body).encode()).decode()
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
     properties = {
         "delivery_info": {"exchange": "", "routing_key": "of no matter"},
         "delivery_tag": f"tag-{number}",
@@ -43,7 +54,7 @@ def message(number: int, headers: dict[str, Any], body: object = BODY, **changes
     }
     return json.dumps(
         {
-            "body": encoded,
+            "body": base64.b64encode(content).decode(),
             "content-encoding": "utf-8",
             "content-type": "application/json",
             "headers": headers,
@@ -58,7 +69,7 @@ HOSTILE_HEADERS: list[dict[str, Any]] = [
     {**GOOD, "task": {"a": "dict"}},
     {**GOOD, "task": ["a", "list"]},
     {**GOOD, "task": None},
-    {**GOOD, "task": "os.system"},
+    *({**GOOD, "task": name} for name in ("os.system", "builtins.eval", "scripts.commands.db.upgrade", "")),
     {key: value for key, value in GOOD.items() if key != "id"},
     {**GOOD, "id": {"a": "dict"}},
     {**GOOD, "id": None},
@@ -87,16 +98,12 @@ HOSTILE_BYTES = [
     message(106, GOOD, body=[[], {}]),
     message(107, GOOD).replace(b'"body": "', b'"body": "A'),
 ]
+NOT_AN_ID: tuple[Any, ...] = ("1; DROP TABLE posts", [1], {"id": 1}, 0, -1, 2**63, 1.5, True, None)
 
 
 @pytest.mark.parametrize(
     ("queue", "name", "waits_with"),
-    [
-        (CRAWL_QUEUE, "crawler", "brpop"),
-        # Every day in tests/acceptance/test_hostile_messages.py.
-        pytest.param(FANOUT_QUEUE, "dispatcher", "brpop", marks=pytest.mark.full),
-        (NOTIFY_QUEUE, "notifier", "blmove"),
-    ],
+    [(CRAWL_QUEUE, "crawler", "brpop"), (FANOUT_QUEUE, "dispatcher", "brpop"), (NOTIFY_QUEUE, "notifier", "blmove")],
 )
 def test_a_worker_goes_on_after_messages_that_mean_it_harm(
     redis_url: str, sqlite_url: str, tmp_path: Path, queue: str, name: str, waits_with: str
@@ -104,6 +111,12 @@ def test_a_worker_goes_on_after_messages_that_mean_it_harm(
     with redis.Redis.from_url(redis_url) as client, worker_of(queue, tmp_path, redis_url, sqlite_url) as worker:
         client.config_resetstat()
         hostile = [message(number, headers) for number, headers in enumerate(HOSTILE_HEADERS)] + HOSTILE_BYTES
+        bomb = tmp_path / "bomb"
+        pickled = pickle.dumps(Bomb(bomb))
+        hostile.append(message(200, GOOD, pickled, **{"content-type": "application/x-python-serialize"}))
+        given = [*([value] for value in NOT_AN_ID), [], [1, 2, 3]]
+        fan_out = {**GOOD, "task": "fan_out_post"}
+        hostile += [message(300 + n, fan_out, [arguments, {}, BODY[2]]) for n, arguments in enumerate(given)]
         for number, raw in enumerate(hostile):
             client.lpush(queue, raw)
             worker.app.send_task("debug_task", (f"good-{number}",), queue=queue)
@@ -118,6 +131,8 @@ def test_a_worker_goes_on_after_messages_that_mean_it_harm(
         assert {*HOSTILE_BYTES[:4], message(0, HOSTILE_HEADERS[0])} <= set(aside) <= set(hostile)
         assert worker.control("active") == worker.control("reserved") == []
         assert worker.said().count("set aside") >= 4
+        assert "is dropped" in worker.said()
+        assert not bomb.exists()
         assert "Connection to broker lost" not in worker.said()
         assert commands_to_wait(client) == {waits_with}
         assert worker.terminate() == 0
