@@ -35,7 +35,7 @@ def key(installation: Installation, scope: str) -> str:
 
 
 @pytest.mark.parametrize("installation", ["sqlite", "postgres"], indirect=True)
-def test_from_the_first_start_of_an_app_to_its_removal(installation: Installation) -> None:
+def test_from_the_first_start_of_an_app_to_its_removal(installation):
     # Given everything runs, and the keys that an operator made
     port = free_port()
     # It asks over and over what an app asks once.

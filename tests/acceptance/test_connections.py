@@ -10,7 +10,7 @@ import redis
 from pipeline.celery import create_app
 from pipeline.settings import get_settings
 from scripts.checks.services import CONNECTIONS
-from tests.acceptance.installation import PROCESSES, Installation
+from tests.acceptance.installation import PROCESSES
 from tests.acceptance.test_drills import expect_everybody_served_once, prepare
 
 pytestmark = pytest.mark.timeout(400)
@@ -29,9 +29,7 @@ def held(client: redis.Redis) -> Counter[str]:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_cheap_redis_has_room_for_all_of_them_once_the_work_is_done(
-    sqlite_installation: Installation, form: str
-) -> None:
+def test_a_cheap_redis_has_room_for_all_of_them_once_the_work_is_done(sqlite_installation, form):
     command, most = FORMS[form]
     installation = sqlite_installation
     prepare(installation)
@@ -52,7 +50,7 @@ def test_a_cheap_redis_has_room_for_all_of_them_once_the_work_is_done(
         assert set(looks[-1]) == expected | {"beat"}
 
 
-def test_workers_hear_of_each_other_and_of_revoked_tasks_as_before(sqlite_installation: Installation) -> None:
+def test_workers_hear_of_each_other_and_of_revoked_tasks_as_before(sqlite_installation):
     installation = sqlite_installation
     prepare(installation)
     installation.start("dispatcher", "notifier")

@@ -65,13 +65,13 @@ def _procfile(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", PROCESSES)
-def test_a_unit_runs_the_command_of_the_procfile(name: str) -> None:
+def test_a_unit_runs_the_command_of_the_procfile(name):
     (command,) = _values(UNITS / f"crawlpush-{name}.service", "ExecStart")
     assert command.removeprefix(PROGRAMS).replace("%%", "%") == _procfile(name)
 
 
 @pytest.mark.parametrize("name", PROCESSES)
-def test_supervisor_runs_the_command_of_the_procfile(name: str) -> None:
+def test_supervisor_runs_the_command_of_the_procfile(name):
     parser = configparser.RawConfigParser(comment_prefixes=(";",))
     parser.read(DEPLOY / "supervisor" / "crawlpush.conf")
     command = parser.get(f"program:{name}", "command")
@@ -79,14 +79,14 @@ def test_supervisor_runs_the_command_of_the_procfile(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PROCESSES)
-def test_a_container_runs_the_command_of_the_procfile(name: str) -> None:
+def test_a_container_runs_the_command_of_the_procfile(name):
     compose = (DEPLOY / "docker" / "compose.yaml").read_text()
     service = compose.partition(f"\n  {name}:\n")[2]
     command = re.search(r"command: (\[.*\])", service)
     assert " ".join(json.loads(command[1])) == _procfile(name)
 
 
-def test_the_release_step_is_the_procfile_s() -> None:
+def test_the_release_step_is_the_procfile_s():
     commands = [
         line.removeprefix(PROGRAMS + "crawlpush ") for line in _values(UNITS / "crawlpush-release.service", "ExecStart")
     ]
@@ -94,14 +94,14 @@ def test_the_release_step_is_the_procfile_s() -> None:
     assert commands == [part.strip() for part in release.split("&&")]
 
 
-def test_celery_multi_has_a_node_for_each_queue() -> None:
+def test_celery_multi_has_a_node_for_each_queue():
     environment = _multi_environment()
     options = environment["CELERYD_OPTS"]
     assert environment["CELERYD_NODES"].split() == list(QUEUES)
     assert dict(re.findall(r"-Q:(\w+) (\w+)", options)) == QUEUES
 
 
-def test_every_production_setting_exists() -> None:
+def test_every_production_setting_exists():
     for file in (DEPLOY / "crawlpush.env.example", ROOT / ".env.example"):
         names = set(re.findall(r"^#?([A-Z_]+)=", file.read_text(), re.MULTILINE))
         assert names
@@ -124,7 +124,7 @@ def units(tmp_path: Path) -> Path:
     return folder
 
 
-def test_systemd_finds_nothing_wrong_with_the_units(units: Path) -> None:
+def test_systemd_finds_nothing_wrong_with_the_units(units):
     files = sorted(str(path) for path in units.glob("crawlpush*.*") if path.is_file())
     environment = {**os.environ, "SYSTEMD_UNIT_PATH": f"{units}:"}
     printed = _run("systemd-analyze", "verify", "--man=no", *files, environment=environment)
@@ -132,7 +132,7 @@ def test_systemd_finds_nothing_wrong_with_the_units(units: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [*PROCESSES, "release", "celery", "metrics", "web"])
-def test_the_units_are_hardened(units: Path, name: str) -> None:
+def test_the_units_are_hardened(units, name):
     environment = {**os.environ, "SYSTEMD_UNIT_PATH": f"{units}:"}
     unit = str(units / f"crawlpush-{name}.service")
     printed = _run("systemd-analyze", "security", "--offline=yes", unit, environment=environment, code=None)
@@ -158,9 +158,7 @@ def environment(sqlite_url: str, tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.full
-def test_the_procfile_runs_with_the_urls_that_heroku_gives(
-    environment: dict[str, str], empty_postgres_url: str, tmp_path: Path
-) -> None:
+def test_the_procfile_runs_with_the_urls_that_heroku_gives(environment, empty_postgres_url, tmp_path):
     # Given a database of another scheme's name, and a Redis behind a certificate that nobody vouches for
     _, tls = self_signed(tmp_path, "redis.example")
     port = make_url(environment["REDIS_URL"]).port
@@ -216,9 +214,7 @@ def _active_queues(environment: dict[str, str]) -> dict[str, list[str]]:
 
 
 @pytest.mark.full
-def test_celery_multi_starts_restarts_and_stops_a_worker_for_each_queue(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
+def test_celery_multi_starts_restarts_and_stops_a_worker_for_each_queue(environment, tmp_path):
     # Given the environment file of the unit, with folders of this test
     environment |= _multi_environment() | {
         "CELERY_BIN": CELERY,
@@ -255,7 +251,7 @@ def _pids(folder: Path) -> dict[str, int]:
 
 
 @pytest.mark.full
-def test_supervisor_starts_and_stops_every_process(environment: dict[str, str], tmp_path: Path) -> None:
+def test_supervisor_starts_and_stops_every_process(environment, tmp_path):
     # Given the configuration file, with this checkout, this user, and a control socket of this test
     supervisord = shutil.which("supervisord", path=environment["PATH"])
     control = [str(Path(supervisord).with_name("supervisorctl")), "-c", str(tmp_path / "supervisord.conf")]

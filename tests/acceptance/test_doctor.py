@@ -9,9 +9,7 @@ from tests.acceptance.installation import Installation
 
 # Every day without workers: tests/integration/scripts/commands/test_doctor.py
 @pytest.mark.full
-def test_a_healthy_installation_passes_and_a_queue_whose_worker_died_is_named(
-    sqlite_installation: Installation,
-) -> None:
+def test_a_healthy_installation_passes_and_a_queue_whose_worker_died_is_named(sqlite_installation):
     installation = sqlite_installation
     installation.start()
     installation.wait_until_ready()

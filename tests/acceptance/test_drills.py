@@ -91,7 +91,7 @@ def expect_everybody_served_once(installation: Installation) -> None:
     assert sorted(installation.shown().values()) == [1] * READERS
 
 
-def test_redis_forgets_everything_in_the_middle_of_a_fan_out(sqlite_installation: Installation) -> None:
+def test_redis_forgets_everything_in_the_middle_of_a_fan_out(sqlite_installation):
     installation = sqlite_installation
     prepare(installation, slice_users=50, latency_ms=50)
     installation.start()
@@ -107,9 +107,7 @@ def test_redis_forgets_everything_in_the_middle_of_a_fan_out(sqlite_installation
     [(READERS + 1, ONE_SLICE, 0, READERS), (50, ONE_OF_MANY, 3, 200)],
     ids=["before the first message", "before those of the fourth slice"],
 )
-def test_the_dispatcher_is_killed(
-    sqlite_installation: Installation, slice_users: int, publishing: bytes, passing: int, committed: int
-) -> None:
+def test_the_dispatcher_is_killed(sqlite_installation, slice_users, publishing, passing, committed):
     installation = sqlite_installation
     prepare(installation, slice_users=slice_users)
     with redis_behind_proxy(installation) as proxy:
@@ -130,7 +128,7 @@ def test_the_dispatcher_is_killed(
         expect_everybody_served_once(installation)
 
 
-def test_redis_is_stopped_and_started(sqlite_installation: Installation) -> None:
+def test_redis_is_stopped_and_started(sqlite_installation):
     installation = sqlite_installation
     prepare(installation, slice_users=50, latency_ms=50)
     installation.start()
@@ -158,7 +156,7 @@ def on_postgres(folder: Path) -> Iterator[tuple[Installation, PostgresServer]]:
             yield installation, server
 
 
-def test_the_database_is_away_for_ten_seconds(tmp_path: Path) -> None:
+def test_the_database_is_away_for_ten_seconds(tmp_path):
     with on_postgres(tmp_path) as (installation, server):
         installation.start()
         wait_for_first_pushes(installation)
@@ -169,7 +167,7 @@ def test_the_database_is_away_for_ten_seconds(tmp_path: Path) -> None:
         expect_everybody_served_once(installation)
 
 
-def test_processes_that_start_while_their_servers_are_away_wait_for_them(tmp_path: Path) -> None:
+def test_processes_that_start_while_their_servers_are_away_wait_for_them(tmp_path):
     with on_postgres(tmp_path) as (installation, server):
         server.halt(at_once=True)
         installation.redis.stop()
@@ -186,7 +184,7 @@ def test_processes_that_start_while_their_servers_are_away_wait_for_them(tmp_pat
         assert installation.ended() == []
 
 
-def test_somebody_locks_the_devices(tmp_path: Path) -> None:
+def test_somebody_locks_the_devices(tmp_path):
     with on_postgres(tmp_path) as (installation, _):
         installation.start()
         wait_for_first_pushes(installation)
@@ -206,7 +204,7 @@ def busy_sessions(installation: Installation) -> int:
         return int(session.scalar(others) or 0)
 
 
-def test_a_notifier_that_stood_still_sends_nothing_of_what_others_have_taken_over(tmp_path: Path) -> None:
+def test_a_notifier_that_stood_still_sends_nothing_of_what_others_have_taken_over(tmp_path):
     with on_postgres(tmp_path) as (installation, _):
         installation.start()
         wait_for_first_pushes(installation)
@@ -245,7 +243,7 @@ def host_of_six(sqlite_installation: Installation) -> Installation:
     return sqlite_installation
 
 
-def test_boards_of_one_host_are_crawled_in_turn_and_the_host_never_idles(host_of_six: Installation) -> None:
+def test_boards_of_one_host_are_crawled_in_turn_and_the_host_never_idles(host_of_six):
     host_of_six.start("crawler", "dispatcher", "beat")
 
     def runs() -> list[CrawlRun]:

@@ -6,7 +6,7 @@ from storage.models import CrawlRun, Post
 from tests.acceptance.installation import Installation
 
 
-def test_a_crawl_that_runs_is_broken_off_by_a_pause_and_done_after_it(sqlite_installation: Installation) -> None:
+def test_a_crawl_that_runs_is_broken_off_by_a_pause_and_done_after_it(sqlite_installation):
     # Given a crawl that takes so long that nobody on a busy machine comes too late for it
     installation = sqlite_installation
     installation.environment["CRAWL_DELAY_S"] = "45"

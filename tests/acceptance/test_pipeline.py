@@ -38,7 +38,7 @@ def make_due(installation: Installation) -> None:
 
 
 @pytest.mark.parametrize("installation", ["sqlite", "postgres"], indirect=True)
-def test_each_matched_phone_rings_once_for_each_new_post(installation: Installation) -> None:
+def test_each_matched_phone_rings_once_for_each_new_post(installation):
     # Given users with an Android phone, an iPhone, both, and one with another interest
     installation.add_board("board", "--schedule", "1h")
     installation.add_user("minji", PHRASE, "fcm")
@@ -89,9 +89,7 @@ def test_each_matched_phone_rings_once_for_each_new_post(installation: Installat
 
 @pytest.mark.full
 @pytest.mark.parametrize("installation", ["sqlite", "postgres"], indirect=True)
-def test_an_edit_replaces_what_phones_show_and_rings_nobody_though_a_notifier_is_killed(
-    installation: Installation,
-) -> None:
+def test_an_edit_replaces_what_phones_show_and_rings_nobody_though_a_notifier_is_killed(installation):
     wait = partial(installation.wait_until, seconds=300)
     installation.add_board("board", "--schedule", "1h", "--edits", "replace")
     tokens = {}
@@ -138,7 +136,7 @@ def test_an_edit_replaces_what_phones_show_and_rings_nobody_though_a_notifier_is
     assert installation.sends() == sends + 60
 
 
-def test_every_process_stops_soon_after_a_signal_to_all(sqlite_installation: Installation) -> None:
+def test_every_process_stops_soon_after_a_signal_to_all(sqlite_installation):
     installation = sqlite_installation
     installation.add_board("board", "--schedule", "1s")
     installation.start()
@@ -160,7 +158,7 @@ def _group(process: psutil.Process) -> int | None:
         return None
 
 
-def test_a_crawl_that_a_stop_interrupts_is_done_by_the_next_crawler(sqlite_installation: Installation) -> None:
+def test_a_crawl_that_a_stop_interrupts_is_done_by_the_next_crawler(sqlite_installation):
     # Given a crawl that takes its time
     installation = sqlite_installation
     installation.environment["CRAWL_DELAY_S"] = "3"
@@ -186,7 +184,7 @@ def _running(installation: Installation) -> bool:
         return "running" in session.scalars(select(CrawlRun.status)).all()
 
 
-def test_a_redis_that_forgets_everything_costs_nobody_a_push(sqlite_installation: Installation) -> None:
+def test_a_redis_that_forgets_everything_costs_nobody_a_push(sqlite_installation):
     # Given messages that nobody has taken yet
     installation = sqlite_installation
     installation.add_board("board", "--schedule", "1h", "--notify-existing")

@@ -6,7 +6,6 @@ from kombu import Connection
 from pipeline.broker.publish import publish_many, queue_length
 from pipeline.celery import create_app
 from pipeline.settings import load
-from tests.acceptance.installation import Installation
 from tests.acceptance.test_drills import (
     READERS,
     a_minute_passes,
@@ -19,7 +18,7 @@ from tests.acceptance.test_drills import (
 pytestmark = pytest.mark.timeout(300)
 
 
-def test_one_worker_with_beat_does_everything(sqlite_installation: Installation) -> None:
+def test_one_worker_with_beat_does_everything(sqlite_installation):
     prepare(sqlite_installation)
     schedule = sqlite_installation.folder / "schedule"
     sqlite_installation.start_command("all", f"celery -q -A pipeline worker -B -s {schedule} -n all@%h")
@@ -27,9 +26,7 @@ def test_one_worker_with_beat_does_everything(sqlite_installation: Installation)
 
 
 @pytest.mark.full
-def test_everybody_is_served_once_through_rabbitmq(
-    sqlite_installation: Installation, rabbitmq_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_everybody_is_served_once_through_rabbitmq(sqlite_installation, rabbitmq_url, monkeypatch):
     installation = sqlite_installation
     installation.environment["BROKER_URL"] = rabbitmq_url
     monkeypatch.setenv("BROKER_URL", rabbitmq_url)

@@ -20,9 +20,7 @@ def runs(installation: Installation) -> int:
         return session.scalar(select(func.count()).select_from(CrawlRun).where(CrawlRun.status == "finished")) or 0
 
 
-def test_a_schedule_changed_while_everything_runs_takes_effect_at_the_next_tick(
-    sqlite_installation: Installation,
-) -> None:
+def test_a_schedule_changed_while_everything_runs_takes_effect_at_the_next_tick(sqlite_installation):
     installation = sqlite_installation
     # Given a site that is due once an hour, whose first crawl is done
     installation.add_board("board", "--schedule", "1h")
@@ -61,7 +59,7 @@ def test_a_schedule_changed_while_everything_runs_takes_effect_at_the_next_tick(
 
 @pytest.mark.full
 @pytest.mark.parametrize("installation", ["sqlite", "postgres"], indirect=True)
-def test_two_beats_side_by_side_crawl_nothing_twice(installation: Installation) -> None:
+def test_two_beats_side_by_side_crawl_nothing_twice(installation):
     """Every day it is tests/integration/storage/test_promises.py that has several processes claim what is due."""
     # Given two sites, on hosts of different names so that they need not wait for each other, and two beats
     for name in ("one", "two"):
@@ -100,7 +98,7 @@ def _unfinished(installation: Installation) -> int:
         return session.scalar(select(func.count()).where(CrawlRun.status.in_(("queued", "running")))) or 0
 
 
-def test_the_release_process_migrates_and_clears_the_locks_of_dead_owners(sqlite_installation: Installation) -> None:
+def test_the_release_process_migrates_and_clears_the_locks_of_dead_owners(sqlite_installation):
     installation = sqlite_installation
     with redis.Redis.from_url(installation.redis.url) as client:
         client.set("crawlpush:lock:host:board.test", "elsewhere boot/pid:[1] 1 1 token", ex=60)

@@ -52,7 +52,7 @@ def sent(installation: Installation) -> bool:
         return session.scalars(select(Notification.status)).all() == ["sent"]
 
 
-def test_logs_are_json_without_secrets_and_metrics_count_what_happened(sqlite_installation: Installation) -> None:
+def test_logs_are_json_without_secrets_and_metrics_count_what_happened(sqlite_installation):
     # Given JSON logs, and a user with a dead and a living phone
     installation = sqlite_installation
     installation.environment["LOG_FORMAT"] = "json"
@@ -100,7 +100,7 @@ def _sorted_labels(line: str) -> tuple[str, ...]:
     return tuple(sorted(line.replace("{", " ").replace("}", " ").replace(",", " ").split()))
 
 
-def test_the_workers_tell_that_beat_has_stopped_and_that_it_is_back(sqlite_installation: Installation) -> None:
+def test_the_workers_tell_that_beat_has_stopped_and_that_it_is_back(sqlite_installation):
     installation = sqlite_installation
     with receiver() as (address, bodies):
         installation.environment |= {"ALERT_URLS": f"json://{address}/S3CRET", "ALERT_S": "1"}
@@ -126,7 +126,7 @@ def test_the_workers_tell_that_beat_has_stopped_and_that_it_is_back(sqlite_insta
 
 # Every day without processes: tests/unit/pipeline/test_sentry.py
 @pytest.mark.full
-def test_sentry_gets_a_failed_task_without_its_payload_and_messages_pass(sqlite_installation: Installation) -> None:
+def test_sentry_gets_a_failed_task_without_its_payload_and_messages_pass(sqlite_installation):
     # Given workers with a DSN, and a message whose argument is no id
     installation = sqlite_installation
     with receiver() as (address, bodies):
@@ -148,7 +148,7 @@ def test_sentry_gets_a_failed_task_without_its_payload_and_messages_pass(sqlite_
 
 
 @pytest.mark.full
-def test_sentry_gets_no_secret_of_crawls_that_used_them(sqlite_installation: Installation) -> None:
+def test_sentry_gets_no_secret_of_crawls_that_used_them(sqlite_installation):
     # Given a site with a key and a login by JSON, whose server says back what it was told
     installation = sqlite_installation
     secrets = {
@@ -205,7 +205,7 @@ def test_sentry_gets_no_secret_of_crawls_that_used_them(sqlite_installation: Ins
 
 
 @pytest.mark.full
-def test_flower_shows_a_worker_on_each_of_the_three_queues(sqlite_installation: Installation) -> None:
+def test_flower_shows_a_worker_on_each_of_the_three_queues(sqlite_installation):
     pytest.importorskip("flower")
     installation = sqlite_installation
     installation.environment |= {"PORT": str(free_port()), "FLOWER_UNAUTHENTICATED_API": "true"}

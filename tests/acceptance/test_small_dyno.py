@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.installation import Installation
 from tests.acceptance.test_connections import FORMS
 from tests.acceptance.test_drills import expect_everybody_served_once, prepare
 
@@ -38,9 +37,7 @@ def small_dyno() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("form", [form for form, (command, _) in FORMS.items() if command])
-def test_a_form_for_a_small_machine_works_in_it_with_a_status_beside_it(
-    sqlite_installation: Installation, small_dyno: Path, form: str
-) -> None:
+def test_a_form_for_a_small_machine_works_in_it_with_a_status_beside_it(sqlite_installation, small_dyno, form):
     installation = sqlite_installation
     prepare(installation)
     installation.environment |= {"CRAWL_MEMORY_MB": "128", "CRAWL_CONCURRENCY": "2"}

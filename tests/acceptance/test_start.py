@@ -132,7 +132,7 @@ def _a_redis_server_is_installed() -> None:
     require(find_server() is not None, "a redis-server")
 
 
-def test_the_demo_crawls_fans_out_and_pushes_until_every_process_is_signalled_twice(tmp_path: Path) -> None:
+def test_the_demo_crawls_fans_out_and_pushes_until_every_process_is_signalled_twice(tmp_path):
     data_dir = tmp_path / "a folder with spaces"
     with started(data_dir) as start:
         # Each in words, and never a token
@@ -186,7 +186,7 @@ def with_suppressed_terminate(process: psutil.Process) -> None:
 
 
 @pytest.mark.full
-def test_a_second_start_goes_on_where_the_first_one_stopped(tmp_path: Path) -> None:
+def test_a_second_start_goes_on_where_the_first_one_stopped(tmp_path):
     for expected in ("fate=silent", r"new=\d+$"):
         with started(tmp_path) as start:
             first_crawl = start.wait_for(r"crawl finished: (.*)")
@@ -203,7 +203,7 @@ def test_a_second_start_goes_on_where_the_first_one_stopped(tmp_path: Path) -> N
         "The demo board",
     ],
 )
-def test_ctrl_c_during_the_setup_leaves_nothing(tmp_path: Path, said: str) -> None:
+def test_ctrl_c_during_the_setup_leaves_nothing(tmp_path, said):
     with started(tmp_path) as start:
         start.wait_for(said)
         processes = start.everything()
@@ -213,7 +213,7 @@ def test_ctrl_c_during_the_setup_leaves_nothing(tmp_path: Path, said: str) -> No
         assert "Traceback" not in start.text
 
 
-def test_a_process_that_dies_ends_the_start_which_names_it(tmp_path: Path) -> None:
+def test_a_process_that_dies_ends_the_start_which_names_it(tmp_path):
     with started(tmp_path, "--no-demo") as start:
         start.wait_for("Bringing the database")
         (notifier,) = wait_for_children(start, "notifier@")
@@ -233,7 +233,7 @@ def wait_for_children(start: Start, words: str) -> list[psutil.Process]:
 
 @linux_only
 @pytest.mark.full
-def test_nothing_is_left_when_the_start_itself_is_killed(tmp_path: Path) -> None:
+def test_nothing_is_left_when_the_start_itself_is_killed(tmp_path):
     with started(tmp_path) as start:
         start.wait_for("crawl finished")
         processes = start.everything()
@@ -247,9 +247,7 @@ def test_nothing_is_left_when_the_start_itself_is_killed(tmp_path: Path) -> None
         assert start.end() == 0
 
 
-def test_with_redis_and_database_configured_nothing_is_embedded(
-    tmp_path: Path, redis_url: str, postgres_url: str
-) -> None:
+def test_with_redis_and_database_configured_nothing_is_embedded(tmp_path, redis_url, postgres_url):
     with started(tmp_path, "--no-demo", REDIS_URL=redis_url, DATABASE_URL=postgres_url) as start:
         with redis.Redis.from_url(redis_url) as client:
             # The queue on which a worker listens for `celery inspect`.
@@ -262,7 +260,7 @@ def test_with_redis_and_database_configured_nothing_is_embedded(
         assert not (tmp_path / "crawlpush.db").exists()
 
 
-def test_a_database_that_is_not_there_gives_one_sentence(tmp_path: Path) -> None:
+def test_a_database_that_is_not_there_gives_one_sentence(tmp_path):
     url = "postgresql://crawlpush:secret@127.0.0.1:1/nowhere"
     with started(tmp_path, DATABASE_URL=url) as start:
         assert start.end() == 1

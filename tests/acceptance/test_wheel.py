@@ -34,9 +34,7 @@ def installed_python(tmp_path: Path) -> Path:
 
 
 @pytest.mark.full
-def test_a_start_of_the_installed_package_pushes_and_keeps_its_data_in_the_users_own_folder(
-    tmp_path: Path, installed_python: Path
-) -> None:
+def test_a_start_of_the_installed_package_pushes_and_keeps_its_data_in_the_users_own_folder(tmp_path, installed_python):
     require(find_server() is not None, "a redis-server")
     home = tmp_path / "사용자 home"
     home.mkdir()

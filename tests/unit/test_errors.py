@@ -36,13 +36,13 @@ def exceptions_without_our_base() -> Iterator[str]:
                     yield f"{path.relative_to(ROOT)}:{node.name}"
 
 
-def test_every_exception_has_its_packages_base() -> None:
+def test_every_exception_has_its_packages_base():
     themselves = {f"{package}/errors.py:{base.__name__}" for package, base in BASES.items()}
     assert set(exceptions_without_our_base()) - themselves == WITHOUT
 
 
 @pytest.mark.parametrize("base", BASES.values(), ids=BASES)
-def test_a_command_that_fails_says_the_sentence(base: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_that_fails_says_the_sentence(base, monkeypatch):
     @click.command()
     def failing() -> None:
         raise type("SomeError", (base,), {})("the thing is not there: make it with `crawlpush thing`")
@@ -53,7 +53,7 @@ def test_a_command_that_fails_says_the_sentence(base: type[Exception], monkeypat
     assert result.output == "Error: the thing is not there: make it with `crawlpush thing`\n"
 
 
-def test_a_defect_shows_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_defect_shows_its_traceback(monkeypatch):
     @click.command()
     def failing() -> None:
         raise KeyError("a defect")

@@ -3,14 +3,13 @@ import subprocess
 import sys
 
 import pytest
-from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from pipeline import locks
 from pipeline.locks import Lease, Owner
 
 
-def test_a_lock_is_listed_with_its_owner_and_its_time(redis: Redis) -> None:
+def test_a_lock_is_listed_with_its_owner_and_its_time(redis):
     lease = Lease(redis, "host:board.test", 60)
     assert lease.acquire()
     assert not Lease(redis, "host:board.test", 60).acquire()
@@ -22,7 +21,7 @@ def test_a_lock_is_listed_with_its_owner_and_its_time(redis: Redis) -> None:
     assert locks.all_locks(redis) == []
 
 
-def test_only_the_locks_of_dead_owners_are_released(redis: Redis) -> None:
+def test_only_the_locks_of_dead_owners_are_released(redis):
     # Given a lock of ours, one of a process that ended, one of another machine, and one that says nothing of its owner
     assert Lease(redis, "ours", 60).acquire()
     ended = subprocess.Popen([sys.executable, "-c", ""])
@@ -47,7 +46,7 @@ def test_only_the_locks_of_dead_owners_are_released(redis: Redis) -> None:
     assert len(locks.all_locks(redis)) == 3
 
 
-def test_a_lock_taken_away_from_its_owner_is_taken_again_if_it_is_free(redis: Redis) -> None:
+def test_a_lock_taken_away_from_its_owner_is_taken_again_if_it_is_free(redis):
     lease = Lease(redis, "x", 60)
     assert lease.acquire()
     locks.force_release(redis, "x")
@@ -60,14 +59,12 @@ def test_a_lock_taken_away_from_its_owner_is_taken_again_if_it_is_free(redis: Re
     assert len(locks.all_locks(redis)) == 1
 
 
-def test_a_lock_that_nobody_holds_cannot_be_released(redis: Redis) -> None:
+def test_a_lock_that_nobody_holds_cannot_be_released(redis):
     with pytest.raises(locks.UnknownLockError, match="there is no lock 'x'"):
         locks.force_release(redis, "x")
 
 
-def test_a_redis_that_is_gone_renews_and_releases_nothing_and_breaks_nothing(
-    redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_redis_that_is_gone_renews_and_releases_nothing_and_breaks_nothing(redis, monkeypatch):
     lease = Lease(redis, "x", 60)
     assert lease.acquire()
 

@@ -24,9 +24,7 @@ def proxy(postgres_url: str) -> Iterator[Proxy]:
         yield proxy
 
 
-def test_a_connection_that_swallows_everything_is_given_up_and_the_pool_is_made_anew(
-    postgres_url: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_connection_that_swallows_everything_is_given_up_and_the_pool_is_made_anew(postgres_url, proxy, monkeypatch):
     monkeypatch.setattr(postgres, "ANSWER_S", 2)
     url = make_url(postgres_url).set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
     with closing(Database(url)) as database:
@@ -46,7 +44,7 @@ def test_a_connection_that_swallows_everything_is_given_up_and_the_pool_is_made_
 
 
 @pytest.mark.parametrize("limit", ["STATEMENT_S", "LOCK_S"])
-def test_a_statement_and_a_lock_have_an_end(postgres_url: str, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+def test_a_statement_and_a_lock_have_an_end(postgres_url, monkeypatch, limit):
     monkeypatch.setattr(postgres, limit, 1)
     with closing(Database(postgres_url)) as database, database.writing() as holder:
         holder.execute(text("LOCK TABLE users"))
@@ -55,9 +53,7 @@ def test_a_statement_and_a_lock_have_an_end(postgres_url: str, monkeypatch: pyte
             session.execute(text(waits))
 
 
-def test_a_connection_that_was_dropped_while_it_lay_in_the_pool_is_replaced_before_use(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_connection_that_was_dropped_while_it_lay_in_the_pool_is_replaced_before_use(postgres_url, monkeypatch):
     monkeypatch.setattr(postgres, "RESTED_S", 0)
     database, killer = Database(postgres_url), Database(postgres_url)
     # Given connections of readers and writers that lie in the pool
@@ -78,7 +74,7 @@ def test_a_connection_that_was_dropped_while_it_lay_in_the_pool_is_replaced_befo
     killer.close()
 
 
-def test_a_database_that_is_read_only_for_a_while_is_an_error_that_passes(postgres_url: str) -> None:
+def test_a_database_that_is_read_only_for_a_while_is_an_error_that_passes(postgres_url):
     with closing(Database(postgres_url)) as database, database.writing() as session:
         session.execute(text("SET TRANSACTION READ ONLY"))
         with pytest.raises(PASSING_ERRORS):

@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from pipeline.scheduling import due
 from pipeline.upkeep import sweeping
@@ -45,7 +44,7 @@ def run_count(database: Database) -> int:
         return session.scalar(select(func.count()).select_from(CrawlRun)) or 0
 
 
-def test_a_new_site_is_crawled_at_once_and_then_by_its_schedule(database: Database, clock: Clock) -> None:
+def test_a_new_site_is_crawled_at_once_and_then_by_its_schedule(database, clock):
     with database.writing() as session:
         site_id = add_site(session, schedule="5m").id
     assert len(tick(database)) == 1
@@ -59,7 +58,7 @@ def test_a_new_site_is_crawled_at_once_and_then_by_its_schedule(database: Databa
 
 
 @pytest.mark.parametrize("off", [timedelta(hours=1), timedelta(days=366)])
-def test_a_beat_that_was_down_crawls_each_site_once(database: Database, clock: Clock, off: timedelta) -> None:
+def test_a_beat_that_was_down_crawls_each_site_once(database, clock, off):
     with database.writing() as session:
         for number in range(5):
             add_site(session, f"site-{number}", schedule="1m")
@@ -70,7 +69,7 @@ def test_a_beat_that_was_down_crawls_each_site_once(database: Database, clock: C
     assert len(tick(database)) <= 1
 
 
-def test_a_site_enabled_after_a_year_is_crawled_once_and_at_once(database: Database, clock: Clock) -> None:
+def test_a_site_enabled_after_a_year_is_crawled_once_and_at_once(database, clock):
     with database.writing() as session:
         add_site(session, schedule="1m")
         sites.set_enabled(session, "board", enabled=False, now=clock.at)
@@ -82,7 +81,7 @@ def test_a_site_enabled_after_a_year_is_crawled_once_and_at_once(database: Datab
     assert tick(database) == []
 
 
-def test_five_hundred_sites_spread_over_their_interval(database: Database, clock: Clock) -> None:
+def test_five_hundred_sites_spread_over_their_interval(database, clock):
     with database.writing() as session:
         for number in range(500):
             add_site(session, f"site-{number}", schedule="5m")
@@ -96,7 +95,7 @@ def test_five_hundred_sites_spread_over_their_interval(database: Database, clock
     assert max(sizes) < 60
 
 
-def test_a_clock_that_was_a_year_ahead_leaves_nobody_waiting(database: Database, clock: Clock) -> None:
+def test_a_clock_that_was_a_year_ahead_leaves_nobody_waiting(database, clock):
     # Given sites that were crawled, and one that was suspended, while the clock was a year ahead
     with database.writing() as session:
         add_site(session, "often", schedule="5m")
@@ -124,7 +123,7 @@ def test_a_clock_that_was_a_year_ahead_leaves_nobody_waiting(database: Database,
     assert times["yearly"] == datetime(2027, 5, 11, tzinfo=UTC)
 
 
-def test_a_run_that_a_clock_ahead_began_or_queued_is_made_good(session: Session) -> None:
+def test_a_run_that_a_clock_ahead_began_or_queued_is_made_good(session):
     year = timedelta(days=365)
     running = running_run(session, add_site(session, "running"), now=NOW + year)
     queued = sites.queue_run(session, add_site(session, "queued").id, trigger="beat", now=NOW + year)
@@ -132,7 +131,7 @@ def test_a_run_that_a_clock_ahead_began_or_queued_is_made_good(session: Session)
     assert crawl_runs.stranded(session, enqueued_before=NOW, now=NOW) == [queued]
 
 
-def test_a_bad_line_past_the_command_stops_nobody_else(database: Database, clock: Clock) -> None:
+def test_a_bad_line_past_the_command_stops_nobody_else(database, clock):
     with database.writing() as session:
         add_site(session, "bad", schedule="whenever")
         add_site(session, "good", schedule="5m")
@@ -141,7 +140,7 @@ def test_a_bad_line_past_the_command_stops_nobody_else(database: Database, clock
         assert sites.by_name(session, "bad").next_crawl_at == clock.at + timedelta(days=1)
 
 
-def test_an_adaptive_schedule_follows_how_often_the_site_posts(session: Session, clock: Clock) -> None:
+def test_an_adaptive_schedule_follows_how_often_the_site_posts(session, clock):
     site = add_site(session, schedule="adaptive 5m-2h")
     # The silent baseline says nothing of how often the site posts.
     stored_posts(session, site, [found(n) for n in range(100, 150)], fanout="silent")
@@ -170,7 +169,7 @@ def test_an_adaptive_schedule_follows_how_often_the_site_posts(session: Session,
     assert site.adaptive_interval_s is None
 
 
-def test_the_sites_that_are_next_come_in_order(session: Session) -> None:
+def test_the_sites_that_are_next_come_in_order(session):
     add_site(session, "suspended", suspended_until=NOW + timedelta(hours=2))
     add_site(session, "later", next_crawl_at=NOW + timedelta(hours=1))
     add_site(session, "now")
@@ -178,7 +177,7 @@ def test_the_sites_that_are_next_come_in_order(session: Session) -> None:
     assert [site.name for site in sites.upcoming(session, limit=10)] == ["now", "later", "suspended"]
 
 
-def test_a_tick_that_dies_before_it_enqueues_is_made_good(database: Database, clock: Clock) -> None:
+def test_a_tick_that_dies_before_it_enqueues_is_made_good(database, clock):
     # Given a tick whose transaction was committed and whose messages were never sent
     with database.writing() as session:
         add_site(session, schedule="5m")
@@ -207,9 +206,7 @@ def test_a_tick_that_dies_before_it_enqueues_is_made_good(database: Database, cl
         (0, "retry_after", timedelta(hours=25), False),
     ],
 )
-def test_a_suspension_lasts_no_longer_than_its_reason_lets_it(
-    session: Session, clock: Clock, failures: int, reason: str, ahead: timedelta, is_kept: bool
-) -> None:
+def test_a_suspension_lasts_no_longer_than_its_reason_lets_it(session, clock, failures, reason, ahead, is_kept):
     site = add_site(session, failures=failures, suspended_until=NOW + ahead)
     run = session.get_one(CrawlRun, sites.queue_run(session, site.id, trigger="beat", now=NOW))
     run.status, run.finish_reason = "failed", reason

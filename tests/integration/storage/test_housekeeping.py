@@ -3,7 +3,6 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from redis import Redis
 from sqlalchemy import select
 
 from pipeline.upkeep import housekeeping
@@ -25,7 +24,7 @@ def disabled(database: Database) -> dict[str, str | None]:
         return {device.token: device.disabled_reason for device in session.scalars(select(Device))}
 
 
-def test_a_device_unseen_for_270_days_is_disabled_until_it_comes_back(database: Database, at: list[datetime]) -> None:
+def test_a_device_unseen_for_270_days_is_disabled_until_it_comes_back(database, at):
     with database.writing() as session:
         user = add_user(session, "minji", platform="fcm")
         add_user(session, "sora", platform="console")
@@ -42,9 +41,7 @@ def test_a_device_unseen_for_270_days_is_disabled_until_it_comes_back(database: 
     assert disabled(database)["token-of-minji"] is None
 
 
-def test_a_day_is_summed_up_once(
-    database: Database, redis: Redis, at: list[datetime], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_day_is_summed_up_once(database, redis, at, caplog):
     caplog.set_level(logging.INFO)
     with database.writing() as session:
         site = add_site(session)

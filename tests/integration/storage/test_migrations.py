@@ -13,9 +13,7 @@ HEX = "ab" * 32
 OLD = ("id", "user_id", "platform", "token", "created_at", "last_seen_at")
 
 
-def test_an_iphone_that_was_kept_twice_is_kept_once_and_what_refers_to_the_others_stays(
-    empty_database_url: str,
-) -> None:
+def test_an_iphone_that_was_kept_twice_is_kept_once_and_what_refers_to_the_others_stays(empty_database_url):
     command.upgrade(alembic_config(empty_database_url), "0004")
     database = Database(empty_database_url)
     tokens = [
@@ -50,5 +48,5 @@ def test_an_iphone_that_was_kept_twice_is_kept_once_and_what_refers_to_the_other
     database.close()
 
 
-def test_the_newest_revision_is_the_one_that_alembic_finds() -> None:
+def test_the_newest_revision_is_the_one_that_alembic_finds():
     assert newest_revision() == ScriptDirectory.from_config(alembic_config("sqlite://")).get_current_head()

@@ -47,9 +47,7 @@ def claimed(database: Database, run_id: int) -> bool:
 
 
 @pytest.mark.parametrize(("scope", "crawled"), [(ALL, set()), (BOARD, {"other"})])
-def test_a_paused_site_is_not_due_and_is_crawled_once_when_it_goes_on(
-    database: Database, boards: dict[str, int], scope: Scope, crawled: set[str]
-) -> None:
+def test_a_paused_site_is_not_due_and_is_crawled_once_when_it_goes_on(database, boards, scope, crawled):
     assert begin(database, scope)
     assert due(database) == {boards[name] for name in crawled}
     with database.reading() as session:
@@ -59,9 +57,7 @@ def test_a_paused_site_is_not_due_and_is_crawled_once_when_it_goes_on(
     assert due(database) == set()
 
 
-def test_an_owed_run_waits_and_its_message_is_sent_again_by_the_end_of_the_pause_alone(
-    database: Database, boards: dict[str, int]
-) -> None:
+def test_an_owed_run_waits_and_its_message_is_sent_again_by_the_end_of_the_pause_alone(database, boards):
     # Given a queued run whose message a crawler takes while its site is paused
     with database.writing() as session:
         run_id = sites.queue_run(session, boards["board"], trigger="beat", now=NOW)
@@ -79,7 +75,7 @@ def test_an_owed_run_waits_and_its_message_is_sent_again_by_the_end_of_the_pause
     assert claimed(database, run_id)
 
 
-def test_what_two_pauses_hold_waits_for_both(database: Database, boards: dict[str, int]) -> None:
+def test_what_two_pauses_hold_waits_for_both(database, boards):
     with database.writing() as session:
         run_id = sites.queue_run(session, boards["board"], trigger="beat", now=NOW)
     begin(database, ALL)
@@ -91,7 +87,7 @@ def test_what_two_pauses_hold_waits_for_both(database: Database, boards: dict[st
     assert second.runs == [run_id]
 
 
-def test_a_pause_is_made_once_and_ended_once(database: Database, boards: dict[str, int]) -> None:
+def test_a_pause_is_made_once_and_ended_once(database, boards):
     scopes = [
         ALL,
         BOARD,
@@ -110,7 +106,7 @@ def test_a_pause_is_made_once_and_ended_once(database: Database, boards: dict[st
     assert [end(database, scope) for scope in scopes] == [None] * 5
 
 
-def test_the_pauses_of_a_site_go_with_it(database: Database, boards: dict[str, int]) -> None:
+def test_the_pauses_of_a_site_go_with_it(database, boards):
     begin(database, BOARD)
     with database.writing() as session:
         sites.remove(session, "board", now=NOW)

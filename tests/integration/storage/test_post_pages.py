@@ -28,9 +28,7 @@ def run(database: Database) -> tuple[int, int]:
         return site.id, run.id
 
 
-def test_a_page_is_owed_for_three_crawls_and_those_that_are_new_come_first(
-    database: Database, run: tuple[int, int]
-) -> None:
+def test_a_page_is_owed_for_three_crawls_and_those_that_are_new_come_first(database, run):
     assert take(database, *run) == [1, 2]
     with database.writing() as session:
         session.get_one(Post, 1).fanout = "dropped"
@@ -38,9 +36,7 @@ def test_a_page_is_owed_for_three_crawls_and_those_that_are_new_come_first(
 
 
 @pytest.mark.parametrize("state", [{"baseline_done": False}, {"trouble": "ids change"}])
-def test_nothing_is_owed_where_nobody_is_pushed(
-    database: Database, run: tuple[int, int], state: dict[str, object]
-) -> None:
+def test_nothing_is_owed_where_nobody_is_pushed(database, run, state):
     with database.writing() as session:
         for name, value in state.items():
             setattr(session.get_one(Site, run[0]), name, value)
@@ -48,9 +44,7 @@ def test_nothing_is_owed_where_nobody_is_pushed(
 
 
 @pytest.mark.parametrize(("fanout", "noted"), [("undecided", []), ("held", []), ("ready", [1]), ("done", [1])])
-def test_what_a_page_held_is_kept_and_after_the_fan_out_noted(
-    database: Database, run: tuple[int, int], fanout: str, noted: list[int]
-) -> None:
+def test_what_a_page_held_is_kept_and_after_the_fan_out_noted(database, run, fanout, noted):
     take(database, *run)
     files = [{"name": "신청서.hwp", "url": ""}]
     with database.writing() as session:
@@ -65,7 +59,7 @@ def test_what_a_page_held_is_kept_and_after_the_fan_out_noted(
         assert session.scalars(select(PostEdit.post_id)).all() == noted
 
 
-def test_retention_takes_the_files_with_the_text(database: Database, run: tuple[int, int]) -> None:
+def test_retention_takes_the_files_with_the_text(database, run):
     with database.writing() as session:
         post_pages.keep(session, 1, text="text", attachments=[{"name": "a.pdf", "url": ""}], image="")
         session.get_one(Post, 1).fanout = "done"

@@ -2,14 +2,12 @@
 
 import shutil
 from itertools import count
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.integration.storage.promised import Processes
-from tests.support.services import PostgresDatabases
 
 EXAMPLES = {"sqlite": 40, "postgres": 4}
 STEPS = 40
@@ -28,10 +26,10 @@ def bounds(request: pytest.FixtureRequest, database: str) -> settings:
 
 @pytest.mark.timeout(900)
 def test_everybody_gets_what_is_theirs_once_on_sqlite(
-    request: pytest.FixtureRequest,
-    _migrated_sqlite: Path,  # noqa: PT019
-    tmp_path: Path,
-) -> None:
+    request,
+    _migrated_sqlite,  # noqa: PT019
+    tmp_path,
+):
     numbers = count()
 
     def make() -> str:
@@ -44,9 +42,9 @@ def test_everybody_gets_what_is_theirs_once_on_sqlite(
 
 @pytest.mark.timeout(900)
 def test_everybody_gets_what_is_theirs_once_on_postgresql(
-    request: pytest.FixtureRequest,
-    _postgres_databases: PostgresDatabases,  # noqa: PT019
-) -> None:
+    request,
+    _postgres_databases,  # noqa: PT019
+):
     made: list[str] = []
 
     def make() -> str:

@@ -42,7 +42,7 @@ def a_history(session: Session) -> None:
     session.scalars(select(Post)).one().fanout = "done"
 
 
-def test_what_is_over_goes_and_what_is_owed_stays(database: Database) -> None:
+def test_what_is_over_goes_and_what_is_owed_stays(database):
     with database.writing() as session:
         a_history(session)
     would = prunable(database, moments())
@@ -55,16 +55,14 @@ def test_what_is_over_goes_and_what_is_owed_stays(database: Database) -> None:
     assert set(vars(nothing).values()) == {0}
 
 
-def test_what_is_young_stays(database: Database) -> None:
+def test_what_is_young_stays(database):
     with database.writing() as session:
         a_history(session)
     assert set(vars(prune(database, moments(NOW - timedelta(days=1)))).values()) == {0}
 
 
 @pytest.mark.parametrize("batch", [2, 1000])
-def test_what_was_delivered_goes_before_its_notification(
-    database: Database, monkeypatch: pytest.MonkeyPatch, batch: int
-) -> None:
+def test_what_was_delivered_goes_before_its_notification(database, monkeypatch, batch):
     monkeypatch.setattr(pipeline_retention, "BATCH", batch)
     young = NOW + timedelta(days=1)
     # (notification, delivery, when) -> whether the delivery goes. What is tried again has a younger time than its id.
@@ -99,7 +97,7 @@ def test_what_was_delivered_goes_before_its_notification(
     assert prune(database, old).deliveries == 0
 
 
-def test_a_post_whose_text_was_emptied_is_not_new_again(database: Database) -> None:
+def test_a_post_whose_text_was_emptied_is_not_new_again(database):
     with database.writing() as session:
         a_history(session)
     prune(database, moments())
@@ -112,13 +110,13 @@ def test_a_post_whose_text_was_emptied_is_not_new_again(database: Database) -> N
         assert (post.body, post.fanout) == ("", "done")
 
 
-def test_texts_are_kept_unless_that_is_wanted(database: Database) -> None:
+def test_texts_are_kept_unless_that_is_wanted(database):
     with database.writing() as session:
         a_history(session)
     assert prune(database, moments(texts=False)).post_texts == 0
 
 
-def test_the_runs_that_say_what_is_usual_stay(database: Database) -> None:
+def test_the_runs_that_say_what_is_usual_stay(database):
     with database.writing() as session:
         site = add_site(session)
         for _ in range(crawl_runs.HISTORY_RUNS + 5):
@@ -130,7 +128,7 @@ def test_the_runs_that_say_what_is_usual_stay(database: Database) -> None:
         assert session.scalars(select(Post.run_id)).all() == [None]
 
 
-def test_phrases_that_nobody_uses_go_and_come_back_under_another_id(database: Database) -> None:
+def test_phrases_that_nobody_uses_go_and_come_back_under_another_id(database):
     with database.writing() as session:
         user = add_user(session, "minji", "장학")
         subscribe(session, user, "신청", exclude=[keyword("마감")])
@@ -143,7 +141,7 @@ def test_phrases_that_nobody_uses_go_and_come_back_under_another_id(database: Da
         assert subscriptions.keyword_ids(session, [keyword("다른")])[keyword("다른")] > unused
 
 
-def test_a_phrase_that_is_subscribed_to_at_this_moment_stays(postgres_url: str) -> None:
+def test_a_phrase_that_is_subscribed_to_at_this_moment_stays(postgres_url):
     database = Database(postgres_url)
     with database.writing() as session:
         user_id = add_user(session, "minji").id
@@ -158,9 +156,7 @@ def test_a_phrase_that_is_subscribed_to_at_this_moment_stays(postgres_url: str) 
     database.close()
 
 
-def test_when_the_foreign_key_decides_against_retention_it_goes_on(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_when_the_foreign_key_decides_against_retention_it_goes_on(database, monkeypatch):
     with database.writing() as session:
         subscriptions.keyword_ids(session, [keyword("장학"), keyword("혼자")])
     real, failed = retention.remove_keywords, threading.Event()
@@ -175,7 +171,7 @@ def test_when_the_foreign_key_decides_against_retention_it_goes_on(
     assert prune(database, moments()).keywords == 2
 
 
-def test_more_than_a_batch_is_removed_batch_by_batch(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_a_batch_is_removed_batch_by_batch(database, monkeypatch):
     monkeypatch.setattr(pipeline_retention, "BATCH", 2)
     with database.writing() as session:
         a_history(session)
@@ -184,7 +180,7 @@ def test_more_than_a_batch_is_removed_batch_by_batch(database: Database, monkeyp
     assert (removed.notifications, removed.keywords) == (3, 7)
 
 
-def test_a_notification_that_is_claimed_is_left_alone(database: Database) -> None:
+def test_a_notification_that_is_claimed_is_left_alone(database):
     with database.writing() as session:
         a_history(session)
         key = session.execute(

@@ -92,7 +92,7 @@ def boards(database: Database) -> Boards:
     return Boards(database)
 
 
-def test_the_second_board_merges_and_the_inbox_says_where_else_it_stands(boards: Boards) -> None:
+def test_the_second_board_merges_and_the_inbox_says_where_else_it_stands(boards):
     (first,) = boards.crawl("a", f"[장학] {TITLE}")
     assert len(boards.fan_out(first)) == 2
     (second,) = boards.crawl("b", TITLE)
@@ -117,9 +117,7 @@ def test_the_second_board_merges_and_the_inbox_says_where_else_it_stands(boards:
         ("skipped", stories.DROPPED, ("skipped", "merged")),
     ],
 )
-def test_what_becomes_of_the_first_decides_about_the_merged_one(
-    boards: Boards, status: str, reason: str | None, after: tuple[str, str]
-) -> None:
+def test_what_becomes_of_the_first_decides_about_the_merged_one(boards, status, reason, after):
     (first,), (second,) = boards.crawl("a", TITLE), boards.crawl("b", TITLE)
     boards.fan_out(first)
     boards.fan_out(second)
@@ -133,7 +131,7 @@ def test_what_becomes_of_the_first_decides_about_the_merged_one(
 
 
 @pytest.mark.parametrize(("status", "second"), [("failed", "pending"), ("skipped", "pending"), ("sent", "merged")])
-def test_a_board_that_comes_after_the_first_is_over(boards: Boards, status: str, second: str) -> None:
+def test_a_board_that_comes_after_the_first_is_over(boards, status, second):
     (first,) = boards.crawl("a", TITLE)
     boards.fan_out(first)
     boards.send(first, status, reason="for a reason" if status != "sent" else None)
@@ -143,7 +141,7 @@ def test_a_board_that_comes_after_the_first_is_over(boards: Boards, status: str,
 
 
 @pytest.mark.parametrize("fate", ["held", "dropped", "silent"])
-def test_a_post_that_nobody_was_told_of_swallows_none(boards: Boards, fate: str) -> None:
+def test_a_post_that_nobody_was_told_of_swallows_none(boards, fate):
     (first,) = boards.crawl("a", TITLE)
     with boards.database.writing() as session:
         session.execute(update(Post).where(Post.id == first).values(fanout=fate))
@@ -154,14 +152,14 @@ def test_a_post_that_nobody_was_told_of_swallows_none(boards: Boards, fate: str)
 @pytest.mark.parametrize(
     ("later", "stories_"), [(timedelta(days=13, hours=23), 1), (timedelta(days=14), 2), (timedelta(days=180), 2)]
 )
-def test_a_story_lasts_two_weeks(boards: Boards, later: timedelta, stories_: int) -> None:
+def test_a_story_lasts_two_weeks(boards, later, stories_):
     boards.crawl("a", TITLE)
     boards.crawl("b", TITLE, at=later)
     with boards.database.reading() as session:
         assert len(set(session.scalars(select(Post.story_id)))) == stories_
 
 
-def test_the_same_title_on_one_board_is_news_each_time(boards: Boards) -> None:
+def test_the_same_title_on_one_board_is_news_each_time(boards):
     first, again = boards.crawl("a", TITLE, TITLE)
     (third,) = boards.crawl("a", TITLE)
     for post in (first, again, third):
@@ -173,7 +171,7 @@ def test_the_same_title_on_one_board_is_news_each_time(boards: Boards) -> None:
     assert boards.fan_out(other) == []
 
 
-def test_a_site_without_a_group_and_a_title_without_a_key_are_in_no_story(boards: Boards) -> None:
+def test_a_site_without_a_group_and_a_title_without_a_key_are_in_no_story(boards):
     boards.crawl("a", "공지")
     with boards.database.writing() as session:
         session.get_one(Site, boards.sites["b"]).group = None
@@ -183,7 +181,7 @@ def test_a_site_without_a_group_and_a_title_without_a_key_are_in_no_story(boards
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_a_post_that_is_split_off_is_owed_to_those_who_had_merged(boards: Boards, which: int) -> None:
+def test_a_post_that_is_split_off_is_owed_to_those_who_had_merged(boards, which):
     ids = [*boards.crawl("a", TITLE), *boards.crawl("b", TITLE)]
     for post in ids:
         boards.fan_out(post)
@@ -199,7 +197,7 @@ def test_a_post_that_is_split_off_is_owed_to_those_who_had_merged(boards: Boards
         assert session.get_one(Post, ids[which]).story_id is None
 
 
-def test_a_site_that_is_removed_takes_nobodys_story_with_it(boards: Boards) -> None:
+def test_a_site_that_is_removed_takes_nobodys_story_with_it(boards):
     (first,), (second,) = boards.crawl("a", TITLE), boards.crawl("b", TITLE)
     boards.fan_out(first)
     boards.fan_out(second)
@@ -208,7 +206,7 @@ def test_a_site_that_is_removed_takes_nobodys_story_with_it(boards: Boards) -> N
     assert boards.statuses(second) == {"pending"}
 
 
-def test_an_installation_that_logs_in_takes_its_stories_along(boards: Boards) -> None:
+def test_an_installation_that_logs_in_takes_its_stories_along(boards):
     (first,), (second,) = boards.crawl("a", TITLE), boards.crawl("b", TITLE)
     with boards.database.writing() as session:
         ann, bob = (users.by_external_id(session, name).id for name in READERS)
@@ -225,7 +223,7 @@ def test_an_installation_that_logs_in_takes_its_stories_along(boards: Boards) ->
     assert sorted(row.status for row in boards.listed()) == ["merged", "pending"]
 
 
-def test_a_failure_that_a_merge_did_not_see_is_found_by_the_sweep(boards: Boards) -> None:
+def test_a_failure_that_a_merge_did_not_see_is_found_by_the_sweep(boards):
     (first,), (second,) = boards.crawl("a", TITLE), boards.crawl("b", TITLE)
     boards.fan_out(first)
     boards.fan_out(second)
@@ -237,7 +235,7 @@ def test_a_failure_that_a_merge_did_not_see_is_found_by_the_sweep(boards: Boards
     assert (boards.statuses(first), boards.statuses(second)) == ({"merged"}, {"pending"})
 
 
-def test_two_boards_at_the_same_moment_make_one_story_and_one_push(database: Database) -> None:
+def test_two_boards_at_the_same_moment_make_one_story_and_one_push(database):
     boards = Boards(database, names=("a", "b", "c"))
     for number in range(4):
         titles = [f"근로장학 국가장학금 {number}-{each} 선발" for each in range(3)]
@@ -260,7 +258,7 @@ STEPS = st.sampled_from(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(STEPS, max_size=14))
-def test_whatever_the_order_everybody_gets_a_story_once(database: Database, steps: list[str]) -> None:
+def test_whatever_the_order_everybody_gets_a_story_once(database, steps):
     """Each step may be left out (a kill) or come again (a retry); in the end all that is owed is done."""
     with database.writing() as session:
         for table in (Delivery, Notification, Post, Story, User, Site):

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from storage import channels, pauses
 from storage.models import Notification
 from storage.pauses import Scope
-from storage.session import Database
 from storage.waiting import fault_of, pause_of, together
 from tests.integration.storage.test_notifications import claim, owed, record
 from tests.support.builders import NOW, add_site
@@ -53,9 +52,7 @@ def set_waiting(session: Session, *, waits_for: str | None, reason: str | None =
         (set(), set()),
     ],
 )
-def test_the_end_of_a_fault_or_a_pause_wakes_what_waits_for_it(
-    database: Database, waits_for: set[str], woken_by: set[str]
-) -> None:
+def test_the_end_of_a_fault_or_a_pause_wakes_what_waits_for_it(database, waits_for, woken_by):
     ends = {
         "fcm": lambda s: open_channel(s, "fcm"),
         "apns": lambda s: open_channel(s, "apns"),
@@ -81,19 +78,19 @@ def test_the_end_of_a_fault_or_a_pause_wakes_what_waits_for_it(
         ("fcm waits: X; site my_board waits: paused by an operator", Scope(activity="push", site="my_board")),
     ],
 )
-def test_what_the_last_release_wrote_is_woken_too(session: Session, reason: str, scope: Scope | None) -> None:
+def test_what_the_last_release_wrote_is_woken_too(session, reason, scope):
     # Even where this release had written before what it waited for then.
     set_waiting(session, waits_for="apns", reason=reason)
     assert (end_pause(session, scope) if scope else open_channel(session, "fcm")) == 1
     assert session.scalars(select(Notification.next_attempt_at)).all() == [NOW]
 
 
-def test_a_site_s_name_is_no_pattern(session: Session) -> None:
+def test_a_site_s_name_is_no_pattern(session):
     set_waiting(session, waits_for=None, reason="site my-board waits: paused by an operator")
     assert end_pause(session, Scope(activity="push", site="my_board")) == 0
 
 
-def test_what_is_over_waits_for_nothing(session: Session) -> None:
+def test_what_is_over_waits_for_nothing(session):
     (key,) = owed(session, 1)
     session.execute(update(Notification).values(waits_for="fcm"))
     record(session, claim(session, [key]), "sent")

@@ -4,7 +4,6 @@ import json
 import os
 import time
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import pytest
 
@@ -30,9 +29,7 @@ SIGN = Sign(name="crawler@host", pid=7, at=1000.0, place="here")
         ({"place": "there"}, 1001, True, False, "ran on another machine"),
     ],
 )
-def test_a_process_is_well_that_said_so_lately_and_is_there(
-    changes: dict[str, str], now: float, is_alive: bool, is_well: bool, words: str
-) -> None:
+def test_a_process_is_well_that_said_so_lately_and_is_there(changes, now, is_alive, is_well, words):
     sign = replace(SIGN, **changes)  # type: ignore[arg-type]
     verdict = signs.verdict(sign, now=now, here="here", is_alive=is_alive)
     assert verdict[0] is is_well
@@ -43,14 +40,12 @@ def test_a_process_is_well_that_said_so_lately_and_is_there(
     ("name", "found"),
     [(None, ["beat@a", "crawler@a"]), ("crawler", ["crawler@a"]), ("crawler@a", ["crawler@a"]), ("craw", [])],
 )
-def test_a_process_is_known_by_its_name_or_the_part_before_the_host(name: str | None, found: list[str]) -> None:
+def test_a_process_is_known_by_its_name_or_the_part_before_the_host(name, found):
     all_of_them = [replace(SIGN, name=each) for each in ("beat@a", "crawler@a")]
     assert [sign.name for sign in signs.chosen(all_of_them, name)] == found
 
 
-def test_the_health_check_reads_what_processes_say_and_what_they_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_health_check_reads_what_processes_say_and_what_they_left(tmp_path, monkeypatch):
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
 
     def health(*words: str) -> tuple[int, str]:
@@ -79,7 +74,7 @@ def test_the_health_check_reads_what_processes_say_and_what_they_left(
     assert health("notifier")[0] == 1
 
 
-def test_a_folder_that_cannot_be_written_stops_no_process(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_folder_that_cannot_be_written_stops_no_process(tmp_path, caplog):
     (tmp_path / signs.FOLDER).write_text("no folder")
     mine = Signs(tmp_path, "notifier@host")
     for _ in range(3):
@@ -87,5 +82,5 @@ def test_a_folder_that_cannot_be_written_stops_no_process(tmp_path: Path, caplog
     assert len(caplog.records) == 1
 
 
-def test_the_health_check_loads_no_library(tmp_path: Path) -> None:
+def test_the_health_check_loads_no_library(tmp_path):
     assert libraries(loaded(running("health"), DATA_DIR=str(tmp_path))) == set()

@@ -34,14 +34,14 @@ def setup_cfg() -> configparser.ConfigParser:
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_every_line_is_one_exact_pin(name: str) -> None:
+def test_every_line_is_one_exact_pin(name):
     for requirement in requirements((ROOT / name).read_text()):
         assert [specifier.operator for specifier in requirement.specifier] == ["=="], requirement
         assert requirement.url is None
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_nothing_says_where_to_download_from(name: str) -> None:
+def test_nothing_says_where_to_download_from(name):
     text = (ROOT / name).read_text()
     assert not [
         line for line in text.splitlines() if line.startswith("-") or "://" in line or "/" in line.split("#")[0]
@@ -49,14 +49,14 @@ def test_nothing_says_where_to_download_from(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_every_pin_has_the_hashes_of_its_files(name: str) -> None:
+def test_every_pin_has_the_hashes_of_its_files(name):
     lines = [line for line in (ROOT / name).read_text().splitlines() if not line.startswith("#")]
     pins = [index for index, line in enumerate(lines) if not line.startswith(" ")]
     assert pins
     assert all(lines[index + 1].strip().startswith(HASH) for index in pins)
 
 
-def test_the_pins_satisfy_the_ranges(setup_cfg: configparser.ConfigParser) -> None:
+def test_the_pins_satisfy_the_ranges(setup_cfg):
     runtime = setup_cfg["options"]["install_requires"]
     extras = setup_cfg["options.extras_require"]
     for name, wanted in {
@@ -68,7 +68,7 @@ def test_the_pins_satisfy_the_ranges(setup_cfg: configparser.ConfigParser) -> No
             assert requirement.specifier.contains(pins[requirement.name.lower()]), f"{requirement}: run scripts/lock"
 
 
-def test_the_test_lock_holds_every_runtime_pin() -> None:
+def test_the_test_lock_holds_every_runtime_pin():
     # Only the markers may be wider there.
     runtime, test = ({(r.name, str(r.specifier)) for r in requirements((ROOT / name).read_text())} for name in LOCKS)
     assert runtime <= test
@@ -95,9 +95,7 @@ def imported(*folders: str) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("folders", "extras"), [(OURS, ("browser", "docs")), (("tests",), ("test", "browser"))])
-def test_what_is_imported_is_declared(
-    folders: tuple[str, ...], extras: tuple[str, ...], setup_cfg: configparser.ConfigParser
-) -> None:
+def test_what_is_imported_is_declared(folders, extras, setup_cfg):
     installed = packages_distributions()
     known = declared(setup_cfg, *extras)
     missing = {
@@ -109,6 +107,6 @@ def test_what_is_imported_is_declared(
     assert missing == set()
 
 
-def test_exactly_the_kombu_is_allowed_whose_inside_was_read(setup_cfg: configparser.ConfigParser) -> None:
+def test_exactly_the_kombu_is_allowed_whose_inside_was_read(setup_cfg):
     (kombu,) = (r for r in requirements(setup_cfg["options"]["install_requires"]) if r.name == "kombu")
     assert str(kombu.specifier) in {f"=={version}" for version in KOMBU_VERSIONS}

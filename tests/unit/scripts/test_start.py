@@ -9,9 +9,7 @@ from scripts.commands.start import StopSignals
 
 
 @pytest.mark.parametrize(("after_s", "hurries"), [(0.0, False), (0.9, False), (1.1, True)])
-def test_a_signal_that_comes_well_after_the_first_is_a_second_wish(
-    monkeypatch: pytest.MonkeyPatch, after_s: float, hurries: bool
-) -> None:
+def test_a_signal_that_comes_well_after_the_first_is_a_second_wish(monkeypatch, after_s, hurries):
     now = 100.0
     monkeypatch.setattr(start.time, "monotonic", lambda: now)
     signals = StopSignals()

@@ -36,7 +36,7 @@ def split(results: Any) -> tuple[list[PostItem], list[str]]:
     return [each for each in found if isinstance(each, PostItem)], [r.url for r in found if isinstance(r, Request)]
 
 
-def test_a_listing_follows_its_pages_until_one_brings_nothing_new() -> None:
+def test_a_listing_follows_its_pages_until_one_brings_nothing_new():
     listing = spider(ListingSpider, row="li", next="a.next", max_pages="5")
     first = "<li><a href='/1'>One</a></li><a class='next' href='?p=2'>next</a>"
     posts, following = split(listing.parse(answer(first)))
@@ -46,7 +46,7 @@ def test_a_listing_follows_its_pages_until_one_brings_nothing_new() -> None:
 
 
 @pytest.mark.parametrize("kind", [ListingSpider, FeedSpider])
-def test_a_date_that_contradicts_its_place_is_not_yielded(kind: type[ListingSpider] | type[FeedSpider]) -> None:
+def test_a_date_that_contradicts_its_place_is_not_yielded(kind):
     days = ["2019.01.02", "2023.11.27", "2023.11.26", "2023.11.25", "2023.11.20"]
     if kind is ListingSpider:
         reader = spider(kind, row="li", date="i")
@@ -60,13 +60,13 @@ def test_a_date_that_contradicts_its_place_is_not_yielded(kind: type[ListingSpid
     assert [post.published_at is None for post in posts] == [True, False, False, False, False]
 
 
-def test_a_listing_stops_at_its_last_page() -> None:
+def test_a_listing_stops_at_its_last_page():
     listing = spider(ListingSpider, row="li", page_template="http://a.example/list?p={page}", max_pages=2)
     assert split(listing.parse(answer("<li><a href='/1'>One</a></li>")))[1] == ["http://a.example/list?p=2"]
     assert split(listing.parse(answer("<li><a href='/2'>Two</a></li>")))[1] == []
 
 
-def test_a_listing_counts_rows_and_says_what_is_wrong(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_listing_counts_rows_and_says_what_is_wrong(caplog):
     listing = spider(ListingSpider, row="tr.post")
     assert split(listing.parse(answer("<p>redesigned</p>"))) == ([], [])
     assert listing.crawler.stats.get_value("crawlpush/rows") == 0
@@ -95,16 +95,14 @@ def items(first: int, **beside: Any) -> str:
         ({}, {"next": "/l?p=2"}, []),
     ],
 )  # fmt: skip
-def test_json_follows_its_pages_by_number_offset_cursor_or_address(
-    params: dict[str, str], beside: dict[str, Any], addresses: list[str]
-) -> None:
+def test_json_follows_its_pages_by_number_offset_cursor_or_address(params, beside, addresses):
     reader = spider(JSONSpider, rows="rows", title="title", link_template="/v/{no}", max_pages=3, **params)
     found = [split(reader.parse(answer(items(first, **beside)))) for first in (1, 3, 5)]
     assert [len(posts) for posts, _ in found] == [2, 2, 2]
     assert [url.removeprefix("http://a.example") for _, urls in found for url in urls] == addresses
 
 
-def test_json_stops_at_a_page_that_brings_nothing_new() -> None:
+def test_json_stops_at_a_page_that_brings_nothing_new():
     reader = spider(
         JSONSpider, rows="rows", title="title", link_template="/v/{no}", max_pages=9, page_template="?{page}"
     )
@@ -120,14 +118,14 @@ def test_json_stops_at_a_page_that_brings_nothing_new() -> None:
         ('{"rows": [{"title": 1}]}', "cannot be used here"),
     ],
 )
-def test_what_is_no_answer_fails_the_crawl_with_the_word_for_it(body: str, words: str) -> None:
+def test_what_is_no_answer_fails_the_crawl_with_the_word_for_it(body, words):
     reader = spider(JSONSpider, rows="rows", title="length(title)", id="title")
     with pytest.raises(SpiderError, match=words):
         list(reader.parse(answer(body)))
     assert re.search(words, reader.crawler.stats.get_value("crawlpush/problem"))
 
 
-def test_what_was_odd_about_json_is_said_of_a_good_run() -> None:
+def test_what_was_odd_about_json_is_said_of_a_good_run():
     reader = spider(JSONSpider, rows="@", title="title", id="title")
     assert len(split(reader.parse(answer('[{"title": "a", "title": "b", "x": NaN}]')))[0]) == 1
     said = reader.crawler.stats.get_value("crawlpush/problem")
@@ -135,7 +133,7 @@ def test_what_was_odd_about_json_is_said_of_a_good_run() -> None:
     assert "NaN" in said
 
 
-def test_a_feed_that_broke_off_gives_its_posts_and_fails() -> None:
+def test_a_feed_that_broke_off_gives_its_posts_and_fails():
     feed = spider(FeedSpider)
     results = feed.parse(
         answer("<rss><channel><item><title>a</title><link>/1</link></item><item><ti", kind=XmlResponse)
@@ -146,7 +144,7 @@ def test_a_feed_that_broke_off_gives_its_posts_and_fails() -> None:
     assert "broke off" in feed.crawler.stats.get_value("crawlpush/problem")
 
 
-def test_a_page_where_a_feed_should_be_fails() -> None:
+def test_a_page_where_a_feed_should_be_fails():
     feed = spider(FeedSpider)
     with pytest.raises(NotAFeedError):
         list(feed.parse(answer("<html><body>hello</body></html>")))
@@ -154,9 +152,7 @@ def test_a_page_where_a_feed_should_be_fails() -> None:
 
 
 @pytest.mark.parametrize("kind", [ListingSpider, FeedSpider])
-def test_a_page_that_cannot_be_the_one_that_was_meant_is_an_error(
-    kind: type[ListingSpider] | type[FeedSpider], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_page_that_cannot_be_the_one_that_was_meant_is_an_error(kind, caplog):
     crawling = spider(kind, **({"row": "tr"} if kind is ListingSpider else {}))
     with suppress(NotAFeedError):
         list(crawling.parse(answer("<frameset><frame src=top.html><frame src=list.html name=main></frameset>")))
@@ -164,6 +160,6 @@ def test_a_page_that_cannot_be_the_one_that_was_meant_is_an_error(
     assert [record.levelname for record in caplog.records] == ["ERROR" if kind is ListingSpider else "WARNING"]
 
 
-def test_a_wrong_argument_stops_a_spider_before_it_starts() -> None:
+def test_a_wrong_argument_stops_a_spider_before_it_starts():
     with pytest.raises(ParamsError, match="no parameter 'rows'"):
         spider(ListingSpider, rows="tr")

@@ -48,7 +48,7 @@ def world() -> World:
 
 
 @pytest.mark.parametrize("off_s", [0.2, -0.3, 10, -86_400, 86_400])
-def test_a_machine_whose_clock_is_wrong_goes_by_the_databases(world: World, off_s: float) -> None:
+def test_a_machine_whose_clock_is_wrong_goes_by_the_databases(world, off_s):
     world.own_is_off_s = off_s
     assert world.clock.now() == world.right
     # Set while it runs, too
@@ -57,7 +57,7 @@ def test_a_machine_whose_clock_is_wrong_goes_by_the_databases(world: World, off_
     assert world.clock.now() == world.right
 
 
-def test_it_asks_seldom_and_follows_when_the_databases_clock_is_set(world: World) -> None:
+def test_it_asks_seldom_and_follows_when_the_databases_clock_is_set(world):
     for _ in range(100):
         world.clock.now()
     assert world.asked == 1
@@ -66,7 +66,7 @@ def test_it_asks_seldom_and_follows_when_the_databases_clock_is_set(world: World
     assert world.asked == 2
 
 
-def test_without_an_answer_it_is_its_own_clock_and_it_asks_again_soon(world: World) -> None:
+def test_without_an_answer_it_is_its_own_clock_and_it_asks_again_soon(world):
     world.away, world.own_is_off_s = True, 3
     assert world.clock.now() == world.right + world.off
     assert world.clock.now() == world.right + world.off
@@ -76,14 +76,14 @@ def test_without_an_answer_it_is_its_own_clock_and_it_asks_again_soon(world: Wor
     assert world.clock.now() == world.right
 
 
-def test_a_database_that_goes_away_leaves_what_is_known_of_its_clock(world: World) -> None:
+def test_a_database_that_goes_away_leaves_what_is_known_of_its_clock(world):
     world.clock.now()
     world.away, world.own_is_off_s = True, -86_400
     world.passed += 600
     assert world.clock.now() == world.right
 
 
-def test_an_answer_that_was_long_under_way_replaces_no_better_one(world: World) -> None:
+def test_an_answer_that_was_long_under_way_replaces_no_better_one(world):
     world.clock.now()
     world.passed += REFRESH_S
     world.answer_takes_s = 40 * SLOW_S
@@ -98,8 +98,8 @@ def test_an_answer_that_was_long_under_way_replaces_no_better_one(world: World) 
     [(0, 10**9, 3, 0), (86_400, 10**9, 3, 8), (86_400, 1, 2, 0), (-3, 2, 3, 0), (-86_400, 10**9, 3, 8)],
 )
 def test_a_slow_first_answer_is_wrong_by_its_round_trip_at_most_and_is_asked_for_again(
-    world: World, ways: tuple[float, float], off_s: float, slow_answers: int, asked: int, wrong_s: float
-) -> None:
+    world, ways, off_s, slow_answers, asked, wrong_s
+):
     world.answer_takes_s, world.way_back_takes_s = ways
     world.own_is_off_s, world.slow_answers = off_s, slow_answers
     assert abs(world.clock.now() - world.right) <= timedelta(seconds=wrong_s)
@@ -109,7 +109,7 @@ def test_a_slow_first_answer_is_wrong_by_its_round_trip_at_most_and_is_asked_for
     assert world.clock.now() == world.right
 
 
-def test_a_slow_answer_says_that_the_databases_clock_was_set(world: World) -> None:
+def test_a_slow_answer_says_that_the_databases_clock_was_set(world):
     world.clock.now()
     world.passed += REFRESH_S
     world.answer_takes_s, world.set_s = 2, 3600.0

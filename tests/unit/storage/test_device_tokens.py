@@ -34,19 +34,19 @@ FCM = "cR1x:APA91bE-_0" + "x" * 130
         base64.urlsafe_b64encode(BYTES).decode(),
     ],
 )
-def test_every_form_of_one_apns_token_is_one_token(sent: str) -> None:
+def test_every_form_of_one_apns_token_is_one_token(sent):
     assert in_one_form("apns", sent) == HEX
 
 
 @given(st.binary(min_size=32, max_size=100), st.booleans())
-def test_capital_and_small_letters_are_one_token_of_any_length(token: bytes, capital: bool) -> None:
+def test_capital_and_small_letters_are_one_token_of_any_length(token, capital):
     sent = token.hex().upper() if capital else token.hex()
     assert in_one_form("apns", sent) == token.hex()
     assert in_one_form("apns", in_one_form("apns", sent)) == token.hex()
 
 
 @given(st.binary(min_size=32, max_size=32))
-def test_base64_in_both_alphabets_is_one_token(token: bytes) -> None:
+def test_base64_in_both_alphabets_is_one_token(token):
     for sent in (base64.b64encode(token), base64.urlsafe_b64encode(token)):
         assert in_one_form("apns", sent.decode()) == token.hex()
 
@@ -70,7 +70,7 @@ NOTHING += ["", " ", "BLACKLISTED", "Optional(nil)", "true", "<>", "Optional()"]
 
 @pytest.mark.parametrize("platform", ["apns", "fcm", "console", "a road of tomorrow"])
 @pytest.mark.parametrize("sent", NOTHING)
-def test_what_stands_where_there_is_no_token_is_refused(platform: str, sent: str) -> None:
+def test_what_stands_where_there_is_no_token_is_refused(platform, sent):
     with pytest.raises(DeviceError, match="none"):
         in_one_form(platform, sent)
 
@@ -96,14 +96,12 @@ def test_what_stands_where_there_is_no_token_is_refused(platform: str, sent: str
         ("fcm", "x" * 2049, "2048"),
     ],
 )
-def test_what_is_no_token_is_refused_with_a_sentence_that_does_not_repeat_it(
-    platform: str, sent: str, sentence: str
-) -> None:
+def test_what_is_no_token_is_refused_with_a_sentence_that_does_not_repeat_it(platform, sent, sentence):
     with pytest.raises(DeviceError, match=sentence) as refused:
         in_one_form(platform, sent)
     assert sent not in str(refused.value)
 
 
 @pytest.mark.parametrize(("platform", "sent"), [("fcm", FCM), ("console", "me"), ("kakao", "01-23+45"), ("fcm", "t-1")])
-def test_other_tokens_stay_as_they_are(platform: str, sent: str) -> None:
+def test_other_tokens_stay_as_they_are(platform, sent):
     assert in_one_form(platform, f" {sent} ") == sent

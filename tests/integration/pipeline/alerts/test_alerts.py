@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from redis import Redis
 from sqlalchemy import update
 
 from pipeline.alerts.sending import Letter, send
@@ -15,7 +14,6 @@ from pipeline.resources import now
 from pipeline.settings import Settings
 from storage import channel_health, channels
 from storage.models import Site
-from storage.session import Database
 from tests.support.builders import add_site
 from tests.support.http_server import Asked, Said, http_server
 
@@ -44,9 +42,7 @@ def receivers() -> Iterator[tuple[Receiver, Receiver]]:
         yield one, two
 
 
-def test_each_change_is_told_once_to_each_destination_also_to_one_that_was_away(
-    database: Database, redis: Redis, receivers: tuple[Receiver, Receiver]
-) -> None:
+def test_each_change_is_told_once_to_each_destination_also_to_one_that_was_away(database, redis, receivers):
     here, away = receivers
     settings = Settings(alert_urls=f"{here.url} {away.url}")
 
@@ -85,9 +81,7 @@ def test_each_change_is_told_once_to_each_destination_also_to_one_that_was_away(
     assert looked() == ([], [])
 
 
-def test_a_vendor_that_takes_nothing_is_told_and_so_is_its_end(
-    database: Database, redis: Redis, receivers: tuple[Receiver, Receiver]
-) -> None:
+def test_a_vendor_that_takes_nothing_is_told_and_so_is_its_end(database, redis, receivers):
     here, settings = receivers[0], Settings(alert_urls=receivers[0].url)
     with database.writing() as session:
         channel_health.begin_trouble(session, "fcm", code="UNAVAILABLE", detail="try later", since=now())
@@ -101,9 +95,7 @@ def test_a_vendor_that_takes_nothing_is_told_and_so_is_its_end(
     ]
 
 
-def test_many_processes_that_look_at_once_send_one_letter(
-    database: Database, redis: Redis, receivers: tuple[Receiver, Receiver]
-) -> None:
+def test_many_processes_that_look_at_once_send_one_letter(database, redis, receivers):
     settings = Settings(alert_urls=receivers[0].url)
     with database.writing() as session:
         add_site(session, "board", trouble="suspect", empty_runs=2)
@@ -119,9 +111,7 @@ def test_many_processes_that_look_at_once_send_one_letter(
     assert "beat is not running" in letter
 
 
-def test_a_destination_that_hangs_or_makes_no_sense_is_a_reason_without_secrets(
-    receivers: tuple[Receiver, Receiver],
-) -> None:
+def test_a_destination_that_hangs_or_makes_no_sense_is_a_reason_without_secrets(receivers):
     receivers[0].status = 500
     refused, senseless = send(
         [Letter(url=receivers[0].url, title="t", body="b"), Letter(url="nosuch://S3CRET", title="t", body="b")]

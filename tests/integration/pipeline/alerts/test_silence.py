@@ -5,7 +5,6 @@ import threading
 from datetime import timedelta
 
 import pytest
-from redis import Redis
 from sqlalchemy.exc import InterfaceError
 
 from pipeline.alerts import watching
@@ -13,12 +12,9 @@ from pipeline.alerts.watching import look
 from pipeline.resources import now
 from pipeline.scheduling import heartbeat
 from pipeline.settings import Settings
-from storage.session import Database
 
 
-def test_a_missing_dispatcher_is_told_once_when_it_begins_and_once_when_it_ends(
-    database: Database, redis: Redis, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_missing_dispatcher_is_told_once_when_it_begins_and_once_when_it_ends(database, redis, caplog):
     settings = Settings()
     at = now()
     heartbeat.record(redis, at=at, upcoming={})
@@ -36,7 +32,7 @@ def test_a_missing_dispatcher_is_told_once_when_it_begins_and_once_when_it_ends(
     assert "again" in said[1]
 
 
-def test_a_beat_that_is_gone_is_no_missing_dispatcher(redis: Redis) -> None:
+def test_a_beat_that_is_gone_is_no_missing_dispatcher(redis):
     at = now()
     ticked = at - timedelta(hours=1)
     assert heartbeat.dispatcher_problem([], ticked, at) is None
@@ -45,7 +41,7 @@ def test_a_beat_that_is_gone_is_no_missing_dispatcher(redis: Redis) -> None:
 
 
 @pytest.mark.parametrize("strange", [b"no json", b"[" * 100_000, b"{}", b"7", b"\xff", b'{"at": "x", "upcoming": 3}'])
-def test_what_is_no_heartbeat_hides_none(redis: Redis, strange: bytes) -> None:
+def test_what_is_no_heartbeat_hides_none(redis, strange):
     redis.hset(heartbeat.KEY, "odd", strange)
     redis.hset(heartbeat.KEY, b"\xff:x", strange)
     redis.set(heartbeat.TICKED_KEY, strange)
@@ -57,13 +53,7 @@ def test_what_is_no_heartbeat_hides_none(redis: Redis, strange: bytes) -> None:
 @pytest.mark.parametrize(
     "error", [InterfaceError("x", {}, Exception()), RecursionError(), ValueError("odd"), OSError()]
 )
-def test_the_thread_that_watches_outlives_whatever_a_look_raises(
-    database: Database,
-    redis: Redis,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    error: Exception,
-) -> None:
+def test_the_thread_that_watches_outlives_whatever_a_look_raises(database, redis, monkeypatch, caplog, error):
     caplog.set_level(logging.WARNING)
     looked, fail = threading.Semaphore(0), iter([error, error])
 

@@ -12,9 +12,7 @@ QUEUES = (CRAWL_QUEUE, FANOUT_QUEUE, NOTIFY_QUEUE)
 
 
 @pytest.mark.parametrize("broker", ["redis_url", pytest.param("rabbitmq_url", marks=pytest.mark.full)])
-def test_a_message_to_one_exchange_reaches_one_queue_also_where_older_queues_wait(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, broker: str
-) -> None:
+def test_a_message_to_one_exchange_reaches_one_queue_also_where_older_queues_wait(request, monkeypatch, broker):
     url = str(request.getfixturevalue(broker))
     monkeypatch.setenv("BROKER_URL", url)
     with Connection(url) as connection, create_app(load()) as app:

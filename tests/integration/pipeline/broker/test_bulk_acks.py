@@ -1,14 +1,12 @@
 """Acknowledging, rejecting and reading without either: the same on all transports."""
 
 import pytest
-import redis
 from kombu import Queue
 
-from tests.integration.pipeline.broker.conftest import Connect
 from tests.support.broker import QUEUE, Reader, put, unacked, waiting
 
 
-def test_a_message_is_unacknowledged_until_it_is_acknowledged(connect: Connect, client: "redis.Redis") -> None:
+def test_a_message_is_unacknowledged_until_it_is_acknowledged(connect, client):
     put(connect(), 1, 2)
     reader = Reader(connect())
     first, second = reader.read(2)
@@ -21,9 +19,7 @@ def test_a_message_is_unacknowledged_until_it_is_acknowledged(connect: Connect, 
     assert (waiting(client), unacked(client)) == ([], [])
 
 
-def test_an_acknowledgement_is_not_given_back_when_the_connection_closes_at_once(
-    connect: Connect, client: "redis.Redis"
-) -> None:
+def test_an_acknowledgement_is_not_given_back_when_the_connection_closes_at_once(connect, client):
     put(connect(), *range(5))
     reader = Reader(connect())
     for message in reader.read(5):
@@ -32,7 +28,7 @@ def test_an_acknowledgement_is_not_given_back_when_the_connection_closes_at_once
     assert (waiting(client), unacked(client)) == ([], [])
 
 
-def test_no_more_is_taken_than_the_prefetch_count_allows(connect: Connect, client: "redis.Redis") -> None:
+def test_no_more_is_taken_than_the_prefetch_count_allows(connect, client):
     put(connect(), *range(10))
     reader = Reader(connect(), prefetch=3)
     reader.read(3)
@@ -45,7 +41,7 @@ def test_no_more_is_taken_than_the_prefetch_count_allows(connect: Connect, clien
     assert unacked(client) == [0, 2, 3]
 
 
-def test_a_raised_prefetch_count_lets_more_come(connect: Connect) -> None:
+def test_a_raised_prefetch_count_lets_more_come(connect):
     put(connect(), *range(10))
     reader = Reader(connect(), prefetch=2)
     reader.read(2)
@@ -55,7 +51,7 @@ def test_a_raised_prefetch_count_lets_more_come(connect: Connect) -> None:
     assert reader.bodies == [0, 1, 2, 3, 4]
 
 
-def test_a_requeued_message_comes_again_after_the_others(connect: Connect, client: "redis.Redis") -> None:
+def test_a_requeued_message_comes_again_after_the_others(connect, client):
     put(connect(), 1, 2, 3)
     reader = Reader(connect(), prefetch=1)
     reader.read(1)[0].requeue()
@@ -66,7 +62,7 @@ def test_a_requeued_message_comes_again_after_the_others(connect: Connect, clien
     assert [message.delivery_info.get("redelivered") for message in reader.messages] == [None, None, None, True]
 
 
-def test_a_rejected_message_is_gone(connect: Connect, client: "redis.Redis") -> None:
+def test_a_rejected_message_is_gone(connect, client):
     put(connect(), 1, 2)
     reader = Reader(connect(), prefetch=1)
     reader.read(1)[0].reject()
@@ -76,7 +72,7 @@ def test_a_rejected_message_is_gone(connect: Connect, client: "redis.Redis") -> 
     assert client.keys("*unacked*") == client.keys(f"{QUEUE}*") == []
 
 
-def test_recovering_brings_everything_but_what_was_acknowledged(connect: Connect, client: "redis.Redis") -> None:
+def test_recovering_brings_everything_but_what_was_acknowledged(connect, client):
     put(connect(), 1, 2, 3)
     reader = Reader(connect())
     reader.read(3)[0].ack()
@@ -85,9 +81,7 @@ def test_recovering_brings_everything_but_what_was_acknowledged(connect: Connect
 
 
 @pytest.mark.parametrize("prefetch", [0, 2])
-def test_reading_without_acknowledgement_leaves_nothing_behind(
-    connect: Connect, client: "redis.Redis", prefetch: int
-) -> None:
+def test_reading_without_acknowledgement_leaves_nothing_behind(connect, client, prefetch):
     put(connect(), *range(20))
     reader = Reader(connect(), no_ack=True, prefetch=prefetch)
     reader.read(20)
@@ -96,7 +90,7 @@ def test_reading_without_acknowledgement_leaves_nothing_behind(
     assert client.keys("*unacked*") == client.keys(f"{QUEUE}*") == []
 
 
-def test_one_message_is_got_at_a_time(connect: Connect, client: "redis.Redis") -> None:
+def test_one_message_is_got_at_a_time(connect, client):
     link = connect()
     put(link, 1, 2)
     queue = Queue(QUEUE, channel=link.default_channel)
@@ -108,7 +102,7 @@ def test_one_message_is_got_at_a_time(connect: Connect, client: "redis.Redis") -
     assert (waiting(client), unacked(client)) == ([2], [])
 
 
-def test_a_message_got_without_acknowledgement_leaves_nothing_behind(connect: Connect, client: "redis.Redis") -> None:
+def test_a_message_got_without_acknowledgement_leaves_nothing_behind(connect, client):
     link = connect()
     put(link, 1)
     queue = Queue(QUEUE, channel=link.default_channel)
@@ -118,7 +112,7 @@ def test_a_message_got_without_acknowledgement_leaves_nothing_behind(connect: Co
     assert client.keys("*unacked*") == client.keys(f"{QUEUE}*") == []
 
 
-def test_what_was_got_and_not_acknowledged_is_given_back_at_the_close(connect: Connect, client: "redis.Redis") -> None:
+def test_what_was_got_and_not_acknowledged_is_given_back_at_the_close(connect, client):
     link = connect()
     put(link, 1)
     assert Queue(QUEUE, channel=link.default_channel).get() is not None
@@ -126,7 +120,7 @@ def test_what_was_got_and_not_acknowledged_is_given_back_at_the_close(connect: C
     assert (waiting(client), unacked(client)) == ([1], [])
 
 
-def test_an_acknowledgement_after_the_close_harms_nobody(connect: Connect, client: "redis.Redis") -> None:
+def test_an_acknowledgement_after_the_close_harms_nobody(connect, client):
     put(connect(), 1, 2)
     reader = Reader(connect())
     messages = reader.read(2)

@@ -30,7 +30,7 @@ def run_until_read(hub: Hub, reader: Reader, count: int) -> None:
     wait_until(read, f"{count} messages")
 
 
-def test_messages_are_taken_and_acknowledged_many_at_once(redis_url: str, client: "redis.Redis", hub: Hub) -> None:
+def test_messages_are_taken_and_acknowledged_many_at_once(redis_url, client, hub):
     with connection(redis_url, BULK) as link:
         put(link, *range(600))
         link.register_with_event_loop(hub)
@@ -54,7 +54,7 @@ def test_messages_are_taken_and_acknowledged_many_at_once(redis_url: str, client
     assert "brpop" not in counted
 
 
-def test_a_queue_with_a_window_leaves_room_for_the_others(redis_url: str, client: "redis.Redis") -> None:
+def test_a_queue_with_a_window_leaves_room_for_the_others(redis_url, client):
     options = {"queue_order_strategy": "priority", "windows": {"slow": 2}}
     with connection(redis_url, BULK, **options) as link:
         put(link, *["crawl"] * 6, queue="slow")
@@ -74,8 +74,8 @@ def test_a_queue_with_a_window_leaves_room_for_the_others(redis_url: str, client
 
 
 def test_a_few_messages_are_not_taken_behind_many_of_a_lower_priority_nor_keep_them_from_being_taken(
-    redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    redis_url, monkeypatch
+):
     with connection(redis_url, BULK, queue_order_strategy="priority", in_turn={QUEUE: 3}) as link:
         put(link, *["many"] * 60, priority=3)
         put(link, *["few"] * 10)
@@ -89,7 +89,7 @@ def test_a_few_messages_are_not_taken_behind_many_of_a_lower_priority_nor_keep_t
             reader.read(21 + place)
 
 
-def test_a_lone_acknowledgement_does_not_wait_for_others(redis_url: str, client: "redis.Redis", hub: Hub) -> None:
+def test_a_lone_acknowledgement_does_not_wait_for_others(redis_url, client, hub):
     with connection(redis_url, BULK) as link:
         put(link, 1)
         link.register_with_event_loop(hub)
@@ -103,9 +103,7 @@ def test_a_lone_acknowledgement_does_not_wait_for_others(redis_url: str, client:
         assert time.monotonic() - began < 8
 
 
-def test_acknowledgements_survive_a_redis_that_is_away_for_a_moment(
-    redis_url: str, client: "redis.Redis", hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_acknowledgements_survive_a_redis_that_is_away_for_a_moment(redis_url, client, hub, monkeypatch):
     """Also those of a channel that broke meanwhile, whose consumer reads on another one."""
     with connection(redis_url, BULK) as link:
         put(link, 1, 2)
@@ -130,9 +128,7 @@ def test_acknowledgements_survive_a_redis_that_is_away_for_a_moment(
         wait_until(lambda: (next(turns), not unacked(client))[1], "the acknowledgements")
 
 
-def test_a_callback_that_breaks_the_connection_loses_none_of_those_taken_with_it(
-    redis_url: str, client: "redis.Redis"
-) -> None:
+def test_a_callback_that_breaks_the_connection_loses_none_of_those_taken_with_it(redis_url, client):
     with connection(redis_url, BULK) as link:
         put(link, *range(10))
         reader = Reader(link)
@@ -147,7 +143,7 @@ def test_a_callback_that_breaks_the_connection_loses_none_of_those_taken_with_it
     assert (sorted(waiting(client)), unacked(client)) == (list(range(10)), [])
 
 
-def test_an_idle_reader_costs_a_few_commands_a_second(redis_url: str, client: "redis.Redis") -> None:
+def test_an_idle_reader_costs_a_few_commands_a_second(redis_url, client):
     with connection(redis_url, BULK) as link:
         reader = Reader(link)
         reader.look(0.3)
@@ -158,7 +154,7 @@ def test_an_idle_reader_costs_a_few_commands_a_second(redis_url: str, client: "r
     assert counted["blmove"] >= 4
 
 
-def test_a_reader_that_is_killed_loses_no_message(redis_url: str, client: "redis.Redis") -> None:
+def test_a_reader_that_is_killed_loses_no_message(redis_url, client):
     """Each message is acknowledged, in the queue, or among the unacknowledged, whenever the kill comes.
 
     kombu's own reader takes with BRPOP: what was on its way to a process that died is nowhere.

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -63,9 +63,7 @@ TROUBLES: dict[str, tuple[Callable[["redis.Redis"], object], Callable[["redis.Re
         pytest.param(STURDY, tuple(word for word in TROUBLES if word != "OOM"), marks=pytest.mark.full),
     ],
 )
-def test_a_worker_outlives_every_error_that_redis_answers_with(
-    tmp_path: Path, transport: str, troubles: Sequence[str]
-) -> None:
+def test_a_worker_outlives_every_error_that_redis_answers_with(tmp_path, transport, troubles):
     (tmp_path / "redis").mkdir()
     with (
         RedisProcess(tmp_path / "redis") as server,
@@ -92,7 +90,7 @@ def test_a_worker_outlives_every_error_that_redis_answers_with(
 
 
 @pytest.mark.parametrize("transport", [BULK, pytest.param(STURDY, marks=pytest.mark.full)])
-def test_a_worker_waits_while_redis_loads_its_data(tmp_path: Path, transport: str) -> None:
+def test_a_worker_waits_while_redis_loads_its_data(tmp_path, transport):
     slowly = ("--key-load-delay", "20000", "--loading-process-events-interval-bytes", "1024", "--save", "3600 1")
     with (
         RedisProcess(tmp_path, *slowly) as server,
@@ -131,7 +129,7 @@ def _waits_for(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("transport", [BULK, pytest.param(STURDY, marks=pytest.mark.full)])
-def test_a_worker_gives_up_connections_that_swallow_everything(tmp_path: Path, transport: str) -> None:
+def test_a_worker_gives_up_connections_that_swallow_everything(tmp_path, transport):
     with RedisProcess(tmp_path) as server, Proxy(server.port) as proxy:
         url = f"redis://127.0.0.1:{proxy.port}/0"
         with Worker(
@@ -154,7 +152,7 @@ def test_a_worker_gives_up_connections_that_swallow_everything(tmp_path: Path, t
 
 
 @pytest.mark.full
-def test_a_worker_gives_up_a_connection_to_rabbitmq_that_swallows_everything(tmp_path: Path, rabbitmq_url: str) -> None:
+def test_a_worker_gives_up_a_connection_to_rabbitmq_that_swallows_everything(tmp_path, rabbitmq_url):
     port = urlsplit(rabbitmq_url).port or 0
     with Proxy(port) as proxy:
         url = rabbitmq_url.replace(f":{port}", f":{proxy.port}")

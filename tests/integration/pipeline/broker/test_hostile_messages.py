@@ -105,9 +105,7 @@ NOT_AN_ID: tuple[Any, ...] = ("1; DROP TABLE posts", [1], {"id": 1}, 0, -1, 2**6
     ("queue", "name", "waits_with"),
     [(CRAWL_QUEUE, "crawler", "brpop"), (FANOUT_QUEUE, "dispatcher", "brpop"), (NOTIFY_QUEUE, "notifier", "blmove")],
 )
-def test_a_worker_goes_on_after_messages_that_mean_it_harm(
-    redis_url: str, sqlite_url: str, tmp_path: Path, queue: str, name: str, waits_with: str
-) -> None:
+def test_a_worker_goes_on_after_messages_that_mean_it_harm(redis_url, sqlite_url, tmp_path, queue, name, waits_with):
     with redis.Redis.from_url(redis_url) as client, worker_of(queue, tmp_path, redis_url, sqlite_url) as worker:
         client.config_resetstat()
         hostile = [message(number, headers) for number, headers in enumerate(HOSTILE_HEADERS)] + HOSTILE_BYTES
@@ -139,7 +137,7 @@ def test_a_worker_goes_on_after_messages_that_mean_it_harm(
 
 
 @pytest.mark.full
-def test_the_setting_has_a_notifier_read_with_kombus_own(redis_url: str, sqlite_url: str, tmp_path: Path) -> None:
+def test_the_setting_has_a_notifier_read_with_kombus_own(redis_url, sqlite_url, tmp_path):
     setting = {"NOTIFY_TRANSPORT": STOCK}
     with (
         redis.Redis.from_url(redis_url) as client,

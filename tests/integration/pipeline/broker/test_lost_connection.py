@@ -1,10 +1,7 @@
 """A connection that broke is given up without an error that would end the worker, and nothing is lost by it."""
 
-from pathlib import Path
-
 import pytest
 import redis
-from kombu.asynchronous import Hub
 from kombu.pidbox import Mailbox
 
 from tests.support.broker import BULK, STURDY, Reader, connection, put, unacked
@@ -14,9 +11,7 @@ from tests.support.waiting import wait_until
 
 @pytest.mark.parametrize("transport", [STURDY, BULK])
 @pytest.mark.parametrize("beside", ["remote control", "another queue"])
-def test_a_broken_connection_can_be_given_up_and_its_messages_acknowledged(
-    hub: Hub, tmp_path: Path, transport: str, beside: str
-) -> None:
+def test_a_broken_connection_can_be_given_up_and_its_messages_acknowledged(hub, tmp_path, transport, beside):
     """As a worker does when Redis is restarted, with tasks that go on meanwhile."""
     with RedisProcess(tmp_path, "--appendonly", "yes", "--appendfsync", "always") as server:
         link = connection(server.url, transport)

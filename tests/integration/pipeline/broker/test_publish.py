@@ -60,9 +60,7 @@ def same_but_for_ids(message: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("task", "ids", "key"), [("notify_user", (7, 12), NOTIFY_QUEUE), ("fan_out_post", (7,), f"{FANOUT_QUEUE}\x06\x166")]
 )
-def test_a_message_is_the_one_that_apply_async_sends_field_by_field(
-    app: Celery, client: "redis.Redis", task: str, ids: tuple[int, ...], key: str
-) -> None:
+def test_a_message_is_the_one_that_apply_async_sends_field_by_field(app, client, task, ids, key):
     app.tasks[task].apply_async(ids)
     publish_many(app, task, [ids])
     theirs, ours = map(same_but_for_ids, messages(client, key))
@@ -71,7 +69,7 @@ def test_a_message_is_the_one_that_apply_async_sends_field_by_field(
     assert ours["headers"]["root_id"] == ours["properties"]["correlation_id"] == "TASK ID"
 
 
-def test_every_message_has_its_own_ids_and_arguments(app: Celery, client: "redis.Redis") -> None:
+def test_every_message_has_its_own_ids_and_arguments(app, client):
     keys = [(1, user) for user in range(2500)]
     assert publish_many(app, "notify_user", iter(keys)) == 2500
     sent = messages(client)
@@ -80,7 +78,7 @@ def test_every_message_has_its_own_ids_and_arguments(app: Celery, client: "redis
     assert len({message["properties"]["delivery_tag"] for message in sent}) == 2500
 
 
-def test_a_prefix_of_all_keys_holds(redis_url: str, client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prefix_of_all_keys_holds(redis_url, client, monkeypatch):
     app = app_of(redis_url, monkeypatch)
     app.conf.broker_transport_options = {**app.conf.broker_transport_options, "global_keyprefix": "tenant:"}
     publish_many(app, "notify_user", [(1, 2), (1, 3)])
@@ -91,9 +89,7 @@ def test_a_prefix_of_all_keys_holds(redis_url: str, client: "redis.Redis", monke
     app.close()
 
 
-def test_a_batch_that_failed_is_published_again(
-    app: Celery, client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_batch_that_failed_is_published_again(app, client, monkeypatch):
     push, failures = redis.Redis.lpush, iter([True, False])
 
     def lost_answer(*arguments: Any) -> Any:
@@ -108,7 +104,7 @@ def test_a_batch_that_failed_is_published_again(
     assert [m["headers"]["argsrepr"] for m in messages(client)] == ["(1, 2)"] * 2
 
 
-def test_a_broker_that_is_away_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_is_away_is_an_error_of_ours(monkeypatch):
     app = app_of(f"redis://127.0.0.1:{free_port()}/0", monkeypatch)
     with pytest.raises(PublishError, match="did not take 1 notify_user messages"):
         publish_many(app, "notify_user", [(1, 2)])
@@ -119,14 +115,14 @@ def test_a_broker_that_is_away_is_an_error_of_ours(monkeypatch: pytest.MonkeyPat
     app.close()
 
 
-def test_the_length_of_a_queue_counts_all_priorities(app: Celery) -> None:
+def test_the_length_of_a_queue_counts_all_priorities(app):
     assert queue_length(app, FANOUT_QUEUE) == 0
     publish_many(app, "fan_out_post", [(1,), (2,)])
     app.send_task("sweep")
     assert queue_length(app, FANOUT_QUEUE) == 3
 
 
-def test_the_oldest_messages_of_a_task_are_seen_without_taking_them(app: Celery) -> None:
+def test_the_oldest_messages_of_a_task_are_seen_without_taking_them(app):
     publish_many(app, "fan_out_post", [(1,), (2,), (3,)])
     app.send_task("sweep", priority=6)
     assert oldest_ids(app, "fan_out_post", limit=2) == [(1,), (2,)]
@@ -135,7 +131,7 @@ def test_the_oldest_messages_of_a_task_are_seen_without_taking_them(app: Celery)
     assert queue_length(app, FANOUT_QUEUE) == 4
 
 
-def test_what_is_sent_later_stands_in_the_same_queue_and_is_seen_there(app: Celery, client: "redis.Redis") -> None:
+def test_what_is_sent_later_stands_in_the_same_queue_and_is_seen_there(app, client):
     publish_many(app, "notify_user", [(1, 2), (1, 3)], priority=LATER_PRIORITY)
     publish_many(app, "notify_user", [(4, 5)])
     assert [message["headers"]["argsrepr"] for message in messages(client)] == ["(4, 5)"]
@@ -166,7 +162,7 @@ STRANGE = [
 ]  # fmt: skip
 
 
-def test_what_is_no_message_of_ours_hides_no_other_from_those_who_only_look(app: Celery, client: "redis.Redis") -> None:
+def test_what_is_no_message_of_ours_hides_no_other_from_those_who_only_look(app, client):
     for strange in STRANGE:
         client.lpush(NOTIFY_QUEUE, strange)
     assert oldest_ids(app, "notify_user", limit=20) == []
@@ -178,7 +174,7 @@ def test_what_is_no_message_of_ours_hides_no_other_from_those_who_only_look(app:
     assert oldest_ids(app, "notify_user", limit=20) == [(5, 6)]
 
 
-def test_messages_of_a_batch_reach_a_consumer_as_tasks(app: Celery, redis_url: str) -> None:
+def test_messages_of_a_batch_reach_a_consumer_as_tasks(app, redis_url):
     publish_many(app, "notify_user", [(5, 6)])
     with Connection(redis_url) as connection:
         message = connection.default_channel.basic_get(NOTIFY_QUEUE)
@@ -187,7 +183,7 @@ def test_messages_of_a_batch_reach_a_consumer_as_tasks(app: Celery, redis_url: s
         message.ack()
 
 
-def test_a_batch_is_one_command(app: Celery, client: "redis.Redis") -> None:
+def test_a_batch_is_one_command(app, client):
     client.config_resetstat()
     publish_many(app, "notify_user", [(1, user) for user in range(2 * publish.BATCH + 1)])
     assert calls(client)["lpush"] == 3

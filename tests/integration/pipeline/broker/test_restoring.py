@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import redis
 
-from tests.integration.pipeline.broker.conftest import Connect
 from tests.support.broker import BULK, QUEUE, STOCK, STURDY, Reader, connection, put, records, unacked, waiting
 
 OTHER = {STOCK: BULK, STURDY: BULK, BULK: STOCK}
@@ -18,7 +17,7 @@ def age(client: "redis.Redis", seconds: float) -> None:
         client.zincrby("unacked_index", -seconds, tag)
 
 
-def test_a_clean_close_gives_back_what_is_not_acknowledged(connect: Connect, client: "redis.Redis") -> None:
+def test_a_clean_close_gives_back_what_is_not_acknowledged(connect, client):
     put(connect(), 1, 2, 3)
     reader = Reader(connect())
     reader.read(3)[1].ack()
@@ -28,7 +27,7 @@ def test_a_clean_close_gives_back_what_is_not_acknowledged(connect: Connect, cli
     assert {message.delivery_info["redelivered"] for message in again.read(2)} == {True}
 
 
-def test_closing_gives_back_what_comes_meanwhile(transport: str, connect: Connect, client: "redis.Redis") -> None:
+def test_closing_gives_back_what_comes_meanwhile(transport, connect, client):
     reader = Reader(connect())
     reader.look(0.1)
     put(connect(), *range(10))
@@ -39,7 +38,7 @@ def test_closing_gives_back_what_comes_meanwhile(transport: str, connect: Connec
     assert (waiting(client), unacked(client)) == (list(range(10)), [])
 
 
-def test_what_somebody_held_for_too_long_comes_back(redis_url: str, transport: str, client: "redis.Redis") -> None:
+def test_what_somebody_held_for_too_long_comes_back(redis_url, transport, client):
     """Whoever held it, with either transport."""
     for holder in (STOCK, BULK):
         options: dict[str, Any] = {"visibility_timeout": 60, "unacked_restore_throttle": 1}
@@ -61,9 +60,7 @@ def test_what_somebody_held_for_too_long_comes_back(redis_url: str, transport: s
 
 
 @pytest.mark.parametrize("priority", [0, 6])
-def test_messages_of_the_other_transports_producer_are_read(
-    connect: Connect, redis_url: str, transport: str, priority: int
-) -> None:
+def test_messages_of_the_other_transports_producer_are_read(connect, redis_url, transport, priority):
     with connection(redis_url, OTHER[transport]) as other:
         put(other, {"text": "게시판 특강"}, [1, None, 2.5], "/", priority=priority)
         reader = Reader(connect())
@@ -71,7 +68,7 @@ def test_messages_of_the_other_transports_producer_are_read(
     assert reader.bodies == [{"text": "게시판 특강"}, [1, None, 2.5], "/"]
 
 
-def test_two_readers_of_both_kinds_share_a_queue(connect: Connect, redis_url: str, transport: str) -> None:
+def test_two_readers_of_both_kinds_share_a_queue(connect, redis_url, transport):
     put(connect(), *range(40))
     with connection(redis_url, OTHER[transport]) as link:
         ours, theirs = Reader(connect(), prefetch=1), Reader(link, prefetch=1)
@@ -81,7 +78,7 @@ def test_two_readers_of_both_kinds_share_a_queue(connect: Connect, redis_url: st
     assert sorted(ours.bodies + theirs.bodies) == list(range(40))
 
 
-def test_all_note_an_unacknowledged_message_in_the_same_words(redis_url: str, client: "redis.Redis") -> None:
+def test_all_note_an_unacknowledged_message_in_the_same_words(redis_url, client):
     noted = []
     with connection(redis_url, STOCK) as producer:
         put(producer, {"텍스트": '"/\\\n', "number": 1.5}, priority=3)
@@ -115,9 +112,7 @@ RECORDS = (
 
 
 @pytest.mark.parametrize("transport", [STURDY, BULK])
-def test_a_record_that_cannot_be_read_keeps_no_other_from_coming_back(
-    redis_url: str, client: "redis.Redis", transport: str
-) -> None:
+def test_a_record_that_cannot_be_read_keeps_no_other_from_coming_back(redis_url, client, transport):
     """As when a process was killed between taking a message and finding that it is none."""
     with connection(redis_url, transport, unacked_restore_throttle=1) as link:
         put(link, 1)

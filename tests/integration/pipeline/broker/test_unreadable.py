@@ -6,7 +6,6 @@ from base64 import b64encode
 from typing import Any
 
 import pytest
-import redis
 from kombu import Message, Queue
 
 from pipeline.broker.bulk_transport import TAKE_MAX
@@ -81,9 +80,7 @@ def transport(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_bytes_that_are_no_message_are_set_aside_and_the_others_come(
-    redis_url: str, client: "redis.Redis", transport: str, name: str
-) -> None:
+def test_bytes_that_are_no_message_are_set_aside_and_the_others_come(redis_url, client, transport, name):
     with connection(redis_url, transport) as link:
         put(link, 1)
         client.lpush(QUEUE, HOSTILE[name])
@@ -121,9 +118,7 @@ NEARLY = {
 
 
 @pytest.mark.parametrize("name", NEARLY)
-def test_what_nearly_has_the_form_of_the_others_is_set_aside_as_well(
-    redis_url: str, client: "redis.Redis", name: str
-) -> None:
+def test_what_nearly_has_the_form_of_the_others_is_set_aside_as_well(redis_url, client, name):
     client.lpush(QUEUE, *(as_celery_sends_it(0), as_celery_sends_it(1), NEARLY[name], as_celery_sends_it(3)))
     with connection(redis_url, BULK) as link:
         reader = Reader(link)
@@ -138,7 +133,7 @@ def test_what_nearly_has_the_form_of_the_others_is_set_aside_as_well(
 
 
 @pytest.mark.parametrize("name", ["no JSON", "no UTF-8 in good JSON", "base64 of the wrong length"])
-def test_getting_one_message_passes_over_what_is_none(redis_url: str, client: "redis.Redis", name: str) -> None:
+def test_getting_one_message_passes_over_what_is_none(redis_url, client, name):
     with connection(redis_url, BULK) as link:
         client.lpush(QUEUE, HOSTILE[name])
         put(link, 1)
@@ -151,9 +146,7 @@ def test_getting_one_message_passes_over_what_is_none(redis_url: str, client: "r
     assert unacked(client) == []
 
 
-def test_of_every_priority_they_go_to_the_queues_own_list(
-    redis_url: str, client: "redis.Redis", transport: str
-) -> None:
+def test_of_every_priority_they_go_to_the_queues_own_list(redis_url, client, transport):
     with connection(redis_url, transport, global_keyprefix="ours:") as link:
         client.lpush(f"ours:{QUEUE}", b"urgent")
         client.lpush(f"ours:{QUEUE}\x06\x169", b"late")
@@ -166,9 +159,7 @@ def test_of_every_priority_they_go_to_the_queues_own_list(
     assert [key for key in client.keys("*unreadable*") if key != f"ours:{ASIDE}".encode()] == []
 
 
-def test_a_heap_of_them_is_bounded_and_no_script_runs_over_all(
-    redis_url: str, client: "redis.Redis", transport: str
-) -> None:
+def test_a_heap_of_them_is_bounded_and_no_script_runs_over_all(redis_url, client, transport):
     client.lpush(QUEUE, *(b"nothing %d" % number for number in range(3 * TAKE_MAX)))
     client.config_resetstat()
     with connection(redis_url, transport) as link:
@@ -182,7 +173,7 @@ def test_a_heap_of_them_is_bounded_and_no_script_runs_over_all(
         assert stats["cmdstat_evalsha"]["calls"] >= 4
 
 
-def test_they_take_no_place_in_the_prefetch_count(redis_url: str, client: "redis.Redis", transport: str) -> None:
+def test_they_take_no_place_in_the_prefetch_count(redis_url, client, transport):
     with connection(redis_url, transport) as link:
         for number in range(6):
             client.lpush(QUEUE, good(body="A", number=number))
@@ -194,9 +185,7 @@ def test_they_take_no_place_in_the_prefetch_count(redis_url: str, client: "redis
 
 
 @pytest.mark.parametrize("error", [TypeError, KeyError, RecursionError])
-def test_a_message_that_its_consumer_cannot_bear_does_not_come_again(
-    redis_url: str, client: "redis.Redis", transport: str, error: type[Exception]
-) -> None:
+def test_a_message_that_its_consumer_cannot_bear_does_not_come_again(redis_url, client, transport, error):
     """As Celery cannot bear headers of a wrong type; by then the message is noted as unacknowledged."""
     with connection(redis_url, transport) as link:
         put(link, "bad", "good")

@@ -38,9 +38,7 @@ def start_worker(transport: str, tmp_path: Path) -> Iterator[StartWorker]:
         yield start
 
 
-def test_remote_control_sees_and_governs_the_tasks(
-    redis_url: str, client: "redis.Redis", start_worker: StartWorker
-) -> None:
+def test_remote_control_sees_and_governs_the_tasks(redis_url, client, start_worker):
     worker = start_worker(redis_url)
     ids = worker.send(*range(THREADS), held=True) + worker.send(*range(THREADS, 9))
     wait_until(lambda: len(worker.noted("begun")) == THREADS, "every thread works")
@@ -70,9 +68,7 @@ def test_remote_control_sees_and_governs_the_tasks(
     assert sorted(worker.noted()) == [*range(9), *range(10, 16)]
 
 
-def test_a_stop_amid_the_tasks_loses_none_and_repeats_none(
-    redis_url: str, client: "redis.Redis", start_worker: StartWorker
-) -> None:
+def test_a_stop_amid_the_tasks_loses_none_and_repeats_none(redis_url, client, start_worker):
     first = start_worker(redis_url)
     first.send(*range(500), seconds=0.03)
     wait_until(lambda: len(first.noted()) > 60, "it is amid the tasks")
@@ -91,9 +87,7 @@ POOL = "tests.support.transport_app:Pool"
 
 
 @pytest.mark.parametrize("transport", [BULK])
-def test_what_goes_the_short_way_into_a_batch_is_seen_revoked_counted_and_given_back(
-    redis_url: str, client: "redis.Redis", start_worker: StartWorker
-) -> None:
+def test_what_goes_the_short_way_into_a_batch_is_seen_revoked_counted_and_given_back(redis_url, client, start_worker):
     # At INFO each task has lines of its own, and none goes the short way.
     worker = start_worker(redis_url, "-l", "WARNING", POOL=POOL)
 
@@ -131,9 +125,7 @@ def test_what_goes_the_short_way_into_a_batch_is_seen_revoked_counted_and_given_
 
 
 @pytest.mark.parametrize("transport", [BULK])
-def test_a_stop_amid_batches_loses_none_and_repeats_none(
-    redis_url: str, client: "redis.Redis", start_worker: StartWorker, tmp_path: Path
-) -> None:
+def test_a_stop_amid_batches_loses_none_and_repeats_none(redis_url, client, start_worker, tmp_path):
     first = start_worker(redis_url, "-l", "WARNING", POOL=POOL)
     for number in range(40):
         first.app.send_task("together", (number,))
@@ -160,9 +152,7 @@ def taken(client: "redis.Redis") -> set[int]:
 
 # kombu's own ends at the first restart: it raises AttributeError where a connection that broke is given up.
 @pytest.mark.parametrize("transport", [STURDY, BULK])
-def test_a_worker_goes_on_after_redis_was_restarted_and_after_it_forgot_everything(
-    start_worker: StartWorker, tmp_path: Path
-) -> None:
+def test_a_worker_goes_on_after_redis_was_restarted_and_after_it_forgot_everything(start_worker, tmp_path):
     with (
         RedisProcess(tmp_path, "--appendonly", "yes", "--appendfsync", "always") as server,
         redis.Redis.from_url(server.url) as client,
@@ -189,7 +179,7 @@ def test_a_worker_goes_on_after_redis_was_restarted_and_after_it_forgot_everythi
 
 @pytest.mark.full
 @pytest.mark.parametrize("transport", [BULK])
-def test_batches_go_on_after_redis_was_restarted_amid_them(start_worker: StartWorker, tmp_path: Path) -> None:
+def test_batches_go_on_after_redis_was_restarted_amid_them(start_worker, tmp_path):
     with (
         RedisProcess(tmp_path, "--appendonly", "yes", "--appendfsync", "always") as server,
         redis.Redis.from_url(server.url) as client,

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
@@ -12,9 +11,8 @@ import pytest
 from pipeline.crawling import child
 from pipeline.crawling.child import forkserver
 from pipeline.crawling.order import CrawlOrder, CrawlProgress, CrawlReport
-from tests.integration.pipeline.crawling.conftest import Crawl, OrderFor, is_gone, run
+from tests.integration.pipeline.crawling.conftest import is_gone, run
 from tests.integration.pipeline.crawling.test_child import faulty
-from tests.support.faulty_site import FaultySite
 from tests.support.faulty_spiders import POSTS
 from tests.support.waiting import wait_until
 
@@ -40,9 +38,7 @@ def time_is_up_when(monkeypatch: pytest.MonkeyPatch) -> When:
 
 
 @pytest.mark.parametrize("path", ["/hang", "/drip"])
-def test_a_server_that_takes_for_ever(
-    site: FaultySite, order_for: OrderFor, stored: Callable[[], int], time_is_up_when: When, path: str
-) -> None:
+def test_a_server_that_takes_for_ever(site, order_for, stored, time_is_up_when, path):
     params = {"url": site.url("/board"), "then": site.url(path), "fault": "nothing", "posts": 5}
     time_is_up_when(lambda: path in site.paths())
     report = run(order_for(params=params, soft_limit_s=600, hard_limit_s=36_000))
@@ -51,14 +47,7 @@ def test_a_server_that_takes_for_ever(
 
 
 @pytest.mark.parametrize("fault", ["loop", "sleep", "hold_gil"])
-def test_a_callback_that_never_returns(
-    site: FaultySite,
-    order_for: OrderFor,
-    stored: Callable[[], int],
-    time_is_up_when: When,
-    fault: str,
-    note: Path,
-) -> None:
+def test_a_callback_that_never_returns(site, order_for, stored, time_is_up_when, fault, note):
     time_is_up_when(note.exists)
     report = run(order_for(params=faulty(site, fault, note=str(note)), soft_limit_s=600, hard_limit_s=601))
     assert (report.finish_reason, report.ok, report.errors) == ("timeout", False, 1)
@@ -67,7 +56,7 @@ def test_a_callback_that_never_returns(
     wait_until(lambda: crawls_under_way() == [])
 
 
-def test_a_callback_that_takes_all_memory(site: FaultySite, order_for: OrderFor, stored: Callable[[], int]) -> None:
+def test_a_callback_that_takes_all_memory(site, order_for, stored):
     report = run(order_for(params=faulty(site, "hog"), memory_mb=128, measure_memory=True))
     assert (report.finish_reason, report.ok) == ("memory", False)
     assert stored() == POSTS
@@ -76,7 +65,7 @@ def test_a_callback_that_takes_all_memory(site: FaultySite, order_for: OrderFor,
 @pytest.mark.parametrize(
     ("fault", "words"), [("exit", "ended by itself with exit code 7"), ("crash", "crashed with SIGSEGV")]
 )
-def test_a_crash(site: FaultySite, order_for: OrderFor, stored: Callable[[], int], fault: str, words: str) -> None:
+def test_a_crash(site, order_for, stored, fault, words):
     report = run(order_for(params=faulty(site, fault)))
     assert (report.finish_reason, report.ok) == ("crashed", False)
     assert words in (report.first_error or "")
@@ -84,7 +73,7 @@ def test_a_crash(site: FaultySite, order_for: OrderFor, stored: Callable[[], int
     assert stored() == POSTS
 
 
-def test_what_a_crawl_forked_ends_with_it(site: FaultySite, order_for: OrderFor, note: Path) -> None:
+def test_what_a_crawl_forked_ends_with_it(site, order_for, note):
     report = run(order_for(params=faulty(site, "fork", note=str(note))))
     assert report.ok
     inside, outside = map(int, note.read_text().split())
@@ -113,9 +102,7 @@ class Crawling:
         return self.report
 
 
-def test_stop_keeps_what_is_there(
-    site: FaultySite, order_for: OrderFor, stored: Callable[[], int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stop_keeps_what_is_there(site, order_for, stored, monkeypatch):
     # It ends by itself: nobody has the patience to see it killed.
     monkeypatch.setattr(child, "STOP_GRACE_S", 1000.0)
     params = {"url": site.url("/board"), "then": site.url("/hang"), "fault": "nothing", "posts": 5}
@@ -128,9 +115,7 @@ def test_stop_keeps_what_is_there(
     wait_until(lambda: crawls_under_way() == [])
 
 
-def test_stop_kills_what_does_not_listen(
-    site: FaultySite, order_for: OrderFor, stored: Callable[[], int], note: Path
-) -> None:
+def test_stop_kills_what_does_not_listen(site, order_for, stored, note):
     crawling = Crawling(order_for(params=faulty(site, "hold_gil", note=str(note))))
     wait_until(note.exists)
     crawling.stop.set()
@@ -140,7 +125,7 @@ def test_stop_kills_what_does_not_listen(
     wait_until(lambda: crawls_under_way() == [])
 
 
-def test_the_child_is_killed(site: FaultySite, order_for: OrderFor, stored: Callable[[], int], note: Path) -> None:
+def test_the_child_is_killed(site, order_for, stored, note):
     crawling = Crawling(order_for(params=faulty(site, "sleep", note=str(note))))
     wait_until(note.exists)
     crawls_under_way()[0].kill()
@@ -149,9 +134,7 @@ def test_the_child_is_killed(site: FaultySite, order_for: OrderFor, stored: Call
     assert stored() == POSTS
 
 
-def test_the_forkserver_is_killed_and_the_next_crawl_starts_it_again(
-    site: FaultySite, order_for: OrderFor, crawl_board: Crawl, stored: Callable[[], int], note: Path
-) -> None:
+def test_the_forkserver_is_killed_and_the_next_crawl_starts_it_again(site, order_for, crawl_board, stored, note):
     crawling = Crawling(order_for(params=faulty(site, "sleep", note=str(note))))
     wait_until(note.exists)
     killed = forkserver.pid
@@ -165,7 +148,7 @@ def test_the_forkserver_is_killed_and_the_next_crawl_starts_it_again(
     assert forkserver.pid not in (None, killed)
 
 
-def test_several_at_once(site: FaultySite, order_for: OrderFor) -> None:
+def test_several_at_once(site, order_for):
     order = order_for(spider="listing", params={"url": site.url("/board"), "row": "tr.row", "title": "a"})
     crawling = [Crawling(order) for _ in range(4)]
     reports = [each.result() for each in crawling]
@@ -173,7 +156,7 @@ def test_several_at_once(site: FaultySite, order_for: OrderFor) -> None:
     assert sum(report.new_posts for report in reports) == 3
 
 
-def test_progress_that_raises_ends_the_crawl(site: FaultySite, order_for: OrderFor) -> None:
+def test_progress_that_raises_ends_the_crawl(site, order_for):
     def refuse(_progress: CrawlProgress) -> None:
         raise RuntimeError("the lease is gone")
 
@@ -182,9 +165,7 @@ def test_progress_that_raises_ends_the_crawl(site: FaultySite, order_for: OrderF
     wait_until(lambda: crawls_under_way() == [])
 
 
-def test_a_child_whose_lease_nobody_renews_ends_itself_however_busy_it_is(
-    site: FaultySite, order_for: OrderFor
-) -> None:
+def test_a_child_whose_lease_nobody_renews_ends_itself_however_busy_it_is(site, order_for):
     """The parent may be stopped meanwhile: only the child itself can then make room for another crawl of the site."""
     until = time.monotonic() + 1.0
     assert run(order_for(params=faulty(site, "loop")), lease=lambda: until).finish_reason == "killed"

@@ -2,16 +2,13 @@
 
 import os
 import signal
-from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.integration.pipeline.crawling.conftest import OrderFor, ParentOf, is_gone
+from tests.integration.pipeline.crawling.conftest import is_gone
 from tests.integration.pipeline.crawling.test_child import faulty
-from tests.support.faulty_site import FaultySite
 from tests.support.faulty_spiders import POSTS
 from tests.support.waiting import wait_until
 
@@ -19,9 +16,7 @@ pytestmark = pytest.mark.usefixtures("_faulty_spiders")
 
 
 @pytest.mark.parametrize("fault", ["sleep", "loop", "hold_gil"])
-def test_the_parent_is_killed(
-    site: FaultySite, order_for: OrderFor, stored: Callable[[], int], note: Path, parent_of: ParentOf, fault: str
-) -> None:
+def test_the_parent_is_killed(site, order_for, stored, note, parent_of, fault):
     parent = parent_of(order_for(params=faulty(site, fault, note=str(note))))
     wait_until(note.exists)
     family = parent.family()
@@ -32,9 +27,7 @@ def test_the_parent_is_killed(
 
 
 @pytest.mark.skipif(not psutil.LINUX, reason="needs the kernel's help, which is Linux'")
-def test_parent_and_forkserver_are_killed_at_once(
-    site: FaultySite, order_for: OrderFor, note: Path, parent_of: ParentOf
-) -> None:
+def test_parent_and_forkserver_are_killed_at_once(site, order_for, note, parent_of):
     params = {"url": site.url("/board"), "fault": "hold_gil", "note": str(note)}
     parent = parent_of(order_for(params=params))
     wait_until(note.exists)
@@ -44,9 +37,7 @@ def test_parent_and_forkserver_are_killed_at_once(
     wait_until(lambda: all(is_gone(each.pid) for each in family))
 
 
-def test_everything_is_told_to_end_twice(
-    site: FaultySite, order_for: OrderFor, stored: Callable[[], int], parent_of: ParentOf
-) -> None:
+def test_everything_is_told_to_end_twice(site, order_for, stored, parent_of):
     # Given a crawl that waits for its second page,
     params = {"url": site.url("/board"), "then": site.url("/hang"), "fault": "nothing", "posts": 5}
     parent = parent_of(order_for(params=params))

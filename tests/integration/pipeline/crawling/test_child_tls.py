@@ -3,7 +3,7 @@
 import socket
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +11,9 @@ import pytest
 
 from pipeline.crawling.child import forkserver
 from pipeline.crawling.order import CrawlReport
-from tests.integration.pipeline.crawling.conftest import Crawl, OrderFor
+from tests.integration.pipeline.crawling.conftest import Crawl
 from tests.support.certificates import Issued, issue, self_signed, server_context
 from tests.support.faulty_site import faulty_site
-from tests.support.parent import Parent
 
 pytestmark = pytest.mark.usefixtures("_faulty_spiders")
 
@@ -22,9 +21,7 @@ pytestmark = pytest.mark.usefixtures("_faulty_spiders")
 @pytest.mark.parametrize(
     ("host", "trusted", "ok"), [("localhost", True, True), ("localhost", False, False), ("127.0.0.1", True, False)]
 )
-def test_a_certificate(
-    order_for: OrderFor, parent_of: Callable[..., Parent], tmp_path: Path, host: str, trusted: bool, ok: bool
-) -> None:
+def test_a_certificate(order_for, parent_of, tmp_path, host, trusted, ok):
     certificate, context = self_signed(tmp_path, "localhost")
     with faulty_site(tls=context) as site:
         params = {"url": f"https://{host}:{site.port}/board", "row": "tr.row", "title": "a"}
@@ -94,7 +91,7 @@ def crawl(_root_is_known: None, crawl_board: Crawl) -> Crawl:
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_said_with_the_way_out_and_the_way_out_works(crawl: Crawl, folder: Path, name: str) -> None:
+def test_what_is_wrong_is_said_with_the_way_out_and_the_way_out_works(crawl, folder, name):
     wrong = WRONG[name]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TLS 1.0 is deprecated, which is the point
@@ -122,14 +119,14 @@ def test_what_is_wrong_is_said_with_the_way_out_and_the_way_out_works(crawl: Cra
     # Fingerprints differ from run to run, and from one process of a run to the next.
     ids=["another", "alone", "ended", "other name", "missing", "no file"],
 )
-def test_nothing_else_is_forgiven(crawl: Crawl, folder: Path, shown: Issued, tls: str, words: str) -> None:
+def test_nothing_else_is_forgiven(crawl, folder, shown, tls, words):
     with faulty_site(tls=server_context(folder, shown)) as site:
         report = crawl(f"https://localhost:{site.port}/board", tls.replace("ca:", f"ca:{folder}/"))
         assert (report.ok, site.requests) == (False, [])
         assert words in (report.first_error or "")
 
 
-def test_another_host_is_not_forgiven(crawl: Crawl, folder: Path) -> None:
+def test_another_host_is_not_forgiven(crawl, folder):
     with faulty_site(tls=server_context(folder, ALONE)) as private, faulty_site() as site:
         url = f"http://localhost:{site.port}/to?url={private.url('/board')}"
         report = crawl(url, f"sha256:{ALONE.fingerprint}")
@@ -137,7 +134,7 @@ def test_another_host_is_not_forgiven(crawl: Crawl, folder: Path) -> None:
         assert "signed by nobody but itself" in (report.first_error or "")
 
 
-def test_a_server_without_tls_is_named(crawl: Crawl) -> None:
+def test_a_server_without_tls_is_named(crawl):
     def answer(listener: socket.socket) -> None:
         for _ in range(2):
             connection, _ = listener.accept()

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from pipeline.crawling.closing import Closed, close_run, decide_late_posts
 from pipeline.crawling.health import health_of
@@ -63,9 +62,7 @@ def site_of(database: Database) -> Site:
         return session.scalars(select(Site)).one()
 
 
-def test_a_page_whose_ids_change_at_each_crawl_pushes_nobody_and_does_not_grow(
-    database: Database, site_id: int
-) -> None:
+def test_a_page_whose_ids_change_at_each_crawl_pushes_nobody_and_does_not_grow(database, site_id):
     assert crawl(database, site_id, page("http://a.test/v?no=N&t=0")).fanout == "silent"
     for number in range(1, 4):
         assert crawl(database, site_id, page(f"http://a.test/v?no=N&t={number}")) == Closed(
@@ -90,7 +87,7 @@ def test_a_page_whose_ids_change_at_each_crawl_pushes_nobody_and_does_not_grow(
     assert (health_of(site, held_posts=0), site.advice) == ("well", None)
 
 
-def test_a_run_whose_worker_died_floods_nobody_either(database: Database, site_id: int) -> None:
+def test_a_run_whose_worker_died_floods_nobody_either(database, site_id):
     crawl(database, site_id, page("http://a.test/N"))
     assert crawl(database, site_id, page("http://b.test/N"), finish_reason="lost", ok=False).new == 0
     # Nor do those that its child stored after it was closed.
@@ -103,7 +100,7 @@ def test_a_run_whose_worker_died_floods_nobody_either(database: Database, site_i
     assert [post.title for post in stored_posts(database) if post.id in ready] == ["새 공지"]
 
 
-def test_posts_that_wait_for_approval_stay_held_under_their_new_ids(database: Database, site_id: int) -> None:
+def test_posts_that_wait_for_approval_stay_held_under_their_new_ids(database, site_id):
     crawl(database, site_id, page("http://a.test/N"))
     many = [f"공고 {number}" for number in range(60)]
     assert crawl(database, site_id, page("http://a.test/new/N", many)).fanout == "held"
@@ -111,21 +108,21 @@ def test_posts_that_wait_for_approval_stay_held_under_their_new_ids(database: Da
     assert [post.fanout for post in stored_posts(database)] == ["silent"] * 6 + ["held"] * 60
 
 
-def test_an_older_installation_is_compared_with_its_latest_posts(database: Database, site_id: int) -> None:
+def test_an_older_installation_is_compared_with_its_latest_posts(database, site_id):
     crawl(database, site_id, page("http://a.test/N"))
     with database.writing() as session:
         session.delete(session.get_one(Showing, site_id))
     assert crawl(database, site_id, page("http://b.test/N")).new == 0
 
 
-def test_ids_that_only_we_take_otherwise_than_before_are_no_trouble(database: Database, site_id: int) -> None:
+def test_ids_that_only_we_take_otherwise_than_before_are_no_trouble(database, site_id):
     found = page("http://a.test/p/N")
     crawl(database, site_id, [FoundPost(external_id=f"old {p.url}", url=p.url, title=p.title) for p in found])
     assert crawl(database, site_id, found).new == 0
     assert site_of(database).trouble is None
 
 
-def test_what_is_usual_is_what_was_pushed(database: Database, site_id: int) -> None:
+def test_what_is_usual_is_what_was_pushed(database, site_id):
     many = page("http://a.test/N", [f"공고 {number}" for number in range(95)])
     assert crawl(database, site_id, many).fanout == "silent"
     # Neither the baseline nor what is held or dropped says how many posts are usual.
@@ -145,7 +142,7 @@ def test_what_is_usual_is_what_was_pushed(database: Database, site_id: int) -> N
     assert crawl(database, site_id, again).fanout == "ready"
 
 
-def test_a_hostile_board_fills_the_table_only_so_far(database: Database, site_id: int) -> None:
+def test_a_hostile_board_fills_the_table_only_so_far(database, site_id):
     def hostile(number: int) -> posts.Stored:
         found = page(f"http://a.test/{number}/N", [f"{number} {n}" for n in range(posts.WAITING_MOST + 500)])
         return run_of(database, site_id, found)[0]
@@ -155,12 +152,12 @@ def test_a_hostile_board_fills_the_table_only_so_far(database: Database, site_id
     assert fates == ["silent"] * posts.WAITING_MOST + ["held"] * posts.WAITING_MOST
 
 
-def test_an_empty_board_that_was_read_well_is_a_baseline(database: Database, site_id: int) -> None:
+def test_an_empty_board_that_was_read_well_is_a_baseline(database, site_id):
     crawl(database, site_id, [], is_empty=True)
     assert crawl(database, site_id, page("http://a.test/N", TITLES[:1])).fanout == "ready"
 
 
-def test_a_site_whose_rows_cannot_be_told_apart_any_more_is_suspect_at_once(database: Database, site_id: int) -> None:
+def test_a_site_whose_rows_cannot_be_told_apart_any_more_is_suspect_at_once(database, site_id):
     crawl(database, site_id, page("http://a.test/N"))
     problem = "10 of 10 rows have the same link"
     crawl(database, site_id, [], items_seen=1, is_ambiguous=True, problem=problem)
@@ -171,7 +168,7 @@ def test_a_site_whose_rows_cannot_be_told_apart_any_more_is_suspect_at_once(data
     assert site_of(database).advice is None
 
 
-def test_the_page_is_remembered_up_to_a_bound(session: Session, site_id: int) -> None:
+def test_the_page_is_remembered_up_to_a_bound(session, site_id):
     for ids in ([1, 2], list(range(showings.SHOWN_MOST + 5))):
         showings.keep(session, site_id, ids)
     assert len(session.get_one(Showing, site_id).post_ids) == showings.SHOWN_MOST
@@ -187,7 +184,7 @@ def gone(database: Database) -> list[str]:
     return [post.external_id for post in stored_posts(database) if post.gone_at is not None]
 
 
-def test_a_post_is_gone_that_three_good_crawls_miss_where_older_ones_stand(database: Database, site_id: int) -> None:
+def test_a_post_is_gone_that_three_good_crawls_miss_where_older_ones_stand(database, site_id):
     seen(database, site_id, [3, 2, 1])
     seen(database, site_id, [4, 3, 2, 1])
     for _ in range(2):
@@ -214,7 +211,7 @@ def test_a_post_is_gone_that_three_good_crawls_miss_where_older_ones_stand(datab
     assert gone(database) == []
 
 
-def test_posts_that_newer_ones_push_off_a_short_page_are_not_gone(database: Database, site_id: int) -> None:
+def test_posts_that_newer_ones_push_off_a_short_page_are_not_gone(database, site_id):
     for number in range(20):
         seen(database, site_id, range(number + 5, number, -1))
     for _ in range(3):

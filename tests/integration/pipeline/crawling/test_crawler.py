@@ -43,9 +43,7 @@ def queue(database: Database, name: str, trigger: str = "beat") -> int | None:
         return sites.queue_run(session, sites.by_name(session, name).id, trigger=trigger, now=now())
 
 
-def test_two_sites_of_one_host_are_never_crawled_at_once_by_two_crawlers(
-    database: Database, redis: Redis, child: Child
-) -> None:
+def test_two_sites_of_one_host_are_never_crawled_at_once_by_two_crawlers(database, redis, child):
     # Given two sites on one host, one on another, and two crawlers
     with database.writing() as session:
         for name, host in (("a", "board.test"), ("b", "board.test"), ("c", "other.test")):
@@ -72,9 +70,7 @@ def test_two_sites_of_one_host_are_never_crawled_at_once_by_two_crawlers(
     assert child.most_at_once == 1
 
 
-def test_a_second_crawl_of_a_running_site_is_refused_even_when_redis_forgets_everything(
-    database: Database, redis: Redis, child: Child
-) -> None:
+def test_a_second_crawl_of_a_running_site_is_refused_even_when_redis_forgets_everything(database, redis, child):
     with database.writing() as session:
         add_site(session, "a", params=URL)
     run = queue(database, "a")
@@ -107,13 +103,7 @@ def _lose_lease(database: Database, run: int) -> None:
 
 
 @pytest.mark.parametrize(("end", "status"), [(_pause, "queued"), (_lose_lease, "running")])
-def test_a_crawl_that_is_paused_or_lost_ends_and_the_worker_s_others_go_on(
-    database: Database,
-    redis: Redis,
-    monkeypatch: pytest.MonkeyPatch,
-    end: Callable[[Database, int], None],
-    status: str,
-) -> None:
+def test_a_crawl_that_is_paused_or_lost_ends_and_the_worker_s_others_go_on(database, redis, monkeypatch, end, status):
     # Given a worker with two crawls, and a child that crawls until it is told to stop
     with database.writing() as session:
         for name in "ab":
@@ -152,7 +142,7 @@ def test_a_crawl_that_is_paused_or_lost_ends_and_the_worker_s_others_go_on(
         assert session.get_one(CrawlRun, runs["a"]).status == status
 
 
-def test_a_redis_that_is_gone_leaves_the_run_in_its_line(database: Database, child: Child) -> None:
+def test_a_redis_that_is_gone_leaves_the_run_in_its_line(database, child):
     from redis.exceptions import RedisError
 
     with database.writing() as session:
@@ -166,9 +156,7 @@ def test_a_redis_that_is_gone_leaves_the_run_in_its_line(database: Database, chi
     assert not child.began.is_set()
 
 
-def test_a_dead_workers_run_is_closed_and_its_site_free_within_two_minutes(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dead_workers_run_is_closed_and_its_site_free_within_two_minutes(database, monkeypatch):
     # The lease ends a minute after the last sign of life, and a sweep comes every half minute.
     assert crawling.RUN_LEASE_S + load().sweep_s <= 120
     with database.writing() as session:
@@ -186,12 +174,7 @@ def test_a_dead_workers_run_is_closed_and_its_site_free_within_two_minutes(
     assert sweeping.GRACE_S <= 60
 
 
-def test_trouble_is_announced_once_and_its_end_too(
-    database: Database,
-    crawl: Callable[[int], crawling.CrawlEnd | None],
-    child: Child,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_trouble_is_announced_once_and_its_end_too(database, crawl, child, caplog):
     caplog.set_level(logging.INFO, logger="pipeline.crawling.closing")
     with database.writing() as session:
         add_site(session, "a", params=URL, schedule="5m")
@@ -225,7 +208,7 @@ def test_trouble_is_announced_once_and_its_end_too(
         ("sqlite:///crawlpush.db", "", False),
     ],
 )
-def test_a_deployment_without_a_contact_is_told_of_it(database_url: str, contact: str, missing: bool) -> None:
+def test_a_deployment_without_a_contact_is_told_of_it(database_url, contact, missing):
     settings = Settings(database_url=database_url, crawl_contact=contact)
     sentence = crawling.missing_contact(settings)
     assert (sentence is not None) == missing
@@ -240,9 +223,7 @@ def boards(database: Database, *names: str) -> dict[str, int]:
     return {name: queue(database, name) or 0 for name in names}
 
 
-def test_the_crawls_of_one_host_take_turns_in_the_order_in_which_they_were_owed(
-    database: Database, redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_crawls_of_one_host_take_turns_in_the_order_in_which_they_were_owed(database, redis, monkeypatch):
     # Given four boards of one host, and as many messages, of which the last comes first
     runs = boards(database, "a", "b", "c", "d")
     messages, crawled, busy = list(reversed(runs.values())), [], threading.Semaphore(0)
@@ -269,7 +250,7 @@ def test_the_crawls_of_one_host_take_turns_in_the_order_in_which_they_were_owed(
     assert crawled == ["a", "b", "c", "d"]
 
 
-def test_a_paused_site_lets_the_others_of_its_host_pass(database: Database, redis: Redis, child: Child) -> None:
+def test_a_paused_site_lets_the_others_of_its_host_pass(database, redis, child):
     runs = boards(database, "a", "b")
     with database.writing() as session:
         assert pauses.begin(session, Scope(activity="crawl", site="a"), now=now())
@@ -277,15 +258,13 @@ def test_a_paused_site_lets_the_others_of_its_host_pass(database: Database, redi
     assert end.site == "b"
 
 
-def test_a_person_s_crawl_goes_out_of_turn(database: Database, redis: Redis, child: Child) -> None:
+def test_a_person_s_crawl_goes_out_of_turn(database, redis, child):
     runs = boards(database, "a", "b")
     end = Crawler(load(), database, redis).crawl(runs["b"], stop=threading.Event(), hand_back=False, out_of_turn=True)
     assert end.site == "b"
 
 
-def test_a_page_is_asked_for_without_a_condition_once_a_day(
-    database: Database, child: Child, crawl: Callable[[int], crawling.CrawlEnd | None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_is_asked_for_without_a_condition_once_a_day(database, child, crawl, monkeypatch):
     # Given a site whose server gives an ETag, and answers 304 from then on
     with database.writing() as session:
         add_site(session, params=URL)
@@ -303,9 +282,7 @@ def test_a_page_is_asked_for_without_a_condition_once_a_day(
     assert asked == [{URL["url"]: ('"1"', None)}, {URL["url"]: ('"1"', None)}, {}]
 
 
-def test_an_old_robots_txt_is_given_along_for_a_server_that_has_lost_its_own(
-    database: Database, child: Child, crawl: Callable[[int], crawling.CrawlEnd | None]
-) -> None:
+def test_an_old_robots_txt_is_given_along_for_a_server_that_has_lost_its_own(database, child, crawl):
     with database.writing() as session:
         add_site(session, params=URL)
         for origin, days in (
@@ -320,9 +297,7 @@ def test_an_old_robots_txt_is_given_along_for_a_server_that_has_lost_its_own(
     assert child.order.old_robots == {"http://board.test:8080": "http://board.test:8080"}
 
 
-def test_a_run_is_closed_as_failed_when_its_report_cannot_be_stored(
-    database: Database, child: Child, crawl: Callable[[int], crawling.CrawlEnd | None]
-) -> None:
+def test_a_run_is_closed_as_failed_when_its_report_cannot_be_stored(database, child, crawl):
     with database.writing() as session:
         add_site(session, params=URL)
     child.report = replace(GOOD, validators={URL["url"]: ("\ud800", None)})

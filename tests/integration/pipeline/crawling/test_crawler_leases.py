@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from redis import Redis
 from sqlalchemy import select
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -20,8 +19,7 @@ from pipeline.crawling.order import CrawlOrder, CrawlReport
 from pipeline.settings import load
 from storage import crawl_runs
 from storage.models import CrawlRun, Site
-from storage.session import Database
-from tests.integration.pipeline.crawling.scripted_child import GOOD, Child
+from tests.integration.pipeline.crawling.scripted_child import GOOD
 from tests.integration.pipeline.crawling.test_crawler import boards
 
 AWAY = OperationalError("UPDATE", {}, Exception("away"))
@@ -29,9 +27,9 @@ AWAY = OperationalError("UPDATE", {}, Exception("away"))
 
 @pytest.mark.parametrize("trouble", [AWAY, InterfaceError("x", {}, Exception()), PoolTimeoutError(), ValueError("odd")])
 def test_whatever_keeps_a_lease_from_being_renewed_passes_and_the_crawl_goes_on(
-    database: Database, redis: Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
-    trouble: Exception,
-) -> None:  # fmt: skip
+    database, redis, monkeypatch, caplog,
+    trouble
+):  # fmt: skip
     (run,) = boards(database, "a").values()
     tried = threading.Semaphore(0)
     extend = crawl_runs.extend
@@ -60,9 +58,7 @@ def test_whatever_keeps_a_lease_from_being_renewed_passes_and_the_crawl_goes_on(
     ]
 
 
-def test_a_lease_that_cannot_be_renewed_in_time_ends_the_crawl(
-    database: Database, redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lease_that_cannot_be_renewed_in_time_ends_the_crawl(database, redis, monkeypatch):
     (run,) = boards(database, "a").values()
 
     def away(*_: Any, **__: Any) -> bool:
@@ -85,8 +81,8 @@ def test_a_lease_that_cannot_be_renewed_in_time_ends_the_crawl(
 
 
 def test_a_crawl_whose_end_cannot_be_written_at_once_is_written_later_and_is_no_failure_of_its_site(
-    database: Database, redis: Redis, child: Child, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    database, redis, child, monkeypatch
+):
     (run,) = boards(database, "a").values()
     lock, failures = crawl_runs.lock, iter([AWAY, InternalError("x", {}, Exception("read-only"))])
 

@@ -3,7 +3,6 @@
 import os
 import resource
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -18,7 +17,7 @@ def forkserver() -> Iterator[ForkServer]:
     server.stop()
 
 
-def test_it_starts_once_and_stops(forkserver: ForkServer) -> None:
+def test_it_starts_once_and_stops(forkserver):
     forkserver.start()
     pid = forkserver.pid
     assert pid is not None
@@ -30,7 +29,7 @@ def test_it_starts_once_and_stops(forkserver: ForkServer) -> None:
     assert not psutil.pid_exists(pid)
 
 
-def test_a_child_without_an_order_ends_with_its_channel(forkserver: ForkServer) -> None:
+def test_a_child_without_an_order_ends_with_its_channel(forkserver):
     child = forkserver.fork()
     child.channel.close()
     # Blocks until there is something to read: its end.
@@ -47,9 +46,7 @@ def test_a_child_without_an_order_ends_with_its_channel(forkserver: ForkServer) 
         ("from twisted.internet import reactor", "must not have a reactor"),
     ],
 )
-def test_a_preload_that_fails_says_why(
-    forkserver: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, words: str
-) -> None:
+def test_a_preload_that_fails_says_why(forkserver, tmp_path, monkeypatch, code, words):
     (tmp_path / "broken_spiders.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("CRAWL_SPIDER_MODULES", "broken_spiders")
@@ -59,9 +56,7 @@ def test_a_preload_that_fails_says_why(
 
 
 @pytest.mark.parametrize("whose", ["ours", "its"])
-def test_a_process_that_has_no_descriptor_free_refuses_one_crawl_and_keeps_the_others(
-    forkserver: ForkServer, whose: str
-) -> None:
+def test_a_process_that_has_no_descriptor_free_refuses_one_crawl_and_keeps_the_others(forkserver, whose):
     child = forkserver.fork()
     pid = forkserver.pid
     assert pid is not None

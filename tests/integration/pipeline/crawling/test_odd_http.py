@@ -64,14 +64,12 @@ def answered(site: FaultySite, crawl_board: Crawl) -> Answered:
         HEAD + b"\r\n\xff\xfe" + PAGE.decode().encode("utf-16-le"),
     ],
 )
-def test_what_browsers_read_is_read(answered: Answered, answer: bytes) -> None:
+def test_what_browsers_read_is_read(answered, answer):
     report = answered(answer)
     assert (report.ok, report.items_seen, report.errors, report.first_error) == (True, 3, 0, None)
 
 
-def test_a_page_that_breaks_off_is_asked_for_again_and_then_read_as_far_as_it_came(
-    site: FaultySite, answered: Answered
-) -> None:
+def test_a_page_that_breaks_off_is_asked_for_again_and_then_read_as_far_as_it_came(site, answered):
     report = answered(HEAD + length(PAGE, more=400) + PAGE)
     assert site.paths() == ["/x", "/x"]
     assert (report.ok, report.items_seen, report.errors) == (True, 3, 1)
@@ -94,7 +92,7 @@ def test_a_page_that_breaks_off_is_asked_for_again_and_then_read_as_far_as_it_ca
         (HEAD + b"\r\n" + gzip.compress(b"<p>" + b" " * 5_000_000), "larger than 1000000 bytes when it is unpacked"),
     ],
 )
-def test_what_cannot_be_read_is_said_in_a_sentence(answered: Answered, answer: bytes, words: str) -> None:
+def test_what_cannot_be_read_is_said_in_a_sentence(answered, answer, words):
     report = answered(answer)
     assert (report.ok, report.items_seen) == (False, 0)
     assert words in (report.first_error or "")
@@ -120,7 +118,7 @@ def refresh(delay: int, url: str, *headers: str) -> bytes:
         response("200 OK", PAGE, "Content-Type: text/html", "Refresh: 5;URL='/x'"),
     ],
 )
-def test_a_page_that_reloads_itself_is_read(site: FaultySite, answered: Answered, answer: bytes) -> None:
+def test_a_page_that_reloads_itself_is_read(site, answered, answer):
     report = answered(answer)
     assert (report.ok, report.items_seen) == (True, 3)
     assert set(site.paths()) == {"/x"}
@@ -134,19 +132,19 @@ def test_a_page_that_reloads_itself_is_read(site: FaultySite, answered: Answered
         response("200 OK", b"", "Refresh: 3;URL='/board'"),
     ],
 )
-def test_a_refresh_that_leads_elsewhere_soon_is_followed(site: FaultySite, answered: Answered, answer: bytes) -> None:
+def test_a_refresh_that_leads_elsewhere_soon_is_followed(site, answered, answer):
     report = answered(answer)
     assert (report.ok, report.items_seen) == (True, 3)
     assert site.paths() == ["/x", "/board"]
 
 
-def test_a_304_that_nobody_asked_for_is_a_failed_run(answered: Answered) -> None:
+def test_a_304_that_nobody_asked_for_is_a_failed_run(answered):
     report = answered(response("304 Not Modified", b""))
     assert (report.ok, report.not_modified) == (False, False)
     assert "the server answered 304" in (report.first_error or "")
     assert "nobody asked" in report.first_error
 
 
-def test_a_validator_that_cannot_be_stored_is_left_out(answered: Answered) -> None:
+def test_a_validator_that_cannot_be_stored_is_left_out(answered):
     report = answered(response("200 OK", PAGE, "Content-Type: text/html", 'ETag: "a\x00b"'))
     assert (report.ok, report.validators) == (True, {})

@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.integration.pipeline.crawling.conftest import Crawl
-from tests.support.faulty_site import FaultySite, response
+from tests.support.faulty_site import response
 
 pytestmark = pytest.mark.usefixtures("_forkserver")
 
@@ -12,9 +11,7 @@ LOST = [b"", response("500 Internal Server Error", b""), response("503 Service U
 
 
 @pytest.mark.parametrize("answer", LOST)
-def test_without_a_copy_nothing_is_crawled_and_the_error_names_robots_txt(
-    site: FaultySite, crawl_board: Crawl, answer: bytes
-) -> None:
+def test_without_a_copy_nothing_is_crawled_and_the_error_names_robots_txt(site, crawl_board, answer):
     site.answers["/robots.txt"] = answer
     report = crawl_board()
     assert (report.finish_reason, report.ok, report.robots) == ("robots_unreachable", False, {})
@@ -24,7 +21,7 @@ def test_without_a_copy_nothing_is_crawled_and_the_error_names_robots_txt(
 
 
 @pytest.mark.parametrize("answer", LOST)
-def test_an_old_copy_serves(site: FaultySite, crawl_board: Crawl, answer: bytes) -> None:
+def test_an_old_copy_serves(site, crawl_board, answer):
     site.answers["/robots.txt"] = answer
     free = crawl_board(old_robots={site.origin: ""})
     forbidden = crawl_board(old_robots={site.origin: FORBIDDEN})
@@ -32,14 +29,14 @@ def test_an_old_copy_serves(site: FaultySite, crawl_board: Crawl, answer: bytes)
     assert (forbidden.finish_reason, forbidden.ok) == ("robots", False)
 
 
-def test_nothing_changed_is_a_good_run_although_robots_txt_is_lost(site: FaultySite, crawl_board: Crawl) -> None:
+def test_nothing_changed_is_a_good_run_although_robots_txt_is_lost(site, crawl_board):
     site.answers["/robots.txt"] = b""
     validators = {site.url("/tagged"): ('"v1"', None)}
     report = crawl_board("/tagged", old_robots={site.origin: ""}, validators=validators)
     assert (report.ok, report.not_modified, report.errors) == (True, True, 0)
 
 
-def test_a_new_one_goes_before_an_old_copy(site: FaultySite, crawl_board: Crawl) -> None:
+def test_a_new_one_goes_before_an_old_copy(site, crawl_board):
     site.robots = "User-agent: *\nDisallow:\n"
     report = crawl_board(old_robots={site.origin: FORBIDDEN})
     assert report.ok
@@ -49,7 +46,7 @@ def test_a_new_one_goes_before_an_old_copy(site: FaultySite, crawl_board: Crawl)
 @pytest.mark.parametrize(
     "status", ["400 Bad Request", "401 Unauthorized", "403 Forbidden", "404 Not Found", "410 Gone"]
 )
-def test_what_is_not_there_forbids_nothing(site: FaultySite, crawl_board: Crawl, status: str) -> None:
+def test_what_is_not_there_forbids_nothing(site, crawl_board, status):
     site.answers["/robots.txt"] = response(status, FORBIDDEN.encode())
     report = crawl_board()
     assert (report.ok, report.robots) == (True, {site.origin: ""})
@@ -65,9 +62,7 @@ def test_what_is_not_there_forbids_nothing(site: FaultySite, crawl_board: Crawl,
         b"# \x00\xff\n" + FORBIDDEN.encode(),
     ],
 )
-def test_a_robots_txt_in_an_odd_wrapping_is_obeyed_and_can_be_stored(
-    site: FaultySite, crawl_board: Crawl, body: bytes
-) -> None:
+def test_a_robots_txt_in_an_odd_wrapping_is_obeyed_and_can_be_stored(site, crawl_board, body):
     site.answers["/robots.txt"] = response("200 OK", body)
     report = crawl_board()
     assert (report.finish_reason, report.ok) == ("robots", False)

@@ -4,9 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from storage.models import Post
-from storage.session import Database
-from tests.integration.pipeline.crawling.conftest import Crawl, OrderFor
-from tests.support.faulty_site import FaultySite, faulty_site, response
+from tests.support.faulty_site import faulty_site, response
 
 pytestmark = pytest.mark.usefixtures("_forkserver")
 
@@ -24,16 +22,14 @@ pytestmark = pytest.mark.usefixtures("_forkserver")
         ("410 Gone", b"gone", [], "the page is gone for good"),
     ],
 )
-def test_what_is_not_the_page_fails_the_run_and_is_named(
-    site: FaultySite, crawl_board: Crawl, status: str, body: bytes, headers: list[str], words: str
-) -> None:
+def test_what_is_not_the_page_fails_the_run_and_is_named(site, crawl_board, status, body, headers, words):
     site.answers["/x"] = response(status, body, "Content-Type: text/html", *headers)
     report = crawl_board("/x")
     assert (report.finish_reason, report.ok, report.items_seen) == ("finished", False, 0)
     assert words in (report.first_error or "")
 
 
-def test_a_run_that_finds_nothing_is_good_and_says_why(site: FaultySite, crawl_board: Crawl) -> None:
+def test_a_run_that_finds_nothing_is_good_and_says_why(site, crawl_board):
     report = crawl_board(params={"row": "div.gone"})
     assert (report.ok, report.items_seen, report.errors) == (True, 0, 0)
     assert report.first_error == report.problem == "the row selector 'div.gone' matches nothing on the page"
@@ -44,8 +40,8 @@ def with_login(url: str, login: str = "me:p%40w%3A") -> str:
 
 
 def test_a_name_and_password_in_the_address_are_shown_to_its_server_and_kept_from_everything_else(
-    site: FaultySite, crawl_board: Crawl, order_for: OrderFor, database: Database
-) -> None:
+    site, crawl_board, order_for, database
+):
     url = with_login(site.url("/private?posts=2"))
     params = {"max_pages": 2, "page_template": with_login(site.url("/private?posts=3&p={page}"))}
     report = crawl_board(url, params=params)
@@ -59,7 +55,7 @@ def test_a_name_and_password_in_the_address_are_shown_to_its_server_and_kept_fro
         assert "p@w" not in text
 
 
-def test_a_password_is_not_sent_to_where_a_redirect_leads(site: FaultySite, crawl_board: Crawl) -> None:
+def test_a_password_is_not_sent_to_where_a_redirect_leads(site, crawl_board):
     with faulty_site("127.0.0.2") as other:
         report = crawl_board(with_login(site.url(f"/to?url={other.url('/private')}")))
         assert all("authorization" in seen.headers for seen in site.requests)
@@ -68,7 +64,7 @@ def test_a_password_is_not_sent_to_where_a_redirect_leads(site: FaultySite, craw
     assert not report.ok
 
 
-def test_a_wrong_password_is_named_and_not_shown(site: FaultySite, crawl_board: Crawl) -> None:
+def test_a_wrong_password_is_named_and_not_shown(site, crawl_board):
     report = crawl_board(with_login(site.url("/private"), "me:wrong"))
     assert "the server answered 401" in (report.first_error or "")
     assert "HTTP Basic authentication" in report.first_error

@@ -68,9 +68,7 @@ def fetched(site: FaultySite) -> list[str]:
     return [path for path in site.paths() if path != "/list"]
 
 
-def test_a_new_posts_page_gives_its_text_files_and_picture_and_is_fetched_once(
-    site: FaultySite, crawl: Crawl, database: Database
-) -> None:
+def test_a_new_posts_page_gives_its_text_files_and_picture_and_is_fetched_once(site, crawl, database):
     more = (
         '<ul class=files><li><a href="/down?no=3">1. 신청서_양식.hwp (12KB)</a><li><a href="/down?no=4">안내.pdf</a>'
         '<img class=poster src="https://img.example/poster.png"><img class=poster src="http://img.example/plain.png">'
@@ -114,8 +112,8 @@ LOGIN = b"<title>Login</title><h2>Sign in</h2><form><input name=id><input type=p
     ],
 )
 def test_a_page_that_cannot_be_read_has_a_word_in_the_run_and_costs_nobody_the_push(
-    site: FaultySite, crawl: Crawl, database: Database, answer: bytes, words: str
-) -> None:
+    site, crawl, database, answer, words
+):
     board(site, 1, 2)
     site.answers |= {"/post/1": answer, "/sign-in": response("200 OK", LOGIN, HTML)}
     post(site, 2)
@@ -131,9 +129,7 @@ def test_a_page_that_cannot_be_read_has_a_word_in_the_run_and_costs_nobody_the_p
 
 
 @pytest.mark.parametrize(("status", "after"), [("429 Too Many Requests", None), ("503 Service Unavailable", "600")])
-def test_a_server_that_asks_to_slow_down_is_asked_for_no_further_page_and_the_run_is_well(
-    site: FaultySite, crawl: Crawl, status: str, after: str | None
-) -> None:
+def test_a_server_that_asks_to_slow_down_is_asked_for_no_further_page_and_the_run_is_well(site, crawl, status, after):
     board(site, 1, 2, 3)
     for number in (1, 2, 3):
         post(site, number)
@@ -145,9 +141,7 @@ def test_a_server_that_asks_to_slow_down_is_asked_for_no_further_page_and_the_ru
     assert "so 2 more posts' pages were not asked for" in (report.page_problem or "")
 
 
-def test_a_page_is_tried_in_two_later_crawls_and_what_it_says_is_looked_at(
-    site: FaultySite, crawl: Crawl, database: Database
-) -> None:
+def test_a_page_is_tried_in_two_later_crawls_and_what_it_says_is_looked_at(site, crawl, database):
     board(site, 1, 2)
     post(site, 1, b"oops", "500 Internal Server Error")
     post(site, 2, b"oops", "500 Internal Server Error")
@@ -170,9 +164,7 @@ def test_a_page_is_tried_in_two_later_crawls_and_what_it_says_is_looked_at(
     assert (second.fanout, second.body, second.page_tries) == ("done", "", None)
 
 
-def test_no_more_pages_are_fetched_than_may_be_and_the_others_have_their_turn_in_the_next_crawl(
-    site: FaultySite, crawl: Crawl, database: Database
-) -> None:
+def test_no_more_pages_are_fetched_than_may_be_and_the_others_have_their_turn_in_the_next_crawl(site, crawl, database):
     board(site, 1, 2, 3)
     for number in (1, 2, 3):
         post(site, number)
@@ -181,9 +173,7 @@ def test_no_more_pages_are_fetched_than_may_be_and_the_others_have_their_turn_in
     assert [each.body for each in posts(database)] == [TEXT] * 3
 
 
-def test_nothing_is_fetched_for_a_baseline_nor_for_what_is_too_old_to_be_pushed(
-    site: FaultySite, crawl: Crawl, database: Database
-) -> None:
+def test_nothing_is_fetched_for_a_baseline_nor_for_what_is_too_old_to_be_pushed(site, crawl, database):
     row = '<tr class="row"><td><a href="/post/1">Post 1</a><td class="date">2020-01-01'
     site.answers["/list"] = response("200 OK", row.encode(), HTML)
     post(site, 1)
@@ -196,9 +186,7 @@ def test_nothing_is_fetched_for_a_baseline_nor_for_what_is_too_old_to_be_pushed(
     assert fetched(site) == []
 
 
-def test_a_page_that_hangs_does_not_make_the_crawl_fail_and_leaves_the_others_owed(
-    site: FaultySite, crawl: Crawl, database: Database
-) -> None:
+def test_a_page_that_hangs_does_not_make_the_crawl_fail_and_leaves_the_others_owed(site, crawl, database):
     rows = "".join(f'<tr class="row"><td><a href="/hang?{n}">Post {n} 공지</a>' for n in range(9))
     site.answers["/list"] = response("200 OK", f"<table>{rows}</table>".encode(), HTML)
     report = crawl(soft_limit_s=4, hard_limit_s=9)
@@ -207,7 +195,7 @@ def test_a_page_that_hangs_does_not_make_the_crawl_fail_and_leaves_the_others_ow
     assert [each.page_tries for each in posts(database)] == [1] * 9
 
 
-def test_robots_txt_holds_for_posts_pages_too(site: FaultySite, crawl: Crawl, database: Database) -> None:
+def test_robots_txt_holds_for_posts_pages_too(site, crawl, database):
     site.robots = "User-agent: *\nDisallow: /post/\n"
     board(site, 1)
     post(site, 1)
@@ -216,9 +204,7 @@ def test_robots_txt_holds_for_posts_pages_too(site: FaultySite, crawl: Crawl, da
     assert "robots.txt" in (report.page_problem or "")
 
 
-def test_a_page_of_eight_megabytes_and_a_markup_bomb_give_what_is_read_of_them(
-    site: FaultySite, crawl: Crawl, database: Database
-) -> None:
+def test_a_page_of_eight_megabytes_and_a_markup_bomb_give_what_is_read_of_them(site, crawl, database):
     board(site, 1, 2, 3)
     post(site, 1, page("Post 1 공지", "가나다 " * 790_000))
     post(site, 2, page("Post 2 공지", "<b>" * 300_000 + "text"))
@@ -229,9 +215,7 @@ def test_a_page_of_eight_megabytes_and_a_markup_bomb_give_what_is_read_of_them(
     assert 19_000 < len(long.body) <= 20_000
 
 
-def test_an_edit_in_the_list_does_not_give_up_the_text_of_the_page(
-    site: FaultySite, crawl: Crawl, database: Database
-) -> None:
+def test_an_edit_in_the_list_does_not_give_up_the_text_of_the_page(site, crawl, database):
     board(site, 1)
     post(site, 1)
     close(database, crawl())

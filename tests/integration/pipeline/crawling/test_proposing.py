@@ -2,15 +2,12 @@
 
 import json
 import threading
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.crawling.child import run_child
-from pipeline.crawling.order import CrawlOrder
-from tests.support.faulty_site import FaultySite, response
+from tests.support.faulty_site import response
 
 pytestmark = pytest.mark.usefixtures("_forkserver")
 
@@ -28,9 +25,7 @@ LIST = {"topic_list": {"topics": [{"id": n, "slug": "s", "title": t} for n, t in
         (response("302 Found", b"", "Location: http://10.0.0.1/"), ""),
     ],
 )
-def test_the_json_beside_a_page_is_proposed_when_it_is_the_same_list(
-    site: FaultySite, order_for: Callable[..., CrawlOrder], tmp_path: Path, answer: bytes, spider: str
-) -> None:
+def test_the_json_beside_a_page_is_proposed_when_it_is_the_same_list(site, order_for, tmp_path, answer, spider):
     site.answers = {
         "/c/news/5": response("200 OK", PAGE.encode(), "Content-Type: text/html; charset=utf-8"),
         "/c/news/5.json": answer,

@@ -74,9 +74,7 @@ def watched(
 LOGGING_IN = ["GET /login", "POST /login", "GET /home"]
 
 
-def test_a_session_is_kept_until_it_ends_and_then_begun_anew_within_the_crawl(
-    board: ApiBoard, watched: Callable[..., Crawl], database: Database
-) -> None:
+def test_a_session_is_kept_until_it_ends_and_then_begun_anew_within_the_crawl(board, watched, database):
     crawl = watched()
     first, asked = crawl()
     assert (first.ok, first.items_seen, first.errors) == (True, 10, 0), first.first_error
@@ -101,7 +99,7 @@ def test_a_session_is_kept_until_it_ends_and_then_begun_anew_within_the_crawl(
     assert not any(sid in everything for sid in board.sessions)
 
 
-def test_an_api_is_asked_again_as_it_was_asked_before(board: ApiBoard, watched: Callable[..., Crawl]) -> None:
+def test_an_api_is_asked_again_as_it_was_asked_before(board, watched):
     rows = {"rows": "rows", "title": "title", "id": "id", "logged_in": "user.name", "form": ["board=7"], **LOGIN}
     report, asked = watched("/members.json", "json", **rows)()
     assert (report.ok, report.items_seen) == (True, 10), report.first_error
@@ -109,9 +107,7 @@ def test_an_api_is_asked_again_as_it_was_asked_before(board: ApiBoard, watched: 
     assert board.asked[-1].fields == {"board": "7"}
 
 
-def test_a_refused_login_breaks_the_site_and_is_not_tried_after_the_third_time(
-    board: ApiBoard, watched: Callable[..., Crawl], database: Database
-) -> None:
+def test_a_refused_login_breaks_the_site_and_is_not_tried_after_the_third_time(board, watched, database):
     board.password = "another"
     crawl = watched()
     for _ in range(3):
@@ -144,9 +140,7 @@ def test_a_refused_login_breaks_the_site_and_is_not_tried_after_the_third_time(
          "the login form is sent to http://thief.example, which is neither"),
     ],
 )  # fmt: skip
-def test_a_login_that_cannot_be_tried_is_an_ordinary_failure(
-    board: ApiBoard, watched: Callable[..., Crawl], database: Database, answer: Answer, words: str
-) -> None:
+def test_a_login_that_cannot_be_tried_is_an_ordinary_failure(board, watched, database, answer, words):
     board.answers["/login"] = answer
     report, _ = watched()()
     assert (report.ok, report.login_refused) == (False, False)
@@ -155,13 +149,13 @@ def test_a_login_that_cannot_be_tried_is_an_ordinary_failure(
 
 
 @pytest.mark.parametrize("key", ["", "short"])
-def test_without_a_key_no_login_is_tried(board: ApiBoard, watched: Callable[..., Crawl], key: str) -> None:
+def test_without_a_key_no_login_is_tried(board, watched, key):
     report, asked = watched()(session_key=key)
     assert (report.ok, asked) == (False, [])
     assert "SESSION_KEY, by which its cookies are kept, is not set or is no key" in (report.first_error or "")
 
 
-def test_another_key_only_costs_a_login(watched: Callable[..., Crawl]) -> None:
+def test_another_key_only_costs_a_login(watched):
     crawl = watched()
     crawl()
     report, asked = crawl(session_key=Fernet.generate_key().decode())
@@ -184,8 +178,8 @@ X_TOKEN = {**TOKEN, "login_header": "X-Auth-Token: {token}"}
     ],
 )
 def test_a_login_by_json_is_kept_and_begun_anew_as_one_by_a_form(
-    board: ApiBoard, watched: Callable[..., Crawl], database: Database, path: str, spider: str, params: Any, method: str
-) -> None:
+    board, watched, database, path, spider, params, method
+):
     crawl = watched(path, spider, **params)
     page, login = f"{method} {path}", "POST /api/login"
     for expected in ([page, login, page], [page]):
@@ -201,7 +195,7 @@ def test_a_login_by_json_is_kept_and_begun_anew_as_one_by_a_form(
     assert not any(token in everything for token in board.sessions)
 
 
-def test_a_token_goes_to_the_site_alone(board: ApiBoard, watched: Callable[..., Crawl]) -> None:
+def test_a_token_goes_to_the_site_alone(board, watched):
     def shown(asked: list[Asked]) -> set[str]:
         return {each.path for each in asked if "x-auth-token" in each.headers}
 
@@ -228,9 +222,7 @@ def test_a_token_goes_to_the_site_alone(board: ApiBoard, watched: Callable[..., 
         (Answer('{"data": {"token": "another"}}'), "still does not show logged_in, 'user'", True),
     ],
 )
-def test_a_token_that_is_not_had(
-    board: ApiBoard, watched: Callable[..., Crawl], answer: Answer, words: str, refused: bool
-) -> None:
+def test_a_token_that_is_not_had(board, watched, answer, words, refused):
     board.answers["/api/login"] = answer
     report, _ = watched("/api/rows", "json", **{**API, **TOKEN})()
     assert (report.ok, report.login_refused) == (False, refused)

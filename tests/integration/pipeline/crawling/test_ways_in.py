@@ -75,9 +75,7 @@ def stored_posts(database: Database) -> Callable[[], list[Post]]:
         ("/next", {"rows": "props.pageProps.posts", "embedded": "script#__NEXT_DATA__"}, 1),
     ],
 )
-def test_a_board_in_json_is_read_page_by_page(
-    board: ApiBoard, crawl: Crawl, stored_posts: Callable[[], list[Post]], path: str, params: dict[str, Any], pages: int
-) -> None:
+def test_a_board_in_json_is_read_page_by_page(board, crawl, stored_posts, path, params, pages):
     report = crawl(board.url(path), max_pages=5, **params, **JSON_ROWS)
     assert (report.ok, report.first_error, report.pages) == (True, None, pages)
     found = stored_posts()
@@ -88,13 +86,13 @@ def test_a_board_in_json_is_read_page_by_page(
     assert report.validators.keys() == ({board.url(path)} if path == "/library" else set())
 
 
-def test_a_post_is_never_conditional(board: ApiBoard, crawl: Crawl) -> None:
+def test_a_post_is_never_conditional(board, crawl):
     url = board.url("/search")
     assert crawl(url, rows="rows", form=["board=공지", "page=1"], validators={url: ('"v1"', None)}, **JSON_ROWS).ok
     assert "if-none-match" not in board.asked[-1].headers
 
 
-def test_a_listing_and_a_feed_are_asked_for_by_post_too(board: ApiBoard, crawl: Crawl) -> None:
+def test_a_listing_and_a_feed_are_asked_for_by_post_too(board, crawl):
     board.answers["/list"] = Answer("<li><a href=/p/1>One</a><li><a href=/p/2>Two</a>")
     report = crawl(
         board.url("/list"), "listing", row="li", form={"boardId": "7"}, headers={"Referer": "http://a.example/"}
@@ -118,9 +116,7 @@ def test_a_listing_and_a_feed_are_asked_for_by_post_too(board: ApiBoard, crawl: 
         (Answer('{"rows": {}}'), "finds an object and no list"),
     ],
 )  # fmt: skip
-def test_hostile_json_is_a_failed_or_empty_run_with_a_word_for_it(
-    board: ApiBoard, crawl: Crawl, answer: Answer, words: str
-) -> None:
+def test_hostile_json_is_a_failed_or_empty_run_with_a_word_for_it(board, crawl, answer, words):
     board.answers["/bad"] = answer
     report = crawl(board.url("/bad"), rows="rows", **JSON_ROWS)
     assert report.items_seen == 0
@@ -128,9 +124,7 @@ def test_hostile_json_is_a_failed_or_empty_run_with_a_word_for_it(
     assert re.search(words, report.first_error or ""), report.first_error
 
 
-def test_a_secret_reaches_the_site_and_nothing_else(
-    board: ApiBoard, crawl: Crawl, sqlite_url: str, capfd: pytest.CaptureFixture[str], order_for: OrderFor
-) -> None:
+def test_a_secret_reaches_the_site_and_nothing_else(board, crawl, sqlite_url, capfd, order_for):
     board.key = SECRET
     good = crawl(board.url("/keyed"), **KEYED)
     assert (good.ok, good.items_seen) == (True, 10)
@@ -152,7 +146,7 @@ def test_a_secret_reaches_the_site_and_nothing_else(
         assert form not in said
 
 
-def test_a_secret_is_escaped_as_its_place_asks(board: ApiBoard, crawl: Crawl) -> None:
+def test_a_secret_is_escaped_as_its_place_asks(board, crawl):
     for sent in ({"form": ["board=secret:BOARD_KEY", "page=1"]}, {"json": {"board": "a secret:BOARD_KEY", "page": 1}}):
         crawl(board.url("/search"), rows="rows", **JSON_ROWS, **sent)
     form, body = (each for each in board.asked if each.path == "/search")
@@ -161,9 +155,7 @@ def test_a_secret_is_escaped_as_its_place_asks(board: ApiBoard, crawl: Crawl) ->
 
 
 @pytest.mark.parametrize("status", [302, 307])
-def test_another_host_sees_neither_headers_nor_cookies_nor_a_body_with_secrets(
-    board: ApiBoard, crawl: Crawl, status: int
-) -> None:
+def test_another_host_sees_neither_headers_nor_cookies_nor_a_body_with_secrets(board, crawl, status):
     with api_board() as other:
         board.answers["/keyed"] = moved(other.url("/library"), status)
         crawl(board.url("/keyed"), **{**KEYED, "headers": [*KEYED["headers"], "X-Plain: 1"]})
@@ -183,16 +175,14 @@ def test_another_host_sees_neither_headers_nor_cookies_nor_a_body_with_secrets(
         ("DATABASE_URL", "secret:DATABASE_URL' is not for sites"),
     ],
 )
-def test_a_secret_that_is_not_there_or_not_for_sites_is_a_clear_sentence(
-    board: ApiBoard, crawl: Crawl, name: str, sentence: str
-) -> None:
+def test_a_secret_that_is_not_there_or_not_for_sites_is_a_clear_sentence(board, crawl, name, sentence):
     report = crawl(board.url("/keyed"), **{**KEYED, "cookies": [], "headers": [f"X-Api-Key: secret:{name}"]})
     assert not report.ok
     assert sentence in (report.first_error or "")
     assert "/keyed" not in board.paths()
 
 
-def test_a_fixed_cookie_gives_way_to_what_the_server_sets(board: ApiBoard, crawl: Crawl) -> None:
+def test_a_fixed_cookie_gives_way_to_what_the_server_sets(board, crawl):
     board.answers["/first"] = moved("/library", 302, **{"Set-Cookie": "lang=en; Path=/"})
     assert crawl(board.url("/first"), rows="data.list", cookies={"lang": "ko", "grid": "1"}, **JSON_ROWS).ok
     assert [each.cookies for each in board.asked[-2:]] == [{"lang": "ko", "grid": "1"}, {"lang": "en", "grid": "1"}]

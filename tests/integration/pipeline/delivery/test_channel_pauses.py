@@ -11,7 +11,6 @@ from pipeline.delivery.quota import Quota
 from pipeline.push.message import Platform
 from pipeline.push.outcome import Outcome, OutcomeKind
 from pipeline.resources import now
-from scripts.gateway.process import GatewayProcess
 from storage import channel_health, channels, probes
 from storage.models import ChannelState, Delivery, Device, Notification
 from tests.integration.pipeline.delivery.story import (
@@ -20,15 +19,12 @@ from tests.integration.pipeline.delivery.story import (
     NOT_SET_UP,
     REFUSED,
     Scripted,
-    StoryFor,
     over,
     token_of,
 )
 
 
-def test_wrong_credentials_pause_the_channel_and_a_probe_a_minute_finds_out(
-    story: StoryFor, gateway: GatewayProcess
-) -> None:
+def test_wrong_credentials_pause_the_channel_and_a_probe_a_minute_finds_out(story, gateway):
     people = story({"minji": ["fcm"], "jun": ["fcm"], "sora": ["fcm"]})
     gateway.set_faults(refuse=["UNAUTHENTICATED"])
     assert people.deliver() == ["pending"] * 3
@@ -58,7 +54,7 @@ def test_wrong_credentials_pause_the_channel_and_a_probe_a_minute_finds_out(
     assert all(device.disabled_at is None for device in people.rows(Device))
 
 
-def test_a_channel_that_is_opened_by_hand_sends_at_once_what_waited(story: StoryFor) -> None:
+def test_a_channel_that_is_opened_by_hand_sends_at_once_what_waited(story):
     channel = Scripted(NOT_SET_UP, NOT_SET_UP)
     people = story({"minji": ["fcm"], "jun": ["fcm", "console"]}, push=over(channel))
     assert people.deliver() == ["pending"] * 2
@@ -71,7 +67,7 @@ def test_a_channel_that_is_opened_by_hand_sends_at_once_what_waited(story: Story
     assert people.deliver() == ["sent"] * 2
 
 
-def test_one_stray_refusal_among_successes_pauses_nothing(story: StoryFor) -> None:
+def test_one_stray_refusal_among_successes_pauses_nothing(story):
     channel = Scripted(DELIVERED, REFUSED, DELIVERED)
     people = story({name: ["fcm"] for name in ("minji", "jun", "sora")}, posts=2, push=over(channel))
     assert sorted(people.deliver(people.keys[:3])) == ["pending", "sent", "sent"]
@@ -83,7 +79,7 @@ def test_one_stray_refusal_among_successes_pauses_nothing(story: StoryFor) -> No
     assert people.deliver(people.keys[4:]) == ["sent"] * 2
 
 
-def test_a_burst_of_dead_tokens_is_our_fault_and_disables_nobody(story: StoryFor) -> None:
+def test_a_burst_of_dead_tokens_is_our_fault_and_disables_nobody(story):
     names = [f"user-{number}" for number in range(24)]
     channel = Scripted(*[MISMATCH] * 24)
     people = story({name: ["fcm"] for name in names}, push=over(channel))
@@ -112,7 +108,7 @@ def test_a_burst_of_dead_tokens_is_our_fault_and_disables_nobody(story: StoryFor
     assert len({message.token for message in channel.sent}) == 24
 
 
-def test_a_process_that_did_not_know_of_the_pause_disables_nobody(story: StoryFor) -> None:
+def test_a_process_that_did_not_know_of_the_pause_disables_nobody(story):
     people = story({"minji": ["fcm"], "jun": ["fcm"]}, push=over(Scripted(MISMATCH, DELIVERED)))
     paused_while_sending = people.deliveries._allowed
 
@@ -131,14 +127,14 @@ def test_a_process_that_did_not_know_of_the_pause_disables_nobody(story: StoryFo
     assert people.rows(ChannelState)
 
 
-def test_third_party_auth_error_stops_no_android(story: StoryFor) -> None:
+def test_third_party_auth_error_stops_no_android(story):
     third = Outcome(kind=OutcomeKind.RETRY, code="THIRD_PARTY_AUTH_ERROR", backoff_s=600, answered=True)
     people = story({f"user-{n}": ["fcm"] for n in range(20)}, push=over(Scripted(*[third] * 15)))
     assert sorted(people.deliver()) == ["pending"] * 15 + ["sent"] * 5
     assert people.rows(ChannelState) == []
 
 
-def test_what_goes_beyond_the_quota_waits_without_an_attempt(story: StoryFor, redis_url: str) -> None:
+def test_what_goes_beyond_the_quota_waits_without_an_attempt(story, redis_url):
     channel = Scripted()
     with redis.Redis.from_url(redis_url) as client:
         quotas = {Platform.FCM: Quota(client, "fcm", 20)}
@@ -150,7 +146,7 @@ def test_what_goes_beyond_the_quota_waits_without_an_attempt(story: StoryFor, re
     assert max(people.due_in_s(n) for n in waiting) < 10
 
 
-def test_what_a_fault_disabled_while_others_were_served_is_restored(story: StoryFor) -> None:
+def test_what_a_fault_disabled_while_others_were_served_is_restored(story):
     channel = Scripted(DELIVERED, *[MISMATCH] * 9)
     people = story({f"user-{number}": ["fcm"] for number in range(10)}, push=over(channel))
     assert sorted(people.deliver(people.keys[:6])) == ["failed"] * 5 + ["sent"]
@@ -170,9 +166,7 @@ ODD = [
 
 
 @pytest.mark.parametrize(("platform", "code"), ODD)
-def test_one_odd_phone_on_a_quiet_installation_stops_nobody(
-    story: StoryFor, gateway: GatewayProcess, platform: str, code: str
-) -> None:
+def test_one_odd_phone_on_a_quiet_installation_stops_nobody(story, gateway, platform, code):
     people = story({"odd": [platform], "good": [platform]})
     odd, good = people.keys
     gateway.set_faults(answers=[f"{token_of('odd', platform)}={code}"])
@@ -193,9 +187,7 @@ def test_one_odd_phone_on_a_quiet_installation_stops_nobody(
 
 
 @pytest.mark.parametrize(("platform", "code"), [("apns", "InvalidProviderToken"), ("fcm", "UNAUTHENTICATED")])
-def test_a_channel_that_one_phone_paused_is_tried_with_another(
-    story: StoryFor, gateway: GatewayProcess, platform: str, code: str
-) -> None:
+def test_a_channel_that_one_phone_paused_is_tried_with_another(story, gateway, platform, code):
     people = story({"odd": [platform], "good": [platform]}, posts=2)
     odd, good = people.keys[:2]
     gateway.set_faults(answers=[f"{token_of('odd', platform)}={code}"])
@@ -217,7 +209,7 @@ def test_a_channel_that_one_phone_paused_is_tried_with_another(
     assert people.deliver(people.keys[3:]) == ["sent"]
 
 
-def test_where_everybody_was_refused_the_probe_goes_round(story: StoryFor) -> None:
+def test_where_everybody_was_refused_the_probe_goes_round(story):
     channel = Scripted(*[REFUSED] * 3)
     people = story({name: ["fcm"] for name in ("a", "b", "c")}, push=over(channel))
     people.deliver()
@@ -233,9 +225,7 @@ def test_where_everybody_was_refused_the_probe_goes_round(story: StoryFor) -> No
     assert len(set(probed)) == 3
 
 
-def test_a_vendor_that_takes_nothing_is_said_once_and_its_end_once(
-    story: StoryFor, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_vendor_that_takes_nothing_is_said_once_and_its_end_once(story, caplog):
     caplog.set_level("INFO")
     busy = Outcome(kind=OutcomeKind.RETRY, code="UNAVAILABLE", detail="try later", answered=True)
     channel = Scripted(*[busy] * 100)

@@ -6,12 +6,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.push.outcome import Outcome
 from pipeline.resources import now
 from storage import pauses, posts, replacing, users
 from storage.models import ChannelState, Delivery, Notification, PostEdit
 from storage.pauses import Scope
-from storage.session import Database
 from tests.integration.pipeline.delivery.edited_board import Board, of_all
 from tests.integration.pipeline.delivery.story import BUSY, DELIVERED, REFUSED
 from tests.support.builders import subscribe
@@ -84,7 +82,7 @@ WAYS: dict[str, tuple[Callable[[Board], None], Callable[[Board], None]]] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_what_was_edited_while_it_was_held_comes_once_with_its_newest_text(database: Database, way: str) -> None:
+def test_what_was_edited_while_it_was_held_comes_once_with_its_newest_text(database, way):
     here, (hold, free) = Board(database, ttl_s=10 * 86_400), WAYS[way]
     hold(here)
     here.crawl("A")
@@ -111,7 +109,7 @@ def test_what_was_edited_while_it_was_held_comes_once_with_its_newest_text(datab
     assert {row.to_show for row in here.rows(Notification)} == {None}
 
 
-def test_what_was_edited_under_way_is_replaced_once_it_came(database: Database) -> None:
+def test_what_was_edited_under_way_is_replaced_once_it_came(database):
     here = Board(database)
     here.crawl("A")
     here.fcm.meanwhile = lambda: here.rewrite("B")
@@ -122,7 +120,7 @@ def test_what_was_edited_under_way_is_replaced_once_it_came(database: Database) 
     assert here.push() == []
 
 
-def test_what_came_between_an_edit_and_its_undoing_is_replaced(database: Database) -> None:
+def test_what_came_between_an_edit_and_its_undoing_is_replaced(database):
     here = Board(database)
     here.crawl("A")
     here.crawl("B")
@@ -132,7 +130,7 @@ def test_what_came_between_an_edit_and_its_undoing_is_replaced(database: Databas
     assert here.push() == of_all("A")
 
 
-def test_what_a_flood_showed_is_replaced_by_what_comes_after_it(board: Callable[..., Board]) -> None:
+def test_what_a_flood_showed_is_replaced_by_what_comes_after_it(board):
     here = board()
     here.crawl("A", *"bcdef")
     here.push()
@@ -146,9 +144,7 @@ def test_what_a_flood_showed_is_replaced_by_what_comes_after_it(board: Callable[
     assert here.edit("B", *"BCDEF") == of_all("B")
 
 
-def test_an_edit_between_two_slices_of_marks_reaches_those_of_the_first(
-    board: Callable[..., Board], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_edit_between_two_slices_of_marks_reaches_those_of_the_first(board, monkeypatch):
     here, mark = board(), replacing.mark
 
     def slice_of_one(*args: Any, after: int, **options: Any) -> int | None:
@@ -170,7 +166,7 @@ def test_an_edit_between_two_slices_of_marks_reaches_those_of_the_first(
 
 
 @pytest.mark.parametrize("is_released", [True, False])
-def test_what_is_held_for_its_edit_and_edited_again_is_replaced(board: Callable[..., Board], is_released: bool) -> None:
+def test_what_is_held_for_its_edit_and_edited_again_is_replaced(board, is_released):
     here = board()
     with here.database.writing() as session:
         subscribe(session, users.add(session, "hana", timezone="UTC", now=now()), "new")
@@ -186,9 +182,7 @@ def test_what_is_held_for_its_edit_and_edited_again_is_replaced(board: Callable[
     assert here.tick() == of_all("A newest")
 
 
-def test_a_text_that_came_back_after_it_went_while_its_readers_were_found_reaches_them(
-    board: Callable[..., Board],
-) -> None:
+def test_a_text_that_came_back_after_it_went_while_its_readers_were_found_reaches_them(board):
     here = board()
     with here.database.writing() as session:
         user = users.add(session, "hana", timezone="UTC", now=now())
@@ -202,7 +196,7 @@ def test_a_text_that_came_back_after_it_went_while_its_readers_were_found_reache
     assert ("hana-0", "new") in here.tick()
 
 
-def test_a_fan_out_that_begins_anew_forgets_no_edit(board: Callable[..., Board]) -> None:
+def test_a_fan_out_that_begins_anew_forgets_no_edit(board):
     here = board()
     here.crawl("B")
     with here.database.writing() as session:
@@ -213,9 +207,7 @@ def test_a_fan_out_that_begins_anew_forgets_no_edit(board: Callable[..., Board])
 
 
 @pytest.mark.parametrize("answers", [(), (DELIVERED, BUSY)])
-def test_a_digest_of_several_that_is_under_way_is_not_replaced(
-    database: Database, answers: tuple[Outcome, ...]
-) -> None:
+def test_a_digest_of_several_that_is_under_way_is_not_replaced(database, answers):
     here = Board(database)
     here.want(preferences={"digests": ["09:00"]})
     here.crawl("A", "other")

@@ -30,9 +30,7 @@ def deliver(monkeypatch: pytest.MonkeyPatch) -> Deliver:
 
 
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
-def test_a_batch_that_failed_on_the_database_is_tried_again_by_celery(
-    deliver: Deliver, error: type[Exception], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_batch_that_failed_on_the_database_is_tried_again_by_celery(deliver, error, monkeypatch):
     def fail(_: Sequence[Key]) -> Results:
         raise error("UPDATE notifications", {}, Exception("the server is away"))  # type: ignore[call-arg]
 
@@ -54,12 +52,12 @@ def test_a_batch_that_failed_on_the_database_is_tried_again_by_celery(
     assert [type(options["exc"]) for options in again] == [error, error]
 
 
-def test_a_notification_that_was_somebody_elses_is_done(deliver: Deliver) -> None:
+def test_a_notification_that_was_somebody_elses_is_done(deliver):
     deliver(lambda _keys: {})
     notify.notify_user(1, 2)
 
 
-def test_what_waits_together_is_delivered_at_once_and_a_repeat_only_once(deliver: Deliver) -> None:
+def test_what_waits_together_is_delivered_at_once_and_a_repeat_only_once(deliver):
     batches: list[list[Key]] = []
 
     def work(keys: Sequence[Key]) -> Results:
@@ -77,9 +75,7 @@ def test_what_waits_together_is_delivered_at_once_and_a_repeat_only_once(deliver
 
 
 @pytest.mark.parametrize("call", [(1,), (1, 2, 3), (1, "2"), (True, 2), (0, 2), (1, LARGEST_ID + 1), (1, [2]), ()])
-def test_a_message_that_names_no_notification_is_kept_out_of_the_batch(
-    deliver: Deliver, call: tuple[object, ...]
-) -> None:
+def test_a_message_that_names_no_notification_is_kept_out_of_the_batch(deliver, call):
     batches: list[list[Key]] = []
 
     def work(keys: Sequence[Key]) -> Results:

@@ -18,7 +18,7 @@ from pipeline.push.outcome import Outcome, OutcomeKind
 from pipeline.resources import now
 from storage import claims, users
 from storage.models import Delivery, Device, Notification, User
-from tests.integration.pipeline.delivery.story import DELIVERED, Scripted, Story, StoryFor, over
+from tests.integration.pipeline.delivery.story import DELIVERED, Scripted, Story, over
 from tests.support.waiting import wait_until
 
 
@@ -42,7 +42,7 @@ def another(people: Story, channel: Scripted) -> Deliveries:
     return Deliveries(people.database, over(channel), lease_s=20.0)
 
 
-def test_a_device_that_is_removed_while_its_push_is_under_way_costs_nobody_else(story: StoryFor) -> None:
+def test_a_device_that_is_removed_while_its_push_is_under_way_costs_nobody_else(story):
     def remove() -> None:
         with people.database.writing() as session:
             users.remove_device(session, people.rows(Device)[3].id)
@@ -54,7 +54,7 @@ def test_a_device_that_is_removed_while_its_push_is_under_way_costs_nobody_else(
     assert len(channel.sent) == 10
 
 
-def test_a_user_who_is_forgotten_while_their_push_is_under_way_costs_nobody_else(story: StoryFor) -> None:
+def test_a_user_who_is_forgotten_while_their_push_is_under_way_costs_nobody_else(story):
     def forget() -> None:
         with people.database.writing() as session:
             session.execute(delete(User).where(User.external_id == "user-3"))
@@ -65,7 +65,7 @@ def test_a_user_who_is_forgotten_while_their_push_is_under_way_costs_nobody_else
 
 
 @pytest.mark.parametrize("said", ["a\x00b", "\ud800", "\x1b[2J\r\n", "\u202e" * 900])
-def test_whatever_a_vendor_says_can_be_stored(story: StoryFor, said: str) -> None:
+def test_whatever_a_vendor_says_can_be_stored(story, said):
     odd = Outcome(kind=OutcomeKind.DELIVERED, provider_id=said, answered=True)
     failed = Outcome(kind=OutcomeKind.REJECTED, code=said, detail=said, answered=True)
     people = story(crowd(5), push=over(Scripted(odd, failed, DELIVERED, DELIVERED, DELIVERED)))
@@ -74,9 +74,7 @@ def test_whatever_a_vendor_says_can_be_stored(story: StoryFor, said: str) -> Non
         assert all(value is None or value.isprintable() for value in (row.provider_id, row.code, row.detail))
 
 
-def test_an_outcome_that_no_database_takes_costs_nobody_else_theirs(
-    story: StoryFor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_outcome_that_no_database_takes_costs_nobody_else_theirs(story, monkeypatch):
     channel = Scripted(*[Outcome(kind=OutcomeKind.DELIVERED, provider_id=f"id-{n}", answered=True) for n in range(5)])
     people = story(crowd(5), push=over(channel))
     deliveries = recording.outcomes.record
@@ -92,7 +90,7 @@ def test_an_outcome_that_no_database_takes_costs_nobody_else_theirs(
     assert len(channel.sent) == 5
 
 
-def test_a_channel_that_raises_costs_no_other_its_outcomes(story: StoryFor) -> None:
+def test_a_channel_that_raises_costs_no_other_its_outcomes(story):
     def fail() -> None:
         raise RuntimeError("a bug")
 
@@ -100,7 +98,7 @@ def test_a_channel_that_raises_costs_no_other_its_outcomes(story: StoryFor) -> N
     assert people.deliver() == ["pending", "sent"]
 
 
-def test_a_device_of_a_road_that_is_gone_fails_alone(story: StoryFor) -> None:
+def test_a_device_of_a_road_that_is_gone_fails_alone(story):
     people = story({"minji": ["fcm"], "jun": ["fcm"]}, push=over(Scripted()))
     with people.database.writing() as session:
         session.execute(update(Device).where(Device.id == people.rows(Device)[0].id).values(platform="pigeon"))
@@ -108,9 +106,7 @@ def test_a_device_of_a_road_that_is_gone_fails_alone(story: StoryFor) -> None:
     assert people.rows(Notification)[0].reason == "no_channel"
 
 
-def test_a_channel_that_hangs_keeps_nothing_waiting_that_goes_over_another(
-    story: StoryFor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_channel_that_hangs_keeps_nothing_waiting_that_goes_over_another(story, monkeypatch):
     monkeypatch.setattr(batches, "PATIENCE_S", 0.1)
     hangs = threading.Event()
     slow = Doing(lambda: hangs.wait(100))
@@ -149,9 +145,7 @@ def stopped(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return stop
 
 
-def test_a_batch_that_waited_longer_than_its_lease_sends_nothing_that_another_has_sent(
-    story: StoryFor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_batch_that_waited_longer_than_its_lease_sends_nothing_that_another_has_sent(story, monkeypatch):
     first, second = Scripted(), Scripted()
     people = story(crowd(4), push=over(first))
     stop = stopped(monkeypatch)
@@ -176,9 +170,7 @@ def test_a_batch_that_waited_longer_than_its_lease_sends_nothing_that_another_ha
     assert {n.status for n in people.rows(Notification)} == {"sent"}
 
 
-def test_a_batch_whose_time_is_up_before_its_channel_begins_sends_nothing(
-    story: StoryFor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_batch_whose_time_is_up_before_its_channel_begins_sends_nothing(story, monkeypatch):
     channel = Scripted()
     people = story(crowd(4), push=over(channel))
     stop = stopped(monkeypatch)
@@ -188,9 +180,7 @@ def test_a_batch_whose_time_is_up_before_its_channel_begins_sends_nothing(
     assert channel.sent == []
 
 
-def test_what_was_sent_is_recorded_when_the_database_is_locked_for_longer_than_the_lease(
-    story: StoryFor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_sent_is_recorded_when_the_database_is_locked_for_longer_than_the_lease(story, monkeypatch):
     monkeypatch.setattr(recording, "AGAIN_S", 0.01)
     channel = Scripted()
     people = story(crowd(4), push=over(channel))

@@ -13,7 +13,7 @@ from pipeline.upkeep import sweeping
 from storage import channels, notifications, pauses
 from storage.models import ChannelState, Delivery, Notification
 from storage.pauses import Scope
-from tests.integration.pipeline.delivery.story import REFUSED, Scripted, Story, StoryFor, over
+from tests.integration.pipeline.delivery.story import REFUSED, Scripted, Story, over
 
 ALL = Scope(activity="push")
 FCM = Scope(activity="push", channel="fcm")
@@ -38,9 +38,7 @@ def due(people: Story) -> list[notifications.Key]:
 
 
 @pytest.mark.parametrize(("scope", "hold"), [(ALL, "push"), (FCM, "fcm"), (BOARD, "site board")])
-def test_what_is_held_waits_unread_and_goes_out_once_when_it_is_resumed(
-    story: StoryFor, scope: Scope, hold: str
-) -> None:
+def test_what_is_held_waits_unread_and_goes_out_once_when_it_is_resumed(story, scope, hold):
     # Given a pause, when the notifications' turn comes
     channel = Scripted()
     people = story({"minji": ["fcm"], "jun": ["fcm"]}, push=over(channel))
@@ -62,7 +60,7 @@ def test_what_is_held_waits_unread_and_goes_out_once_when_it_is_resumed(
     assert len(channel.sent) == 2
 
 
-def test_what_outlives_its_ttl_in_a_pause_is_skipped_then_and_not_sent_later(story: StoryFor) -> None:
+def test_what_outlives_its_ttl_in_a_pause_is_skipped_then_and_not_sent_later(story):
     channel = Scripted()
     people = story({"minji": ["fcm"]}, site={"ttl_s": 3600}, push=over(channel))
     begin(people, ALL)
@@ -79,7 +77,7 @@ def test_what_outlives_its_ttl_in_a_pause_is_skipped_then_and_not_sent_later(sto
     assert channel.sent == []
 
 
-def test_a_held_channel_holds_nobody_elses_push(story: StoryFor) -> None:
+def test_a_held_channel_holds_nobody_elses_push(story):
     fcm, push = Scripted(), over(Scripted())
     push[Platform.FCM] = fcm
     apns: Any = push[Platform.APNS]
@@ -92,7 +90,7 @@ def test_a_held_channel_holds_nobody_elses_push(story: StoryFor) -> None:
     assert (len(fcm.sent), len(apns.sent)) == (1, 2)
 
 
-def test_the_pause_of_a_site_holds_no_other_site_s_posts(story: StoryFor) -> None:
+def test_the_pause_of_a_site_holds_no_other_site_s_posts(story):
     channel = Scripted()
     first = story({"minji": ["fcm"]}, site={"name": "board"}, push=over(channel))
     second = story({}, site={"name": "boards"}, push=over(channel))
@@ -100,7 +98,7 @@ def test_the_pause_of_a_site_holds_no_other_site_s_posts(story: StoryFor) -> Non
     assert first.deliver(first.keys + second.keys) == ["pending", "sent"]
 
 
-def test_neither_a_probe_nor_the_opening_of_a_channel_ends_an_operator_s_pause(story: StoryFor) -> None:
+def test_neither_a_probe_nor_the_opening_of_a_channel_ends_an_operator_s_pause(story):
     # Given a channel that its own fault paused, and then the operator
     channel = Scripted(REFUSED, REFUSED)
     people = story({"minji": ["fcm"], "jun": ["fcm"]}, push=over(channel))
@@ -122,9 +120,7 @@ def test_neither_a_probe_nor_the_opening_of_a_channel_ends_an_operator_s_pause(s
 
 
 @pytest.mark.parametrize("scope", [ALL, FCM, BOARD])
-def test_a_pause_that_ends_while_a_sender_puts_its_batch_back_leaves_nobody_behind(
-    story: StoryFor, scope: Scope, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pause_that_ends_while_a_sender_puts_its_batch_back_leaves_nobody_behind(story, scope, monkeypatch):
     people = story({"minji": ["fcm"]}, push=over(Scripted()))
     begin(people, scope)
     held = decisions.held
@@ -141,7 +137,7 @@ def test_a_pause_that_ends_while_a_sender_puts_its_batch_back_leaves_nobody_behi
     assert people.deliver() == ["sent"]
 
 
-def test_a_pause_costs_a_batch_no_statement(story: StoryFor) -> None:
+def test_a_pause_costs_a_batch_no_statement(story):
     people = story({"minji": ["fcm"], "jun": ["fcm"]}, push=over(Scripted()))
     statements: list[str] = []
     event.listen(
@@ -152,9 +148,7 @@ def test_a_pause_costs_a_batch_no_statement(story: StoryFor) -> None:
     assert sum(" channels" in statement for statement in statements) == 1
 
 
-def test_what_waited_comes_back_no_faster_than_the_queue_s_bound(
-    story: StoryFor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_waited_comes_back_no_faster_than_the_queue_s_bound(story, monkeypatch):
     people = story({f"user-{number}": ["fcm"] for number in range(12)}, push=over(Scripted()))
     begin(people, ALL)
     people.deliver()

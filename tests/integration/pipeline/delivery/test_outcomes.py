@@ -8,13 +8,12 @@ from sqlalchemy import event, update
 from pipeline.push.message import Message, Platform
 from pipeline.push.outcome import Outcome, OutcomeKind
 from pipeline.resources import now
-from scripts.gateway.process import GatewayProcess
 from storage import claims, leaving, users
 from storage.models import Delivery, Device, Notification, Post
-from tests.integration.pipeline.delivery.story import Scripted, StoryFor, over, shown, token_of
+from tests.integration.pipeline.delivery.story import Scripted, over, shown, token_of
 
 
-def test_every_phone_of_every_user_shows_the_post_once(story: StoryFor, gateway: GatewayProcess) -> None:
+def test_every_phone_of_every_user_shows_the_post_once(story, gateway):
     people = story({"minji": ["fcm", "apns"], "jun": ["fcm"], "sora": ["console"]})
     assert people.deliver() == ["sent"] * 3
     tokens = {token_of("minji", "fcm"), token_of("minji", "apns"), token_of("jun", "fcm")}
@@ -25,9 +24,7 @@ def test_every_phone_of_every_user_shows_the_post_once(story: StoryFor, gateway:
     assert len(gateway.received()) == 3
 
 
-def test_a_dead_token_is_disabled_with_reason_and_time_until_the_app_registers_again(
-    story: StoryFor, gateway: GatewayProcess
-) -> None:
+def test_a_dead_token_is_disabled_with_reason_and_time_until_the_app_registers_again(story, gateway):
     person = story({"minji": ["fcm"]})
     gateway.set_faults(dead_tokens=[token_of("minji", "fcm")])
     assert person.deliver() == ["failed"]
@@ -41,7 +38,7 @@ def test_a_dead_token_is_disabled_with_reason_and_time_until_the_app_registers_a
     assert (device.disabled_reason, device.disabled_at) == (None, None)
 
 
-def test_an_iphone_that_registered_after_apples_timestamp_lives(story: StoryFor, gateway: GatewayProcess) -> None:
+def test_an_iphone_that_registered_after_apples_timestamp_lives(story, gateway):
     person = story({"minji": ["apns"]})
     yesterday = int((now() - timedelta(days=1)).timestamp() * 1000)
     gateway.set_faults(dead_tokens=[token_of("minji", "apns")], dead_since_ms=yesterday)
@@ -50,7 +47,7 @@ def test_an_iphone_that_registered_after_apples_timestamp_lives(story: StoryFor,
     assert device.disabled_at is None
 
 
-def test_the_apns_environment_that_worked_is_remembered(story: StoryFor, gateway: GatewayProcess) -> None:
+def test_the_apns_environment_that_worked_is_remembered(story, gateway):
     person = story({"minji": ["apns"]}, posts=2)
     gateway.set_faults(sandbox_tokens=[token_of("minji", "apns")])
     assert person.deliver(person.keys[:1]) == ["sent"]
@@ -61,7 +58,7 @@ def test_the_apns_environment_that_worked_is_remembered(story: StoryFor, gateway
     assert gateway.stats()["apns"].get("BadDeviceToken", 0) == refused
 
 
-def test_a_429_is_tried_again_when_the_vendor_said(story: StoryFor, gateway: GatewayProcess) -> None:
+def test_a_429_is_tried_again_when_the_vendor_said(story, gateway):
     person = story({"minji": ["fcm"]})
     gateway.set_faults(too_many_rate=1.0, retry_after=120)
     assert person.deliver() == ["pending"]
@@ -74,9 +71,7 @@ def test_a_429_is_tried_again_when_the_vendor_said(story: StoryFor, gateway: Gat
     assert (row.status, row.attempts, row.code) == ("delivered", 2, None)
 
 
-def test_a_lost_answer_is_sent_again_under_the_same_tag_and_shown_once(
-    story: StoryFor, gateway: GatewayProcess
-) -> None:
+def test_a_lost_answer_is_sent_again_under_the_same_tag_and_shown_once(story, gateway):
     person = story({"minji": ["fcm"]})
     gateway.set_faults(reset_every=1, lose_answers=True)
     assert person.deliver() == ["pending"]
@@ -88,7 +83,7 @@ def test_a_lost_answer_is_sent_again_under_the_same_tag_and_shown_once(
     assert shown(gateway) == {token_of("minji", "fcm"): [2]}
 
 
-def test_one_phones_trouble_never_repeats_anothers_push(story: StoryFor, gateway: GatewayProcess) -> None:
+def test_one_phones_trouble_never_repeats_anothers_push(story, gateway):
     person = story({"minji": ["fcm", "apns"]})
     gateway.set_faults(answers=[f"{token_of('minji', 'fcm')}=UNAVAILABLE"])
     assert person.deliver() == ["pending"]
@@ -98,7 +93,7 @@ def test_one_phones_trouble_never_repeats_anothers_push(story: StoryFor, gateway
     assert shown(gateway) == {token_of("minji", "apns"): [1], token_of("minji", "fcm"): [1]}
 
 
-def test_each_phone_is_tried_again_at_its_own_time(story: StoryFor) -> None:
+def test_each_phone_is_tried_again_at_its_own_time(story):
     slow = Scripted(Outcome(kind=OutcomeKind.RETRY, code="QUOTA_EXCEEDED", retry_after_s=1800, answered=True))
     soon = Scripted(Outcome(kind=OutcomeKind.RETRY, code="Shutdown", retry_after_s=10, answered=True))
     person = story(
@@ -114,9 +109,7 @@ def test_each_phone_is_tried_again_at_its_own_time(story: StoryFor) -> None:
     assert (len(slow.sent), len(soon.sent)) == (2, 2)
 
 
-def test_a_phone_that_gets_too_many_is_left_alone_for_its_other_posts_too(
-    story: StoryFor, gateway: GatewayProcess
-) -> None:
+def test_a_phone_that_gets_too_many_is_left_alone_for_its_other_posts_too(story, gateway):
     person = story({"minji": ["apns"], "jun": ["apns"]}, posts=2)
     first = [key for key in person.keys if key[0] == person.keys[0][0]]
     second = [key for key in person.keys if key not in first]
@@ -130,7 +123,7 @@ def test_a_phone_that_gets_too_many_is_left_alone_for_its_other_posts_too(
     assert shown(gateway)[token_of("minji", "apns")] == [1, 1]
 
 
-def test_what_nobody_wants_any_more_is_skipped_and_not_sent(story: StoryFor, gateway: GatewayProcess) -> None:
+def test_what_nobody_wants_any_more_is_skipped_and_not_sent(story, gateway):
     person = story({"minji": ["fcm"]}, site={"ttl_s": 60})
     with person.database.writing() as session:
         session.execute(update(Notification).values(created_at=now() - timedelta(seconds=61)))
@@ -139,7 +132,7 @@ def test_what_nobody_wants_any_more_is_skipped_and_not_sent(story: StoryFor, gat
     assert gateway.received() == []
 
 
-def test_of_a_post_that_is_gone_nothing_more_is_sent_until_it_is_back(story: StoryFor, gateway: GatewayProcess) -> None:
+def test_of_a_post_that_is_gone_nothing_more_is_sent_until_it_is_back(story, gateway):
     person = story({"minji": ["fcm"]})
     post_id = person.keys[0][0]
     with person.database.writing() as session:
@@ -153,21 +146,19 @@ def test_of_a_post_that_is_gone_nothing_more_is_sent_until_it_is_back(story: Sto
     assert shown(gateway) == {token_of("minji", "fcm"): [1]}
 
 
-def test_a_retry_beyond_the_ttl_is_not_made(story: StoryFor, gateway: GatewayProcess) -> None:
+def test_a_retry_beyond_the_ttl_is_not_made(story, gateway):
     person = story({"minji": ["fcm"]}, site={"ttl_s": 100})
     gateway.set_faults(too_many_rate=1.0, retry_after=120)
     assert person.deliver() == ["skipped"]
 
 
-def test_a_user_without_a_phone_is_skipped(story: StoryFor) -> None:
+def test_a_user_without_a_phone_is_skipped(story):
     person = story({"minji": []})
     assert person.deliver() == ["skipped"]
     assert person.notification().reason == "no device"
 
 
-def test_a_message_that_is_at_fault_fails_the_delivery_and_keeps_the_device(
-    story: StoryFor, gateway: GatewayProcess
-) -> None:
+def test_a_message_that_is_at_fault_fails_the_delivery_and_keeps_the_device(story, gateway):
     person = story({"minji": ["apns"]})
     gateway.set_faults(answers=[f"{token_of('minji', 'apns')}=BadPriority"])
     assert person.deliver() == ["failed"]
@@ -177,7 +168,7 @@ def test_a_message_that_is_at_fault_fails_the_delivery_and_keeps_the_device(
     assert person.rows(Device)[0].disabled_at is None
 
 
-def test_a_batch_takes_nine_statements_whatever_its_size(story: StoryFor) -> None:
+def test_a_batch_takes_nine_statements_whatever_its_size(story):
     counts = []
     for size in (2, 60):
         people = story(
@@ -193,7 +184,7 @@ def test_a_batch_takes_nine_statements_whatever_its_size(story: StoryFor) -> Non
     assert counts[1] - counts[0] <= 0
 
 
-def test_outcomes_of_a_batch_that_lost_its_lease_are_not_recorded(story: StoryFor) -> None:
+def test_outcomes_of_a_batch_that_lost_its_lease_are_not_recorded(story):
     channel = Scripted()
     person = story({"minji": ["fcm"]}, push=over(channel))
     send = channel.send
@@ -212,7 +203,7 @@ def test_outcomes_of_a_batch_that_lost_its_lease_are_not_recorded(story: StoryFo
     assert person.rows(Delivery) == []
 
 
-def test_a_sites_template_shapes_the_message(story: StoryFor, gateway: GatewayProcess) -> None:
+def test_a_sites_template_shapes_the_message(story, gateway):
     push_column = {"title": "[{site}] {title}", "sound": "", "channel_id": "notices", "link": "app://p/{post_id}"}
     person = story({"minji": ["fcm"]}, site={"push": push_column})
     assert person.deliver() == ["sent"]

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event, update
@@ -25,7 +24,7 @@ DEAD = Outcome(kind=OutcomeKind.TOKEN_DEAD, code="UNREGISTERED", answered=True)
 A_DAY = timedelta(days=1, minutes=1)
 
 
-def test_an_edit_replaces_what_phones_show_and_nobody_is_rung(board: Callable[..., Board]) -> None:
+def test_an_edit_replaces_what_phones_show_and_nobody_is_rung(board):
     here = board()
     before = [(row.status, row.sent_at, row.attempts) for row in here.rows(Notification)]
     assert here.edit("B") == of_all("B")
@@ -53,9 +52,7 @@ def test_an_edit_replaces_what_phones_show_and_nobody_is_rung(board: Callable[..
         ({}, "A", {"author": "somebody"}, False),
     ],
 )
-def test_what_is_an_edit(
-    board: Callable[..., Board], site: dict[str, Any], title: str, values: dict[str, Any], replaces: bool
-) -> None:
+def test_what_is_an_edit(board, site, title, values, replaces):
     assert bool(board(**site).edit(title, **values)) is replaces
 
 
@@ -75,7 +72,7 @@ def test_what_is_an_edit(
         (Delivery, {"status": "failed"}, False),
     ],
 )
-def test_who_is_shown_it(board: Callable[..., Board], table: Any, values: Any, reached: bool) -> None:
+def test_who_is_shown_it(board, table, values, reached):
     here = board()
     here.change(table, **values)
     assert bool(here.edit("B")) is reached
@@ -83,7 +80,7 @@ def test_who_is_shown_it(board: Callable[..., Board], table: Any, values: Any, r
     assert {row.to_show for row in here.rows(Notification)} == {None}
 
 
-def test_a_digest_of_several_is_not_replaced_and_one_of_one_is(board: Callable[..., Board]) -> None:
+def test_a_digest_of_several_is_not_replaced_and_one_of_one_is(board):
     here = board()
     here.crawl("A", "other")
     here.push()
@@ -94,7 +91,7 @@ def test_a_digest_of_several_is_not_replaced_and_one_of_one_is(board: Callable[.
     assert here.edit("B", "other") == [("jun-0", "B")]
 
 
-def test_what_was_edited_on_its_way_is_replaced_where_it_had_arrived(database: Database) -> None:
+def test_what_was_edited_on_its_way_is_replaced_where_it_had_arrived(database):
     here = Board(database)
     here.crawl("A")
     # One of Minji's phones gets it, the other is to get it later.
@@ -108,7 +105,7 @@ def test_what_was_edited_on_its_way_is_replaced_where_it_had_arrived(database: D
     assert here.push() == []
 
 
-def test_an_edit_war_is_four_a_day_and_the_latest_text_wins(board: Callable[..., Board]) -> None:
+def test_an_edit_war_is_four_a_day_and_the_latest_text_wins(board):
     here = board()
     told = [here.edit(f"text {number}") for number in range(12)]
     assert [bool(each) for each in told] == [True] * REPLACED_MOST + [False] * (12 - REPLACED_MOST)
@@ -120,7 +117,7 @@ def test_an_edit_war_is_four_a_day_and_the_latest_text_wins(board: Callable[...,
     assert [bool(here.edit(f"later {number}")) for number in range(6)] == [True] * 3 + [False] * 3
 
 
-def test_a_page_that_is_another_one_replaces_nothing(board: Callable[..., Board]) -> None:
+def test_a_page_that_is_another_one_replaces_nothing(board):
     here = board()
     here.crawl("A", *"bcdef")
     here.push()
@@ -128,7 +125,7 @@ def test_a_page_that_is_another_one_replaces_nothing(board: Callable[..., Board]
     assert len(here.edit("A", "b", *"CDEF")) == 3
 
 
-def test_new_readers_are_rung_and_the_others_are_not(board: Callable[..., Board]) -> None:
+def test_new_readers_are_rung_and_the_others_are_not(board):
     here = board()
     with here.database.writing() as session:
         user = users.add(session, "hana", timezone="UTC", now=now())
@@ -155,9 +152,7 @@ def test_new_readers_are_rung_and_the_others_are_not(board: Callable[..., Board]
         (Outcome(kind=OutcomeKind.REJECTED, code="no", answered=True), 0, {"delivered"}),
     ],
 )
-def test_a_refused_replacement_leaves_the_notification_sent(
-    board: Callable[..., Board], answer: Outcome, again: int, statuses: set[str]
-) -> None:
+def test_a_refused_replacement_leaves_the_notification_sent(board, answer, again, statuses):
     here = board()
     here.crawl("B")
     here.look()
@@ -172,7 +167,7 @@ def test_a_refused_replacement_leaves_the_notification_sent(
 
 
 @pytest.mark.parametrize("scope", [Scope(activity="push"), Scope(activity="push", site="board")])
-def test_a_pause_holds_it_and_its_end_sends_it(board: Callable[..., Board], scope: Scope) -> None:
+def test_a_pause_holds_it_and_its_end_sends_it(board, scope):
     here = board()
     with here.database.writing() as session:
         assert pauses.begin(session, scope, now=now())
@@ -184,7 +179,7 @@ def test_a_pause_holds_it_and_its_end_sends_it(board: Callable[..., Board], scop
     assert here.push() == of_all("C")
 
 
-def test_a_fault_of_the_channel_puts_it_off(board: Callable[..., Board]) -> None:
+def test_a_fault_of_the_channel_puts_it_off(board):
     here = board()
     here.crawl("B")
     here.look()
@@ -227,9 +222,7 @@ def happens_before(database: Database, place: int, what: Callable[[], object]) -
         event.remove(database.engine, "before_cursor_execute", reads)
 
 
-def test_an_edit_between_any_two_statements_shows_each_text_once_and_the_newest_last(
-    board: Callable[..., Board],
-) -> None:
+def test_an_edit_between_any_two_statements_shows_each_text_once_and_the_newest_last(board):
     here, place, passed = board(), 0, [0]
     while place in passed:
         place += 1
@@ -289,9 +282,7 @@ def held_back(here: Board, number: int) -> Round:
 
 
 @pytest.mark.parametrize("story", [shown_already, under_way, held_back])
-def test_a_kill_between_any_two_statements_loses_no_text_and_shows_none_twice(
-    board: Callable[..., Board], story: Callable[[Board, int], Round]
-) -> None:
+def test_a_kill_between_any_two_statements_loses_no_text_and_shows_none_twice(board, story):
     here, number, kills, left = board(), 0, 0, 10**9
 
     def die(*_: object) -> None:

@@ -260,9 +260,7 @@ def live(wishes: Sequence[Wish], posts: Sequence[tuple[int, bool]], begin: datet
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(WISHES, min_size=1, max_size=3), POSTS, st.sampled_from(BEGINS))
-def test_each_post_is_shown_once_to_each_when_it_may_ring_and_in_time(
-    wishes: list[Wish], posts: list[tuple[int, bool]], begin: datetime
-) -> None:
+def test_each_post_is_shown_once_to_each_when_it_may_ring_and_in_time(wishes, posts, begin):
     note(f"{begin} {wishes} {posts}")
     live(wishes, posts, begin)
 
@@ -270,6 +268,6 @@ def test_each_post_is_shown_once_to_each_when_it_may_ring_and_in_time(
 @pytest.mark.full
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(WISHES, min_size=1, max_size=4), POSTS, st.sampled_from(BEGINS))
-def test_the_same_of_many_more_worlds(wishes: list[Wish], posts: list[tuple[int, bool]], begin: datetime) -> None:
+def test_the_same_of_many_more_worlds(wishes, posts, begin):
     note(f"{begin} {wishes} {posts}")
     live(wishes, posts, begin)

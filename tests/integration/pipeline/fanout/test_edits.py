@@ -73,7 +73,7 @@ def board(database_url: str) -> Iterator[Board]:
     database.close()
 
 
-def test_an_edit_that_newly_matches_owes_those_people_the_post_and_nobody_else(board: Board) -> None:
+def test_an_edit_that_newly_matches_owes_those_people_the_post_and_nobody_else(board):
     board.reader("early", "장학금")
     board.reader("late", "연장")
     board.reader("both", "장학금", "연장")
@@ -89,7 +89,7 @@ def test_an_edit_that_newly_matches_owes_those_people_the_post_and_nobody_else(b
     assert board.edit({1: "장학금 안내 (연장)"}) == []
 
 
-def test_a_body_that_newly_matches_and_an_exclusion_that_is_gone_are_such_edits(board: Board) -> None:
+def test_a_body_that_newly_matches_and_an_exclusion_that_is_gone_are_such_edits(board):
     with board.database.writing() as session:
         user = users.add(session, "without", timezone="UTC", now=now())
         subscriptions.add(
@@ -102,7 +102,7 @@ def test_a_body_that_newly_matches_and_an_exclusion_that_is_gone_are_such_edits(
     assert board.serve() == ["without", "in-body"]
 
 
-def test_a_title_that_changes_at_each_crawl_is_fanned_out_once_for_each_thing_it_says(board: Board) -> None:
+def test_a_title_that_changes_at_each_crawl_is_fanned_out_once_for_each_thing_it_says(board):
     board.reader("closed", "마감")
     board.reader("always", "장학금")
     board.crawl({1: "장학금"})
@@ -117,7 +117,7 @@ def test_a_title_that_changes_at_each_crawl_is_fanned_out_once_for_each_thing_it
     assert board.serve() == ["more"]
 
 
-def test_an_edit_during_a_fan_out_passes_nobody_over(board: Board) -> None:
+def test_an_edit_during_a_fan_out_passes_nobody_over(board):
     board.reader("newest", "재연장")
     for name in ("a", "b"):
         board.reader(f"new-{name}", "연장")
@@ -149,9 +149,7 @@ def test_an_edit_during_a_fan_out_passes_nobody_over(board: Board) -> None:
         ("dropped", timedelta(0), None, False),
     ],
 )
-def test_which_edited_posts_ring(
-    board: Board, fanout: str, aged: timedelta, published: timedelta | None, rings: bool
-) -> None:
+def test_which_edited_posts_ring(board, fanout, aged, published, rings):
     board.reader("reader", "연장")
     dates = {"published_at": now() - published if published else None}
     board.crawl({1: "안내"}, fanout="held" if fanout == "dropped" else fanout, **dates)
@@ -164,7 +162,7 @@ def test_which_edited_posts_ring(
 
 
 @pytest.mark.parametrize(("release", "rung"), [(True, ["reader"] * 6), (False, [])])
-def test_a_page_that_is_read_anew_is_held_for_approval(board: Board, release: bool, rung: list[str]) -> None:
+def test_a_page_that_is_read_anew_is_held_for_approval(board, release, rung):
     board.reader("reader", "장학")
     plain = {number: f"안내 {number}" for number in range(6)}
     board.crawl(plain)
@@ -183,7 +181,7 @@ def test_a_page_that_is_read_anew_is_held_for_approval(board: Board, release: bo
     assert set(board.serve()) <= set(rung)
 
 
-def test_bodies_that_come_later_than_their_titles_are_no_flood(board: Board) -> None:
+def test_bodies_that_come_later_than_their_titles_are_no_flood(board):
     board.reader("reader", "기숙사")
     ids = board.crawl({number: f"안내 {number}" for number in range(6)})
     board.serve()
@@ -194,7 +192,7 @@ def test_bodies_that_come_later_than_their_titles_are_no_flood(board: Board) -> 
     assert board.serve() == ["reader"] * 6
 
 
-def test_an_operators_fan_out_is_for_everybody_whatever_was_edited(board: Board) -> None:
+def test_an_operators_fan_out_is_for_everybody_whatever_was_edited(board):
     (post,) = board.crawl({1: "안내"})
     board.serve()
     board.reader("reader", "안내")
@@ -209,5 +207,5 @@ def test_an_operators_fan_out_is_for_everybody_whatever_was_edited(board: Board)
     ("concerning", "shown", "flood"),
     [(1, 1, False), (4, 4, False), (5, 10, True), (5, 11, False), (20, 100, False), (21, 100, True)],
 )
-def test_how_many_edits_are_a_flood(concerning: int, shown: int, *, flood: bool) -> None:
+def test_how_many_edits_are_a_flood(concerning, shown, *, flood):
     assert is_flood(concerning, shown=shown) == flood

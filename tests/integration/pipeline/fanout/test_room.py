@@ -74,9 +74,7 @@ def side_by_side(
     return ends
 
 
-def test_the_queue_is_never_longer_than_its_bound_however_many_dispatchers_fill_it(
-    app: Celery, client: "redis.Redis", sqlite_url: str
-) -> None:
+def test_the_queue_is_never_longer_than_its_bound_however_many_dispatchers_fill_it(app, client, sqlite_url):
     database, sent, ranges = Database(sqlite_url), Sent(), list[int]()
     longest: dict[str, list[int]] = {"beginning": [], "going on": []}
     with database.writing() as session:
@@ -97,9 +95,7 @@ def test_the_queue_is_never_longer_than_its_bound_however_many_dispatchers_fill_
     database.close()
 
 
-def test_what_one_keeps_the_others_see_until_it_is_given_back_or_its_process_is_dead_for_long(
-    client: "redis.Redis",
-) -> None:
+def test_what_one_keeps_the_others_see_until_it_is_given_back_or_its_process_is_dead_for_long(client):
     seen: list[Reserved] = []
 
     def half(others: Reserved) -> int:
@@ -121,7 +117,7 @@ def test_what_one_keeps_the_others_see_until_it_is_given_back_or_its_process_is_
     assert seen[-1] == (0, 7)
 
 
-def test_without_redis_the_length_of_the_queue_decides_alone() -> None:
+def test_without_redis_the_length_of_the_queue_decides_alone():
     away = Reservations(redis.Redis(host="127.0.0.1", port=1, socket_connect_timeout=0.2))
     for reservations in (away, away, Reservations(None)):
         with reservations.hold("a", 20, begun=True, fits=lambda others: 5 + others.all) as size:

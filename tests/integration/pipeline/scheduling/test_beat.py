@@ -88,7 +88,7 @@ def scheduler(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Sent:
     return Sent(app)
 
 
-def test_a_tick_says_that_beat_lives_and_what_it_will_send(redis: Redis, scheduler: Sent) -> None:
+def test_a_tick_says_that_beat_lives_and_what_it_will_send(redis, scheduler):
     scheduler.run_due()
     (found,) = heartbeat.beats(redis)
     assert found.at == NOW
@@ -96,7 +96,7 @@ def test_a_tick_says_that_beat_lives_and_what_it_will_send(redis: Redis, schedul
     assert timedelta(0) < found.upcoming["often"] - NOW <= timedelta(seconds=10)
 
 
-def test_a_clock_that_is_set_back_a_year_stops_nothing(redis: Redis, scheduler: Sent, clock: Clock) -> None:
+def test_a_clock_that_is_set_back_a_year_stops_nothing(redis, scheduler, clock):
     scheduler.run_due()
     for _ in range(13):
         clock.at += timedelta(seconds=5)
@@ -109,16 +109,14 @@ def test_a_clock_that_is_set_back_a_year_stops_nothing(redis: Redis, scheduler: 
     assert (scheduler.sent.count("often"), scheduler.sent.count("seldom")) == (12, 2)
 
 
-def test_a_clock_that_is_set_forward_sends_each_entry_once(redis: Redis, scheduler: Sent, clock: Clock) -> None:
+def test_a_clock_that_is_set_forward_sends_each_entry_once(redis, scheduler, clock):
     scheduler.run_due()
     clock.at += timedelta(hours=1)
     scheduler.run_due()
     assert sorted(scheduler.sent) == ["often", "seldom"]
 
 
-def test_a_redis_that_is_gone_stops_no_beat(
-    scheduler: Sent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_redis_that_is_gone_stops_no_beat(scheduler, monkeypatch, caplog):
     monkeypatch.setattr(resources, "redis", lambda: Redis.from_url("redis://127.0.0.1:1/0"))
     scheduler.run_due()
     assert [record.message for record in said(caplog)] == ["redis away or refusing, waiting"]
@@ -134,17 +132,17 @@ def test_a_redis_that_is_gone_stops_no_beat(
         (-timedelta(days=365), "beat's last heartbeat is"),
     ],
 )
-def test_a_heartbeat_is_stale_after_half_a_minute(redis: Redis, age: timedelta, problem: str | None) -> None:
+def test_a_heartbeat_is_stale_after_half_a_minute(redis, age, problem):
     heartbeat.record(redis, at=NOW - age, upcoming={})
     said = heartbeat.problem(heartbeat.beats(redis), NOW)
     assert (said is None) if problem is None else (said or "").startswith(problem)
 
 
-def test_without_any_heartbeat_beat_is_not_running(redis: Redis) -> None:
+def test_without_any_heartbeat_beat_is_not_running(redis):
     assert "is not running" in (heartbeat.problem(heartbeat.beats(redis), NOW) or "")
 
 
-def test_one_living_beat_is_enough_and_old_ones_are_forgotten(redis: Redis) -> None:
+def test_one_living_beat_is_enough_and_old_ones_are_forgotten(redis):
     redis.hset(heartbeat.KEY, "gone:1", '{"at": 0, "upcoming": {}}')
     heartbeat.record(redis, at=NOW, upcoming={})
     assert heartbeat.problem(heartbeat.beats(redis), NOW) is None
@@ -153,9 +151,7 @@ def test_one_living_beat_is_enough_and_old_ones_are_forgotten(redis: Redis) -> N
     assert heartbeat.STALE_AFTER.total_seconds() / 2 > beat.HEARTBEAT_EVERY_S
 
 
-def test_a_broker_that_is_away_takes_beat_two_lines_however_many_ticks_fail(
-    clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_broker_that_is_away_takes_beat_two_lines_however_many_ticks_fail(clock, caplog, monkeypatch):
     app = Celery("test", broker="redis://127.0.0.1:1/0", set_as_current=False)
     app.conf.update(
         beat_schedule={"often": {"task": "often", "schedule": 10.0}},
@@ -193,9 +189,7 @@ def handlers() -> Iterator[None]:
 
 @pytest.mark.usefixtures("handlers")
 @pytest.mark.parametrize("signals", [1, 2])
-def test_a_signal_in_the_middle_of_a_publish_ends_beat_after_it(
-    redis: Redis, scheduler: Sent, clock: Clock, monkeypatch: pytest.MonkeyPatch, signals: int
-) -> None:
+def test_a_signal_in_the_middle_of_a_publish_ends_beat_after_it(redis, scheduler, clock, monkeypatch, signals):
     scheduler.run_due()
     clock.at += timedelta(seconds=10)
 
@@ -218,16 +212,14 @@ def beat_process(folder: Path, *, redis: str, broker: str) -> subprocess.Popen[b
     return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **settings})
 
 
-def test_a_beat_process_ends_at_a_signal(tmp_path: Path, redis: Redis, redis_url: str) -> None:
+def test_a_beat_process_ends_at_a_signal(tmp_path, redis, redis_url):
     with beat_process(tmp_path, redis=redis_url, broker="") as process:
         wait_until(lambda: heartbeat.beats(redis), "beat ticks", seconds=60)
         process.terminate()
         assert process.wait(30) == 0
 
 
-def test_a_beat_process_ends_at_a_signal_while_its_broker_swallows_what_it_sends(
-    tmp_path: Path, redis_url: str
-) -> None:
+def test_a_beat_process_ends_at_a_signal_while_its_broker_swallows_what_it_sends(tmp_path, redis_url):
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(60)
         broker = f"redis://127.0.0.1:{server.getsockname()[1]}/0"

@@ -99,13 +99,13 @@ def from_now(columns: dict[str, object]) -> dict[str, object]:
         "skipped",
     ],
 )
-def test_what_is_sent_for(database: Database, queues: Queues, columns: dict[str, object], is_sent_for: bool) -> None:
+def test_what_is_sent_for(database, queues, columns, is_sent_for):
     keys = owed(database, from_now(columns))
     sweeping.sweep(database, queues.broker())
     assert sent(queues) == (keys if is_sent_for else [])
 
 
-def test_a_second_sweep_finds_nothing(database: Database, queues: Queues) -> None:
+def test_a_second_sweep_finds_nothing(database, queues):
     keys = owed(database, {}, {"enqueued_at": None})
     assert sweeping.sweep(database, queues.broker()).notifications == 2
     assert not sweeping.sweep(database, queues.broker())
@@ -114,7 +114,7 @@ def test_a_second_sweep_finds_nothing(database: Database, queues: Queues) -> Non
     assert sent(queues) == keys
 
 
-def test_a_long_queue_gets_nothing_more(database: Database, queues: Queues) -> None:
+def test_a_long_queue_gets_nothing_more(database, queues):
     # Given messages that have waited for longer than the grace, because the queue is long
     keys = owed(database, *[{"enqueued_at": now() - LONG * (9 - n)} for n in range(8)])
     queues.waiting["notify_user"] = list(keys)
@@ -125,22 +125,20 @@ def test_a_long_queue_gets_nothing_more(database: Database, queues: Queues) -> N
     assert sent(queues) == keys[:4]
 
 
-def test_a_repeat_at_the_head_of_the_queue_does_not_make_the_rest_look_lost(database: Database, queues: Queues) -> None:
+def test_a_repeat_at_the_head_of_the_queue_does_not_make_the_rest_look_lost(database, queues):
     keys = owed(database, {"enqueued_at": now() - LONG}, *[{"enqueued_at": now() - 2 * LONG}] * 5)
     queues.waiting["notify_user"] = list(keys)
     assert not sweeping.sweep(database, queues.broker())
 
 
-def test_messages_of_unknown_rows_say_nothing(database: Database, queues: Queues) -> None:
+def test_messages_of_unknown_rows_say_nothing(database, queues):
     owed(database, {})
     queues.waiting["notify_user"] = [(999, 999)]
     assert not sweeping.sweep(database, queues.broker())
 
 
 @pytest.mark.parametrize(("seen_empty", "lost"), [(None, 0), (-3 * LONG, 0), (-LONG / 2, 1)])
-def test_a_broker_that_shows_no_messages_is_judged_by_when_it_was_empty(
-    database: Database, seen_empty: timedelta | None, lost: int
-) -> None:
+def test_a_broker_that_shows_no_messages_is_judged_by_when_it_was_empty(database, seen_empty, lost):
     queues = Queues(shows=False)
     keys = owed(database, {})
     queues.waiting["notify_user"] = [(999, 999)]
@@ -149,9 +147,7 @@ def test_a_broker_that_shows_no_messages_is_judged_by_when_it_was_empty(
     assert sent(queues) == keys[:lost]
 
 
-def test_a_queue_over_its_bound_gets_nothing_and_a_slice_may_go_once_over(
-    database: Database, queues: Queues, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_queue_over_its_bound_gets_nothing_and_a_slice_may_go_once_over(database, queues, monkeypatch):
     monkeypatch.setattr(sweeping, "SLICE", 3)
     owed(database, *[{"enqueued_at": None}] * 10)
     assert sweeping.send_due(database, queues.broker(notify_queue_max=5)) == 6
@@ -179,22 +175,20 @@ def ready_post(database: Database, **columns: object) -> int:
     ],
     ids=["its message is lost", "its message is young", "its dispatcher died", "its dispatcher lives", "done", "held"],
 )
-def test_which_fan_outs_are_sent_for(
-    database: Database, queues: Queues, columns: dict[str, object], is_sent_for: bool
-) -> None:
+def test_which_fan_outs_are_sent_for(database, queues, columns, is_sent_for):
     post = ready_post(database, **from_now(columns))
     sweeping.sweep(database, queues.broker())
     assert sent(queues, "fan_out_post") == ([(post,)] if is_sent_for else [])
     assert not sweeping.sweep(database, queues.broker())
 
 
-def test_a_fan_out_that_waits_in_its_queue_is_not_sent_for_again(database: Database, queues: Queues) -> None:
+def test_a_fan_out_that_waits_in_its_queue_is_not_sent_for_again(database, queues):
     post = ready_post(database, fanout_enqueued_at=now() - LONG)
     queues.waiting["fan_out_post"] = [(post,)]
     assert not sweeping.sweep(database, queues.broker())
 
 
-def test_a_queued_run_whose_message_is_lost_is_sent_for_once(database: Database, queues: Queues) -> None:
+def test_a_queued_run_whose_message_is_lost_is_sent_for_once(database, queues):
     with database.writing() as session:
         run = sites.queue_run(session, add_site(session).id, trigger="manual", now=now() - LONG)
     assert run is not None
@@ -206,7 +200,7 @@ def test_a_queued_run_whose_message_is_lost_is_sent_for_once(database: Database,
     assert sent(queues, "crawl_site") == [(run,)]
 
 
-def test_a_dead_run_is_closed_and_what_it_found_is_fanned_out(database: Database, queues: Queues) -> None:
+def test_a_dead_run_is_closed_and_what_it_found_is_fanned_out(database, queues):
     with database.writing() as session:
         run = running_run(session, add_site(session)).id
         session.execute(update(CrawlRun).values(lease_until=now() - LONG))
@@ -216,9 +210,7 @@ def test_a_dead_run_is_closed_and_what_it_found_is_fanned_out(database: Database
     assert not sweeping.sweep(database, queues.broker())
 
 
-def test_times_of_a_clock_that_was_ahead_are_brought_back_and_counted_for_a_day(
-    database: Database, queues: Queues, redis_url: str
-) -> None:
+def test_times_of_a_clock_that_was_ahead_are_brought_back_and_counted_for_a_day(database, queues, redis_url):
     owed(database, *[{"next_attempt_at": now() + timedelta(days=1), "enqueued_at": None}] * 3)
     with Redis.from_url(redis_url) as redis:
         assert brought_back.lately(redis) is None

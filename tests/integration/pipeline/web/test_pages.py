@@ -54,7 +54,7 @@ PATHS = [(page.method, filled(page.path)) for page in ROUTES if not page.is_publ
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/"), *PATHS])
-def test_nobody_sees_or_changes_anything_without_a_session(api: Api, method: str, path: str) -> None:
+def test_nobody_sees_or_changes_anything_without_a_session(api, method, path):
     add_site(api, held=1)
     with requests.Session() as session:
         session.cookies.set("crawlpush", "guessed")
@@ -69,7 +69,7 @@ def test_nobody_sees_or_changes_anything_without_a_session(api: Api, method: str
 
 @pytest.mark.parametrize("path", [path for method, path in PATHS if method == "POST"])
 @pytest.mark.parametrize("lacks", ["token", "own token", "origin"])
-def test_each_form_needs_its_sessions_token_and_our_origin(api: Api, reader: Reader, path: str, lacks: str) -> None:
+def test_each_form_needs_its_sessions_token_and_our_origin(api, reader, path, lacks):
     add_site(api, held=1)
     form = {"change": "drop", "count": "1", "token": reader.token()}
     match lacks:
@@ -87,7 +87,7 @@ def test_each_form_needs_its_sessions_token_and_our_origin(api: Api, reader: Rea
     assert reader.get("/changes").status_code == 200
 
 
-def test_a_link_signs_in_once_even_when_many_use_it_at_once(api: Api) -> None:
+def test_a_link_signs_in_once_even_when_many_use_it_at_once(api):
     address = new_link_address(api.context.database, api.url, "minji", now=now())
     for _ in range(2):
         # As a chat's preview does.
@@ -103,7 +103,7 @@ def test_a_link_signs_in_once_even_when_many_use_it_at_once(api: Api) -> None:
     assert sum(r.get("/").status_code == 200 for r in readers) == 1
 
 
-def test_the_bare_address_leads_to_the_pages(api: Api, reader: Reader) -> None:
+def test_the_bare_address_leads_to_the_pages(api, reader):
     home, ready = (reader.session.get(f"{api.url}{path}", timeout=TIMEOUT_S) for path in ("/", "/readyz"))
     assert (home.status_code, home.url, "Sign out" in home.text) == (200, f"{api.url}/ops/", True)
     assert (ready.status_code, ready.history) == (200, [])
@@ -113,7 +113,7 @@ def test_the_bare_address_leads_to_the_pages(api: Api, reader: Reader) -> None:
     assert "/" not in requests.get(f"{api.url}/openapi.json", timeout=TIMEOUT_S).json()["paths"]
 
 
-def test_an_old_link_and_an_old_session_are_nothing(api: Api, reader: Reader) -> None:
+def test_an_old_link_and_an_old_session_are_nothing(api, reader):
     old = new_link_address(api.context.database, api.url, "minji", now=now() - timedelta(minutes=11))
     answer = Reader(api).post("/sign-in", key=old.rpartition("=")[2])
     assert (answer.status_code, "older than ten minutes" in answer.text) == (403, True)
@@ -122,14 +122,14 @@ def test_an_old_link_and_an_old_session_are_nothing(api: Api, reader: Reader) ->
     assert reader.get("/").status_code == 401
 
 
-def test_signing_out_ends_the_session_for_whoever_has_its_cookie(api: Api, reader: Reader) -> None:
+def test_signing_out_ends_the_session_for_whoever_has_its_cookie(api, reader):
     kept = reader.session.cookies["crawlpush"]
     assert reader.post("/sign-out", token=reader.token()).status_code == 401
     reader.session.cookies.set("crawlpush", kept)
     assert reader.get("/").status_code == 401
 
 
-def test_the_cookie_is_for_this_site_alone_and_no_script(api: Api) -> None:
+def test_the_cookie_is_for_this_site_alone_and_no_script(api):
     address = new_link_address(api.context.database, api.url, "minji", now=now())
     form = {"key": address.rpartition("=")[2]}
     there = {"allow_redirects": False, "timeout": TIMEOUT_S}
@@ -156,9 +156,7 @@ def test_the_cookie_is_for_this_site_alone_and_no_script(api: Api) -> None:
         ("", {"X-Forwarded-User": "sora"}, 401),
     ],
 )
-def test_a_name_from_a_proxy_counts_from_its_own_address_alone(
-    sqlite_url: str, redis_url: str, proxies: str, headers: dict[str, str], status: int
-) -> None:
+def test_a_name_from_a_proxy_counts_from_its_own_address_alone(sqlite_url, redis_url, proxies, headers, status):
     settings = load().model_copy(
         update={
             "database_url": sqlite_url,
@@ -177,7 +175,7 @@ def test_a_name_from_a_proxy_counts_from_its_own_address_alone(
             assert reader.post("/sign-out", token=reader.token()).history
 
 
-def test_a_change_is_the_command_and_is_on_record(api: Api, reader: Reader) -> None:
+def test_a_change_is_the_command_and_is_on_record(api, reader):
     add_site(api)
     answer = reader.post("/sites/board", token=reader.token(), change="pause-crawls")
     assert (answer.status_code, "crawls of board are paused" in answer.text) == (200, True)
@@ -197,7 +195,7 @@ def test_a_change_is_the_command_and_is_on_record(api: Api, reader: Reader) -> N
     assert all(text in page for text in ("minji", oldest.command, newest.command))
 
 
-def test_a_flood_is_released_with_its_number_typed(api: Api, reader: Reader) -> None:
+def test_a_flood_is_released_with_its_number_typed(api, reader):
     add_site(api, held=3)
     for wrong in ("", "2", "three"):
         answer = reader.post("/sites/board", token=reader.token(), change="drop", count=wrong)
@@ -210,7 +208,7 @@ def test_a_flood_is_released_with_its_number_typed(api: Api, reader: Reader) -> 
 @pytest.mark.parametrize(
     "path", ["/", "/sites", "/sites/{name}", "/held", "/changes", "/posts", "/posts/1", "/people/{name}?post=1"]
 )
-def test_hostile_texts_are_texts(api: Api, reader: Reader, path: str) -> None:
+def test_hostile_texts_are_texts(api, reader, path):
     name = HOSTILE.replace("/", "_")[:64]
     add_site(api, name, held=2)
     with api.context.database.writing() as session:
@@ -254,7 +252,7 @@ def test_hostile_texts_are_texts(api: Api, reader: Reader, path: str) -> None:
         ("/sites?health=%00&q=%ff", 200),
     ],
 )
-def test_odd_addresses_get_a_page(reader: Reader, path: str, status: int) -> None:
+def test_odd_addresses_get_a_page(reader, path, status):
     answer = reader.get(path)
     assert answer.status_code == status
     assert "Traceback" not in answer.text
@@ -271,12 +269,12 @@ def test_odd_addresses_get_a_page(reader: Reader, path: str, status: int) -> Non
         ("pipeline.web.pages.app", ["pyfcm", "apns2", "requests", "scrapy", "lxml"]),
     ],
 )
-def test_the_process_loads_no_more_than_it_needs(module: str, others: list[str]) -> None:
+def test_the_process_loads_no_more_than_it_needs(module, others):
     code = f"import sys, pipeline.web.server, {module}; print({{*{others}}} & {{*sys.modules}})"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
 
 
-def test_many_floods_are_shown_some_at_a_time(api: Api, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_floods_are_shown_some_at_a_time(api, reader, monkeypatch):
     # One phrase at a time says the same as all of them at once.
     monkeypatch.setattr("pipeline.web.pages.sites.PHRASES_AT_ONCE", 1)
     names = [f"board-{n:02}" for n in range(12)]
@@ -295,7 +293,7 @@ def test_many_floods_are_shown_some_at_a_time(api: Api, reader: Reader, monkeypa
     assert [each.text_content() for each in rest] == names[7:11]
 
 
-def test_the_list_of_sites_goes_on(api: Api, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_list_of_sites_goes_on(api, reader, monkeypatch):
     monkeypatch.setattr("pipeline.web.pages.sites.SITES_SHOWN", 3)
     names = [f"a&b {n}" for n in range(7)]
     for name in names:
@@ -323,9 +321,7 @@ def test_the_list_of_sites_goes_on(api: Api, reader: Reader, monkeypatch: pytest
         {"url": "http://127.0.0.1:{port}/x", "step": "save", "name": "--allow-private", "spider": "feed"},
     ],
 )
-def test_no_field_reaches_a_private_address_unless_it_is_said_to_be_one(
-    api: Api, reader: Reader, form: dict[str, str]
-) -> None:
+def test_no_field_reaches_a_private_address_unless_it_is_said_to_be_one(api, reader, form):
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0)
         port = server.getsockname()[1]

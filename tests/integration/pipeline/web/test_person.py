@@ -58,7 +58,7 @@ def minji(api: Api) -> str:
     return token
 
 
-def test_a_phone_registers_itself_and_its_token_is_in_no_answer(api: Api, minji: str) -> None:
+def test_a_phone_registers_itself_and_its_token_is_in_no_answer(api, minji):
     answer = api.call("GET", "/v1/me/devices", minji)
     (device,) = answer.json()
     assert (device["installation"], device["platform"], device["locale"]) == ("phone-1", "fcm", "ko-KR")
@@ -66,7 +66,7 @@ def test_a_phone_registers_itself_and_its_token_is_in_no_answer(api: Api, minji:
     assert api.call("GET", "/v1/me", minji).json()["timezone"] == "Asia/Seoul"
 
 
-def test_the_same_installation_replaces_its_old_token(api: Api, minji: str) -> None:
+def test_the_same_installation_replaces_its_old_token(api, minji):
     (before,) = api.call("GET", "/v1/me/devices", minji).json()
     for _ in range(2):
         api.call("PUT", "/v1/me/devices/phone-1", minji, json={**PHONE, "token": "a-new-token"})
@@ -74,14 +74,14 @@ def test_the_same_installation_replaces_its_old_token(api: Api, minji: str) -> N
     assert after["id"] == before["id"]
 
 
-def test_a_token_that_another_row_holds_already_moves_to_the_installation(api: Api, minji: str) -> None:
+def test_a_token_that_another_row_holds_already_moves_to_the_installation(api, minji):
     api.call("PUT", "/v1/me/devices/tablet", minji, json={**PHONE, "token": "token-of-the-tablet"})
     moved = api.call("PUT", "/v1/me/devices/phone-1", minji, json={**PHONE, "token": "token-of-the-tablet"})
     assert moved.status_code == 200
     assert [d["installation"] for d in api.call("GET", "/v1/me/devices", minji).json()] == ["phone-1"]
 
 
-def test_inbox_and_badge_cost_two_statements_and_no_transaction(api: Api, minji: str) -> None:
+def test_inbox_and_badge_cost_two_statements_and_no_transaction(api, minji):
     """The credential's and their own. On SQLite there is no server to spare trips to."""
     owe(api, "minji", ["one", "two"])
     sent: list[tuple[str, bool]] = []
@@ -99,7 +99,7 @@ def test_inbox_and_badge_cost_two_statements_and_no_transaction(api: Api, minji:
         assert api.call("GET", f"/v1/users/nobody/{path}", "app").status_code == 404
 
 
-def test_subscribing_twice_makes_one_subscription(api: Api, minji: str) -> None:
+def test_subscribing_twice_makes_one_subscription(api, minji):
     first = api.call("POST", "/v1/me/subscriptions", minji, json={"phrase": "  장학금 ", "exclude": ["마감"]})
     again = api.call("POST", "/v1/me/subscriptions", minji, json={"phrase": "장학금", "exclude": ["마감"]})
     assert (first.status_code, again.status_code) == (201, 200)
@@ -107,7 +107,7 @@ def test_subscribing_twice_makes_one_subscription(api: Api, minji: str) -> None:
     assert (first.json()["phrase"], first.json()["exclude"]) == ("장학금", ["마감"])
 
 
-def test_one_subscription_is_to_any_of_several_phrases(api: Api, minji: str) -> None:
+def test_one_subscription_is_to_any_of_several_phrases(api, minji):
     listed = {"phrases": ["internship", "인턴 모집"], "title_only": True}
     first = api.call("POST", "/v1/me/subscriptions", minji, json=listed)
     again = api.call("POST", "/v1/me/subscriptions", minji, json={"phrase": "모집 인턴|INTERNSHIP", "title_only": True})
@@ -117,7 +117,7 @@ def test_one_subscription_is_to_any_of_several_phrases(api: Api, minji: str) -> 
     assert (first.json()["phrases"], first.json()["title_only"]) == (["internship", "모집 인턴"], True)
 
 
-def test_a_subscription_is_changed_and_ended(api: Api, minji: str) -> None:
+def test_a_subscription_is_changed_and_ended(api, minji):
     number = api.call("POST", "/v1/me/subscriptions", minji, json={"phrase": "internship"}).json()["id"]
     changed = api.call("PATCH", f"/v1/me/subscriptions/{number}", minji, json={"body": True, "exclude": ["unpaid"]})
     assert (changed.json()["body"], changed.json()["exclude"]) == (True, ["unpaid"])
@@ -139,16 +139,14 @@ def test_a_subscription_is_changed_and_ended(api: Api, minji: str) -> None:
         ({"phrase": "nul\x00"}, "must not hold NUL"),
     ],
 )
-def test_what_cannot_be_a_subscription_is_said_in_a_sentence(
-    api: Api, minji: str, body: dict[str, object], sentence: str
-) -> None:
+def test_what_cannot_be_a_subscription_is_said_in_a_sentence(api, minji, body, sentence):
     refused = api.call("POST", "/v1/me/subscriptions", minji, json=body)
     assert refused.status_code in {404, 422}
     assert refused.headers["content-type"] == "application/problem+json"
     assert sentence in refused.json()["detail"]
 
 
-def test_pages_of_the_inbox_stay_while_new_ones_come(api: Api, minji: str) -> None:
+def test_pages_of_the_inbox_stay_while_new_ones_come(api, minji):
     old = owe(api, "minji", [f"old {n}" for n in range(5)])
     first = api.call("GET", "/v1/me/notifications?limit=2", minji).json()
     owe(api, "minji", ["new"])
@@ -160,7 +158,7 @@ def test_pages_of_the_inbox_stay_while_new_ones_come(api: Api, minji: str) -> No
     assert first["items"][0]["post"]["url"] == "https://board.test/old 4"
 
 
-def test_an_unchanged_inbox_is_not_sent_again(api: Api, minji: str) -> None:
+def test_an_unchanged_inbox_is_not_sent_again(api, minji):
     owe(api, "minji", ["one"])
     etag = api.call("GET", "/v1/me/notifications", minji).headers["etag"]
     same = api.call("GET", "/v1/me/notifications", minji, headers={"If-None-Match": etag})
@@ -170,7 +168,7 @@ def test_an_unchanged_inbox_is_not_sent_again(api: Api, minji: str) -> None:
 
 
 @pytest.mark.parametrize(("body", "left"), [({"ids": [1]}, 2), ({"up_to": 2}, 1), ({"all": True}, 0), ({"ids": []}, 3)])
-def test_reading_lowers_the_badge(api: Api, minji: str, body: dict[str, object], left: int) -> None:
+def test_reading_lowers_the_badge(api, minji, body, left):
     ids = owe(api, "minji", ["a", "b", "c"])
     assert ids == [1, 2, 3]
     for _ in range(2):
@@ -180,7 +178,7 @@ def test_reading_lowers_the_badge(api: Api, minji: str, body: dict[str, object],
     assert len(unread) == left
 
 
-def test_an_opened_notification_is_read_and_the_first_time_counts(api: Api, minji: str) -> None:
+def test_an_opened_notification_is_read_and_the_first_time_counts(api, minji):
     (number,) = owe(api, "minji", ["one"])
     path = f"/v1/me/notifications/{number}/events"
     assert api.call("POST", path, minji, json={"event": "opened"}).status_code == 204
@@ -192,7 +190,7 @@ def test_an_opened_notification_is_read_and_the_first_time_counts(api: Api, minj
     assert item["dismissed_at"] is not None
 
 
-def test_a_person_says_when_and_how_often_they_want_to_hear(api: Api, minji: str) -> None:
+def test_a_person_says_when_and_how_often_they_want_to_hear(api, minji):
     before = api.call("GET", "/v1/me", minji).json()
     assert (before["quiet_hours"], before["daily_cap"], before["defaults"][0]) == ("none", None, "quiet_hours")
     wanted = {"quiet_hours": "22:00-8:00", "digest": "18:00 8:00", "daily_cap": 20, "urgent_passes": True}
@@ -223,16 +221,14 @@ def test_a_person_says_when_and_how_often_they_want_to_hear(api: Api, minji: str
         ({"timezone": "Mars"}, "'Mars' is not an IANA time zone"),
     ],
 )
-def test_a_wish_that_cannot_be_is_refused_with_its_name(
-    api: Api, minji: str, body: dict[str, object], named: str
-) -> None:
+def test_a_wish_that_cannot_be_is_refused_with_its_name(api, minji, body, named):
     refused = api.call("PATCH", "/v1/me", minji, json={"paused": True, **body})
     assert refused.status_code == 422
     assert named in refused.json()["detail"]
     assert api.call("GET", "/v1/me", minji).json()["paused"] is False
 
 
-def test_a_subscription_has_a_pace_of_its_own(api: Api, minji: str) -> None:
+def test_a_subscription_has_a_pace_of_its_own(api, minji):
     made = api.call("POST", "/v1/me/subscriptions", minji, json={"phrase": "internship", "pace": "daily"}).json()
     assert made["pace"] == "daily"
     path = f"/v1/me/subscriptions/{made['id']}"
@@ -241,14 +237,14 @@ def test_a_subscription_has_a_pace_of_its_own(api: Api, minji: str) -> None:
     assert api.call("PATCH", path, minji, json={"pace": "yearly"}).status_code == 422
 
 
-def test_the_action_read_lowers_the_badge(api: Api, minji: str) -> None:
+def test_the_action_read_lowers_the_badge(api, minji):
     number, _ = owe(api, "minji", ["one", "two"])
     for _ in range(2):
         assert api.call("POST", f"/v1/me/notifications/{number}/events", minji, json={"event": "read"}).ok
         assert api.call("GET", "/v1/me/badge", minji).json() == {"badge": 1}
 
 
-def test_what_is_done_with_a_digest_is_done_with_all_that_it_tells_of(api: Api, minji: str) -> None:
+def test_what_is_done_with_a_digest_is_done_with_all_that_it_tells_of(api, minji):
     told = owe(api, "minji", ["one", "two"])
     owe(api, "minji", ["three"])
     with api.context.database.writing() as session:
@@ -261,7 +257,7 @@ def test_what_is_done_with_a_digest_is_done_with_all_that_it_tells_of(api: Api, 
     assert looks.status_code == 403
 
 
-def test_the_inbox_says_until_when_something_waits_and_why(api: Api, minji: str) -> None:
+def test_the_inbox_says_until_when_something_waits_and_why(api, minji):
     owe(api, "minji", ["one"])
     waiting = {"status": "pending", "reason": "quiet hours", "deferred": "quiet hours"}
     at = datetime(2026, 12, 1, 23, 10, tzinfo=UTC)
@@ -272,7 +268,7 @@ def test_the_inbox_says_until_when_something_waits_and_why(api: Api, minji: str)
     assert datetime.fromisoformat(item["waits_until"]) == at
 
 
-def test_the_action_unsubscribe_ends_the_phrase_on_every_site_and_nothing_else(api: Api, minji: str) -> None:
+def test_the_action_unsubscribe_ends_the_phrase_on_every_site_and_nothing_else(api, minji):
     (number,) = owe(api, "minji", ["the site exists"])
     for body in ({"phrase": "scholarship"}, {"phrase": "scholarship", "site": "board"}, {"phrase": "dorm"}):
         api.call("POST", "/v1/me/subscriptions", minji, json=body)
@@ -287,7 +283,7 @@ def test_the_action_unsubscribe_ends_the_phrase_on_every_site_and_nothing_else(a
     assert api.call("POST", "/v1/me/notifications/999/events", minji, json={"event": "unsubscribe"}).status_code == 404
 
 
-def test_of_a_post_that_came_without_a_phrase_unsubscribe_ends_the_site(api: Api, minji: str) -> None:
+def test_of_a_post_that_came_without_a_phrase_unsubscribe_ends_the_site(api, minji):
     (number,) = owe(api, "minji", ["anything"])
     api.call("POST", "/v1/me/subscriptions", minji, json={"site": "board"})
     api.call("POST", "/v1/me/subscriptions", minji, json={"site": "board", "phrase": "dorm"})
@@ -295,7 +291,7 @@ def test_of_a_post_that_came_without_a_phrase_unsubscribe_ends_the_site(api: Api
     assert [row["phrase"] for row in api.call("GET", "/v1/me/subscriptions", minji).json()] == ["dorm"]
 
 
-def test_what_is_kept_can_be_exported_and_forgotten(api: Api, minji: str) -> None:
+def test_what_is_kept_can_be_exported_and_forgotten(api, minji):
     api.call("POST", "/v1/me/subscriptions", minji, json={"phrase": "장학금"})
     owe(api, "minji", ["one"])
     kept = api.call("GET", "/v1/me/export", minji)
@@ -306,7 +302,7 @@ def test_what_is_kept_can_be_exported_and_forgotten(api: Api, minji: str) -> Non
     assert api.call("GET", "/v1/me", minji).status_code == 404
 
 
-def test_a_back_end_does_all_of_this_for_a_named_user(api: Api) -> None:
+def test_a_back_end_does_all_of_this_for_a_named_user(api):
     assert api.call("PUT", "/v1/users/juno/devices/p", "app", json=PHONE).status_code == 200
     assert api.call("POST", "/v1/users/juno/subscriptions", "app", json={"phrase": "internship"}).status_code == 201
     assert api.call("PATCH", "/v1/users/juno", "app", json={"paused": True}).json()["paused"] is True
@@ -314,7 +310,7 @@ def test_a_back_end_does_all_of_this_for_a_named_user(api: Api) -> None:
     assert api.call("DELETE", "/v1/users/juno", "read").status_code == 403
 
 
-def test_thousands_are_registered_at_once_and_each_refused_line_says_why(api: Api) -> None:
+def test_thousands_are_registered_at_once_and_each_refused_line_says_why(api):
     lines = '{"user": "a", "timezone": "Asia/Seoul"}\n{"user": "b", "timezone": "Mars"}\nno json\n{"user": "a"}\n'
     answer = api.call("POST", "/v1/users:import", "app", data=lines).json()
     assert (answer["read"], answer["added"]) == (4, 1)
@@ -322,12 +318,12 @@ def test_thousands_are_registered_at_once_and_each_refused_line_says_why(api: Ap
     assert "Mars" in answer["rejected"][0]["reason"]
 
 
-def test_a_body_that_is_too_long_is_refused(api: Api, minji: str) -> None:
+def test_a_body_that_is_too_long_is_refused(api, minji):
     refused = api.call("POST", "/v1/me/subscriptions", minji, data=b"x" * 70_000)
     assert (refused.status_code, refused.json()["status"]) == (413, 413)
 
 
-def test_the_badge_of_a_push_is_that_of_the_api(api: Api, minji: str) -> None:
+def test_the_badge_of_a_push_is_that_of_the_api(api, minji):
     owe(api, "minji", ["one", "two"])
     with api.context.database.reading() as session:
         user = users.by_external_id(session, "minji")

@@ -38,7 +38,7 @@ def api(sqlite_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Ite
         yield running
 
 
-def test_a_site_is_tried_added_and_changed_as_on_the_command_line(api: Api, board: str) -> None:
+def test_a_site_is_tried_added_and_changed_as_on_the_command_line(api, board):
     tried = api.call("POST", "/v1/sites:try", "sites", json={"url": board, "allow_private": True})
     assert tried.status_code == 200, tried.text
     assert (tried.json()["spider"], len(tried.json()["posts"])) == ("listing", 10)
@@ -63,9 +63,7 @@ def test_a_site_is_tried_added_and_changed_as_on_the_command_line(api: Api, boar
         ({"max_age": "--help"}, "--help"),
     ],
 )
-def test_what_cannot_be_watched_is_refused_in_the_words_of_the_command(
-    api: Api, board: str, change: dict[str, object], sentence: str
-) -> None:
+def test_what_cannot_be_watched_is_refused_in_the_words_of_the_command(api, board, change, sentence):
     body = {"name": "notices", "url": board, **LISTING, **change}
     refused = api.call("POST", "/v1/sites", "sites", json=body)
     assert refused.status_code == 422, refused.text
@@ -73,7 +71,7 @@ def test_what_cannot_be_watched_is_refused_in_the_words_of_the_command(
     assert api.call("GET", "/v1/sites", "read").json() == []
 
 
-def test_a_crawl_that_is_asked_for_is_owed_and_enqueued_once(api: Api) -> None:
+def test_a_crawl_that_is_asked_for_is_owed_and_enqueued_once(api):
     with api.context.database.writing() as session:
         sites.add(session, name="board", spider="listing", now=NOW)
     before = queue_length(api.context.broker, CRAWL_QUEUE)
@@ -86,7 +84,7 @@ def test_a_crawl_that_is_asked_for_is_owed_and_enqueued_once(api: Api) -> None:
 
 
 @pytest.mark.parametrize(("word", "fanout", "messages"), [("release", "ready", 3), ("drop", "dropped", 0)])
-def test_held_posts_are_released_or_dropped_once(api: Api, word: str, fanout: str, messages: int) -> None:
+def test_held_posts_are_released_or_dropped_once(api, word, fanout, messages):
     with api.context.database.writing() as session:
         site = sites.add(session, name="board", spider="listing", now=NOW)
         for number in range(3):
@@ -99,7 +97,7 @@ def test_held_posts_are_released_or_dropped_once(api: Api, word: str, fanout: st
     assert api.call("GET", "/v1/posts/1/trace", "read").json()["fanout"] == fanout
 
 
-def test_a_pause_begins_and_ends_once(api: Api) -> None:
+def test_a_pause_begins_and_ends_once(api):
     with api.context.database.writing() as session:
         sites.add(session, name="board", spider="listing", now=NOW)
     body = {"what": "crawl", "site": "board"}
@@ -110,7 +108,7 @@ def test_a_pause_begins_and_ends_once(api: Api) -> None:
     assert refused.status_code == 422
 
 
-def test_posts_are_found_by_site_and_by_a_part_of_the_title(api: Api) -> None:
+def test_posts_are_found_by_site_and_by_a_part_of_the_title(api):
     with api.context.database.writing() as session:
         site = sites.add(session, name="board", spider="listing", now=NOW)
         session.add_all([held_post(site.id, number) for number in range(3)])
@@ -136,7 +134,7 @@ def held_post(site_id: int, number: int) -> Post:
     )
 
 
-def test_the_runs_of_a_site_are_its_own(api: Api) -> None:
+def test_the_runs_of_a_site_are_its_own(api):
     with api.context.database.writing() as session:
         for name in ("one", "two"):
             site = sites.add(session, name=name, spider="listing", now=NOW)
@@ -145,7 +143,7 @@ def test_the_runs_of_a_site_are_its_own(api: Api) -> None:
     assert len(api.call("GET", "/v1/sites/two/runs", "read").json()) == 1
 
 
-def test_the_api_neither_names_secrets_nor_sends_them_elsewhere(api: Api, board: str, sqlite_url: str) -> None:
+def test_the_api_neither_names_secrets_nor_sends_them_elsewhere(api, board, sqlite_url):
     keyed = {"params": {**LISTING["params"], "headers": ["X-Key: secret:BOARD_KEY"]}}
     for method, path, body in (
         ("POST", "/v1/sites", {"name": "notices", "url": board, **LISTING, **keyed, "check": False}),

@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,22 +82,20 @@ LISTING = ("sites", "add", "x", "--spider", "listing", "--row", "tr", "--title",
         (("resume", "all", "--site", "nowhere"), "no site named 'nowhere'"),
     ],
 )
-def test_a_mistake_gets_one_sentence_and_changes_nothing(
-    run: Run, database: Database, arguments: tuple[str, ...], words: str
-) -> None:
+def test_a_mistake_gets_one_sentence_and_changes_nothing(run, database, arguments, words):
     before = rows(database)
     assert words in refused(run, *arguments)
     assert rows(database) == before
 
 
 @pytest.mark.parametrize("text", ["", "   ", "a", '"', "x" * 101])
-def test_a_phrase_that_cannot_be_matched_is_refused_with_the_reason(run: Run, text: str) -> None:
+def test_a_phrase_that_cannot_be_matched_is_refused_with_the_reason(run, text):
     run("users", "add", "minji")
     assert "phrase" in refused(run, "subscriptions", "add", "minji", text)
     assert json.loads(run("subscriptions", "list", "--json").stdout) == []
 
 
-def test_an_address_where_nobody_answers_is_named(run: Run, database: Database) -> None:
+def test_an_address_where_nobody_answers_is_named(run, database):
     url = f"http://127.0.0.1:{free_port()}/board"
     sentence = refused(run, *LISTING, url, "--allow-private")
     assert url in sentence
@@ -107,39 +104,37 @@ def test_an_address_where_nobody_answers_is_named(run: Run, database: Database) 
         assert session.scalars(select(Site)).all() == []
 
 
-def test_without_a_database_schema_the_way_out_is_named(
-    run: Run, empty_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_database_schema_the_way_out_is_named(run, empty_sqlite_url, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", empty_sqlite_url)
     assert "crawlpush db upgrade" in refused(run, "sites", "list")
 
 
-def test_a_database_that_is_not_there_is_named_without_its_password(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_is_not_there_is_named_without_its_password(run, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", f"postgres://me:hunter2@127.0.0.1:{free_port()}/db")
     sentence = refused(run, "sites", "list")
     assert "DATABASE_URL" in sentence
     assert "hunter2" not in sentence
 
 
-def test_a_redis_that_is_not_there_is_named_with_the_way_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_redis_that_is_not_there_is_named_with_the_way_out(run, monkeypatch):
     run(*LISTING, "https://board.test", "--no-check")
     monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{free_port()}")
     assert "scripts/start" in refused(run, "crawl", "x")
 
 
-def test_a_wrong_setting_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_setting_is_named(run, monkeypatch):
     monkeypatch.setenv("CRAWL_CONCURRENCY", "many")
     assert "CRAWL_CONCURRENCY" in refused(run, "sites", "list")
 
 
-def test_adding_twice_is_refused(run: Run) -> None:
+def test_adding_twice_is_refused(run):
     run("users", "add", "minji")
     assert "exists already" in refused(run, "users", "add", "minji")
     run(*LISTING, "https://board.test", "--no-check")
     assert "exists already" in refused(run, *LISTING, "https://board.test", "--no-check")
 
 
-def test_a_device_token_moves_with_its_phone_and_is_never_printed(run: Run) -> None:
+def test_a_device_token_moves_with_its_phone_and_is_never_printed(run):
     token = "d7xS3cr3t" * 10
     run("users", "add", "minji")
     run("users", "add", "james")
@@ -164,7 +159,7 @@ def add_board(run: Run, board: BoardProcess, *options: str) -> str:
     return run(*("sites", "add", "board", "--url", url, "--timezone", zone, "--allow-private", *pairs, *options)).output
 
 
-def test_a_site_is_checked_added_crawled_and_seen_in_every_list(run: Run, board: BoardProcess) -> None:
+def test_a_site_is_checked_added_crawled_and_seen_in_every_list(run, board):
     assert "posts on the page" in add_board(run, board)
     first = run("crawl", "board").output
     assert "silent baseline" in first
@@ -181,7 +176,7 @@ def test_a_site_is_checked_added_crawled_and_seen_in_every_list(run: Run, board:
     assert "board" in run("status", code=1).output
 
 
-def test_a_queued_crawl_is_a_message_for_a_crawler(run: Run, board: BoardProcess, database: Database) -> None:
+def test_a_queued_crawl_is_a_message_for_a_crawler(run, board, database):
     add_board(run, board)
     assert "queued" in run("crawl", "board", "--queue").output
     with database.reading() as session:
@@ -190,7 +185,7 @@ def test_a_queued_crawl_is_a_message_for_a_crawler(run: Run, board: BoardProcess
     assert "already" in refused(run, "crawl", "board")
 
 
-def test_a_fresh_crawl_asks_without_a_condition(run: Run, board: BoardProcess, database: Database) -> None:
+def test_a_fresh_crawl_asks_without_a_condition(run, board, database):
     add_board(run, board)
     with database.writing() as session:
         site_id = sites.by_name(session, "board").id
@@ -201,9 +196,7 @@ def test_a_fresh_crawl_asks_without_a_condition(run: Run, board: BoardProcess, d
         assert sites.validators(session, site_id, since=now() - timedelta(days=1)) == {}
 
 
-def test_trying_posts_pages_shows_what_three_of_them_hold_and_a_definition_that_reads_none_is_refused(
-    run: Run, board: BoardProcess
-) -> None:
+def test_trying_posts_pages_shows_what_three_of_them_hold_and_a_definition_that_reads_none_is_refused(run, board):
     output = run("sites", "try", board.url, "--allow-private", "-p", "post_page=true").output
     assert output.count("  text: ") == 3, output
     assert "-p post_page=true" in output
@@ -216,19 +209,17 @@ def test_trying_posts_pages_shows_what_three_of_them_hold_and_a_definition_that_
     assert "none of their own pages is read: post_body, '#nothing'" in refused(run, *arguments)
 
 
-def test_trying_a_page_proposes_a_definition_and_stores_nothing(
-    run: Run, board: BoardProcess, database: Database
-) -> None:
+def test_trying_a_page_proposes_a_definition_and_stores_nothing(run, board, database):
     output = run("sites", "try", board.url, "--allow-private").output
     assert "crawlpush sites add NAME --spider" in output
     assert rows(database) == 0
 
 
-def test_a_private_address_is_refused_unless_the_site_may(run: Run, board: BoardProcess) -> None:
+def test_a_private_address_is_refused_unless_the_site_may(run, board):
     assert "public internet" in refused(run, "sites", "try", board.url)
 
 
-def test_every_command_explains_itself(run: Run) -> None:
+def test_every_command_explains_itself(run):
     def visit(command: Any, path: tuple[str, ...]) -> None:
         assert command.help or command.short_help, path
         run(*path, "--help")
@@ -267,11 +258,11 @@ HUGE = "99999999999999999999"
     ],
     ids=" ".join,
 )
-def test_a_number_that_no_database_holds_is_refused(run: Run, arguments: tuple[str, ...]) -> None:
+def test_a_number_that_no_database_holds_is_refused(run, arguments):
     assert "is not in the range" in refused(run, *arguments, code=2)
 
 
-def test_a_list_says_of_how_many_it_shows_a_part(run: Run) -> None:
+def test_a_list_says_of_how_many_it_shows_a_part(run):
     for number in range(3):
         run("users", "add", f"user{number}")
     last = run("users", "list", "--limit", "2").output.splitlines()[-1]
@@ -286,9 +277,7 @@ def test_a_list_says_of_how_many_it_shows_a_part(run: Run) -> None:
         assert "--limit" not in output
 
 
-def test_a_list_fits_80_columns_and_shows_everything_when_asked(
-    run: Run, board: BoardProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_list_fits_80_columns_and_shows_everything_when_asked(run, board, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     add_board(run, board, "--notify-existing")
     board.add_post("아주 긴 제목 " * 20)
@@ -304,7 +293,7 @@ def test_a_list_fits_80_columns_and_shows_everything_when_asked(
         assert max(map(cell_len, lines)) <= 80, table
 
 
-def test_a_list_in_a_record_has_a_line_for_each_item(run: Run) -> None:
+def test_a_list_in_a_record_has_a_line_for_each_item(run):
     run("users", "add", "minji")
     for phrase in ("장학", "취업"):
         run("subscriptions", "add", "minji", phrase)
@@ -315,7 +304,7 @@ def test_a_list_in_a_record_has_a_line_for_each_item(run: Run) -> None:
     assert "취업" in lines[at + 1]
 
 
-def test_times_are_the_machines_unless_a_zone_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_times_are_the_machines_unless_a_zone_is_set(monkeypatch):
     at = datetime(2026, 7, 1, 12, tzinfo=UTC)
     monkeypatch.setenv("TZ", "Asia/Seoul")
     time.tzset()
@@ -331,7 +320,7 @@ def test_times_are_the_machines_unless_a_zone_is_set(monkeypatch: pytest.MonkeyP
         get_settings.cache_clear()
 
 
-def test_a_user_is_erased_after_a_question_that_names_what_goes(run: Run) -> None:
+def test_a_user_is_erased_after_a_question_that_names_what_goes(run):
     run("users", "add", "minji")
     run("subscriptions", "add", "minji", "장학")
     question = run("users", "remove", "minji", input="n\n", code=1)
@@ -352,7 +341,7 @@ def test_a_user_is_erased_after_a_question_that_names_what_goes(run: Run) -> Non
         (["users", "add", "mi"], []),
     ],
 )
-def test_a_shell_completes_the_names_of_sites_and_users(run: Run, typed: list[str], offered: list[str]) -> None:
+def test_a_shell_completes_the_names_of_sites_and_users(run, typed, offered):
     run("users", "add", "minji")
     run("users", "add", "mina")
     with resources.database().writing() as session:
@@ -361,12 +350,12 @@ def test_a_shell_completes_the_names_of_sites_and_users(run: Run, typed: list[st
     assert [item.value for item in asked if item.type == "plain"] == offered
 
 
-def test_a_shell_is_offered_no_name_where_there_is_no_database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_shell_is_offered_no_name_where_there_is_no_database(monkeypatch, tmp_path):
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/none/x.db")
     assert ShellComplete(main, {}, "crawlpush", "_X").get_completions(["users", "show"], "m") == []
 
 
-def test_a_user_says_when_and_how_often_in_words_and_a_mistake_changes_nothing(run: Run) -> None:
+def test_a_user_says_when_and_how_often_in_words_and_a_mistake_changes_nothing(run):
     run("users", "add", "minji", "--timezone", "Asia/Seoul")
     set_user = ("users", "set", "minji")
     assert "none (default)" in run("users", "show", "minji").output

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import redis
@@ -36,9 +35,7 @@ def set_up(database_url: str, redis_url: str, configure: Callable[..., None]) ->
     return run
 
 
-def test_the_doctor_looks_at_everything_and_names_each_queue_that_nobody_reads(
-    set_up: Callable[..., Said], redis_url: str
-) -> None:
+def test_the_doctor_looks_at_everything_and_names_each_queue_that_nobody_reads(set_up, redis_url):
     said = set_up()
     assert {level for level, _ in said["database"] + said["clocks"] + said["visibility"]} == {"ok"}
     assert ("ok", "a full Redis refuses (maxmemory-policy noeviction)") in said["redis"]
@@ -58,7 +55,7 @@ def test_the_doctor_looks_at_everything_and_names_each_queue_that_nobody_reads(
         assert list(client.scan_iter("crawlpush:debug:*")) == []
 
 
-def test_a_login_without_its_key_is_found(set_up: Callable[..., Said], database_url: str) -> None:
+def test_a_login_without_its_key_is_found(set_up, database_url):
     database = Database(database_url)
     key = Fernet.generate_key()
     with database.writing() as session:
@@ -72,7 +69,7 @@ def test_a_login_without_its_key_is_found(set_up: Callable[..., Said], database_
         assert (found, "members" in sentence) == (level, True)
 
 
-def test_a_redis_that_would_throw_messages_away_is_found(set_up: Callable[..., Said], redis_url: str) -> None:
+def test_a_redis_that_would_throw_messages_away_is_found(set_up, redis_url):
     with redis.Redis.from_url(redis_url) as client:
         before = client.config_get("maxmemory*")
         client.config_set("maxmemory", "100mb")
@@ -85,7 +82,7 @@ def test_a_redis_that_would_throw_messages_away_is_found(set_up: Callable[..., S
     assert any(level == "fail" and "maxmemory-policy noeviction" in sentence for level, sentence in said["redis"])
 
 
-def test_whatever_is_away_is_said_in_words_and_the_rest_is_looked_at(set_up: Callable[..., Said]) -> None:
+def test_whatever_is_away_is_said_in_words_and_the_rest_is_looked_at(set_up):
     said = set_up(
         DATABASE_URL=f"postgresql://me:hunter2@127.0.0.1:{free_port()}/nowhere",
         REDIS_URL=f"redis://:hunter2@127.0.0.1:{free_port()}/0",
@@ -98,12 +95,12 @@ def test_whatever_is_away_is_said_in_words_and_the_rest_is_looked_at(set_up: Cal
     assert "report this" not in json.dumps(said)
 
 
-def test_wrong_settings_are_all_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_settings_are_all_that_is_said(monkeypatch):
     monkeypatch.setenv("CRAWL_CONCURRENCY", "many")
     assert crawlpush("doctor", code=1).output.startswith("fail  CRAWL_CONCURRENCY")
 
 
-def test_a_check_that_breaks_is_a_finding_and_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_breaks_is_a_finding_and_hides_no_other(monkeypatch):
     def broken(_: object) -> list[object]:
         raise RuntimeError("a secret")
 
@@ -112,7 +109,7 @@ def test_a_check_that_breaks_is_a_finding_and_hides_no_other(monkeypatch: pytest
     assert "a secret" not in findings[0][1].sentence
 
 
-def test_a_check_that_may_not_read_a_file_names_it(tmp_path: Path) -> None:
+def test_a_check_that_may_not_read_a_file_names_it(tmp_path):
     def refused(_: object) -> list[object]:
         raise PermissionError(13, "Permission denied", str(tmp_path))
 
@@ -121,9 +118,7 @@ def test_a_check_that_may_not_read_a_file_names_it(tmp_path: Path) -> None:
     assert "report this" not in finding.sentence
 
 
-def test_a_secret_that_others_may_read_is_found_unless_its_folder_is_closed(
-    tmp_path: Path, configure: Callable[..., None]
-) -> None:
+def test_a_secret_that_others_may_read_is_found_unless_its_folder_is_closed(tmp_path, configure):
     folder = tmp_path / "etc"
     folder.mkdir(mode=0o755)
     dotenv, key = folder / "crawlpush.env", folder / "AuthKey.p8"

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -47,7 +46,7 @@ def add_devices(database: Database, *platforms: str) -> None:
             users.register_device(session, user.id, platform=platform, token=token, environment=None, now=now())
 
 
-def test_one_message_to_each_device_of_a_user(database: Database, gateway: GatewayProcess) -> None:
+def test_one_message_to_each_device_of_a_user(database, gateway):
     add_devices(database, "fcm", "apns")
     said = crawlpush("push", "test", "--user", "minji", "--title", "시험").output
     assert "fcm fcm-…ji: accepted as projects/" in said
@@ -57,7 +56,7 @@ def test_one_message_to_each_device_of_a_user(database: Database, gateway: Gatew
     assert "ab" * 32 not in said
 
 
-def test_a_dry_run_is_checked_and_not_shown(database: Database, gateway: GatewayProcess) -> None:
+def test_a_dry_run_is_checked_and_not_shown(database, gateway):
     said = crawlpush("push", "test", "--token", TOKEN, "--platform", "fcm", "--dry-run").output
     assert "checked only, not shown" in said
     assert gateway.phones() == []
@@ -71,9 +70,7 @@ def test_a_dry_run_is_checked_and_not_shown(database: Database, gateway: Gateway
         ("UNAVAILABLE", "would be tried again"),
     ],
 )
-def test_a_refusal_is_said_in_words_with_the_vendors_code(
-    database: Database, gateway: GatewayProcess, code: str, words: str
-) -> None:
+def test_a_refusal_is_said_in_words_with_the_vendors_code(database, gateway, code, words):
     gateway.set_faults(refuse=[code])
     said = crawlpush("push", "test", "--token", TOKEN, "--platform", "fcm", code=1).output
     assert words in said
@@ -91,25 +88,23 @@ def test_a_refusal_is_said_in_words_with_the_vendors_code(
         (("--user", "minji", "--platform", "fcm"), "belong to --token"),
     ],
 )
-def test_whom_to_send_to_is_said_once(arguments: tuple[str, ...], sentence: str) -> None:
+def test_whom_to_send_to_is_said_once(arguments, sentence):
     assert sentence in crawlpush("push", "test", *arguments, code=2).output
 
 
-def test_a_user_without_a_device_that_works(database: Database) -> None:
+def test_a_user_without_a_device_that_works(database):
     add_devices(database)
     assert "crawlpush devices list --user minji" in crawlpush("push", "test", "--user", "minji", code=1).output
 
 
-def test_a_doctor_finds_good_credentials_good(gateway: GatewayProcess) -> None:
+def test_a_doctor_finds_good_credentials_good(gateway):
     lines = crawlpush("doctor", "push").output.splitlines()
     assert lines
     assert all(line.startswith("ok ") for line in lines), lines
     assert any("clock" in line for line in lines)
 
 
-def test_a_doctor_says_what_is_wrong_and_what_to_do(
-    gateway: GatewayProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_doctor_says_what_is_wrong_and_what_to_do(gateway, monkeypatch, tmp_path):
     bad = tmp_path / "account.json"
     bad.write_text("{}")
     bad.chmod(0o644)
@@ -121,13 +116,13 @@ def test_a_doctor_says_what_is_wrong_and_what_to_do(
     assert "APNS_KEY_ID is 'short'" in said
 
 
-def test_a_doctor_warns_of_what_is_not_set_up() -> None:
+def test_a_doctor_warns_of_what_is_not_set_up():
     said = crawlpush("doctor", "push", "--no-clock").output
     assert "warn  FCM is not set up" in said
     assert "warn  APNs is not set up" in said
 
 
-def test_a_sites_messages_are_changed_shown_and_reset(database: Database) -> None:
+def test_a_sites_messages_are_changed_shown_and_reset(database):
     with database.writing() as session:
         add_site(session)
     said = crawlpush(
@@ -146,7 +141,7 @@ def test_a_sites_messages_are_changed_shown_and_reset(database: Database) -> Non
         assert session.scalars(select(Site.push)).one() == {}
 
 
-def test_an_unknown_placeholder_is_refused_by_name_and_changes_nothing(database: Database) -> None:
+def test_an_unknown_placeholder_is_refused_by_name_and_changes_nothing(database):
     with database.writing() as session:
         add_site(session)
     said = crawlpush("sites", "push", "board", "--body-template", "{headline}", code=1).output
@@ -155,7 +150,7 @@ def test_an_unknown_placeholder_is_refused_by_name_and_changes_nothing(database:
         assert session.scalars(select(Site.push)).one() == {}
 
 
-def test_a_paused_channel_is_shown_with_its_reason_and_opened_by_hand(database: Database) -> None:
+def test_a_paused_channel_is_shown_with_its_reason_and_opened_by_hand(database):
     with database.writing() as session:
         until = now() + timedelta(minutes=1)
         channels.pause(session, "fcm", code="UNAUTHENTICATED", reason="check the clock", now=now(), until=until)

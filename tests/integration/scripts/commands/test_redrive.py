@@ -9,7 +9,6 @@ from sqlalchemy import select, update
 from pipeline.resources import now
 from pipeline.upkeep import sweeping
 from storage.models import Notification, Post
-from storage.session import Database
 from tests.integration.pipeline.upkeep.test_sweeping import Queues, owed, sent
 from tests.support.builders import add_site, add_user, found, stored_posts
 from tests.support.cli import crawlpush
@@ -20,7 +19,7 @@ def _settings(database_url: str, configure: Callable[..., None]) -> None:
     configure(DATABASE_URL=database_url)
 
 
-def test_failed_notifications_are_sent_for_again(database: Database) -> None:
+def test_failed_notifications_are_sent_for_again(database):
     keys = owed(database, {"status": "failed", "reason": "BadDeviceToken", "attempts": 5}, {"status": "sent"})
     assert "1 failed" in crawlpush("notifications", "retry", "--yes").output
     queues = Queues()
@@ -28,7 +27,7 @@ def test_failed_notifications_are_sent_for_again(database: Database) -> None:
     assert sent(queues) == keys[:1]
 
 
-def test_pending_notifications_are_given_up(database: Database) -> None:
+def test_pending_notifications_are_given_up(database):
     owed(database, {"enqueued_at": None}, {"status": "sent"})
     assert "1 pending" in crawlpush("notifications", "drop", "--yes").output
     queues = Queues()
@@ -38,7 +37,7 @@ def test_pending_notifications_are_given_up(database: Database) -> None:
         assert sorted(session.scalars(select(Notification.status))) == ["sent", "skipped"]
 
 
-def test_a_post_is_fanned_out_again(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_post_is_fanned_out_again(database, monkeypatch):
     ((post, _),) = owed(database, {"status": "sent"})
     enqueued: list[int] = []
     monkeypatch.setattr("pipeline.tasks.fanout.enqueue_fan_outs", enqueued.extend)
@@ -62,9 +61,7 @@ def test_a_post_is_fanned_out_again(database: Database, monkeypatch: pytest.Monk
     ],
     ids=["no", "nobody is there", "dry run", "dry run in a script", "JSON"],
 )
-def test_giving_up_asks_first_and_names_the_count(
-    database: Database, words: list[str], answer: str, code: int, said: str
-) -> None:
+def test_giving_up_asks_first_and_names_the_count(database, words, answer, code, said):
     owed(database, {"enqueued_at": None}, {"status": "sent"})
     assert said in crawlpush("notifications", "drop", *words, input=answer, code=code).output
     with database.reading() as session:
@@ -84,9 +81,7 @@ def test_giving_up_asks_first_and_names_the_count(
     ],
     ids=" ".join,
 )
-def test_what_is_given_up_may_be_some_users_sites_or_times(
-    database: Database, words: list[str], dropped: list[str]
-) -> None:
+def test_what_is_given_up_may_be_some_users_sites_or_times(database, words, dropped):
     with database.writing() as session:
         posts = [stored_posts(session, add_site(session, name), [found(1, name)])[0] for name in ("one", "two")]
         people = {add_user(session, name).id: name for name in ("minji", "sora")}

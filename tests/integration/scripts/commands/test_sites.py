@@ -45,7 +45,7 @@ def site(sqlite_url: str) -> Callable[..., Site]:
     return load
 
 
-def test_what_is_exported_imports_without_a_change(run: Run, tmp_path: Path) -> None:
+def test_what_is_exported_imports_without_a_change(run, tmp_path):
     file = str(tmp_path / "sites.toml")
     run("add", "board", *LISTING, "--schedule", "adaptive 5m-2h", "--timezone", "Asia/Seoul", "-p", "skip=.ad")
     run("add", "--from", "lobsters-newest", "--no-check", "--active-hours", "08:00-22:00", "--max-age", "2w")
@@ -62,7 +62,7 @@ def test_what_is_exported_imports_without_a_change(run: Run, tmp_path: Path) -> 
     assert run("export").output == first
 
 
-def test_an_import_says_what_it_changes_and_with_check_changes_nothing(run: Run, tmp_path: Path) -> None:
+def test_an_import_says_what_it_changes_and_with_check_changes_nothing(run, tmp_path):
     run("add", "board", *LISTING)
     run("add", "other", *LISTING)
     file = tmp_path / "sites.toml"
@@ -84,14 +84,14 @@ def test_an_import_says_what_it_changes_and_with_check_changes_nothing(run: Run,
         ('[sites.a]\nspider = "feed"', "site 'a': the parameter url is missing"),
     ],
 )
-def test_one_wrong_line_imports_nothing(run: Run, tmp_path: Path, text: str, sentence: str) -> None:
+def test_one_wrong_line_imports_nothing(run, tmp_path, text, sentence):
     file = tmp_path / "sites.toml"
     file.write_text(f'[sites.good]\nspider = "feed"\nurl = "https://a.test/"\n{text}\n')
     assert sentence in run("import", str(file), code=1).output
     assert json.loads(run("list", "--json").stdout) == []
 
 
-def test_a_change_of_how_a_page_is_read_fetches_it_anew(run: Run, site: Callable[..., Site], sqlite_url: str) -> None:
+def test_a_change_of_how_a_page_is_read_fetches_it_anew(run, site, sqlite_url):
     # Given a site whose page answers 304, and which is suspended
     run("add", "board", *LISTING)
     later = now() + timedelta(hours=3)
@@ -146,14 +146,14 @@ def test_a_change_of_how_a_page_is_read_fetches_it_anew(run: Run, site: Callable
         (("schedule", "board", "adaptive 2h-5m"), "upside down"),
     ],
 )
-def test_a_wrong_definition_is_refused_in_one_sentence(run: Run, arguments: tuple[str, ...], sentence: str) -> None:
+def test_a_wrong_definition_is_refused_in_one_sentence(run, arguments, sentence):
     run("add", "board", *LISTING)
     said = run(*arguments, code=1).output
     assert sentence in said
     assert "Traceback" not in said
 
 
-def test_a_schedule_is_set_and_said_in_the_sites_own_time(run: Run, site: Callable[..., Site]) -> None:
+def test_a_schedule_is_set_and_said_in_the_sites_own_time(run, site):
     run("add", "board", *LISTING, "--timezone", "Asia/Seoul")
     said = run("schedule", "board", "0 9 * * mon-fri").output.splitlines()
     assert said[0] == "board: at 09:00, on Monday to Friday. The next runs:"
@@ -166,7 +166,7 @@ def test_a_schedule_is_set_and_said_in_the_sites_own_time(run: Run, site: Callab
     assert shown["adaptive_now"] == "every 5 minutes"
 
 
-def test_a_schedule_for_a_site_that_is_off_does_not_make_it_due(run: Run, site: Callable[..., Site]) -> None:
+def test_a_schedule_for_a_site_that_is_off_does_not_make_it_due(run, site):
     run("add", "board", *LISTING)
     run("disable", "board")
     assert "not watched" in run("schedule", "board", "20s").output
@@ -177,9 +177,7 @@ def test_a_schedule_for_a_site_that_is_off_does_not_make_it_due(run: Run, site: 
     ("word", "fanout", "sent", "said"),
     [("release", "ready", [1], "Push 1 held posts of board to whom they match?"), ("drop", "dropped", [], "to nobody")],
 )
-def test_held_posts_are_settled_after_a_question(
-    run: Run, sqlite_url: str, monkeypatch: pytest.MonkeyPatch, word: str, fanout: str, sent: list[int], said: str
-) -> None:
+def test_held_posts_are_settled_after_a_question(run, sqlite_url, monkeypatch, word, fanout, sent, said):
     enqueued: list[int] = []
     monkeypatch.setattr("pipeline.tasks.fanout.enqueue_fan_outs", enqueued.extend)
     with closing(Database(sqlite_url)) as database, database.writing() as session:
@@ -194,7 +192,7 @@ def test_held_posts_are_settled_after_a_question(
     assert run(word, "board").output == "nothing of board is held\n"
 
 
-def test_a_site_in_trouble_is_shown_with_its_skipped_runs(run: Run, site: Callable[..., Site]) -> None:
+def test_a_site_in_trouble_is_shown_with_its_skipped_runs(run, site):
     run("add", "board", *LISTING)
     site(trouble="broken", trouble_since=now(), failures=4, skipped_runs=2, suspended_until=now() + timedelta(hours=1))
     shown = json.loads(run("show", "board", "--json").stdout)
@@ -207,14 +205,12 @@ def test_a_site_in_trouble_is_shown_with_its_skipped_runs(run: Run, site: Callab
     assert (shown["health"], shown["in_trouble_since"], shown["suspended_until"]) == ("new", None, None)
 
 
-def test_the_ready_made_definitions_are_listed(run: Run) -> None:
+def test_the_ready_made_definitions_are_listed(run):
     rows = json.loads(run("ready-made", "--json").stdout)
     assert {"hackernews-newest", "konkuk-student-notices"} <= {row["name"] for row in rows}
 
 
-def test_the_doctor_says_that_beat_is_gone_and_that_nobody_can_be_written_to(
-    redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_doctor_says_that_beat_is_gone_and_that_nobody_can_be_written_to(redis_url, monkeypatch):
     monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nowhere")
     result = crawlpush("doctor", "crawling", code=1)
@@ -226,7 +222,7 @@ def test_the_doctor_says_that_beat_is_gone_and_that_nobody_can_be_written_to(
     assert "beat is alive" in result.output
 
 
-def test_the_history_of_runs_over_sites_and_time(run: Run, sqlite_url: str) -> None:
+def test_the_history_of_runs_over_sites_and_time(run, sqlite_url):
     at = now()
     database = Database(sqlite_url)
     with database.writing() as session:
@@ -252,7 +248,7 @@ def test_the_history_of_runs_over_sites_and_time(run: Run, sqlite_url: str) -> N
     assert "ValueError: [bold]no" in table
 
 
-def test_an_interval_that_would_not_be_kept_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interval_that_would_not_be_kept_is_refused(run, monkeypatch):
     assert "every 15 s" in run("add", "board", *LISTING, "--schedule", "3s", code=1).output
     run("add", "board", *LISTING, "--schedule", "15s")
     assert "lower TICK_S" in run("schedule", "board", "14s", code=1).output
@@ -261,7 +257,7 @@ def test_an_interval_that_would_not_be_kept_is_refused(run: Run, monkeypatch: py
     run("schedule", "board", "3s")
 
 
-def test_an_address_without_a_scheme_is_understood(run: Run, site: Callable[..., Site]) -> None:
+def test_an_address_without_a_scheme_is_understood(run, site):
     run("add", "board", "--url", "www.board.test/list", "--row", "tr", "--no-check")
     assert site().params["url"] == "https://www.board.test/list"
     assert "nothing changes" in run("set", "board", "--url", "www.board.test/list", "--no-check").output
@@ -270,7 +266,7 @@ def test_an_address_without_a_scheme_is_understood(run: Run, site: Callable[...,
 SECRET = "https://reader:s3cret-pw@board.test/list"
 
 
-def test_a_password_in_an_address_is_shown_nowhere(run: Run, site: Callable[..., Site], tmp_path: Path) -> None:
+def test_a_password_in_an_address_is_shown_nowhere(run, site, tmp_path):
     # Given a site with a password, and files of its definition, masked and not
     run("add", "board", "--url", SECRET, "--row", "tr", "--no-check")
     assert site().params["url"] == SECRET
@@ -296,7 +292,7 @@ def test_a_password_in_an_address_is_shown_nowhere(run: Run, site: Callable[...,
     assert site().params["url"] == SECRET
 
 
-def test_another_password_is_no_reason_for_a_new_baseline(run: Run, site: Callable[..., Site]) -> None:
+def test_another_password_is_no_reason_for_a_new_baseline(run, site):
     run("add", "board", "--url", SECRET, "--row", "tr", "--no-check")
     site(baseline_done=True)
     run("set", "board", "--url", SECRET.replace("s3cret", "another"), "--no-check")
@@ -305,9 +301,7 @@ def test_another_password_is_no_reason_for_a_new_baseline(run: Run, site: Callab
     assert site().params["url"] == "https://reader:another-pw@board.test/other"
 
 
-def test_a_site_without_a_zone_has_that_of_the_installation_and_an_export_tells_it(
-    run: Run, site: Callable[..., Site], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_site_without_a_zone_has_that_of_the_installation_and_an_export_tells_it(run, site, tmp_path, monkeypatch):
     run("add", "older", *LISTING)
     monkeypatch.setenv("SITE_TIMEZONE", "Asia/Seoul")
     said = run("add", "board", *LISTING, "--schedule", "0 9 * * *").output

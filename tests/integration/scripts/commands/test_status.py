@@ -37,7 +37,7 @@ def reporter(
         yield Reporter(settings, database, redis)
 
 
-def test_the_age_of_a_queue_is_that_of_its_oldest_message(reporter: Reporter, database: Database) -> None:
+def test_the_age_of_a_queue_is_that_of_its_oldest_message(reporter, database):
     from pipeline.broker.publish import publish_many
     from pipeline.celery import app
     from storage import sites
@@ -55,7 +55,7 @@ def test_the_age_of_a_queue_is_that_of_its_oldest_message(reporter: Reporter, da
     assert queue.oldest_s > 89
 
 
-def test_a_paused_channel_is_shown_with_its_end(reporter: Reporter, database: Database) -> None:
+def test_a_paused_channel_is_shown_with_its_end(reporter, database):
     until = now() + timedelta(minutes=1)
     with database.writing() as session:
         channels.pause(session, "fcm", code="UNAUTHENTICATED", reason="Check the key.", now=now(), until=until)
@@ -65,7 +65,7 @@ def test_a_paused_channel_is_shown_with_its_end(reporter: Reporter, database: Da
     assert faults["console"] is None
 
 
-def test_what_is_many_is_not_counted_to_the_end(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_many_is_not_counted_to_the_end(database, monkeypatch):
     monkeypatch.setattr(overview, "COUNTED", 3)
     with database.writing() as session:
         for number in range(5):
@@ -76,7 +76,7 @@ def test_what_is_many_is_not_counted_to_the_end(database: Database, monkeypatch:
     assert in_words(counts["users"]) in {"3+", "about 5"}
 
 
-def test_an_unfinished_run_is_owed(database: Database) -> None:
+def test_an_unfinished_run_is_owed(database):
     from storage import sites
 
     with database.writing() as session:
@@ -87,9 +87,7 @@ def test_an_unfinished_run_is_owed(database: Database) -> None:
         assert overview.owed(session).runs.count == 2
 
 
-def test_a_watched_screen_outlives_its_servers_and_ends_with_ctrl_c(
-    postgres_url: str, redis_url: str, tmp_path: Path
-) -> None:
+def test_a_watched_screen_outlives_its_servers_and_ends_with_ctrl_c(postgres_url, redis_url, tmp_path):
     database, redis = make_url(postgres_url), make_url(redis_url)
     screen = tmp_path / "screen"
     with Proxy(database.port or 0) as to_database, Proxy(redis.port or 0) as to_redis, screen.open("wb") as output:

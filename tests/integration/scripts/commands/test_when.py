@@ -63,7 +63,7 @@ def listed(run: Run, user: str) -> dict[str, Any]:
     return dict(row)
 
 
-def test_what_waits_is_told_with_its_time_and_reason_and_counted(run: Run, database: Database) -> None:
+def test_what_waits_is_told_with_its_time_and_reason_and_counted(run, database):
     run("users", "set", "minji", "--snooze", "2h")
     post(database)
     assert listed(run, "juno")["waits_until"] is None
@@ -87,7 +87,7 @@ def test_what_waits_is_told_with_its_time_and_reason_and_counted(run: Run, datab
         ("users", "pause", "minji"),
     ],
 )
-def test_a_change_holds_at_once_for_what_waits(run: Run, database: Database, change: tuple[str, ...]) -> None:
+def test_a_change_holds_at_once_for_what_waits(run, database, change):
     run("users", "set", "minji", "--digest", "08:00", "--timezone", "Asia/Seoul")
     post(database)
     before = listed(run, "minji")
@@ -100,7 +100,7 @@ def test_a_change_holds_at_once_for_what_waits(run: Run, database: Database, cha
     )
 
 
-def test_when_a_snooze_ends_what_waited_is_due_at_once(run: Run, database: Database) -> None:
+def test_when_a_snooze_ends_what_waited_is_due_at_once(run, database):
     run("users", "set", "minji", "--snooze", "2h")
     post(database)
     run("users", "set", "minji", "--snooze", "off")
@@ -109,7 +109,7 @@ def test_when_a_snooze_ends_what_waited_is_due_at_once(run: Run, database: Datab
         assert len(formed.digests) == 1
 
 
-def test_an_import_holds_for_what_waits_and_touches_nobody_else(run: Run, database: Database, tmp_path: Any) -> None:
+def test_an_import_holds_for_what_waits_and_touches_nobody_else(run, database, tmp_path):
     for name in ("minji", "juno"):
         run("users", "set", name, "--snooze", "2h")
     post(database)
@@ -121,7 +121,7 @@ def test_an_import_holds_for_what_waits_and_touches_nobody_else(run: Run, databa
     assert listed(run, "juno") == before
 
 
-def test_match_tells_when_each_would_get_a_post_at_some_moment(run: Run, database: Database) -> None:
+def test_match_tells_when_each_would_get_a_post_at_some_moment(run, database):
     run("users", "set", "minji", "--quiet-hours", "22:00-08:00", "--timezone", "Asia/Seoul")
     ask = ("match", "--title", "x", "--site", "board", "--at")
     asleep = json.loads(run(*ask, "2026-12-01 23:30", "--json"))
@@ -137,7 +137,7 @@ def test_match_tells_when_each_would_get_a_post_at_some_moment(run: Run, databas
     assert json.loads(run(*ask, "2026-12-01 23:30", "--json"))["outcomes"] == {"at once": 2}
 
 
-def test_match_counts_what_a_capped_user_got_today(run: Run, database: Database) -> None:
+def test_match_counts_what_a_capped_user_got_today(run, database):
     run("users", "set", "minji", "--daily-cap", "1")
     post(database)
     with database.writing() as session:
@@ -151,9 +151,7 @@ def test_match_counts_what_a_capped_user_got_today(run: Run, database: Database)
     assert json.loads(run(*ask, "--at", tomorrow))["when"][0]["why"] == "at once"
 
 
-def test_a_default_of_the_installation_holds_for_who_says_nothing_else(
-    run: Run, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_default_of_the_installation_holds_for_who_says_nothing_else(run, database, monkeypatch):
     monkeypatch.setenv("DEFAULT_QUIET_HOURS", "22:00-08:00")
     run("users", "set", "juno", "--quiet-hours", "none")
     asked = json.loads(run("match", "--title", "x", "--site", "board", "--at", "2026-12-01T23:30Z", "--json"))

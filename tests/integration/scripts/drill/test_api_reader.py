@@ -37,7 +37,7 @@ def reader(told: SimpleNamespace, port: int | None = None) -> ApiReader:
     return made
 
 
-def test_503_that_says_when_to_come_again_is_no_fault(told: SimpleNamespace) -> None:
+def test_503_that_says_when_to_come_again_is_no_fault(told):
     asking = reader(told)
     assert wait_until(lambda: asking.unavailable >= 2, 10)
     asking.stop()
@@ -45,14 +45,14 @@ def test_503_that_says_when_to_come_again_is_no_fault(told: SimpleNamespace) -> 
 
 
 @pytest.mark.parametrize("answer", [(503, {}), (500, {}), (404, {})])
-def test_other_refusals_are_wrong(told: SimpleNamespace, answer: tuple[int, dict[str, str]]) -> None:
+def test_other_refusals_are_wrong(told, answer):
     told.answer = answer
     asking = reader(told)
     assert wait_until(lambda: asking.wrong, 10)
     asking.stop()
 
 
-def test_a_badge_that_no_inbox_explains_is_wrong(told: SimpleNamespace) -> None:
+def test_a_badge_that_no_inbox_explains_is_wrong(told):
     told.answer, told.badge = (200, {}), 3
     asking = reader(told)
     assert wait_until(lambda: any("the badge is 3" in sentence for sentence in asking.wrong), 10)
@@ -60,9 +60,7 @@ def test_a_badge_that_no_inbox_explains_is_wrong(told: SimpleNamespace) -> None:
 
 
 @pytest.mark.parametrize(("pid_after", "frozen", "excused"), [(1, False, False), (1, True, True), (None, False, True)])
-def test_silence_is_wrong_of_a_process_that_answered_and_was_left_alone(
-    told: SimpleNamespace, pid_after: int | None, frozen: bool, excused: bool
-) -> None:
+def test_silence_is_wrong_of_a_process_that_answered_and_was_left_alone(told, pid_after, frozen, excused):
     asking = reader(told)
     assert wait_until(lambda: asking.unavailable, 10)
     # When it answers no more: nobody listens on the port from now on.

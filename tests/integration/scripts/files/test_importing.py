@@ -55,7 +55,7 @@ def people(count: int) -> str:
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
-def test_an_export_is_an_import(run: Run, database_url: str, kind: str) -> None:
+def test_an_export_is_an_import(run, database_url, kind):
     run(
         "users",
         "import",
@@ -99,7 +99,7 @@ def test_an_export_is_an_import(run: Run, database_url: str, kind: str) -> None:
         assert Path(f"{topic}.{kind}").read_bytes() == content
 
 
-def test_bad_lines_are_reported_by_number_and_the_others_are_stored(run: Run, database_url: str) -> None:
+def test_bad_lines_are_reported_by_number_and_the_others_are_stored(run, database_url):
     bad = b'\xff\xfe\n[]\n{"user": ""}\n{"user": "a", "color": 1}\n{"user": "a", "timezone": "Mars/X"}\n{\n\n'
     Path("u.jsonl").write_bytes(b'{"user": "first"}\n' + bad + b'{"user": "last"}')
     result = run("users", "import", "u.jsonl", "--json", code=1)
@@ -109,7 +109,7 @@ def test_bad_lines_are_reported_by_number_and_the_others_are_stored(run: Run, da
     assert counts(database_url)[0] == 2
 
 
-def test_bad_lines_of_a_csv_file_are_reported_by_number(run: Run, database_url: str) -> None:
+def test_bad_lines_of_a_csv_file_are_reported_by_number(run, database_url):
     content = 'user,phrase,exclude\na,장학,"마감\n취소"\na,x\nb,node.js,\n"c,unfinished\n'
     run("subscriptions", "import", "-", "--format", "csv", "--add-users", input=content, code=1)
     assert [line for line, _ in reasons()] == [4, 6]
@@ -117,12 +117,12 @@ def test_bad_lines_of_a_csv_file_are_reported_by_number(run: Run, database_url: 
 
 
 @pytest.mark.parametrize("header", ["", "name,phrase", "user,user", "phrase"])
-def test_a_csv_file_whose_header_says_nothing_is_refused_as_a_whole(run: Run, header: str) -> None:
+def test_a_csv_file_whose_header_says_nothing_is_refused_as_a_whole(run, header):
     result = run("subscriptions", "import", "-", "--format", "csv", input=f"{header}\na,b\n", code=1)
     assert "first line of a CSV file names its columns" in result.output
 
 
-def test_nothing_says_a_token(run: Run) -> None:
+def test_nothing_says_a_token(run):
     broken = lines(
         {"user": "nobody", "platform": "fcm", "token": TOKEN},
         {"user": "a", "platform": TOKEN[:3], "token": TOKEN},
@@ -134,7 +134,7 @@ def test_nothing_says_a_token(run: Run) -> None:
     assert TOKEN not in result.output + Path("import.rejected.jsonl").read_text()
 
 
-def test_a_dry_run_says_the_same_and_keeps_nothing(run: Run, database_url: str) -> None:
+def test_a_dry_run_says_the_same_and_keeps_nothing(run, database_url):
     records = [{"user": "a", "phrase": "장학"}, {"user": "a", "phrase": "!"}]
     content = lines(*records)
     dry = imported(run(*INTO, "--dry-run", "--json", input=content, code=1))
@@ -142,7 +142,7 @@ def test_a_dry_run_says_the_same_and_keeps_nothing(run: Run, database_url: str) 
     assert counts(database_url) == [0, 0, 0]
 
 
-def test_an_import_that_was_stopped_goes_on(run: Run, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_import_that_was_stopped_goes_on(run, database_url, monkeypatch):
     monkeypatch.setattr(batches, "BATCH", 10)
     Path("u.jsonl").write_text(people(35))
     real = importing._store
@@ -162,9 +162,7 @@ def test_an_import_that_was_stopped_goes_on(run: Run, database_url: str, monkeyp
     assert (again["added"], again["there_already"]) == (0, 35)
 
 
-def test_a_limit_of_subscriptions_refuses_the_rest(
-    run: Run, monkeypatch: pytest.MonkeyPatch, database_url: str
-) -> None:
+def test_a_limit_of_subscriptions_refuses_the_rest(run, monkeypatch, database_url):
     monkeypatch.setenv("SUBSCRIPTIONS_PER_USER", "2")
     content = lines(*({"user": "a", "phrase": f"phrase{number}"} for number in range(4)))
     run(*INTO, input=content, code=1)
@@ -172,13 +170,13 @@ def test_a_limit_of_subscriptions_refuses_the_rest(
     assert counts(database_url)[2] == 2
 
 
-def test_a_file_of_unknown_format_asks_for_it(run: Run) -> None:
+def test_a_file_of_unknown_format_asks_for_it(run):
     Path("people").write_text(people(1))
     result = run("users", "import", "people", code=1)
     assert "--format" in result.output
 
 
-def test_a_backup_is_restored_by_the_commands(sqlite_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_backup_is_restored_by_the_commands(sqlite_url, monkeypatch, tmp_path):
     monkeypatch.setenv("DATABASE_URL", sqlite_url)
     copy = str(tmp_path / "copy.db")
 
@@ -195,7 +193,7 @@ def test_a_backup_is_restored_by_the_commands(sqlite_url: str, monkeypatch: pyte
     change(lambda session: users.by_external_id(session, "minji"))
 
 
-def test_prune_says_what_it_would_remove_and_then_removes_it(run: Run, database_url: str) -> None:
+def test_prune_says_what_it_would_remove_and_then_removes_it(run, database_url):
     run(*INTO, input=lines({"user": "a", "phrase": "장학"}))
     run("users", "forget", "a", "--yes")
     for arguments, removed in ((["--dry-run"], False), ([], True)):

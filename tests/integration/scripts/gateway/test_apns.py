@@ -3,7 +3,6 @@ from collections.abc import Callable
 
 import pytest
 
-from scripts.gateway.process import GatewayProcess
 from tests.integration.scripts.gateway.clients import APNsClient
 from tests.support.waiting import wait_until
 
@@ -12,7 +11,7 @@ TOKEN = "ab" * 32
 REFUSED_STREAM = 7
 
 
-def test_a_push_arrives_and_is_shown(gateway: GatewayProcess, connect: Connect) -> None:
+def test_a_push_arrives_and_is_shown(gateway, connect):
     apns_id = str(uuid.uuid4())
     content = '{"aps":{"alert":{"title":"장학","body":"안내"}},"post_id":7}'.encode()
     answer = connect().send(TOKEN, content, apns_id=apns_id, apns_collapse_id="post-7", apns_push_type="alert")
@@ -25,13 +24,13 @@ def test_a_push_arrives_and_is_shown(gateway: GatewayProcess, connect: Connect) 
 
 
 @pytest.mark.parametrize("alpn", [None, "http/1.1"])
-def test_a_client_without_http_2_is_turned_away(gateway: GatewayProcess, connect: Connect, alpn: str | None) -> None:
+def test_a_client_without_http_2_is_turned_away(gateway, connect, alpn):
     before = gateway.stats()["refused_connections"]
     connect(alpn=alpn).read_to_the_end()
     assert gateway.stats()["refused_connections"] == before + 1
 
 
-def test_what_is_not_http_2_is_turned_away(connect: Connect) -> None:
+def test_what_is_not_http_2_is_turned_away(connect):
     for count in (1, 1200):
         # After a good beginning, the first text reads like a frame of four megabytes; it need not come whole.
         client = connect(alpn="h2" if count > 1 else "h2-text")
@@ -53,9 +52,7 @@ def test_what_is_not_http_2_is_turned_away(connect: Connect) -> None:
         ({"apns_collapse_id": "x" * 65}, 400, "BadCollapseId"),
     ],
 )
-def test_a_refusal_leaves_the_connection_open(
-    gateway: GatewayProcess, connect: Connect, changes: dict[str, str | None], status: int, reason: str
-) -> None:
+def test_a_refusal_leaves_the_connection_open(gateway, connect, changes, status, reason):
     client = connect()
     answer = client.send(TOKEN, **changes)
     assert (answer.status, answer.reason) == (status, reason)
@@ -63,14 +60,14 @@ def test_a_refusal_leaves_the_connection_open(
     assert len(gateway.received()) == 1
 
 
-def test_a_body_of_many_frames_is_too_large(connect: Connect) -> None:
+def test_a_body_of_many_frames_is_too_large(connect):
     client = connect()
     answer = client.send(TOKEN, b" " * 60_000)
     assert (answer.status, answer.reason) == (413, "PayloadTooLarge")
     assert client.send(TOKEN).status == 200
 
 
-def test_one_stream_until_the_provider_token_was_seen(gateway: GatewayProcess, connect: Connect) -> None:
+def test_one_stream_until_the_provider_token_was_seen(gateway, connect):
     client = connect()
     client.wait(lambda: client.limits)
     assert client.limits == [1]
@@ -81,7 +78,7 @@ def test_one_stream_until_the_provider_token_was_seen(gateway: GatewayProcess, c
     assert client.limits == [1, 1000]
 
 
-def test_settings_change_on_the_way_and_are_enforced(gateway: GatewayProcess, connect: Connect) -> None:
+def test_settings_change_on_the_way_and_are_enforced(gateway, connect):
     client = connect()
     assert client.send(TOKEN).status == 200
     client.wait(lambda: client.limits == [1, 1000])
@@ -96,7 +93,7 @@ def test_settings_change_on_the_way_and_are_enforced(gateway: GatewayProcess, co
     assert len(gateway.received()) == 4
 
 
-def test_goaway_answers_what_came_before_and_ignores_the_rest(gateway: GatewayProcess, connect: Connect) -> None:
+def test_goaway_answers_what_came_before_and_ignores_the_rest(gateway, connect):
     gateway.set_faults(goaway_after=3, latency_ms=50, one_stream_first=False)
     client = connect()
     opened = [client.open(TOKEN) for _ in range(5)]
@@ -108,7 +105,7 @@ def test_goaway_answers_what_came_before_and_ignores_the_rest(gateway: GatewayPr
     assert connect().send(TOKEN).status == 200
 
 
-def test_silence_does_not_hold_up_the_others(gateway: GatewayProcess, connect: Connect) -> None:
+def test_silence_does_not_hold_up_the_others(gateway, connect):
     client = connect()
     client.send(TOKEN)
     client.wait(lambda: len(client.limits) == 2)
@@ -122,14 +119,14 @@ def test_silence_does_not_hold_up_the_others(gateway: GatewayProcess, connect: C
 
 
 @pytest.mark.parametrize(("token", "status"), [(TOKEN, 200), ("cd" * 32, 410)])
-def test_a_dripping_answer_comes_whole(gateway: GatewayProcess, connect: Connect, token: str, status: int) -> None:
+def test_a_dripping_answer_comes_whole(gateway, connect, token, status):
     gateway.set_faults(drip_ms=1, dead_prefix="cd")
     answer = connect().send(token)
     assert answer.status == status
     assert answer.reason == (None if status == 200 else "Unregistered")
 
 
-def test_a_client_that_gives_no_window_gets_its_answers_later(gateway: GatewayProcess, connect: Connect) -> None:
+def test_a_client_that_gives_no_window_gets_its_answers_later(gateway, connect):
     from tests.integration.scripts.gateway.clients import frames
 
     client = connect()

@@ -62,7 +62,7 @@ def answers(url: str) -> bool:
             return False
 
 
-def test_data_is_kept_between_starts(tmp_path: Path) -> None:
+def test_data_is_kept_between_starts(tmp_path):
     with EmbeddedRedis(tmp_path / "redis") as first, redis.Redis.from_url(first.url) as client:
         client.set("queued", "42")
         first_url = first.url
@@ -73,7 +73,7 @@ def test_data_is_kept_between_starts(tmp_path: Path) -> None:
     assert not answers(second_url)
 
 
-def test_clients_find_it_again_where_it_was_if_that_is_wanted(tmp_path: Path) -> None:
+def test_clients_find_it_again_where_it_was_if_that_is_wanted(tmp_path):
     server = EmbeddedRedis(tmp_path / "redis", keep_address=True)
     server.start()
     url = server.url
@@ -88,7 +88,7 @@ def test_clients_find_it_again_where_it_was_if_that_is_wanted(tmp_path: Path) ->
         server.stop()
 
 
-def test_a_crash_keeps_the_data_unless_the_disk_is_gone_too(tmp_path: Path) -> None:
+def test_a_crash_keeps_the_data_unless_the_disk_is_gone_too(tmp_path):
     server = EmbeddedRedis(tmp_path / "redis", keep_address=True)
     server.start()
     try:
@@ -105,7 +105,7 @@ def test_a_crash_keeps_the_data_unless_the_disk_is_gone_too(tmp_path: Path) -> N
         server.stop()
 
 
-def test_only_this_user_reads_the_password_and_nobody_gets_in_without(server: EmbeddedRedis, tmp_path: Path) -> None:
+def test_only_this_user_reads_the_password_and_nobody_gets_in_without(server, tmp_path):
     folder = tmp_path / "redis"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / "redis.conf").stat().st_mode) == 0o600
@@ -115,16 +115,14 @@ def test_only_this_user_reads_the_password_and_nobody_gets_in_without(server: Em
     assert server.url.split(":")[2].split("@")[0] not in " ".join(psutil.Process(server.pid).cmdline())
 
 
-def test_it_listens_on_loopback_alone(server: EmbeddedRedis) -> None:
+def test_it_listens_on_loopback_alone(server):
     assert server.pid is not None
     listening = [c.laddr.ip for c in psutil.Process(server.pid).net_connections() if c.status == psutil.CONN_LISTEN]
     assert listening == ["127.0.0.1"]
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_to_every_process_leaves_it_running_until_it_is_stopped(
-    server: EmbeddedRedis, sent: signal.Signals
-) -> None:
+def test_a_signal_to_every_process_leaves_it_running_until_it_is_stopped(server, sent):
     assert server.pid is not None
     process = psutil.Process(server.pid)
     os.kill(server.pid, sent)
@@ -134,9 +132,7 @@ def test_a_signal_to_every_process_leaves_it_running_until_it_is_stopped(
     assert not process.is_running()
 
 
-def test_a_second_start_on_the_same_folder_is_refused_in_one_sentence(
-    other_process: tuple[subprocess.Popen[str], psutil.Process, str], tmp_path: Path
-) -> None:
+def test_a_second_start_on_the_same_folder_is_refused_in_one_sentence(other_process, tmp_path):
     process, _, url = other_process
     with pytest.raises(EmbeddedRedisError, match=f"already running.*process {process.pid}"):
         EmbeddedRedis(tmp_path / "redis").start()
@@ -144,15 +140,13 @@ def test_a_second_start_on_the_same_folder_is_refused_in_one_sentence(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux ends a process with its parent")
-def test_it_ends_when_its_starter_is_killed(other_process: tuple[subprocess.Popen[str], psutil.Process, str]) -> None:
+def test_it_ends_when_its_starter_is_killed(other_process):
     process, owned, _ = other_process
     process.kill()
     owned.wait(10)
 
 
-def test_a_server_left_behind_is_replaced_and_its_data_kept(
-    other_process: tuple[subprocess.Popen[str], psutil.Process, str], tmp_path: Path
-) -> None:
+def test_a_server_left_behind_is_replaced_and_its_data_kept(other_process, tmp_path):
     # Given a server whose starter is gone: the same folder and configuration, started by nobody
     process, _, url = other_process
     with redis.Redis.from_url(url) as client:
@@ -177,9 +171,7 @@ def test_a_server_left_behind_is_replaced_and_its_data_kept(
             leftover.kill()
 
 
-def test_a_taken_port_is_tried_elsewhere(
-    server: EmbeddedRedis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_taken_port_is_tried_elsewhere(server, tmp_path, monkeypatch):
     taken = int(server.url.rsplit(":", 1)[1].split("/")[0])
     ports = iter([taken, embedded_redis.free_port()])
     monkeypatch.setattr(embedded_redis, "free_port", lambda: next(ports))
@@ -188,7 +180,7 @@ def test_a_taken_port_is_tried_elsewhere(
         assert other.url != server.url
 
 
-def test_damaged_data_gives_one_sentence_with_the_way_out(tmp_path: Path) -> None:
+def test_damaged_data_gives_one_sentence_with_the_way_out(tmp_path):
     folder = tmp_path / "redis"
     folder.mkdir()
     for name in ("appendonly.aof", "appendonlydir"):  # Redis 6, Redis 7
@@ -200,13 +192,13 @@ def test_damaged_data_gives_one_sentence_with_the_way_out(tmp_path: Path) -> Non
         EmbeddedRedis(folder).start()
 
 
-def test_no_server_anywhere_names_the_package_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_server_anywhere_names_the_package_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(embedded_redis, "find_server", lambda: None)
     with pytest.raises(EmbeddedRedisError, match="apt install redis-server"):
         EmbeddedRedis(tmp_path / "redis").start()
 
 
-def test_a_server_that_is_too_old_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_too_old_is_passed_over(tmp_path, monkeypatch):
     versions = {"redis-server": "Redis server v=6.0.16 sha=0", "valkey-server": "Valkey server v=8.1.3 sha=0"}
     for name, version in versions.items():
         script = tmp_path / name

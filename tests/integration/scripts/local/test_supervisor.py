@@ -49,7 +49,7 @@ def children() -> list[psutil.Process]:
     return psutil.Process().children(recursive=True)
 
 
-def test_each_line_appears_under_its_process_name() -> None:
+def test_each_line_appears_under_its_process_name():
     output = io.StringIO()
     ending = run({"talker": "echo first; printf 'no line end'", "w": "sleep 60"}, output)
     assert output.getvalue().splitlines() == ["talker | first", "talker | no line end"]
@@ -57,25 +57,25 @@ def test_each_line_appears_under_its_process_name() -> None:
 
 
 @pytest.mark.parametrize(("command", "code"), [("sh -c 'exit 3'", 3), ("sh -c 'kill -9 $$'", 137)])
-def test_when_one_ends_by_itself_all_end_and_it_is_named(command: str, code: int) -> None:
+def test_when_one_ends_by_itself_all_end_and_it_is_named(command, code):
     before = set(children())
     ending = run({"waiting": WAIT, "failing": command}, io.StringIO())
     assert ending == Exit(name="failing", code=code)
     assert set(children()) == before
 
 
-def test_a_server_outside_the_group_that_ends_is_named() -> None:
+def test_a_server_outside_the_group_that_ends_is_named():
     assert run({"w": "sleep 60"}, io.StringIO(), others={"redis": lambda: False}) == Exit(name="redis", code=None)
 
 
-def test_a_stop_ends_each_process_with_sigterm_and_shows_its_last_words() -> None:
+def test_a_stop_ends_each_process_with_sigterm_and_shows_its_last_words():
     output = io.StringIO()
     ending = run({"polite": POLITE}, output, stop_wanted=lambda: "ready" in output.getvalue())
     assert ending is None
     assert output.getvalue().splitlines() == ["polite | ready", "polite | goodbye"]
 
 
-def test_a_process_that_ends_just_before_the_signal_reaches_us_is_no_failure() -> None:
+def test_a_process_that_ends_just_before_the_signal_reaches_us_is_no_failure():
     output = io.StringIO()
     asked = time.monotonic()
 
@@ -84,7 +84,7 @@ def test_a_process_that_ends_just_before_the_signal_reaches_us_is_no_failure() -
     assert ending is None
 
 
-def test_a_process_that_ignores_the_stop_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_ignores_the_stop_is_killed(monkeypatch):
     monkeypatch.setattr(foreground, "GRACE_S", 0.3)
     output = io.StringIO()
     before = set(children())
@@ -93,7 +93,7 @@ def test_a_process_that_ignores_the_stop_is_killed(monkeypatch: pytest.MonkeyPat
     assert set(children()) == before
 
 
-def test_what_a_process_has_started_and_left_ends_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_process_has_started_and_left_ends_too(monkeypatch):
     monkeypatch.setattr(foreground, "GRACE_S", 0.3)
     output = io.StringIO()
     run({"parent": f"({STUBBORN}) & echo $!; exit 0"}, output)
@@ -101,13 +101,13 @@ def test_what_a_process_has_started_and_left_ends_too(monkeypatch: pytest.Monkey
     assert wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, 60)
 
 
-def test_a_stop_waits_for_the_command_that_a_shell_ran() -> None:
+def test_a_stop_waits_for_the_command_that_a_shell_ran():
     output = io.StringIO()
     run({"shell": f"true && {POLITE}"}, output, stop_wanted=lambda: "ready" in output.getvalue())
     assert output.getvalue().splitlines() == ["shell | ready", "shell | goodbye"]
 
 
-def test_a_reader_that_has_gone_ends_everything() -> None:
+def test_a_reader_that_has_gone_ends_everything():
     class Gone(io.StringIO):
         def write(self, _text: str) -> int:
             raise BrokenPipeError
@@ -118,7 +118,7 @@ def test_a_reader_that_has_gone_ends_everything() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux ends a process with its parent")
-def test_processes_end_when_their_starter_is_killed() -> None:
+def test_processes_end_when_their_starter_is_killed():
     with subprocess.Popen(
         [sys.executable, "-c", RUN_AND_BE_KILLED, WAIT], stdout=subprocess.PIPE, text=True
     ) as starter:
@@ -128,12 +128,12 @@ def test_processes_end_when_their_starter_is_killed() -> None:
         waiting.wait(10)
 
 
-def test_the_procfile_names_every_process_that_a_start_runs() -> None:
+def test_the_procfile_names_every_process_that_a_start_runs():
     commands = procfile_commands(("crawler", "dispatcher", "notifier", "beat"))
     assert all("pipeline.worker.launch" in command for command in commands.values())
 
 
-def test_a_second_worker_of_a_kind_has_a_name_of_its_own() -> None:
+def test_a_second_worker_of_a_kind_has_a_name_of_its_own():
     commands = procfile_commands(("notifier", "notifier-2"))
     assert commands["notifier-2"] == commands["notifier"].replace("notifier@", "notifier-2@") != commands["notifier"]
 
@@ -161,7 +161,7 @@ def starts(supervisor: Supervisor, name: str) -> int:
 
 
 @pytest.mark.parametrize("end", ["itself", "kill", "terminate"])
-def test_a_process_that_has_ended_is_started_again(supervisor: Supervisor, end: str) -> None:
+def test_a_process_that_has_ended_is_started_again(supervisor, end):
     supervisor.start_command("worker", "echo ready; exec sleep 60" if end != "itself" else "echo ready", restart=True)
     wait_until(lambda: starts(supervisor, "worker"), 20)
     first = supervisor.pids
@@ -178,9 +178,7 @@ def test_a_process_that_has_ended_is_started_again(supervisor: Supervisor, end: 
     assert not first or supervisor.pids != first
 
 
-def test_a_process_that_does_not_end_when_told_is_killed_and_started_again(
-    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_that_does_not_end_when_told_is_killed_and_started_again(supervisor, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "GRACE_S", 0.1)
     supervisor.start_command("worker", unshelled(STUBBORN.replace("print(1", "print('ready'"), tmp_path), restart=True)
     assert wait_until(lambda: starts(supervisor, "worker") == 1, 20)
@@ -189,7 +187,7 @@ def test_a_process_that_does_not_end_when_told_is_killed_and_started_again(
     assert supervisor.late == ["worker"]
 
 
-def test_what_was_stopped_stays_so_and_tells_its_exit_code(supervisor: Supervisor, tmp_path: Path) -> None:
+def test_what_was_stopped_stays_so_and_tells_its_exit_code(supervisor, tmp_path):
     supervisor.start_command("worker", unshelled(POLITE, tmp_path), restart=True)
     supervisor.start_command("other", WAIT, restart=True)
     assert wait_until(lambda: starts(supervisor, "worker"), 20)
@@ -201,11 +199,11 @@ def test_what_was_stopped_stays_so_and_tells_its_exit_code(supervisor: Superviso
 
 
 @pytest.mark.parametrize(("early", "again_s"), [(0, 1), (1, 1), (2, 2), (5, 16), (6, None)])
-def test_what_ends_early_again_and_again_waits_longer_each_time_and_is_given_up(early: int, again_s: int) -> None:
+def test_what_ends_early_again_and_again_waits_longer_each_time_and_is_given_up(early, again_s):
     assert module.ever_later(early) == again_s
 
 
-def test_who_ends_early_too_often_is_told_of_and_not_started_again(tmp_path: Path) -> None:
+def test_who_ends_early_too_often_is_told_of_and_not_started_again(tmp_path):
     supervisor = Supervisor(LogFiles(tmp_path), os.environ, again=[0.0, 0.0, 0.0, None].__getitem__)
     supervisor.start_command("worker", "sh -c 'exit 3'", restart=True)
     found: list[Exit] = []
@@ -214,9 +212,7 @@ def test_who_ends_early_too_often_is_told_of_and_not_started_again(tmp_path: Pat
     supervisor.close()
 
 
-def test_a_stop_in_a_hurry_waits_for_nobody(
-    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stop_in_a_hurry_waits_for_nobody(supervisor, tmp_path, monkeypatch):
     # Time enough for a dump of its memory, where the machine keeps one.
     monkeypatch.setattr(module, "HURRY_S", 60.0)
     # A shell has what runs in its background ignore SIGQUIT, and with it all that is started from there.
@@ -227,7 +223,7 @@ def test_a_stop_in_a_hurry_waits_for_nobody(
     assert supervisor.stop(hurry=lambda: True) == {"worker": -signal.SIGQUIT}
 
 
-def test_nothing_happens_in_a_frozen_process(supervisor: Supervisor) -> None:
+def test_nothing_happens_in_a_frozen_process(supervisor):
     supervisor.start_command("worker", WAIT)
     pid = supervisor.pid("worker")
     with supervisor.frozen(("worker",)):

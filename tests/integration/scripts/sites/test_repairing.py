@@ -73,9 +73,7 @@ def seeds(first: int, *others: int) -> list[Any]:
 
 
 @pytest.mark.parametrize("seed", seeds(2, 3, 6, 9, 11, 16, 25, 31))
-def test_after_a_repair_the_next_crawls_push_what_is_new_and_nothing_again(
-    run: Run, database: Database, server: FaultySite, seed: int
-) -> None:
+def test_after_a_repair_the_next_crawls_push_what_is_new_and_nothing_again(run, database, server, seed):
     redesign = case(seed, datetime.now(UTC))
     crawled_before(run, database, server, redesign)
     expected = redesign.repaired()
@@ -103,9 +101,7 @@ def test_after_a_repair_the_next_crawls_push_what_is_new_and_nothing_again(
 
 
 @pytest.mark.parametrize("seed", seeds(7, 14, 21))
-def test_what_is_not_sure_changes_nothing_and_says_why(
-    run: Run, database: Database, server: FaultySite, seed: int
-) -> None:
+def test_what_is_not_sure_changes_nothing_and_says_why(run, database, server, seed):
     redesign = case(seed, datetime.now(UTC))
     assert redesign.refused
     crawled_before(run, database, server, redesign)
@@ -120,7 +116,7 @@ def test_what_is_not_sure_changes_nothing_and_says_why(
     assert stored() == before
 
 
-def test_what_cannot_be_repaired_is_told_in_words(run: Run, database: Database, server: FaultySite) -> None:
+def test_what_cannot_be_repaired_is_told_in_words(run, database, server):
     assert "there is no site named 'nosuch'" in run("sites", "repair", "nosuch", code=1).output
     with database.writing() as session:
         site = add_site(session, "feed", params={"url": server.url("/list")}, allow_private=True)

@@ -21,7 +21,7 @@ from pipeline.basics.access import TLSRules, masked, origin, tls_rules, unmasked
         ("", ""),
     ],
 )
-def test_an_address_without_a_scheme_is_understood(typed: str, meant: str) -> None:
+def test_an_address_without_a_scheme_is_understood(typed, meant):
     assert with_scheme(typed) == meant
 
 
@@ -35,9 +35,7 @@ def test_an_address_without_a_scheme_is_understood(typed: str, meant: str) -> No
         ("https://:pw@[::1]:8443/", "https://[::1]:8443/", "", "pw", "https://:***@[::1]:8443/"),
     ],
 )
-def test_a_name_and_password_are_taken_out_and_masked(
-    url: str, bare: str, name: str, password: str, shown: str
-) -> None:
+def test_a_name_and_password_are_taken_out_and_masked(url, bare, name, password, shown):
     found, login = without_login(url)
     assert (found, login.name, login.password) == (bare, name, password)
     assert login.origin == origin(bare)
@@ -46,19 +44,19 @@ def test_a_name_and_password_are_taken_out_and_masked(
     assert unmasked(shown, url) == url
 
 
-def test_an_address_without_a_password_stays_as_it_is() -> None:
+def test_an_address_without_a_password_stays_as_it_is():
     for url in ("https://a.test/", "https://a.test/@me", "https://[bad", ""):
         assert without_login(url) == (url, None)
         assert masked(url) == url
 
 
 @pytest.mark.parametrize("before", ["", "https://a.test/", "https://you:pw@a.test/", "https://me:pw@b.test/"])
-def test_a_masked_password_that_is_not_known_is_refused(before: str) -> None:
+def test_a_masked_password_that_is_not_known_is_refused(before):
     with pytest.raises(ValueError, match="write the password itself"):
         unmasked("https://me:***@a.test/", before)
 
 
-def test_a_masked_password_goes_with_a_changed_path() -> None:
+def test_a_masked_password_goes_with_a_changed_path():
     assert unmasked("https://me:***@a.test/new", "https://me:pw@a.test:443/old") == "https://me:pw@a.test/new"
 
 
@@ -70,11 +68,11 @@ def test_a_masked_password_goes_with_a_changed_path() -> None:
         ("http://[::1]/", "http://[::1]"),
     ],
 )
-def test_an_origin_is_written_in_one_way(one: str, other: str) -> None:
+def test_an_origin_is_written_in_one_way(one, other):
     assert origin(one) == origin(other) != ""
 
 
-def test_tls_rules_are_read() -> None:
+def test_tls_rules_are_read():
     pin = ":".join(["AB"] * 32)
     assert tls_rules(["old", "expired", f"sha256:{pin}", "ca:/etc/x.pem"]) == TLSRules(
         old=True, expired=True, pins=frozenset({"ab" * 32}), ca_files=("/etc/x.pem",)
@@ -84,6 +82,6 @@ def test_tls_rules_are_read() -> None:
 @pytest.mark.parametrize(
     "entry", ["none", "sha256:", "sha256:abcd", "sha1:" + "a" * 40, "ca:", "ca:relative.pem", "OLD"]
 )
-def test_a_tls_rule_that_is_none_is_refused_with_what_is_allowed(entry: str) -> None:
+def test_a_tls_rule_that_is_none_is_refused_with_what_is_allowed(entry):
     with pytest.raises(ValueError, match="it must be old, expired, sha256"):
         tls_rules([entry])

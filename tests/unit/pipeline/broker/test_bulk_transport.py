@@ -30,22 +30,20 @@ both = pytest.mark.parametrize("choose", [sturdy_transport, bulk_transport])
         ("sentinel://127.0.0.1:26379/0", "SentinelTransport"),
     ],
 )
-def test_a_redis_is_read_with_a_transport_of_ours(choose: Chooser, module: Any, url: str, kind: str) -> None:
+def test_a_redis_is_read_with_a_transport_of_ours(choose, module, url, kind):
     assert symbol_by_name(choose(url)) is getattr(module, kind)
 
 
 @both
 @pytest.mark.parametrize("url", ["amqp://guest@127.0.0.1//", "memory://", ""])
-def test_another_broker_is_read_as_kombu_reads_it(choose: Chooser, url: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_another_broker_is_read_as_kombu_reads_it(choose, url, caplog):
     assert choose(url) is None
     assert caplog.records == []
 
 
 @both
 @pytest.mark.parametrize("scheme", CLASSES)
-def test_with_an_unknown_kombu_its_own_transport_is_used_and_one_warning_says_so(
-    choose: Chooser, scheme: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_with_an_unknown_kombu_its_own_transport_is_used_and_one_warning_says_so(choose, scheme, monkeypatch, caplog):
     monkeypatch.setattr(redis_transport, "version", {"kombu": "5.7.99"}.__getitem__)
     assert choose(f"{scheme}://:secret@127.0.0.1/0") is None
     (record,) = caplog.records
@@ -54,7 +52,7 @@ def test_with_an_unknown_kombu_its_own_transport_is_used_and_one_warning_says_so
     assert "secret" not in caplog.text
 
 
-def test_a_message_of_kombus_has_a_tag() -> None:
+def test_a_message_of_kombus_has_a_tag():
     with Connection("memory://") as link:
         channel = link.channel()
         message = channel.prepare_message("body")
@@ -93,7 +91,7 @@ INSIDE: list[tuple[Callable[..., Any], list[str]]] = [
 
 
 @pytest.mark.parametrize(("function", "parameters"), INSIDE, ids=[function.__qualname__ for function, _ in INSIDE])
-def test_the_inside_of_kombu_is_as_it_was_read(function: Callable[..., Any], parameters: list[str]) -> None:
+def test_the_inside_of_kombu_is_as_it_was_read(function, parameters):
     assert list(inspect.signature(function).parameters) == parameters
 
 
@@ -132,11 +130,11 @@ def attributes_of(function: Callable[..., Any]) -> set[str]:
         (virtual.Channel.close, {"restore_unacked_once", "connection", "close_channel"}),
     ],
 )
-def test_kombu_itself_uses_what_is_leaned_on(function: Callable[..., Any], names: set[str]) -> None:
+def test_kombu_itself_uses_what_is_leaned_on(function, names):
     assert names <= attributes_of(function)
 
 
-def test_queues_are_read_in_turn_unless_their_order_is_a_priority() -> None:
+def test_queues_are_read_in_turn_unless_their_order_is_a_priority():
     assert issubclass(cycle_by_name("sorted"), priority_cycle)
     assert not issubclass(cycle_by_name("round_robin"), priority_cycle)
 
@@ -156,5 +154,5 @@ def test_queues_are_read_in_turn_unless_their_order_is_a_priority() -> None:
         (transport.SentinelTransport, redis.SentinelTransport),
     ],
 )
-def test_the_rest_is_kombus_own(ours: type, stock: type) -> None:
+def test_the_rest_is_kombus_own(ours, stock):
     assert issubclass(ours, stock)

@@ -1,6 +1,5 @@
 """Which posts a page would show if they were still there; in doubt none."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import pytest
@@ -50,7 +49,5 @@ PLACES = {1: 0, 2: 1, 3: 2, 4: 3}
         ([], [post(2)], PLACES, []),
     ],
 )
-def test_what_a_page_misses(
-    shown: Sequence[Standing], absent: Sequence[Standing], places: Mapping[int, int], missed: list[int]
-) -> None:
+def test_what_a_page_misses(shown, absent, places, missed):
     assert posts_missed(shown, absent, places) == missed

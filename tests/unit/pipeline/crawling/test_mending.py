@@ -1,6 +1,5 @@
 import re
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
@@ -43,24 +42,22 @@ def pairs(before: str, now: str, *, guid: bool = False) -> list[Pair]:
         ("feed", {}, "http://a.test/s1/N/x", "http://a.test/s2/N/x", r"-p 'id_pattern=/([^/?#]+)/[^/?#]*(?:[?#]|$)'"),
     ],
 )
-def test_what_mends_changing_ids_is_named(
-    spider: str, params: dict[str, Any], before: str, now: str, options: str
-) -> None:
+def test_what_mends_changing_ids_is_named(spider, params, before, now, options):
     assert f"`crawlpush sites set board {options}`" in advice("board", spider, params, pairs(before, now))
 
 
-def test_a_guid_that_is_made_anew_is_replaced_by_the_link() -> None:
+def test_a_guid_that_is_made_anew_is_replaced_by_the_link():
     assert "-p id=link`" in advice("board", "feed", {}, pairs("1 N", "2 N", guid=True))
 
 
-def test_a_move_and_addresses_of_which_nothing_stays_are_said() -> None:
+def test_a_move_and_addresses_of_which_nothing_stays_are_said():
     assert "moved to b.test" in advice("board", "listing", {}, pairs("http://a.test/N", "http://b.test/N"))
     nothing = [pairs("http://a.test/N", "http://a.test/4N")[0]]
     assert "set id" in advice("board", "listing", {}, nothing)
     assert "by their titles" in advice("board", "feed", {}, nothing)
 
 
-def test_the_proposed_pattern_finds_what_stays() -> None:
+def test_the_proposed_pattern_finds_what_stays():
     found = re.search(
         r"id=re:(.*?)'`", advice("b", "listing", {}, pairs("http://a.test/s1/N/x", "http://a.test/s2/N/x"))
     )

@@ -17,17 +17,17 @@ REPORT = CrawlReport(
 )
 
 
-def test_a_report_arrives_as_it_was_sent() -> None:
+def test_a_report_arrives_as_it_was_sent():
     assert report_of(json.loads(json.dumps(vars(REPORT)))) == REPORT
 
 
 @pytest.mark.parametrize("change", [{"validators": {"https://board.test/": ["etag"]}}, {"surprise": 1}])
-def test_what_is_no_report_is_refused(change: dict[str, object]) -> None:
+def test_what_is_no_report_is_refused(change):
     with pytest.raises((TypeError, ValueError, KeyError)):
         report_of({**vars(REPORT), **change})
 
 
-def test_what_a_database_refuses_is_left_out_wherever_a_report_has_it() -> None:
+def test_what_a_database_refuses_is_left_out_wherever_a_report_has_it():
     # NUL, which PostgreSQL refuses, and half a character, which is no UTF-8
     odd = "a\x00b\ud800c"
     sent = replace(
@@ -49,7 +49,7 @@ def test_what_a_database_refuses_is_left_out_wherever_a_report_has_it() -> None:
     )
 
 
-def test_an_order_does_not_show_the_database_url() -> None:
+def test_an_order_does_not_show_the_database_url():
     order = CrawlOrder(
         run_id=1,
         site_id=1,

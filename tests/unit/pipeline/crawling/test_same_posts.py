@@ -49,7 +49,7 @@ def result(new: Sequence[Known], before: Sequence[Known], *, ids_change: bool = 
         ("http://a.test/R", "http://a.test/R"),
     ],
 )
-def test_a_page_that_says_what_it_said_before_has_no_new_posts(url_before: str, url_now: str) -> None:
+def test_a_page_that_says_what_it_said_before_has_no_new_posts(url_before, url_now):
     before, new = page(url=url_before), page(first=200, url=url_now)
     assert result(new, before) == (6, [])
     # A post that really is new among them stays new.
@@ -81,12 +81,12 @@ DAYS = [OLD + timedelta(days=n) for n in range(6)]
         ),
     ],
 )
-def test_posts_that_only_look_like_earlier_ones_stay_new(new: list[Known], before: list[Known], left: int) -> None:
+def test_posts_that_only_look_like_earlier_ones_stay_new(new, before, left):
     assert result(new, before) == (0, [post.title for post in new])
     assert len(new) == left
 
 
-def test_one_new_post_on_a_page_of_known_ones_is_new_whatever_its_title() -> None:
+def test_one_new_post_on_a_page_of_known_ones_is_new_whatever_its_title():
     new = page(TITLES[:1], 200)
     assert compare(new, page(), seen=10, now=NOW) == Comparison()
 
@@ -100,18 +100,18 @@ def test_one_new_post_on_a_page_of_known_ones_is_new_whatever_its_title() -> Non
         pytest.param(page(TITLES[:2], 200), page(TITLES[:2], first_seen_at=NOW - timedelta(minutes=5)), id="just now"),
     ],
 )
-def test_a_short_page_is_recognised_by_what_cannot_be_chance(new: list[Known], before: list[Known]) -> None:
+def test_a_short_page_is_recognised_by_what_cannot_be_chance(new, before):
     assert result(new, before) == (len(new), [])
 
 
-def test_a_site_that_is_known_to_change_its_ids_needs_one_post_to_show_it() -> None:
+def test_a_site_that_is_known_to_change_its_ids_needs_one_post_to_show_it():
     before = page(TITLES[:3])
     new = page((TITLES[0], "neu 1", "neu 2", "neu 3", "neu 4"), 200)
     assert result(new, before)[0] == 0
     assert result(new, before, ids_change=True) == (1, ["neu 1", "neu 2", "neu 3", "neu 4"])
 
 
-def test_an_edited_title_is_known_by_its_address() -> None:
+def test_an_edited_title_is_known_by_its_address():
     before = page(url="http://a.test/p/N?t=1")
     new = page((f"(정정) {TITLES[0]}", *TITLES[1:]), 200, "http://a.test/p/N?t=2")
     assert result(new, before) == (6, [])
@@ -119,12 +119,12 @@ def test_an_edited_title_is_known_by_its_address() -> None:
     assert result(counts, page([f"{title} [7]" for title in TITLES])) == (6, [])
 
 
-def test_a_title_that_comes_once_more_than_before_is_new_once() -> None:
+def test_a_title_that_comes_once_more_than_before_is_new_once():
     before = page((*TITLES, "오늘의 식단"))
     assert result(page((*TITLES, "오늘의 식단", "오늘의 식단"), 200), before) == (7, ["오늘의 식단"])
 
 
-def test_where_addresses_still_tell_posts_apart_a_title_that_comes_again_is_new() -> None:
+def test_where_addresses_still_tell_posts_apart_a_title_that_comes_again_is_new():
     url = "http://a.test/v?no=N&t="
     before = page(("오늘의 식단", *TITLES), url=f"{url}1")
     new = [*page(("오늘의 식단", *TITLES), 200, f"{url}2")[1:], known(300, "오늘의 식단", "http://a.test/v?no=77&t=2")]
@@ -140,20 +140,18 @@ def test_where_addresses_still_tell_posts_apart_a_title_that_comes_again_is_new(
         (timedelta(days=12), timedelta(days=7), True),  # "1 week ago"
     ],
 )
-def test_dates_contradict_each_other_beyond_what_their_words_leave_open(
-    before: timedelta, new: timedelta, same: bool
-) -> None:
+def test_dates_contradict_each_other_beyond_what_their_words_leave_open(before, new, same):
     posts = [replace(post, published_at=NOW - new) for post in page(first=200)]
     assert result(posts, page(published_at=NOW - before))[0] == (6 if same else 0)
 
 
-def test_dates_that_are_made_at_each_fetch_say_nothing() -> None:
+def test_dates_that_are_made_at_each_fetch_say_nothing():
     new = page(first=200, url="http://a.test/p/N", published_at=NOW - timedelta(seconds=2))
     assert result(new, page(url="http://a.test/p/N", published_at=OLD)) == (6, [])
 
 
 @pytest.mark.parametrize("url", ["http://a.test/p/R", "http://a.test/p?no=N&t=R"])
-def test_a_post_that_left_the_page_and_comes_back_is_not_new(url: str) -> None:
+def test_a_post_that_left_the_page_and_comes_back_is_not_new(url):
     before, gone = page(TITLES[:5], url=url), known(50, TITLES[5], url.replace("N", "5").replace("R", "50"))
     new = [*page(TITLES, 200, url), known(300, "새 공지", url.replace("N", "9").replace("R", "300"))]
     found = compare(new, before, seen=7, now=NOW)
@@ -219,9 +217,7 @@ NEW_POSTS = st.lists(st.integers(0, 3), min_size=1, max_size=12)
 
 @pytest.mark.parametrize("address", ADDRESSES)
 @given(new_posts=NEW_POSTS, shown=st.integers(8, 12))
-def test_each_post_is_pushed_exactly_once_however_the_ids_change(
-    address: str, new_posts: list[int], shown: int
-) -> None:
+def test_each_post_is_pushed_exactly_once_however_the_ids_change(address, new_posts, shown):
     board, posts = Board(ADDRESSES[address]), list(range(shown))
     board.crawl(posts[-shown:], 0)
     for crawl, count in enumerate(new_posts, 1):

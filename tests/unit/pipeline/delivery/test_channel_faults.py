@@ -57,7 +57,7 @@ def fault_of(
     return fault.code if fault else None
 
 
-def test_every_refusal_of_ours_is_in_the_tables_and_says_what_to_look_at() -> None:
+def test_every_refusal_of_ours_is_in_the_tables_and_says_what_to_look_at():
     down = {
         code
         for table in (FCM_TABLE, APNS_TABLE)
@@ -71,15 +71,13 @@ def test_every_refusal_of_ours_is_in_the_tables_and_says_what_to_look_at() -> No
 
 @pytest.mark.parametrize("code", FAULTS)
 @pytest.mark.parametrize("accepted_at", [None, ago(3600), ago(5)])
-def test_one_of_one_pauses_only_what_can_only_be_about_us_and_only_where_it_is_quiet(
-    code: str, accepted_at: datetime | None
-) -> None:
+def test_one_of_one_pauses_only_what_can_only_be_about_us_and_only_where_it_is_quiet(code, accepted_at):
     pauses = code in CREDENTIALS and accepted_at != ago(5)
     assert fault_of(answers(refused(code)), accepted_at=accepted_at) == (code if pauses else None)
 
 
 @pytest.mark.parametrize("code", FAULTS)
-def test_one_of_many_never_pauses(code: str) -> None:
+def test_one_of_many_never_pauses(code):
     batch = answers(refused(code), DELIVERED, DELIVERED, DELIVERED)
     assert fault_of(batch) is None
     assert fault_of(batch, accepted_at=ago(3600)) is None
@@ -88,13 +86,13 @@ def test_one_of_many_never_pauses(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", FAULTS)
-def test_all_of_many_always_pause(code: str) -> None:
+def test_all_of_many_always_pause(code):
     for accepted_at in (None, ago(3600), ago(5)):
         assert fault_of(answers(*[refused(code)] * SEVERAL_DEVICES), accepted_at=accepted_at) == code
 
 
 @pytest.mark.parametrize("code", ONE_OR_ALL)
-def test_the_evidence_comes_together_over_hours_on_a_quiet_installation(code: str) -> None:
+def test_the_evidence_comes_together_over_hours_on_a_quiet_installation(code):
     earlier = [Refusal(code=code, device=70 + n, user=70 + n, since=ago(7200 * (n + 1))) for n in range(2)]
     assert fault_of(answers(refused(code)), earlier) == code
     # One of these is from before the channel served somebody
@@ -105,20 +103,20 @@ def test_the_evidence_comes_together_over_hours_on_a_quiet_installation(code: st
 
 
 @pytest.mark.parametrize("code", ONE_OR_ALL)
-def test_several_phones_of_one_user_and_one_phone_again_and_again_are_not_several(code: str) -> None:
+def test_several_phones_of_one_user_and_one_phone_again_and_again_are_not_several(code):
     assert fault_of(answers(*[refused(code)] * 9, users=1)) is None
     same = [Refusal(code=code, device=0, user=0, since=ago(60 * n)) for n in range(1, 9)]
     assert fault_of(answers(refused(code)), same) is None
 
 
 @pytest.mark.parametrize("code", FAULTS)
-def test_a_phone_that_was_refused_when_others_were_served_speaks_against_nobody_any_more(code: str) -> None:
+def test_a_phone_that_was_refused_when_others_were_served_speaks_against_nobody_any_more(code):
     known = {"refused_code": code, "refused_since": ago(9000)}
     assert fault_of(answers(*[refused(code)] * 5, **known), accepted_at=ago(8000)) is None
     assert fault_of(answers(*[refused(code)] * 5, **known), accepted_at=ago(9999)) == code
 
 
-def test_lost_answers_dead_tokens_and_a_vendors_bad_day_pause_nothing() -> None:
+def test_lost_answers_dead_tokens_and_a_vendors_bad_day_pause_nothing():
     for outcome in (
         LOST,
         DEAD,
@@ -132,13 +130,13 @@ def test_lost_answers_dead_tokens_and_a_vendors_bad_day_pause_nothing() -> None:
     assert fault_of([]) is None
 
 
-def test_a_channel_without_credentials_is_paused_and_says_what_is_missing() -> None:
+def test_a_channel_without_credentials_is_paused_and_says_what_is_missing():
     fault = find_fault(answers(NOT_SET_UP), (), accepted_at=None, now=NOW)
     assert fault.sentence == "set FCM_SERVICE_ACCOUNT_FILE"
 
 
 @pytest.mark.parametrize("code", sorted(DEAD_CODES))
-def test_a_token_is_believed_dead_only_where_the_channel_serves_others(code: str) -> None:
+def test_a_token_is_believed_dead_only_where_the_channel_serves_others(code):
     def kind(accepted_at: datetime | None, *more: Outcome, **known: object) -> OutcomeKind:
         return alone(answers(refused(code), *more, **known), accepted_at=accepted_at, now=NOW)[0].kind
 
@@ -152,13 +150,13 @@ def test_a_token_is_believed_dead_only_where_the_channel_serves_others(code: str
     assert alone(answers(DEAD), accepted_at=None, now=NOW) == [DEAD]
 
 
-def test_an_answer_with_the_code_of_the_pause_blames_no_device() -> None:
+def test_an_answer_with_the_code_of_the_pause_blames_no_device():
     (blamed,) = without_blame([MISMATCH], "UNAUTHENTICATED")
     (spared,) = without_blame([MISMATCH], "SENDER_ID_MISMATCH")
     assert (blamed.kind, spared.kind) == (OutcomeKind.TOKEN_DEAD, OutcomeKind.CHANNEL_DOWN)
 
 
-def test_a_probe_finds_a_channel_well_when_the_vendor_got_past_the_fault() -> None:
+def test_a_probe_finds_a_channel_well_when_the_vendor_got_past_the_fault():
     assert is_well([DELIVERED], "UNAUTHENTICATED")
     assert is_well([DEAD], "UNAUTHENTICATED")
     assert not is_well([refused("UNAUTHENTICATED")], "UNAUTHENTICATED")
@@ -261,9 +259,7 @@ codes = st.sampled_from(sorted(FAULTS))
     odd=st.dictionaries(st.integers(0, 11), codes, max_size=3),
     story=st.lists(st.tuples(st.integers(1, 7200), st.sets(st.integers(0, 11), min_size=1, max_size=4)), max_size=40),
 )
-def test_odd_phones_among_good_ones_keep_no_good_one_waiting(
-    phones: int, odd: dict[int, str], story: list[tuple[int, set[int]]]
-) -> None:
+def test_odd_phones_among_good_ones_keep_no_good_one_waiting(phones, odd, story):
     world = World(phones=phones, odd=odd)
     for seconds, receivers in story:
         world.post(sorted(receivers))
@@ -278,9 +274,7 @@ def test_odd_phones_among_good_ones_keep_no_good_one_waiting(
 
 @settings(max_examples=200, deadline=None)
 @given(code=codes, sizes=st.lists(st.integers(1, 4), min_size=1, max_size=9), served=st.booleans())
-def test_a_wrong_configuration_pauses_within_a_few_answers_disables_nobody_and_is_outlived(
-    code: str, sizes: list[int], served: bool
-) -> None:
+def test_a_wrong_configuration_pauses_within_a_few_answers_disables_nobody_and_is_outlived(code, sizes, served):
     world = World(phones=40, odd={})
     if served:
         world.post([99])

@@ -29,9 +29,7 @@ VALUES = {
         ("", (), ""),
     ],
 )
-def test_a_template_is_filled_and_separates_only_what_is_there(
-    template: str, empty: tuple[str, ...], text: str
-) -> None:
+def test_a_template_is_filled_and_separates_only_what_is_there(template, empty, text):
     assert fill(template, {**VALUES, **dict.fromkeys(empty, "")}) == text
 
 
@@ -44,11 +42,11 @@ def test_a_template_is_filled_and_separates_only_what_is_there(
         ("app://open?u={url}", "app://open?u=https%3A%2F%2Fboard.example%2F7%3Fa%3D1%26b%3D2"),
     ],
 )
-def test_a_link_is_filled_and_encoded(template: str, link: str) -> None:
+def test_a_link_is_filled_and_encoded(template, link):
     assert fill_link(template, VALUES) == link
 
 
-def test_what_a_post_says_is_never_read_as_a_template() -> None:
+def test_what_a_post_says_is_never_read_as_a_template():
     assert fill("{title}", {**VALUES, "title": "{site} {0} {x!r}"}) == "{site} {0} {x!r}"
 
 
@@ -76,13 +74,13 @@ def test_what_a_post_says_is_never_read_as_a_template() -> None:
         ({"title": "x" * 501}, "at most 500"),
     ],
 )
-def test_a_template_that_cannot_be_used_is_refused_by_name(column: dict[str, object], sentence: str) -> None:
+def test_a_template_that_cannot_be_used_is_refused_by_name(column, sentence):
     with pytest.raises(TemplateError) as refused:
         PushTemplate.from_json(column)
     assert sentence in str(refused.value)
 
 
-def test_the_column_keeps_what_differs_from_the_usual() -> None:
+def test_the_column_keeps_what_differs_from_the_usual():
     assert PushTemplate().to_json() == {}
     column = {"sound": "", "badge": False, "data": {"kind": "{site}"}}
     assert PushTemplate.from_json(column).to_json() == column

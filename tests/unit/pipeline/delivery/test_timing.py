@@ -110,9 +110,7 @@ def ask(at: str, **facts: Any) -> SendNow | WaitUntil | InboxOnly:
         ),
     ],
 )
-def test_it_rings_at_once_or_at_a_time_for_a_reason(
-    at: str, facts: dict[str, Any], until: str | None, reason: Reason | None
-) -> None:
+def test_it_rings_at_once_or_at_a_time_for_a_reason(at, facts, until, reason):
     expected = SendNow() if until is None or reason is None else WaitUntil(local(until), reason)
     assert ask(at, **facts) == expected
 
@@ -126,7 +124,7 @@ def test_it_rings_at_once_or_at_a_time_for_a_reason(
         ({"snooze_until": local("12-28T12:00")}, WaitUntil(local("12-01T12:00"), Reason.SNOOZE, expires=True)),
     ],
 )
-def test_it_is_in_the_inbox_only(facts: dict[str, Any], expected: object) -> None:
+def test_it_is_in_the_inbox_only(facts, expected):
     assert ask("11-28T12:00", **facts) == expected
 
 
@@ -145,9 +143,7 @@ def test_it_is_in_the_inbox_only(facts: dict[str, Any], expected: object) -> Non
         (NEW_YORK, ("22:00", "02:30"), ("03-08T01:30", 0), ("03-08T03:00", 0)),
     ],
 )
-def test_quiet_hours_over_a_change_of_the_clocks(
-    zone: ZoneInfo, window: tuple[str, str], at: tuple[str, int], ends: tuple[str, int] | None
-) -> None:
+def test_quiet_hours_over_a_change_of_the_clocks(zone, window, at, ends):
     quiet = (QuietHours(start=time.fromisoformat(window[0]), end=time.fromisoformat(window[1])),)
     moment = local(at[0], zone, fold=at[1])
     assert is_quiet(moment, quiet, zone) is (ends is not None)
@@ -155,16 +151,16 @@ def test_quiet_hours_over_a_change_of_the_clocks(
     assert after_quiet(moment, quiet, zone, timedelta()) == end
 
 
-def test_a_person_who_is_never_to_be_rung_is_looked_at_again_later() -> None:
+def test_a_person_who_is_never_to_be_rung_is_looked_at_again_later():
     always = (QuietHours(start=time(0), end=time(12)), QuietHours(start=time(12), end=time(0)))
     assert local("12-01T00:00") < after_quiet(local("11-28T12:00"), always, SEOUL, timedelta()) < local("12-08T00:00")
 
 
-def test_a_day_begins_at_the_midnight_of_the_person() -> None:
+def test_a_day_begins_at_the_midnight_of_the_person():
     assert day_begin(local("11-28T12:00"), SEOUL) == local("11-28T00:00")
 
 
-def test_everybody_has_a_place_of_their_own_in_the_span() -> None:
+def test_everybody_has_a_place_of_their_own_in_the_span():
     offsets = [offset_of(user_id, 600).total_seconds() for user_id in range(1, 6001)]
     assert all(0 <= offset < 600 for offset in offsets)
     assert max(offsets.count(second) for second in range(0, 600, 50)) <= 15

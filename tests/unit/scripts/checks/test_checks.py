@@ -1,7 +1,6 @@
 """What the doctor makes of what it sees."""
 
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -61,16 +60,14 @@ def waited(answer: str | None, *readers: str) -> Finding:
         (lambda: waited(None), Level.FAIL, "start the Procfile's notifier process"),
     ],
 )
-def test_what_is_wrong_is_found_and_said_with_the_way_out(
-    look: Callable[[], Finding], level: Level, words: str
-) -> None:
+def test_what_is_wrong_is_found_and_said_with_the_way_out(look, level, words):
     finding = look()
     assert finding.level is level
     assert words in finding.sentence
 
 
 @pytest.mark.parametrize(("free", "level"), [(5000, Level.OK), (999, Level.WARN), (199, Level.FAIL)])
-def test_a_disk_that_is_nearly_full_is_found(free: int, level: Level) -> None:
+def test_a_disk_that_is_nearly_full_is_found(free, level):
     assert room(Path("/data"), free).level is level
 
 
@@ -89,9 +86,7 @@ KEPT, OTHERS = (Fernet(key).encrypt(b"[]").decode() for key in (KEY, OTHER))
         (KEY, dict.fromkeys("abcde", OTHERS), Level.WARN, "of a, b, c and 2 more"),
     ],
 )
-def test_what_a_key_means_for_the_sites_with_a_login(
-    key: str, kept: dict[str, str | None], level: Level, words: str
-) -> None:
+def test_what_a_key_means_for_the_sites_with_a_login(key, kept, level, words):
     finding = judged(key, kept)
     assert finding.level is level
     assert words in finding.sentence
@@ -108,9 +103,7 @@ def test_what_a_key_means_for_the_sites_with_a_login(
         ({"connected_clients": 17}, []),
     ],
 )
-def test_connections_that_near_their_limit_are_warned_of_with_the_numbers(
-    clients: dict[str, object], levels: list[Level]
-) -> None:
+def test_connections_that_near_their_limit_are_warned_of_with_the_numbers(clients, levels):
     found = list(room_for_connections(clients))
     assert [each.level for each in found] == levels
     assert all(f"{clients['connected_clients']} of at most {clients['maxclients']}" in each.sentence for each in found)

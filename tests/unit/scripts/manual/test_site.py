@@ -31,7 +31,7 @@ class Seen(HTMLParser):
         self.language = values.get("lang", self.language)
 
 
-def test_all_documents_are_on_the_site_and_all_links_lead_somewhere(tmp_path: Path) -> None:
+def test_all_documents_are_on_the_site_and_all_links_lead_somewhere(tmp_path):
     folder = tmp_path / "site"
     count = site.build(PROJECT_ROOT, folder)
     seen = {path: Seen(path) for path in folder.rglob("*.html")}
@@ -64,9 +64,7 @@ def test_all_documents_are_on_the_site_and_all_links_lead_somewhere(tmp_path: Pa
         ("[a](/docs/b.md)", "README.md: /docs/b.md"),
     ],
 )
-def test_a_dead_link_stops_the_site_and_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, problem: str | None
-) -> None:
+def test_a_dead_link_stops_the_site_and_is_named(tmp_path, monkeypatch, text, problem):
     monkeypatch.setattr(site, "NAVIGATION", {"All": ("README.md", "docs/b.md")})
     for name, content in {
         "README.md": f"# Readme\n\n{text}\n",
@@ -85,7 +83,7 @@ def test_a_dead_link_stops_the_site_and_is_named(
         assert not (tmp_path / "site").exists()
 
 
-def test_a_document_that_no_heading_has_stops_the_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_document_that_no_heading_has_stops_the_site(tmp_path, monkeypatch):
     monkeypatch.setattr(site, "NAVIGATION", {"All": ()})
     (tmp_path / "NEW.md").write_text("# New")
     with pytest.raises(site.SiteError, match=r"NEW\.md"):
@@ -96,12 +94,12 @@ def test_a_document_that_no_heading_has_stops_the_site(tmp_path: Path, monkeypat
     ("heading", "anchor"),
     [("When, and how?", "when-and-how"), ("게시판별 설정", "게시판별-설정"), ("`sites try` & co", "sites-try--co")],
 )
-def test_an_anchor_is_the_one_of_github(heading: str, anchor: str) -> None:
+def test_an_anchor_is_the_one_of_github(heading, anchor):
     page = site.read("docs/a.md", f"## {heading}")
     assert page.ids == {anchor}
 
 
-def test_the_reference_has_every_command_and_option() -> None:
+def test_the_reference_has_every_command_and_option():
     text = reference(main)
     for path, command in leaves(main):
         assert f"\n## crawlpush {path}\n" in text

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -70,7 +69,7 @@ first, second, third = POSTS
         ),
     ],
 )
-def test_what_is_not_as_it_was_recorded_is_told_in_words(change: Change, lines: list[str]) -> None:
+def test_what_is_not_as_it_was_recorded_is_told_in_words(change, lines):
     reading = PageReading(posts=POSTS, next_url="http://a.test/?page=2")
     assert list(differences(recording(), change(reading))) == lines
 
@@ -87,14 +86,12 @@ def test_what_is_not_as_it_was_recorded_is_told_in_words(change: Change, lines: 
         ),
     ],
 )
-def test_a_live_page_is_compared_by_what_its_posts_have(
-    change: Callable[[int], dict[str, object]], lines: list[str]
-) -> None:
+def test_a_live_page_is_compared_by_what_its_posts_have(change, lines):
     live = [replace(post, **change(n)) for n, post in enumerate(POSTS)]  # type: ignore[arg-type]
     assert list(live_differences(recording(), live)) == lines
 
 
-def test_the_report_for_ci_servers_counts_and_survives_what_pages_say() -> None:
+def test_the_report_for_ci_servers_counts_and_survives_what_pages_say():
     found = [
         Checked(site="good", result="ok", posts=3),
         Checked(site="bad", result="differs", lines=["'\x1b[31m<공지>' is not found any more", "more"]),
@@ -112,7 +109,7 @@ def test_the_report_for_ci_servers_counts_and_survives_what_pages_say() -> None:
     assert worse.find("error").text == "it is no feed"  # type: ignore[union-attr]
 
 
-def test_a_long_difference_is_cut_and_counted() -> None:
+def test_a_long_difference_is_cut_and_counted():
     assert shortened([str(n) for n in range(SHOWN + 5)])[-2:] == [str(SHOWN - 1), "and 5 more"]
 
 
@@ -132,7 +129,7 @@ def test_a_long_difference_is_cut_and_counted() -> None:
         ({"expected.toml": "now = 1", "page.html": "", "site.toml": "[sites.notices]\nspider = 1"}, "spider"),
     ],
 )
-def test_a_folder_that_is_no_recording_is_told_in_words(tmp_path: Path, files: dict[str, str], words: str) -> None:
+def test_a_folder_that_is_no_recording_is_told_in_words(tmp_path, files, words):
     folder = tmp_path / "notices"
     folder.mkdir()
     for name, text in files.items():

@@ -31,7 +31,7 @@ def run(site: str, begin_s: float, end_s: float | None) -> Run:
     )
 
 
-def test_everybody_has_everything_once() -> None:
+def test_everybody_has_everything_once():
     verdict = judge(GOOD)
     assert not verdict.failed
     assert (verdict.lost, verdict.shown_twice, verdict.sent_again, verdict.sent_to_dead) == (0, 0, 0, 0)
@@ -52,14 +52,14 @@ def test_everybody_has_everything_once() -> None:
         ({"shown": [*GOOD.shown[:2], Shown(posts=(2,), token="a", sends=2)]}, "unexplained"),
     ],
 )
-def test_each_broken_promise_is_counted_and_fails_the_drill(change: dict[str, object], count: str) -> None:
+def test_each_broken_promise_is_counted_and_fails_the_drill(change, count):
     verdict = judge(replace(GOOD, **change))  # type: ignore[arg-type]
     counts = {name: getattr(verdict, name) for name in PROMISES}
     assert {name: value for name, value in counts.items() if value} == {count: 1}
     assert verdict.failed
 
 
-def test_what_is_lost_is_named() -> None:
+def test_what_is_lost_is_named():
     assert lost(replace(GOOD, shown=GOOD.shown[1:])) == [(1, "a")]
 
 
@@ -79,14 +79,14 @@ def test_what_is_lost_is_named() -> None:
     ],
 )
 def test_a_repeated_send_is_explained_by_a_lost_answer_or_by_a_kill(
-    sends: int, recorded: int, in_flight: int, again: int, answers_lost: int, unexplained: int
-) -> None:
+    sends, recorded, in_flight, again, answers_lost, unexplained
+):
     shown = [*GOOD.shown[1:], Shown(posts=(1,), token="a", sends=sends)]
     verdict = judge(replace(GOOD, shown=shown, recorded={(1, "a"): recorded}, in_flight=in_flight))
     assert (verdict.sent_again, verdict.answers_lost, verdict.unexplained) == (again, answers_lost, unexplained)
 
 
-def test_sends_to_dead_tokens_beyond_the_first_are_told_and_break_nothing() -> None:
+def test_sends_to_dead_tokens_beyond_the_first_are_told_and_break_nothing():
     verdict = judge(replace(GOOD, dead_refused=5))
     assert (verdict.sent_to_dead, verdict.failed) == (3, False)
 
@@ -101,17 +101,17 @@ def test_sends_to_dead_tokens_beyond_the_first_are_told_and_break_nothing() -> N
         ([run("board", 0, 10), run("board", 15, None)], 0),
     ],
 )
-def test_runs_of_one_site_overlap_when_one_begins_before_the_last_has_ended(runs: list[Run], count: int) -> None:
+def test_runs_of_one_site_overlap_when_one_begins_before_the_last_has_ended(runs, count):
     assert overlaps(runs) == count
 
 
-def test_a_phone_that_was_removed_is_owed_nothing_and_shows_nothing_twice() -> None:
+def test_a_phone_that_was_removed_is_owed_nothing_and_shows_nothing_twice():
     once = replace(GOOD, shown=[Shown(posts=(2,), token="a", sends=3)], excused=frozenset({"a", "b"}))
     assert not judge(once).failed
     assert judge(replace(once, shown=[*once.shown, *once.shown])).shown_twice == 1
 
 
-def test_a_digest_shows_each_of_its_posts_and_counts_as_one_send() -> None:
+def test_a_digest_shows_each_of_its_posts_and_counts_as_one_send():
     both = Shown(posts=(1, 2), token="a", sends=2)
     facts = replace(GOOD, shown=[both, GOOD.shown[1]], recorded={(2, "a"): 2})
     assert not judge(facts).failed

@@ -115,7 +115,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_titles_and_dates_of_each_kind_of_board(name: str) -> None:
+def test_titles_and_dates_of_each_kind_of_board(name):
     kind = KINDS[name]
     found = proposal(repeated(kind.row), around=kind.around)
     assert [post.title for post in found.posts] == TITLES, (found.params, found.notes)
@@ -124,7 +124,7 @@ def test_titles_and_dates_of_each_kind_of_board(name: str) -> None:
 
 
 @pytest.mark.parametrize("states", [("sticky", "nonsticky"), ("notice", "hybrid"), ("closed", "open"), ("x", "y")])
-def test_a_class_that_tells_the_state_of_some_rows_loses_no_others(states: tuple[str, str]) -> None:
+def test_a_class_that_tells_the_state_of_some_rows_loses_no_others(states):
     row = "<tr class='bit {state}'><td><a class='t' href='/p/{n}'>{title}</a></td><td>{day}</td></tr>"
     rows = repeated(row.replace("{state}", states[0]), range(1, 3)) + repeated(
         row.replace("{state}", states[1]), range(3, 9)
@@ -133,7 +133,7 @@ def test_a_class_that_tells_the_state_of_some_rows_loses_no_others(states: tuple
     assert [post.title for post in found.posts] == TITLES
 
 
-def test_rows_pinned_in_a_table_body_of_their_own_are_not_lost() -> None:
+def test_rows_pinned_in_a_table_body_of_their_own_are_not_lost():
     row = "<tr class='{c}'><td><a class='t' href='/p/{n}'>{title}</a></td><td>{day}</td></tr>"
     pinned = repeated(row.replace("{c}", "note"), range(1, 3))
     others = repeated(row.replace("{c}", "usual"), range(3, 9))
@@ -141,14 +141,14 @@ def test_rows_pinned_in_a_table_body_of_their_own_are_not_lost() -> None:
     assert [post.title for post in found.posts] == TITLES
 
 
-def test_three_rows_are_enough_when_they_are_dated() -> None:
+def test_three_rows_are_enough_when_they_are_dated():
     row = "<tr><td><a href='/p/{n}'>{title}</a></td><td>{cell}</td></tr>"
     table = "<table><tbody>{}</tbody></table>"
     assert len(proposal(repeated(row.replace("{cell}", "{day}"), range(1, 4)), around=table).posts) == 3
     assert proposal(repeated(row.replace("{cell}", "writer"), range(1, 4)), around=table).spider == ""
 
 
-def test_of_two_dates_the_one_of_the_posting_is_taken() -> None:
+def test_of_two_dates_the_one_of_the_posting_is_taken():
     head = "<tr><th>Title</th><th>Last reply</th><th>Posted</th></tr>"
     row = "<tr><td><a href='/p/{n}'>{title}</a></td><td>2024-03-09</td><td>{day}</td></tr>"
     found = proposal(repeated(row), around=f"<table><thead>{head}</thead><tbody>{{}}</tbody></table>")
@@ -169,20 +169,20 @@ NOTHING = {
 
 
 @pytest.mark.parametrize("name", NOTHING)
-def test_what_is_no_board_is_not_proposed(name: str) -> None:
+def test_what_is_no_board_is_not_proposed(name):
     found = proposal(NOTHING[name])
     assert (found.spider, found.posts) == ("", ())
     assert found.notes
 
 
-def test_a_refusal_names_the_likeliest_rows_and_what_speaks_against_them() -> None:
+def test_a_refusal_names_the_likeliest_rows_and_what_speaks_against_them():
     note = proposal(NOTHING["a menu"]).notes[-1]
     assert "most rows have no date, and the titles are as short as a menu's" in note
     assert "--row" in note
     assert "--title" in note
 
 
-def test_the_page_is_named_when_it_is_not_the_list() -> None:
+def test_the_page_is_named_when_it_is_not_the_list():
     assert any("login page" in note for note in proposal(NOTHING["a login"], url="http://a.example/login").notes)
     found = propose(b'{"posts": []}', URL, "application/json", now=NOW)
     assert any("JSON that is no JSON Feed" in note for note in found.notes)
@@ -207,13 +207,13 @@ TABLE = "<table><tbody>{}</tbody></table>"
         ("/2024/03/announcement-of-event-{n}", {}),
     ],
 )
-def test_what_in_an_address_is_no_identity_is_proposed_to_be_left_out(href: str, params: dict[str, object]) -> None:
+def test_what_in_an_address_is_no_identity_is_proposed_to_be_left_out(href, params):
     found = proposal(repeated(LONG.replace("{href}", href)), around=TABLE, url=f"{URL}?bo=free")
     assert {name: found.params[name] for name in ("ignore_query", "id") if name in found.params} == params
     assert len({post.external_id for post in found.posts}) == len(TITLES)
 
 
-def test_the_next_page_is_proposed_where_it_leads_on() -> None:
+def test_the_next_page_is_proposed_where_it_leads_on():
     pages = "<div class='paging'><a href='/board/list?page=1'>1</a><a class='slide-next' href='/event'>&gt;</a>{}</div>"
     rows = repeated(LONG.replace("{href}", "/p/{n}"))
     following = "<a href='/board/list?page=2'>다음</a>"
@@ -239,9 +239,7 @@ def test_the_next_page_is_proposed_where_it_leads_on() -> None:
         ("News of the town", "ko", URL, None),
     ],
 )
-def test_the_time_zone_follows_from_the_language_where_it_can(
-    words: str, language: str, url: str, zone: str | None
-) -> None:
+def test_the_time_zone_follows_from_the_language_where_it_can(words, language, url, zone):
     rows = repeated("<li><a class='t' href='/p/{n}'>" + words + " {n}</a><i class='d'>{day}</i></li>")
     page = f"<html lang='{language}'><body><h1>{words * 5}</h1><ul class='l'>{rows}</ul></body></html>"
     found = propose(page.encode(), url, "text/html; charset=utf-8", now=NOW)
@@ -249,7 +247,7 @@ def test_the_time_zone_follows_from_the_language_where_it_can(
     assert propose(page.encode(), url, now=NOW, timezone="UTC").params["timezone"] == "UTC"
 
 
-def test_feeds_that_a_reader_may_press_are_found_and_the_boards_own_comes_first() -> None:
+def test_feeds_that_a_reader_may_press_are_found_and_the_boards_own_comes_first():
     head = "<link rel='alternate' type='application/rss+xml' href='/feed'>"
     links = (
         "<a href='/rss/list-77.xml'><img alt='RSS'></a> <a href='/help/rss'>What is RSS</a> <a href='/rss/all'>RSS</a>"
@@ -270,7 +268,7 @@ SCRIPTS = {
 
 
 @pytest.mark.parametrize("href", SCRIPTS)
-def test_a_link_template_is_proposed_where_the_page_says_what_its_function_opens(href: str) -> None:
+def test_a_link_template_is_proposed_where_the_page_says_what_its_function_opens(href):
     function, address = SCRIPTS[href]
     found = proposal(
         repeated(LONG.replace('"{href}"', href).replace("'{href}'", f'"{href}"')),
@@ -290,7 +288,7 @@ def test_a_link_template_is_proposed_where_the_page_says_what_its_function_opens
     ],
 )
 @pytest.mark.parametrize("tag", ["tr", "td", "span"])
-def test_what_is_pressed_leads_where_its_script_says(pressed: str, tag: str) -> None:
+def test_what_is_pressed_leads_where_its_script_says(pressed, tag):
     row = {
         "tr": f"<tr {pressed}><td>{{n}}</td><td>{{title}}</td><td>{{day}}</td></tr>",
         "td": f"<tr><td>{{n}}</td><td {pressed}>{{title}}</td><td>{{day}}</td></tr>",
@@ -301,12 +299,12 @@ def test_what_is_pressed_leads_where_its_script_says(pressed: str, tag: str) -> 
     assert [post.title for post in found.posts] == TITLES
 
 
-def test_where_a_script_leads_is_asked_for_when_the_page_does_not_say() -> None:
+def test_where_a_script_leads_is_asked_for_when_the_page_does_not_say():
     found = proposal(repeated(LONG.replace("{href}", "javascript:view({n})")), around=TABLE)
     assert any("set link_template, with fields such as {href.0}" in note for note in found.notes)
     assert len({post.external_id for post in found.posts}) == len(TITLES)
 
 
-def test_rows_that_cannot_be_told_apart_are_not_proposed() -> None:
+def test_rows_that_cannot_be_told_apart_are_not_proposed():
     found = proposal(repeated(LONG.replace("{href}", "/same")), around=TABLE)
     assert (found.spider, found.posts) == ("", ())

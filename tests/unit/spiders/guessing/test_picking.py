@@ -78,17 +78,17 @@ def pick(page: str, text: str, role: str, params: Params | None = None) -> tuple
         ),
     ],
 )
-def test_what_is_picked(page: str, text: str, role: str, params: Params, expected: Params) -> None:
+def test_what_is_picked(page, text, role, params, expected):
     _, found = pick(page, text, role, params)
     assert {name: found.get(name) for name in expected} == expected
 
 
-def test_what_repeats_nowhere_is_no_row() -> None:
+def test_what_repeats_nowhere_is_no_row():
     with pytest.raises(PickError, match="nothing like this repeats"):
         pick("<h1>Only me</h1>" + TABLE, "Only me", "row")
 
 
-def test_the_same_rows_once_more_are_the_next_likely_ones() -> None:
+def test_the_same_rows_once_more_are_the_next_likely_ones():
     page = "<ul class=outer>{}</ul>".format(
         rows("<li class=post><p class=line><a href=/p/#>A title of the post #</a></p></li>")
     )
@@ -105,9 +105,7 @@ SLOTS = st.lists(
 
 
 @given(slots=SLOTS, data=st.data(), count=st.integers(2, 6))
-def test_a_name_finds_the_clicked_elements_like_in_each_row_and_nothing_else(
-    slots: list[tuple[str, bool, str]], data: st.DataObject, count: int
-) -> None:
+def test_a_name_finds_the_clicked_elements_like_in_each_row_and_nothing_else(slots, data, count):
     """The oracle is a mark that no selector reads. Parts that some rows lack have a class; others their place."""
 
     def part(place: int, tag: str, is_optional: bool, around: str) -> str:
@@ -135,9 +133,7 @@ def test_a_name_finds_the_clicked_elements_like_in_each_row_and_nothing_else(
 
 
 @given(st.integers(2, 8), st.integers(2, 8), st.booleans(), st.data())
-def test_a_picked_row_is_one_of_its_list_and_of_no_other(
-    mine: int, others: int, is_named: bool, data: st.DataObject
-) -> None:
+def test_a_picked_row_is_one_of_its_list_and_of_no_other(mine, others, is_named, data):
     item = "<li class=item><a href=/{0}/#>A title in list {0}, number #</a></li>"
     named = " class=main" if is_named else " id=board"
     page = f"<div{named}><ul>{rows(item.format('mine'), mine)}</ul></div>"
@@ -176,7 +172,7 @@ OURS = re.compile(r'<div(?: class="[a-z]*(?: ?row)?")?>|</div>|<a href="\d+"(?: 
 
 @pytest.mark.parametrize("source", HOSTILE)
 @pytest.mark.parametrize("row", ["", "div", "p", "*", "//a", "tr"])
-def test_a_snapshot_holds_boxes_numbers_and_texts_alone(source: str, row: str) -> None:
+def test_a_snapshot_holds_boxes_numbers_and_texts_alone(source, row):
     shown = snapshot(
         parse_html(f"<body><p>text</p><div>{source}</div></body>"), {"row": row, "title": "*", "date": "."}
     )
@@ -189,7 +185,7 @@ def test_a_snapshot_holds_boxes_numbers_and_texts_alone(source: str, row: str) -
     shown.html.encode()
 
 
-def test_a_huge_page_is_cut_and_begins_where_its_rows_are() -> None:
+def test_a_huge_page_is_cut_and_begins_where_its_rows_are():
     many = rows("<p>menu #</p>", 2 * PIECES)
     shown = snapshot(parse_html(many), {})
     assert (shown.html.count("<a "), shown.is_cut) == (PIECES, True)
@@ -199,7 +195,7 @@ def test_a_huge_page_is_cut_and_begins_where_its_rows_are() -> None:
     assert len(long.html) < PIECE_LENGTH + 100
 
 
-def test_a_number_is_the_element_that_says_the_text() -> None:
+def test_a_number_is_the_element_that_says_the_text():
     root = parse_html(TABLE + CARDS + "<p>one<!-- c -->two<b>three</b>four</p>")
     elements = elements_of(root)
     shown = snapshot(root, {"row": "tr", "title": "td.subject a"})

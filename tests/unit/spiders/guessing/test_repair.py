@@ -25,14 +25,14 @@ def outcomes(seeds: Sequence[int]) -> Counter[str]:
     return found
 
 
-def test_redesigned_boards_are_repaired_and_nothing_is_pushed_again() -> None:
+def test_redesigned_boards_are_repaired_and_nothing_is_pushed_again():
     found = outcomes(range(1, 25))
     assert set(found) <= {"repaired", "refused", "refused, as it should be"}, found
     assert found["repaired"] >= 20
 
 
 @pytest.mark.full
-def test_of_two_hundred_redesigns_none_is_repaired_wrongly() -> None:
+def test_of_two_hundred_redesigns_none_is_repaired_wrongly():
     found = outcomes(range(1, REDESIGNS + 1))
     assert set(found) <= {"repaired", "refused", "refused, as it should be"}, found
     assert found["refused, as it should be"] == REDESIGNS // 7
@@ -101,9 +101,7 @@ UNDATED = [(title, None) for title, _ in (A, B, C, D)]
         ),
     ],
 )
-def test_posts_are_recognised_by_title_date_and_order(
-    before: list[tuple[str, float | None]], now: list[tuple[str, float | None]], same: dict[int, int], new: set[int]
-) -> None:
+def test_posts_are_recognised_by_title_date_and_order(before, now, same, new):
     found = recognise(known(*before), shown(*now), NOW)
     assert {place: old.id for place, old in found.known.items()} == same
     assert found.new == new
@@ -152,13 +150,13 @@ def listed(name: str, titles: Sequence[str] = TITLES, link: str = "/p/") -> str:
         ),
     ],
 )
-def test_what_is_not_sure_is_refused_with_the_reason_and_the_way_out(body: str, sentence: str) -> None:
+def test_what_is_not_sure_is_refused_with_the_reason_and_the_way_out(body, sentence):
     found = repaired(body)
     assert sentence in found.refusal
     assert not found.params
 
 
-def test_of_two_lists_the_one_is_taken_that_a_person_chooses() -> None:
+def test_of_two_lists_the_one_is_taken_that_a_person_chooses():
     body = listed("one") + listed("two", link="/q/")
     assert "--row" in repaired(body).refusal
     found = repaired(body, row="ul.two > li")
@@ -166,7 +164,7 @@ def test_of_two_lists_the_one_is_taken_that_a_person_chooses() -> None:
     assert {post.url for post in found.posts} == {f"http://a.test/q/{n}" for n in range(12)}
 
 
-def test_a_page_that_only_gave_its_posts_new_addresses_keeps_its_definition() -> None:
+def test_a_page_that_only_gave_its_posts_new_addresses_keeps_its_definition():
     rows = "".join(
         f"<tr><td><a href='/view/{n}00'>{title}</a></td><td class='d'>{at(n):%Y-%m-%d}</td></tr>"
         for n, title in enumerate(TITLES)
@@ -176,7 +174,7 @@ def test_a_page_that_only_gave_its_posts_new_addresses_keeps_its_definition() ->
     assert [old.id for old in found.recognition.known.values()] == [*range(12)]
 
 
-def test_what_says_how_the_page_is_fetched_is_kept_and_what_is_lost_is_said() -> None:
+def test_what_says_how_the_page_is_fetched_is_kept_and_what_is_lost_is_said():
     before = {**BEFORE, "headers": ["X-A: b"], "max_pages": 2, "skip": [".ad", r"title:^\[Ad\]"], "author": "td.w"}
     found = repair(
         f"<html><body>{listed('l')}</body></html>".encode(),

@@ -39,7 +39,7 @@ def moments(days: Sequence[float | None]) -> list[datetime | None]:
         ([0, 1, 2, 30, 9, 40, 50], {3, 4}),
     ],
 )
-def test_a_date_is_doubted_by_its_place_between_the_others(ages: list[float | None], expected: set[int]) -> None:
+def test_a_date_is_doubted_by_its_place_between_the_others(ages, expected):
     assert doubtful(moments(ages)) == expected
 
 
@@ -47,19 +47,17 @@ AGES = st.lists(st.floats(0, 2_000), min_size=4, max_size=40).map(sorted)
 
 
 @given(AGES)
-def test_nothing_is_doubted_on_a_page_whose_newest_posts_stand_first(ages: list[float]) -> None:
+def test_nothing_is_doubted_on_a_page_whose_newest_posts_stand_first(ages):
     assert not doubtful(moments(ages))
 
 
 @given(st.lists(st.integers(0, 2_000), min_size=4, max_size=40, unique=True).map(sorted))
-def test_nothing_is_doubted_on_a_page_whose_newest_posts_stand_last(ages: list[int]) -> None:
+def test_nothing_is_doubted_on_a_page_whose_newest_posts_stand_last(ages):
     assert not doubtful(moments(ages[::-1]))
 
 
 @given(AGES, st.data())
-def test_a_post_whose_date_is_misread_is_not_silenced_on_a_page_in_order(
-    ages: list[float], data: st.DataObject
-) -> None:
+def test_a_post_whose_date_is_misread_is_not_silenced_on_a_page_in_order(ages, data):
     place = data.draw(st.integers(0, len(ages) - 2))
     # Read as older than the post below it: the closing transaction would silence it by its age.
     misread = data.draw(st.floats(ages[place + 1] + 1.01, 9_000))
@@ -67,7 +65,7 @@ def test_a_post_whose_date_is_misread_is_not_silenced_on_a_page_in_order(
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(0, 3_000)), max_size=60))
-def test_rows_without_a_date_change_nothing(ages: list[float | None]) -> None:
+def test_rows_without_a_date_change_nothing(ages):
     dated = {place for place, age in enumerate(ages) if age is not None}
     found = doubtful(moments(ages))
     assert found <= dated
@@ -75,7 +73,7 @@ def test_rows_without_a_date_change_nothing(ages: list[float | None]) -> None:
     assert {close.index(place) for place in found} == doubtful(moments([ages[place] for place in close]))
 
 
-def test_a_pinned_post_may_be_old() -> None:
+def test_a_pinned_post_may_be_old():
     posts = [
         PostItem(external_id=str(age), url=URL, title="t", published_at=NOW - timedelta(days=age), pinned=age == 400)
         for age in (400, 300, 1, 2, 3, 4)
@@ -84,6 +82,6 @@ def test_a_pinned_post_may_be_old() -> None:
     assert [each is None for each in kept] == [False, True, False, False, False, False]
 
 
-def test_thousands_of_rows_in_no_order_take_no_time() -> None:
+def test_thousands_of_rows_in_no_order_take_no_time():
     ages = [(n * 7_919) % 20_011 / 10 for n in range(20_000)]
     assert doubtful(moments(ages)) == set()

@@ -72,9 +72,7 @@ def written(shape: str, moment: datetime) -> str:
 @example(NOW, ("{english} {0.day}", "day"), ["조회 12"], ["1:0"])
 @example(NOW, ("{minutes} minutes ago", "ago"), [], ["2.9k"])
 @example(NOW - timedelta(days=2), ("{0:%d %m월 %Y %H:%M:00}", "minute"), [], [])
-def test_noise_around_a_date_never_makes_it_another_date(
-    moment: datetime, shape: tuple[str, str], before: list[str], after: list[str]
-) -> None:
+def test_noise_around_a_date_never_makes_it_another_date(moment, shape, before, after):
     if shape[1] == "ago":
         moment = max(moment, NOW - timedelta(minutes=9_000))
     pattern, exactness = shape

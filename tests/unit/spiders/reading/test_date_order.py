@@ -33,9 +33,7 @@ URL = "http://a.example/board"
         ([], "", None),
     ],
 )
-def test_the_order_is_that_of_dates_which_can_be_read_one_way_only(
-    texts: list[str], language: str, expected: bool | None
-) -> None:
+def test_the_order_is_that_of_dates_which_can_be_read_one_way_only(texts, language, expected):
     assert day_first(texts, language) is expected
 
 
@@ -46,22 +44,22 @@ def board(dates: list[str], language: str = "", **params: str) -> list[str]:
     return [f"{post.published_at:%Y-%m-%d}" for post in parse_listing(html, URL, given, NOW).posts if post.published_at]
 
 
-def test_a_board_reads_all_its_dates_in_one_order() -> None:
+def test_a_board_reads_all_its_dates_in_one_order():
     assert board(["05/12/2026", "01/12/2026", "28/11/2026"]) == ["2026-12-05", "2026-12-01", "2026-11-28"]
     assert board(["12/05/2026", "12/01/2026", "11/28/2026"]) == ["2026-12-05", "2026-12-01", "2026-11-28"]
     assert board(["05.12.", "01.12.", "28.11."]) == ["2026-12-05", "2026-12-01", "2026-11-28"]
 
 
-def test_a_boards_language_decides_in_the_first_days_of_a_month() -> None:
+def test_a_boards_language_decides_in_the_first_days_of_a_month():
     assert board(["05/12/2026 à 13:05", "01/12/2026"], "fr") == ["2026-12-05", "2026-12-01"]
     assert board(["12/05/2026", "12/01/2026"], "en-US") == ["2026-12-05", "2026-12-01"]
 
 
-def test_what_the_sites_owner_says_goes_before_what_the_page_seems_to_say() -> None:
+def test_what_the_sites_owner_says_goes_before_what_the_page_seems_to_say():
     assert board(["03/04/2026", "28/11/2026"], "fr", date_order="MDY") == ["2026-03-04"]
 
 
-def test_a_feed_reads_its_dates_in_the_order_of_its_language() -> None:
+def test_a_feed_reads_its_dates_in_the_order_of_its_language():
     item = "<item><title>a</title><link>/1</link><pubDate>05/12/2026 10:00</pubDate></item>"
     feed = f"<rss version='2.0'><channel><language>pt-BR</language>{item}</channel></rss>".encode()
     assert parse_feed(feed, URL, FeedParams(url=URL), NOW).posts[0].published_at == datetime(
@@ -70,7 +68,7 @@ def test_a_feed_reads_its_dates_in_the_order_of_its_language() -> None:
 
 
 @pytest.mark.parametrize("date", ["2026", "2026-11", "11/2026"])
-def test_a_feeds_date_without_a_day_is_none(date: str) -> None:
+def test_a_feeds_date_without_a_day_is_none(date):
     feed = (
         f"<rss version='2.0'><channel><item><title>a</title><pubDate>{date}</pubDate></item></channel></rss>".encode()
     )

@@ -24,7 +24,7 @@ def urls(page: ListingPage) -> list[str]:
     return [post.url for post in page.posts]
 
 
-def test_the_first_link_of_a_row_is_its_title_where_none_is_given() -> None:
+def test_the_first_link_of_a_row_is_its_title_where_none_is_given():
     page = read('<li><a href="/pic"><img></a><a href="/p/1">One</a><a href="/u/me">me</a></li>')
     assert (titles(page), urls(page)) == (["One"], ["http://a.example/p/1"])
 
@@ -38,17 +38,17 @@ def test_the_first_link_of_a_row_is_its_title_where_none_is_given() -> None:
         '<li><h2 class="x">One <small><a href="/p/1"></a></small></h2></li>',
     ],
 )
-def test_the_link_is_the_titles_anchor_around_or_inside_it_or_is_named(row: str) -> None:
+def test_the_link_is_the_titles_anchor_around_or_inside_it_or_is_named(row):
     link = {"link": "a"} if "more" in row else {}
     page = read(row, title="h2", **link)
     assert (titles(page), urls(page)) == (["One"], ["http://a.example/p/1"])
 
 
-def test_a_row_inside_an_anchor_is_linked_by_it() -> None:
+def test_a_row_inside_an_anchor_is_linked_by_it():
     assert urls(read('<a href="/p/1"><li><b>One</b></li></a>', title="b")) == ["http://a.example/p/1"]
 
 
-def test_a_title_may_be_an_attribute_a_text_or_the_row() -> None:
+def test_a_title_may_be_an_attribute_a_text_or_the_row():
     row = '<li data-name="Two"><a href="/p/1" title="Three">One<b>!</b></a> tail</li>'
     for selector, expected in (
         ("::attr(data-name)", "Two"),
@@ -60,12 +60,12 @@ def test_a_title_may_be_an_attribute_a_text_or_the_row() -> None:
         assert titles(read(row, title=selector)) == [expected]
 
 
-def test_a_cut_title_is_completed_from_its_tooltip() -> None:
+def test_a_cut_title_is_completed_from_its_tooltip():
     assert titles(read('<li><a href="/1" title="A long title indeed">A long ti...</a></li>')) == ["A long title indeed"]
     assert titles(read('<li><a href="/1" title="Permalink">A long ti…</a></li>')) == ["A long ti…"]
 
 
-def test_badges_and_prefixes_are_left_out_and_do_not_change_which_post_it_is() -> None:
+def test_badges_and_prefixes_are_left_out_and_do_not_change_which_post_it_is():
     with_badge = '<li><a href="/1">[공지] <b>One</b><i class="new">N</i></a></li>'
     without = '<li><a href="/1"><b>One</b></a></li>'
     strip = ["i.new", r"re:^\[공지\]"]
@@ -73,7 +73,7 @@ def test_badges_and_prefixes_are_left_out_and_do_not_change_which_post_it_is() -
     assert read(with_badge, strip=strip).posts == read(without, strip=strip).posts
 
 
-def test_a_pinned_post_that_stands_again_below_is_one_post() -> None:
+def test_a_pinned_post_that_stands_again_below_is_one_post():
     page = read(
         '<li class="notice"><a href="/1?page=1">One</a></li><li><a href="/2?page=1">Two</a></li>'
         '<li><a href="/1">[notice] One</a><i>2024-03-01</i></li>',
@@ -85,7 +85,7 @@ def test_a_pinned_post_that_stands_again_below_is_one_post() -> None:
     assert page.posts[0].published_at == datetime(2024, 3, 1, tzinfo=UTC)
 
 
-def test_rows_are_skipped_by_selector_link_and_title() -> None:
+def test_rows_are_skipped_by_selector_link_and_title():
     page = read(
         '<li class="ad"><a href="/1">Ad</a></li><li><i class="ad2"></i><a href="/2">Ad 2</a></li>'
         '<li><a href="/other/3">Other</a></li><li><a href="/4">[closed] x</a></li><li><a href="/5">Five</a></li>',
@@ -114,11 +114,11 @@ def test_rows_are_skipped_by_selector_link_and_title() -> None:
         ('<li><a href="/direct">x</a></li>', "/v/{data-id}", "http://a.example/direct"),
     ],
 )
-def test_a_link_that_is_a_script_is_made_from_a_template(row: str, template: str, expected: str) -> None:
+def test_a_link_that_is_a_script_is_made_from_a_template(row, template, expected):
     assert urls(read(row, title="a", link_template=template)) == [expected]
 
 
-def test_a_script_without_a_template_needs_at_least_an_id() -> None:
+def test_a_script_without_a_template_needs_at_least_an_id():
     rows = '<li><a href="#" data-id="7">x</a></li><li><a href="#" data-id="8">y</a></li>'
     page = read(rows, title="a")
     assert page.posts == ()
@@ -127,13 +127,13 @@ def test_a_script_without_a_template_needs_at_least_an_id() -> None:
     assert [post.external_id for post in page.posts] == ["id:7", "id:8"]
 
 
-def test_a_sites_own_id_survives_a_changed_address() -> None:
+def test_a_sites_own_id_survives_a_changed_address():
     one = read('<li><a href="/rd/?uid=abc&amp;p=111">x</a></li>', id=r"re:uid=(\w+)").posts[0]
     other = read('<li><a href="/rd/?uid=abc&amp;p=222">x</a></li>', id=r"re:uid=(\w+)").posts[0]
     assert one.external_id == other.external_id == "id:abc"
 
 
-def test_a_base_element_changes_where_links_lead() -> None:
+def test_a_base_element_changes_where_links_lead():
     assert urls(read('<head><base href="http://b.example/x/"></head><li><a href="1">x</a></li>')) == [
         "http://b.example/x/1"
     ]
@@ -149,13 +149,13 @@ def test_a_base_element_changes_where_links_lead() -> None:
         ("<i>3/1 10:00</i>", "i"),
     ],
 )
-def test_a_date_is_an_attribute_a_text_or_a_tooltip(cell: str, selector: str) -> None:
+def test_a_date_is_an_attribute_a_text_or_a_tooltip(cell, selector):
     cell = cell if "<td" not in cell else f"<table><tr>{cell}</tr></table>"
     page = read(f'<li><a href="/1">x</a>{cell}</li>', date=selector, timezone="Asia/Seoul")
     assert page.posts[0].published_at == datetime(2024, 3, 1, 1, tzinfo=UTC)
 
 
-def test_xpath_in_a_row_means_the_row_also_with_a_leading_slash() -> None:
+def test_xpath_in_a_row_means_the_row_also_with_a_leading_slash():
     assert titles(read('<li><a href="/1">One</a></li><li><a href="/2">Two</a></li>', title="//a")) == ["One", "Two"]
 
 
@@ -169,7 +169,7 @@ def test_xpath_in_a_row_means_the_row_also_with_a_leading_slash() -> None:
         ("", None),
     ],
 )
-def test_the_next_page_is_found_or_there_is_none(next_link: str, expected: str | None) -> None:
+def test_the_next_page_is_found_or_there_is_none(next_link, expected):
     assert read('<li><a href="/1">x</a></li>' + next_link, next=".next").next_url == expected
 
 
@@ -184,13 +184,13 @@ def test_the_next_page_is_found_or_there_is_none(next_link: str, expected: str |
         ('<li><a href="/1">x</a></li>', {"skip": ["a"]}, "left out by skip 'a'"),
     ],
 )
-def test_a_page_without_posts_says_which_selector_is_to_blame(html: str, params: dict[str, Any], sentence: str) -> None:
+def test_a_page_without_posts_says_which_selector_is_to_blame(html, params, sentence):
     page = read(html, **params)
     assert page.posts == ()
     assert sentence in page.problem
 
 
-def test_a_deleted_row_without_a_link_is_left_out_and_counted() -> None:
+def test_a_deleted_row_without_a_link_is_left_out_and_counted():
     page = read("<li>(deleted)</li><li><a href='/1'>x</a></li>", title="a")
     assert (page.rows, len(page.posts), page.skipped) == (2, 1, (("no title and no link", 1),))
     assert page.problem == ""
@@ -207,13 +207,13 @@ def test_a_deleted_row_without_a_link_is_left_out_and_counted() -> None:
         ("xpath://table/tbody[1]/tr", "xpath://table/tr"),
     ],
 )
-def test_a_tbody_that_only_browsers_have_is_named_with_what_to_write_instead(copied: str, instead: str) -> None:
+def test_a_tbody_that_only_browsers_have_is_named_with_what_to_write_instead(copied, instead):
     html = "<div id=c><table class=board><tr><td><a href=/1>x</a></td></tr></table></div>"
     assert read(html, row=copied).problem.endswith(f"write {instead!r}")
     assert len(read(html, row=instead).posts) == 1
 
 
-def test_a_tbody_is_not_blamed_for_a_selector_that_is_wrong_in_another_way() -> None:
+def test_a_tbody_is_not_blamed_for_a_selector_that_is_wrong_in_another_way():
     assert "tbody is not" not in read("<table><tr><td>x", row="#gone > tbody > tr").problem
 
 
@@ -244,7 +244,7 @@ def board(cell: str, titles: Sequence[str] = TITLES, first: int = 101, **params:
         "<a href=\"javascript:location.href='/view/N'\">T</a>",
     ],
 )
-def test_rows_with_different_titles_and_different_addresses_are_different_posts(cell: str) -> None:
+def test_rows_with_different_titles_and_different_addresses_are_different_posts(cell):
     before, after = (board(cell, TITLES[:5], title="a, b"), board(cell, title="a, b"))
     assert titles(before) == list(TITLES[:5])
     assert not before.problem
@@ -265,22 +265,20 @@ def test_rows_with_different_titles_and_different_addresses_are_different_posts(
         ('<a href="#none">T</a>', {}, "set link_template or id"),
     ],
 )
-def test_a_page_whose_rows_cannot_be_told_apart_gives_no_posts_and_says_what_to_set(
-    cell: str, params: dict[str, Any], hint: str
-) -> None:
+def test_a_page_whose_rows_cannot_be_told_apart_gives_no_posts_and_says_what_to_set(cell, params, hint):
     page = board(cell, **params)
     assert not page.posts
     assert hint in page.problem
 
 
-def test_a_few_rows_of_one_address_are_one_post_and_no_trouble() -> None:
+def test_a_few_rows_of_one_address_are_one_post_and_no_trouble():
     row = '<li><a href="/view/N">T</a></li>'
     repeated = "".join(row.replace("N", number).replace("T", f"Title {number}") for number in "123456")
     page = read(repeated + row.replace("N", "1").replace("T", "Quite another"))
     assert (len(page.posts), page.is_ambiguous) == (6, False)
 
 
-def test_the_next_pages_of_a_crawl_are_read_like_its_first() -> None:
+def test_the_next_pages_of_a_crawl_are_read_like_its_first():
     cell = '<li><a href="view.do?searchSeq={}&amp;m=1">{}</a></li>'
     first = read(cell.format(1, "One") + cell.format(2, "Two"))
     params = ListingParams.from_mapping({"url": URL, "row": "li"})
@@ -288,7 +286,7 @@ def test_the_next_pages_of_a_crawl_are_read_like_its_first() -> None:
     assert "searchSeq=3" in second.posts[0].external_id
 
 
-def test_an_edited_title_in_the_address_is_no_new_post() -> None:
+def test_an_edited_title_in_the_address_is_no_new_post():
     before = board('<a href="/project/1252N-T">T</a>')
     after = board('<a href="/project/1252N-T">T</a>', ("국가장학금 신청 (정정)", *TITLES[1:]))
     assert titles(before) != titles(after)
@@ -303,7 +301,7 @@ def test_an_edited_title_in_the_address_is_no_new_post() -> None:
         ("/go?to={onclick.0}", "http://a.example/go?to=/o%3Fc=1%26pdf=101"),
     ],
 )
-def test_nothing_is_escaped_where_a_field_is_the_whole_address(template: str, url: str) -> None:
+def test_nothing_is_escaped_where_a_field_is_the_whole_address(template, url):
     page = board("<b onclick=\"log('x'); viewOpinion('/o?c=1&amp;pdf=N')\">T</b>", title="b", link_template=template)
     assert page.posts[0].url == url
 
@@ -321,7 +319,7 @@ def test_nothing_is_escaped_where_a_field_is_the_whole_address(template: str, ur
     ],
 )
 @pytest.mark.parametrize("selector", ["a", "a::text", "a::attr(title)"])
-def test_a_title_that_a_board_escaped_wrongly_is_read_as_it_was_meant(written: str, title: str, selector: str) -> None:
+def test_a_title_that_a_board_escaped_wrongly_is_read_as_it_was_meant(written, title, selector):
     assert titles(read(f'<li><a href="/1" title="{written}">{written}</a></li>', title=selector)) == [title]
 
 
@@ -338,7 +336,7 @@ def test_a_title_that_a_board_escaped_wrongly_is_read_as_it_was_meant(written: s
         ("/v?phpsessid={n}", "/v?phpsessid={n}"),
     ],
 )
-def test_a_readers_link_does_not_carry_the_crawlers_session(href: str, opened: str) -> None:
+def test_a_readers_link_does_not_carry_the_crawlers_session(href, opened):
     page = read("".join(f'<li><a href="{href.format(n=n)}">Title {n}</a></li>' for n in (11, 12, 13)))
     assert urls(page) == [f"http://a.example{opened.format(n=n)}" for n in (11, 12, 13)]
 
@@ -350,7 +348,7 @@ def test_a_readers_link_does_not_carry_the_crawlers_session(href: str, opened: s
         ("utf-8", "%EA%B3%B5%EC%A7%80"),
     ],
 )
-def test_raw_letters_of_a_query_go_out_in_the_pages_encoding(encoding: str, query: str) -> None:
+def test_raw_letters_of_a_query_go_out_in_the_pages_encoding(encoding, query):
     row = '<li><a href="/공지/v?t=공지&e=🚀&n={n}#공지">공지사항 안내 {n}</a></li>'
     html = f'<meta charset="{encoding}">' + "".join(row.replace("{n}", str(n)) for n in range(9))
     body = html.encode("cp949" if encoding == "euc-kr" else encoding, "xmlcharrefreplace")
@@ -360,7 +358,7 @@ def test_raw_letters_of_a_query_go_out_in_the_pages_encoding(encoding: str, quer
     assert urls(page)[0] == f"http://a.example/{path}/v?t={query}&e={emoji}&n=0#{path}"
 
 
-def test_a_date_cell_that_cannot_be_read_costs_the_date_and_not_the_page() -> None:
+def test_a_date_cell_that_cannot_be_read_costs_the_date_and_not_the_page():
     cells = ["geſtern", "5MİN", "hıer", "\u0130\u0307", "2.9k", "99.99.9999", "", "2024.03.09"]
     page = read(
         "".join(f'<li><a href="/{n}">Title {n}</a><i>{cell}</i></li>' for n, cell in enumerate(cells)), date="i"

@@ -27,13 +27,11 @@ from spiders.reading.page_scripts import Call, call_arguments, calls, script_add
         ("", ()),
     ],
 )
-def test_the_arguments_of_a_script_are_those_of_its_first_call_that_says_something(
-    script: str, arguments: tuple[str, ...]
-) -> None:
+def test_the_arguments_of_a_script_are_those_of_its_first_call_that_says_something(script, arguments):
     assert call_arguments(script) == arguments
 
 
-def test_a_call_is_chosen_by_its_name_or_because_it_tells_the_rows_apart() -> None:
+def test_a_call_is_chosen_by_its_name_or_because_it_tells_the_rows_apart():
     scripts = [f"log('menu'); board.goView('{number}')" for number in (300, 301)]
     assert call_arguments(scripts[0]) == ("menu",)
     assert call_arguments(scripts[0], "goView") == call_arguments(scripts[0], "board.goView") == ("300",)
@@ -59,13 +57,13 @@ def test_a_call_is_chosen_by_its_name_or_because_it_tells_the_rows_apart() -> No
         ("fn('2026/11/28')", ""),
     ],
 )
-def test_the_address_that_a_script_opens(script: str, address: str) -> None:
+def test_the_address_that_a_script_opens(script, address):
     assert script_address(script) == address
 
 
-def test_calls_are_given_in_order_with_their_whole_names() -> None:
+def test_calls_are_given_in_order_with_their_whole_names():
     assert calls("a.b('1'); c(2)") == [Call("a.b", ("1",)), Call("c", ("2",))]
 
 
-def test_where_every_call_differs_none_goes_before_the_others() -> None:
+def test_where_every_call_differs_none_goes_before_the_others():
     assert telling_calls(["goView('1')", "goView('2')"]) == frozenset()
