@@ -168,7 +168,7 @@ def _record_pending(session: Session, ours: Sequence[NotificationRecord]) -> Non
             status=bindparam("goes_on_as"),
             # Not when it was edited again meanwhile.
             to_show=case((Notification.to_show == bindparam("shown"), None), else_=Notification.to_show),
-            next_attempt_at=func.coalesce(bindparam("due"), Notification.next_attempt_at),
+            next_attempt_at=func.coalesce(bindparam("due", type_=_AT), Notification.next_attempt_at),
             # NULL: no message is under way for it; a short tick enqueues it when its time has come.
             enqueued_at=None,
             reason=bindparam("why"),
