@@ -13,7 +13,7 @@ from pipeline.locks import open_redis
 from pipeline.settings import get_settings
 from pipeline.state.report import Activity, ChannelNews, DatabaseNews, RedisNews, Report, Reporter
 from scripts.output import json_option, local_time
-from scripts.state.screen import lines
+from scripts.state.screen import Line, lines
 from storage.overview import Amount, Precision
 from storage.session import Database
 
@@ -47,7 +47,7 @@ def status(ctx: click.Context, *, every_s: float | None, as_json: bool) -> None:
         click.echo(json.dumps(plain(report), ensure_ascii=False, indent=2, default=_json_value))
     else:
         for line in lines(report):
-            click.echo(line)
+            click.echo(click.style(line, fg=line.color) if line.color else line)
     if report.needs_a_person:
         ctx.exit(1)
 
@@ -58,22 +58,24 @@ def watch(reporter: Reporter, every_s: float) -> None:
     from rich.live import Live
     from rich.text import Text
 
-    console = Console()
+    color = click.get_current_context().color
+    console = Console(no_color=color is False or None)
     try:
         if not console.is_terminal:
             while True:
-                click.echo(f"{_screen(reporter.report())}\n")
+                click.echo("".join(f"{line}\n" for line in _screen(reporter.report())))
                 time.sleep(every_s)
         with Live(console=console, screen=True, auto_refresh=False) as live:
             while True:
-                live.update(Text(_screen(reporter.report())), refresh=True)
+                screen = [Text(f"{line}\n", line.color or "") for line in _screen(reporter.report())]
+                live.update(Text.assemble(*screen), refresh=True)
                 time.sleep(every_s)
     except KeyboardInterrupt:
         return
 
 
-def _screen(report: Report) -> str:
-    return "\n".join([f"crawlpush, {local_time(report.at)} (Ctrl-C ends this)", "", *lines(report)])
+def _screen(report: Report) -> list[Line]:
+    return [Line.of(f"crawlpush, {local_time(report.at)} (Ctrl-C ends this)"), Line.of(""), *lines(report)]
 
 
 def _json_value(value: Any) -> str:

@@ -24,22 +24,46 @@ READERS = {"crawl_tasks": "crawler", "fanout_tasks": "dispatcher", "notify_tasks
 When = Callable[[datetime | None], str]
 
 
-def lines(report: Report, *, when: When = local_time) -> list[str]:
+class Line(str):
+    """A line of the screen, and the color in which a terminal shows it: red where it needs a person."""
+
+    __slots__ = ("color",)
+    color: str | None
+
+    @classmethod
+    def of(cls, text: str, color: str | None = None) -> "Line":
+        """A line without whatever a terminal would obey, in the color that it has already, or else this one."""
+        line = cls(printable(text))
+        line.color = getattr(text, "color", color)
+        return line
+
+
+def _red(text: str) -> Line:
+    return Line.of(text, "red")
+
+
+def _yellow(text: str) -> Line:
+    return Line.of(text, "yellow")
+
+
+def lines(report: Report, *, when: When = local_time) -> list[Line]:
     """The screen; `when` says a moment."""
-    said = [*report.problems]
+    said: list[str] = [_red(problem) for problem in report.problems]
     if report.database:
         said += _of_database(report.database, report.at, when)
     if report.queues is not None:
-        said.append("queues: " + ", ".join(_queue(name, queue) for name, queue in report.queues.items()))
+        queues = "queues: " + ", ".join(_queue(name, queue) for name, queue in report.queues.items())
+        said.append(_red(queues) if any(queue.late for queue in report.queues.values()) else queues)
     if report.database:
         said += _channels(report.database.channels, when)
-        said += map(still_paused, report.database.pauses)
+        said += [_yellow(still_paused(pause)) for pause in report.database.pauses]
     if report.redis:
-        said.append(report.redis.beat_problem or f"beat: last heartbeat {when(report.redis.heartbeat)}")
-        said += [report.redis.dispatcher_problem] if report.redis.dispatcher_problem else []
-        said += _brought_back(report.redis.brought_back, when)
-        said += _failed_tasks(report.redis.failed_tasks, when)
-    return [printable(line) for line in said]
+        said += [_red(problem) for problem in (report.redis.beat_problem, report.redis.dispatcher_problem) if problem]
+        if not report.redis.beat_problem:
+            said.append(f"beat: last heartbeat {when(report.redis.heartbeat)}")
+        said += map(_yellow, _brought_back(report.redis.brought_back, when))
+        said += map(_yellow, _failed_tasks(report.redis.failed_tasks, when))
+    return [Line.of(line) for line in said]
 
 
 def _of_database(news: DatabaseNews, at: datetime, when: When) -> list[str]:
@@ -77,7 +101,8 @@ def _sites(sites: Sequence[SiteNews], at: datetime, when: When) -> Iterator[str]
     troubled = [site for site in sites if site.health in TROUBLED]
     # With few sites each has its line; with many, only what a person has to look at.
     listed = troubled + [s for s in sites if s not in troubled] if len(sites) <= SITES_LISTED else troubled
-    yield from (_site(site, at) for site in listed[:SITES_LISTED])
+    for site in listed[:SITES_LISTED]:
+        yield _red(_site(site, at)) if site in troubled else _site(site, at)
     if len(listed) > SITES_LISTED:
         yield f"  and {len(listed) - SITES_LISTED} more in trouble: `crawlpush sites list`"
 
@@ -129,18 +154,19 @@ def _channels(channels: Sequence[ChannelNews], when: When) -> Iterator[str]:
         yield f"not set up: {', '.join(absent)}"
     for channel in channels:
         if fault := channel.fault:
-            yield (
+            yield _red(
                 f"channel {channel.channel} is paused since {when(fault.paused_at)}, next try "
                 f"{when(fault.paused_until)}: {fault.code} {fault.reason} "
                 f"(`crawlpush channels resume {channel.channel}`)"
             )
         if trouble := channel.trouble:
-            yield (
+            yield _red(
                 f"channel {channel.channel}: its vendor takes nothing since {when(trouble.trouble_since)}: "
                 f"{trouble.trouble_code} {trouble.trouble_detail}"
             )
         for code, count in channel.refused.items():
-            yield f"channel {channel.channel}: {count:,} phones are refused because of {code}, the others are not"
+            refused = f"{count:,} phones are refused because of {code}, the others are not"
+            yield _yellow(f"channel {channel.channel}: {refused}")
 
 
 def _failed_tasks(failed: Sequence[FailedTask], when: When) -> Iterator[str]:

@@ -277,6 +277,7 @@ def test_a_command_without_json_of_its_own_says_how_it_went(
     assert (result.exit_code, json.loads(result.stdout)) == (code, answer)
 
 
+@pytest.mark.parametrize("command", [["doctor", "push", "--no-clock"], ["status"]])
 @pytest.mark.parametrize(
     ("words", "environment", "is_coloured"),
     [
@@ -286,8 +287,12 @@ def test_a_command_without_json_of_its_own_says_how_it_went(
         ([], {"NO_COLOR": "1"}, False),
     ],
 )
-def test_colour_is_as_asked_for(words: list[str], environment: dict[str, str], is_coloured: bool) -> None:
-    result = crawlpush(*words, "doctor", "push", "--no-clock", env=environment, color=True, code=None)
+def test_colour_is_as_asked_for(
+    words: list[str], environment: dict[str, str], is_coloured: bool, command: list[str]
+) -> None:
+    # Of `status`, which finds no servers, that is red.
+    environment |= {"REDIS_URL": "redis://127.0.0.1:1/0", "DATABASE_URL": "postgresql://127.0.0.1:1/none"}
+    result = crawlpush(*words, *command, env=environment, color=True, code=None)
     assert ("\x1b[" in result.output) == is_coloured
 
 

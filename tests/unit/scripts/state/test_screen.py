@@ -222,13 +222,23 @@ def test_a_number_that_is_not_exact_says_so_in_json_too() -> None:
         (report(channels=CHANNELS), True),
         (report(channels=TROUBLED), True),
         (report(channels=[replace(TROUBLED[0], trouble=None)]), False),
+        (report(queues={"crawl_tasks": QueueNews(length=3, oldest_s=700, late=True)}), True),
+        (report(dispatcher_problem="nobody does beat's ticks"), True),
         (replace(report(), problems=["Redis cannot be reached"]), True),
         (replace(report(), redis=RedisNews(failed_tasks=[], heartbeat=None, beat_problem="no beat")), True),
         (Report(at=AT), False),
     ],
 )
-def test_what_needs_a_person(found: Report, expected: bool) -> None:
+def test_what_needs_a_person_is_red(found: Report, expected: bool) -> None:
     assert found.needs_a_person is expected
+    assert ("red" in [line.color for line in lines(found)]) is expected
+
+
+def test_what_is_worth_a_look_is_yellow_and_what_is_well_has_no_color() -> None:
+    paused = Paused(scope=Scope(activity="push", site="board"), since=AT)
+    shown = lines(report(sites=[site("a")], pauses=[paused], channels=[replace(TROUBLED[0], trouble=None)]))
+    assert [line.color for line in shown if "paused" in line or "refused" in line] == ["yellow"] * 2
+    assert {line.color for line in shown} == {None, "yellow"}
 
 
 def test_an_escape_sequence_in_a_reason_does_not_reach_the_terminal() -> None:
