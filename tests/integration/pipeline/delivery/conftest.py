@@ -1,6 +1,8 @@
 """The loopback gateway, channels to it, and stories, on both databases."""
 
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -21,6 +23,14 @@ from storage.session import Database
 from tests.integration.pipeline.delivery.edited_board import Board, of_all
 from tests.integration.pipeline.delivery.story import Story, StoryFor, token_of
 from tests.support.builders import add_site, found, stored_posts, subscribe
+
+
+@pytest.fixture(autouse=True)
+def _no_time_reaches_sqlite_in_a_form_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(value: datetime) -> str:
+        raise AssertionError(f"a statement bound {value} without a type")
+
+    monkeypatch.setitem(sqlite3.adapters, (datetime, sqlite3.PrepareProtocol), refuse)
 
 
 @pytest.fixture(scope="module")
