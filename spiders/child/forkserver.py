@@ -46,8 +46,10 @@ def main(descriptor: int, loaded: Mapping[str, object] | None = None) -> int:
     try:
         loaded = preload.load() if loaded is None else loaded
     except BaseException as error:
-        traceback.print_exc()
+        # First: on a full disk, which may be what is wrong, the log takes no traceback.
         _say(control, {"error": f"{type(error).__name__}: {error}"})
+        with suppress(OSError):
+            traceback.print_exc()
         return 1
     from spiders.child import project
 

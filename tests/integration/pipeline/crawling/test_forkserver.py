@@ -44,6 +44,10 @@ def test_a_child_without_an_order_ends_with_its_channel(forkserver):
         ("import nothing_of_that_name", "ModuleNotFoundError: No module named 'nothing_of_that_name'"),
         ("import os; os._exit(4)", "ended with exit code 4 before it was ready"),
         ("from twisted.internet import reactor", "must not have a reactor"),
+        (
+            "import os; os.dup2(os.open('/dev/full', os.O_WRONLY), 2); raise OSError('no space, nor in the log')",
+            "OSError: no space, nor in the log",
+        ),
     ],
 )
 def test_a_preload_that_fails_says_why(forkserver, tmp_path, monkeypatch, code, words):
