@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, and_, bindparam, case, false, func, or_, select, true, tuple_, update
+from sqlalchemy import BigInteger, and_, bindparam, case, false, func, literal_column, or_, select, true, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
 from storage.clock import TOLERANCE
@@ -96,35 +96,47 @@ class Target:
 _AT = Notification.created_at.type
 
 
+_SENT: Any = literal_column("'sent'")
+"""Written out: PostgreSQL keeps a statement's plan, and for a parameter none that reads a partial index."""
+
+
+def _looked_up(query: Any, name: str) -> Any:
+    """PostgreSQL: rows that are looked up one by one, for each row beside which they stand.
+
+    OFFSET 0 keeps them apart. Joined, it may read a whole table for each batch, and does so while its statistics, or
+    the plan that it keeps of a statement, are older than what the table has grown to.
+    """
+    return query.offset(literal_column("0")).lateral(name)
+
+
 @lru_cache
 def _claim(*, sqlite: bool) -> Any:
     wanted = table_of("wanted", {"post_id": BigInteger(), "user_id": BigInteger()}, sqlite=sqlite)
     at, soon, until = (bindparam(name, type_=_AT) for name in ("at", "soon", "until"))
-    free = (
-        select(Notification.id)
-        .where(
-            tuple_(Notification.post_id, Notification.user_id).in_(select(wanted.c.post_id, wanted.c.user_id)),
-            # A CASE, so that no partial index fits. Statistics that were taken while nothing waited say that those are
-            # empty; read by them, all that waits would be compared with all that is wanted.
-            case(
-                (
-                    Notification.status == "pending",
-                    and_(Notification.next_attempt_at <= soon, Notification.deferred.is_(None)),
-                ),
-                (Notification.status == "sending", Notification.lease_until < at),
-                (
-                    and_(Notification.status == "sent", Notification.to_show.is_not(None)),
-                    and_(
-                        Notification.next_attempt_at <= soon,
-                        or_(Notification.lease_until.is_(None), Notification.lease_until < at),
-                    ),
-                ),
-                else_=false(),
+    is_free = case(
+        (
+            Notification.status == "pending",
+            and_(Notification.next_attempt_at <= soon, Notification.deferred.is_(None)),
+        ),
+        (Notification.status == "sending", Notification.lease_until < at),
+        (
+            and_(Notification.status == "sent", Notification.to_show.is_not(None)),
+            and_(
+                Notification.next_attempt_at <= soon,
+                or_(Notification.lease_until.is_(None), Notification.lease_until < at),
             ),
-        )
-        .order_by(Notification.id)
-        .with_for_update(skip_locked=True)
+        ),
+        else_=false(),
     )
+    # A CASE, so that no partial index fits: those are empty by statistics that were taken while nothing waited.
+    free = select(Notification.id).where(is_free).with_for_update(skip_locked=True)
+    if sqlite:
+        pair = tuple_(Notification.post_id, Notification.user_id)
+        free = free.where(pair.in_(select(wanted.c.post_id, wanted.c.user_id)))
+    else:
+        theirs = and_(Notification.post_id == wanted.c.post_id, Notification.user_id == wanted.c.user_id)
+        each = _looked_up(free.where(theirs).correlate(wanted), "free")
+        free = select(each.c.id).select_from(wanted.join(each, true()))
     is_sent = Notification.status == "sent"
     return (
         update(Notification)
@@ -135,46 +147,57 @@ def _claim(*, sqlite: bool) -> Any:
             lease_until=until,
             attempts=Notification.attempts + case((is_sent, 0), else_=1),
         )
-        .returning(Notification.id)
     )
+
+
+_TOLD = tuple(
+    Notification.__table__.c[name]
+    for name in (
+        *("id", "post_id", "user_id", "keyword_id", "status", "attempts"),
+        *("created_at", "digest_id", "to_show"),
+    )
+)
 
 
 @lru_cache
 def _details(*, sqlite: bool) -> Any:
-    # Both are looked up for each row: joined, PostgreSQL may read everybody's unread notifications, or all deliveries,
-    # for every batch, and does so while its statistics are older than the table's growth.
+    """What is claimed, on PostgreSQL with the claim itself in the same statement."""
+    ours: Any = Notification.__table__ if sqlite else _claim(sqlite=False).returning(*_TOLD).cte("claimed")
     others = aliased(Notification)
     unread = (
         select(func.count())
-        .where(others.user_id == Notification.user_id, others.status == "sent", others.read_at.is_(None))
+        .where(others.user_id == ours.c.user_id, others.status == _SENT, others.read_at.is_(None))
         .scalar_subquery()
     )
     reached = (
         select(Delivery.id)
-        .where(Delivery.notification_id == Notification.id, Delivery.status == "delivered")
+        .where(Delivery.notification_id == ours.c.id, Delivery.status == "delivered")
         .limit(1)
         .scalar_subquery()
     )
-    return (
+    phrase = select(Keyword.text).where(Keyword.id == ours.c.keyword_id).scalar_subquery()
+    owner = User.id == ours.c.user_id
+    user = User if sqlite else aliased(User, _looked_up(select(User).where(owner).correlate(ours), "owner"))
+    details = (
         select(
-            Notification.id,
-            Notification.post_id,
-            Notification.user_id,
-            User.external_id.label("user"),
-            Notification.attempts,
-            Notification.created_at,
-            Keyword.text.label("phrase"),
+            ours.c.id,
+            ours.c.post_id,
+            ours.c.user_id,
+            user.external_id.label("user"),
+            ours.c.attempts,
+            ours.c.created_at,
+            phrase.label("phrase"),
             unread.label("unread"),
             reached.is_not(None).label("reached"),
-            Notification.digest_id,
-            case((Notification.status == "sent", Notification.to_show)).label("to_show"),
-            or_(User.preferences.is_not(None), User.snooze_until.is_not(None), User.paused).label("said"),
+            ours.c.digest_id,
+            case((ours.c.status == "sent", ours.c.to_show)).label("to_show"),
+            or_(user.preferences.is_not(None), user.snooze_until.is_not(None), user.paused).label("said"),
         )
-        .join(User, User.id == Notification.user_id)
-        .outerjoin(Keyword, Keyword.id == Notification.keyword_id)
-        .where(is_among(Notification.id, values_of("claimed", BigInteger(), sqlite=sqlite), sqlite=sqlite))
-        .order_by(Notification.id)
+        .select_from(ours)
+        .join(user, owner if sqlite else true())
+        .order_by(ours.c.id)
     )
+    return details.where(ours.c.id.in_(values_of("claimed", BigInteger(), sqlite=True))) if sqlite else details
 
 
 def claim(
@@ -197,10 +220,11 @@ def claim(
     sqlite, connection = is_sqlite(session), connection_of(session)
     wanted = as_rows([{"post_id": post_id, "user_id": user_id} for post_id, user_id in keys], sqlite=sqlite)
     moments = {"at": now, "soon": now + TOLERANCE, "until": lease_until}
-    claimed = connection.scalars(_claim(sqlite=sqlite), {"wanted": wanted, "by": token, **moments}).all()
-    if not claimed:
-        return []
-    rows = connection.execute(_details(sqlite=sqlite), {"claimed": as_values(claimed)}).all()
+    claim = {"wanted": wanted, "by": token, **moments}
+    if sqlite:
+        claimed = connection.scalars(_claim(sqlite=True).returning(Notification.id), claim).all()
+        claim = {"claimed": as_values(claimed)}
+    rows = connection.execute(_details(sqlite=sqlite), claim).all()
     asked = {user_id for _, _, user_id, *_, said in rows if everybody or said}
     people = persons(session, asked, lock=False) if asked else {}
     return [
@@ -294,11 +318,16 @@ def _address(value: object) -> str | None:
 @lru_cache
 def _targets(*, sqlite: bool) -> Any:
     is_sent = Notification.status == "sent"
-    shows = func.coalesce(Delivery.version, 0)
     theirs = Device.user_id == Notification.user_id
-    # OFFSET 0: they are looked up for each notification. Joined, PostgreSQL may read all devices for each batch, and
-    # does so while its statistics are older than the table.
-    device = Device if sqlite else aliased(Device, select(Device).where(theirs).offset(0).lateral("devices"))
+    device: Any = Device
+    if not sqlite:
+        device = aliased(Device, _looked_up(select(Device).where(theirs).correlate(Notification), "devices"))
+    of_both = and_(Delivery.notification_id == Notification.id, Delivery.device_id == device.id)
+    delivery: Any = Delivery
+    if not sqlite:
+        pair = select(Delivery).where(of_both).correlate(Notification, device)
+        delivery = aliased(Delivery, _looked_up(pair, "deliveries"))
+    shows = func.coalesce(delivery.version, 0)
     return (
         select(
             Notification.id,
@@ -310,8 +339,8 @@ def _targets(*, sqlite: bool) -> Any:
             device.locale,
             device.last_seen_at,
             # Those of the first text are over.
-            case((and_(is_sent, Delivery.next_attempt_at.is_(None)), 0), else_=func.coalesce(Delivery.attempts, 0)),
-            Delivery.next_attempt_at,
+            case((and_(is_sent, delivery.next_attempt_at.is_(None)), 0), else_=func.coalesce(delivery.attempts, 0)),
+            delivery.next_attempt_at,
             device.busy_until,
             device.refused_code,
             device.refused_since,
@@ -319,13 +348,13 @@ def _targets(*, sqlite: bool) -> Any:
         )
         .select_from(Notification)
         .join(device, theirs if sqlite else true())
-        .outerjoin(Delivery, and_(Delivery.notification_id == Notification.id, Delivery.device_id == device.id))
+        .outerjoin(delivery, of_both if sqlite else true())
         .where(
             is_among(Notification.id, values_of("claimed", BigInteger(), sqlite=sqlite), sqlite=sqlite),
             device.disabled_at.is_(None),
             case(
-                (is_sent, and_(Delivery.status == "delivered", shows < Notification.to_show)),
-                else_=or_(Delivery.id.is_(None), Delivery.status == "retry"),
+                (is_sent, and_(delivery.status == "delivered", shows < Notification.to_show)),
+                else_=or_(delivery.id.is_(None), delivery.status == "retry"),
             ),
         )
         .order_by(Notification.id, device.id)

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.selectable import FromClause
 
 from storage import stories
 from storage.dialect import connection_of, is_sqlite
@@ -77,11 +78,10 @@ def _ours(*, sqlite: bool) -> Any:
     )
 
 
-@lru_cache
-def _final(*, sqlite: bool) -> Any:
+def _ended(which: Any, *, sqlite: bool) -> Any:
     return (
         update(Notification)
-        .where(is_among(Notification.id, values_of("ids", BigInteger(), sqlite=sqlite), sqlite=sqlite))
+        .where(is_among(Notification.id, which, sqlite=sqlite))
         .values(
             status=bindparam("ends_as"),
             reason=bindparam("why"),
@@ -97,8 +97,25 @@ def _final(*, sqlite: bool) -> Any:
 
 
 @lru_cache
+def _final(*, sqlite: bool) -> Any:
+    return _ended(values_of("ids", BigInteger(), sqlite=sqlite), sqlite=sqlite)
+
+
+@lru_cache
+def _all_at_once() -> Any:
+    """PostgreSQL: the end of notifications, all alike, and their deliveries; what is not ours any more is left out."""
+    ours = _ended(_ours(sqlite=False), sqlite=False).returning(Notification.id).cte("ours")
+    rows = table_of("outcomes", _DELIVERY_TYPES, sqlite=False)
+    theirs = select(*rows.c).where(rows.c.notification_id.in_(select(ours.c.id))).subquery()
+    return select(ours.c.id).add_cte(_upsert(theirs, sqlite=False).cte("recorded"))
+
+
+@lru_cache
 def _deliveries(*, sqlite: bool) -> Any:
-    rows = table_of("outcomes", _DELIVERY_TYPES, sqlite=sqlite)
+    return _upsert(table_of("outcomes", _DELIVERY_TYPES, sqlite=sqlite), sqlite=sqlite)
+
+
+def _upsert(rows: FromClause, *, sqlite: bool) -> Any:
     statement = insert_rows(Delivery, rows, sqlite=sqlite, at=bindparam("recorded_at", type_=_AT))
     new = statement.excluded
     was_delivered = Delivery.status == "delivered"
@@ -127,11 +144,16 @@ def record(
     """
     sqlite, connection = is_sqlite(session), connection_of(session)
     wanted = {"ids": as_values(n.id for n in notifications), "by": token}
+    ends = {(n.status, n.reason, n.is_replacement) for n in notifications}
+    if not sqlite and ends == {("sent", None, False)}:
+        # Nearly every batch. Its rows are read and locked once then.
+        told = {"outcomes": _json_of(deliveries, sqlite=sqlite), "recorded_at": now}
+        return set(connection.scalars(_all_at_once(), {**wanted, **told, **_end("sent", None, now)}).all())
     ours = set(connection.scalars(_ours(sqlite=sqlite), wanted).all())
     rows = [d for d in deliveries if d.notification_id in ours]
     if rows:
-        outcomes = as_rows([row.__dict__ for row in rows], sqlite=sqlite)
-        connection.execute(_deliveries(sqlite=sqlite), {"outcomes": outcomes, "recorded_at": now})
+        told = {"outcomes": _json_of(rows, sqlite=sqlite), "recorded_at": now}
+        connection.execute(_deliveries(sqlite=sqlite), told)
     held = [n for n in notifications if n.id in ours]
     _record_final(session, [n for n in held if n.status != "pending" and not n.is_replacement], now)
     _record_pending(session, [n for n in held if n.status == "pending" or n.is_replacement])
@@ -147,15 +169,16 @@ def _record_final(session: Session, ours: Sequence[NotificationRecord], now: dat
         groups[notification.status, notification.reason].append(notification.id)
     for (status, reason), ids in groups.items():
         connection_of(session).execute(
-            _final(sqlite=is_sqlite(session)),
-            {
-                "ids": as_values(ids),
-                "ends_as": status,
-                "why": reason,
-                "went_at": now if status == "sent" else None,
-                "at": now,
-            },
+            _final(sqlite=is_sqlite(session)), {"ids": as_values(ids), **_end(status, reason, now)}
         )
+
+
+def _end(status: str, reason: str | None, now: datetime) -> dict[str, Any]:
+    return {"ends_as": status, "why": reason, "went_at": now if status == "sent" else None, "at": now}
+
+
+def _json_of(deliveries: Sequence[DeliveryRecord], *, sqlite: bool) -> str:
+    return as_rows([row.__dict__ for row in deliveries], sqlite=sqlite)
 
 
 def _record_pending(session: Session, ours: Sequence[NotificationRecord]) -> None:

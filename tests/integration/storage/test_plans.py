@@ -35,6 +35,7 @@ from storage import (
 )
 from storage.matching import Hit
 from storage.models import CrawlRun
+from storage.outcomes import DeliveryRecord, NotificationRecord
 from storage.session import Database
 from tests.support.builders import NOW
 from tests.support.services import PostgresDatabases
@@ -103,6 +104,12 @@ def idle(_postgres_databases: PostgresDatabases) -> Iterator[Database]:
 def young(_postgres_databases: PostgresDatabases) -> Iterator[Database]:
     """The same a fifth as large: reading it all looks cheap."""
     yield from seeded(_postgres_databases, analyzed=False, seed=SEED.replace("20000", "4000").replace("60000", "12000"))
+
+
+@pytest.fixture
+def fresh(_postgres_databases: PostgresDatabases) -> Iterator[Database]:
+    """With posts, and nobody yet who is to hear of them."""
+    yield from seeded(_postgres_databases, analyzed=False, seed=";\n".join(SEED.split(";\n")[:3]))
 
 
 def seeded(databases: PostgresDatabases, *, analyzed: bool, seed: str = SEED) -> Iterator[Database]:
@@ -332,3 +339,47 @@ WHERE con.contype = 'f' AND NOT EXISTS (
 def test_what_is_removed_finds_its_dependents_by_an_index(large: Database) -> None:
     with large.reading() as session:
         assert session.execute(text(FOREIGN_KEYS)).all() == []
+
+
+GROW = """
+INSERT INTO users (id, external_id, created_at) SELECT n, 'user-' || n, :now FROM generate_series({first}, {last}) n;
+INSERT INTO devices (id, user_id, platform, token, created_at, last_seen_at)
+    SELECT n, n, 'fcm', 'token-' || n, :now, :now FROM generate_series({first}, {last}) n;
+INSERT INTO notifications (id, post_id, user_id, status, created_at, next_attempt_at)
+    SELECT 2 * n - p, 2 - p, n, CASE p WHEN 0 THEN 'sent' ELSE 'pending' END, :now, :now
+    FROM generate_series({first}, {last}) n, generate_series(0, 1) p;
+INSERT INTO deliveries (notification_id, device_id, platform, status, at)
+    SELECT 2 * n, n, 'fcm', 'delivered', :now FROM generate_series({first}, {last}) n;
+"""
+
+
+def test_a_batch_looks_up_people_and_deliveries_also_by_a_plan_from_when_there_were_fewer(
+    fresh: Database,
+) -> None:
+    def grow(first: int, last: int) -> None:
+        with fresh.writing() as session:
+            for statement in GROW.format(first=first, last=last).split(";\n")[:-1]:
+                session.execute(text(statement), {"now": NOW})
+
+    def read_whole(users: range) -> dict[str, int]:
+        """Send the first post to these users: the rows that were read from end to end for it, by table."""
+        with fresh.writing() as session:
+            keys = [(1, user_id) for user_id in users]
+            claimed = claims.claim(session, keys, token="t", now=NOW, lease_until=LATER)
+            devices = claims.targets(session, [n.id for n in claimed])
+            pairs = [{"notification_id": d.notification_id, "device_id": d.device_id} for d in devices]
+            rows = [DeliveryRecord(**pair, platform="fcm", status="delivered", attempts=1) for pair in pairs]
+            ends = [NotificationRecord(id=n.id, status="sent") for n in claimed]
+            done = outcomes.record(session, token="t", notifications=ends, deliveries=rows, now=NOW)
+            assert len(done) == len(rows) == len(users)
+            read = text("SELECT relname, seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = ANY(:large)")
+            return {name: count for name, count in session.execute(read, {"large": sorted(others)}) if count > 100}
+
+    others = LARGE - {"notifications"}
+    grow(1, 2_000)
+    # psycopg prepares a statement that comes again, and PostgreSQL keeps the plan of one that was prepared.
+    for first in range(1, 300, 20):
+        read_whole(range(first, first + 20))
+    grow(2_001, 8_000)
+
+    assert read_whole(range(401, 601)) == {}
