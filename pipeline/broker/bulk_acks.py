@@ -11,7 +11,7 @@ from kombu.transport import virtual
 from pipeline.broker import redis_transport
 from pipeline.broker.take_script import ACKNOWLEDGE
 
-ACK_MAX = 200
+ACK_MAX = 400
 ACK_DELAY_S = 0.01
 """In an event loop an acknowledgement waits for others for so long, or until there are ACK_MAX of them. What a process
 that dies in this time had not sent is delivered again after the visibility timeout."""

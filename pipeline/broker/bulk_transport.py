@@ -42,7 +42,7 @@ from pipeline.broker.take_script import ACKNOWLEDGE, TAKE
 
 logger = logging.getLogger(__name__)
 
-TAKE_MAX = 200
+TAKE_MAX = 400
 """Most messages that one script looks at: more would make the other clients of Redis wait for it."""
 LOOK_S = 0.25
 """How long an idle consumer waits at one list before it looks at its other ones (queues, priorities)."""
