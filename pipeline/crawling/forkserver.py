@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.errors import PipelineError
+from pipeline.settings import get_settings
 
 logger = logging.getLogger(__name__)
 
@@ -291,8 +292,9 @@ class ForkServer:
 
 def _by_command(its: socket.socket) -> "subprocess.Popen[bytes]":
     path = os.pathsep.join(filter(None, (str(_SOURCE), os.environ.get("PYTHONPATH"))))
+    database = ["sqlite"] if get_settings().database.startswith("sqlite") else []
     return subprocess.Popen(
-        [sys.executable, "-m", "spiders.child.forkserver", str(its.fileno())],
+        [sys.executable, "-m", "spiders.child.forkserver", str(its.fileno()), *database],
         stdin=subprocess.DEVNULL,
         pass_fds=[its.fileno()],
         env={**os.environ, "PYTHONPATH": path},

@@ -1,6 +1,7 @@
 """The forkserver: a process with one thread that has everything loaded, and forks a child for each crawl.
 
-It is started by its parent's side as `python -m spiders.child.forkserver FD`, where FD is its end of a socket pair:
+It is started by its parent's side as `python -m spiders.child.forkserver FD [sqlite]`, where FD is its end of a socket
+pair and "sqlite" says that posts are stored in that, and not in PostgreSQL:
 
 - it answers with one line of JSON, {"ready": ...} or {"error": ...};
 - a byte with two descriptors (the crawl's channel, a pipe for its status) asks for a child. The pipe gets the line
@@ -32,10 +33,10 @@ _SERVE: Final = 1
 _CHILD_EXITED: Final = 2
 
 
-def main(descriptor: int, loaded: Mapping[str, object] | None = None) -> int:
+def main(descriptor: int, loaded: Mapping[str, object] | None = None, *, sqlite: bool = False) -> int:
     """Load everything, say so, and serve until the parent is gone; the exit code.
 
-    loaded: what `preload.load` said in the process that this one was forked from.
+    loaded: what `preload.load` said in the process that this one was forked from. sqlite: see there.
     """
     # A SIGTERM to every process of a service must not take the crawls' parent away while it still closes them.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -44,7 +45,7 @@ def main(descriptor: int, loaded: Mapping[str, object] | None = None) -> int:
     memory.one_arena()
     control = socket.socket(fileno=descriptor)
     try:
-        loaded = preload.load() if loaded is None else loaded
+        loaded = preload.load(sqlite=sqlite) if loaded is None else loaded
     except BaseException as error:
         # First: on a full disk, which may be what is wrong, the log takes no traceback.
         _say(control, {"error": f"{type(error).__name__}: {error}"})
@@ -216,4 +217,4 @@ def _tell(status: int, line: str) -> None:
 
 if __name__ == "__main__":
     # Taking apart what was loaded would take longer than anybody wants to wait for.
-    os._exit(main(int(sys.argv[1])))
+    os._exit(main(int(sys.argv[1]), sqlite="sqlite" in sys.argv[2:]))

@@ -29,6 +29,7 @@ REACTOR: Final = "twisted.internet.reactor"
 
 REHEARSAL_S: Final = 30
 
+_POSTGRES: Final = ("psycopg", "sqlalchemy.dialects.postgresql.psycopg")
 _HASHED_CERTIFICATES: Final = Path("/etc/ssl/certs")
 _CA_BUNDLES: Final = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
@@ -51,9 +52,10 @@ class _NoReactor(importlib.abc.MetaPathFinder):
         return None
 
 
-def load() -> dict[str, int]:
+def load(*, sqlite: bool = False) -> dict[str, int]:
     """Load everything; says how many `modules` that is. It leaves no thread, descriptor or handler behind.
 
+    sqlite: posts are stored in SQLite, so PostgreSQL's driver is left out, which takes 6 MB.
     Raises PreloadError, and whatever an import raises.
     """
     use_some_certificates()
@@ -63,6 +65,8 @@ def load() -> dict[str, int]:
         loaded = project.load_project()
         for order in rehearsal.orders(loaded.spiders.list()):
             _import_all(_rehearse(order))
+        # Rehearsals store in SQLite.
+        _import_all([] if sqlite else list(_POSTGRES))
         rehearsal.warm_up()
     if REACTOR in sys.modules:
         raise PreloadError("a module installed a reactor while it was imported")

@@ -91,9 +91,6 @@ def perform(order: CrawlOrder, folder: Path, connection: socket.socket) -> NoRet
     threading.Thread(target=_serve, args=(listener,), daemon=True).start()
     url = f"sqlite:///{folder}/posts.db"
     run_id = _prepare(url)
-    import psycopg  # noqa: F401 - the other database's modules
-    import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401
-
     origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
     params = {**order.params, "url": origin + order.params["url"]}
     run.crawl(
