@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from scripts.bench.crowd import readers
 from scripts.testbed.installation import Installation, installation
 from scripts.testbed.population import Notice
-from scripts.testbed.usage import CRAWL, connections, product_pids, product_usage
+from scripts.testbed.usage import CRAWL, Usage, connections, product_pids, product_usage
 
 FORMS: Mapping[str, Mapping[str, str] | None] = {
     "apart": None,
@@ -30,12 +30,13 @@ def measure_memory(*, users: int, database: str) -> dict[str, Any]:
 
     Of each form: pss_mb: proportional set size of each process at rest, which is with its part of what it shares, so
     that a sum is what they take together. together_mb: that sum, the forkserver included. work_mb: the largest sum
-    while the users were notified, crawls included. work_s: how long that took from the crawl on. redis_connections: of
-    each process at rest.
+    while the users were notified, crawls included. together_anon_mb and work_anon_mb: of both what no file holds, which
+    the kernel cannot take back when memory is short. work_s: how long that took from the crawl on. redis_connections:
+    of each process at rest.
 
     one_worker_mb: the largest worker at rest when it is started apart, and one_worker_work_mb the same while the users
     were notified. times_one_worker: together_mb by the former. work_mb is compared with both: with the former
-    (work_times_one_worker) and, like with like, with the latter (work_times_one_at_work).
+    (work_times_one_worker, which has the target) and, like with like, with the latter (work_times_one_at_work).
     """
     forms = {form: _measure(form, users, database) for form in FORMS}
     worker = max(size for name, size in forms["apart"]["pss_mb"].items() if name in WORKERS)
@@ -72,16 +73,18 @@ def _measure(form: str, users: int, database: str) -> dict[str, Any]:
         until = time.monotonic() + REST_S
         while time.monotonic() < until:
             running.look()
-        rest = _pss(running)
-        rest.pop(CRAWL, None)
+        seen = {name: each for name, each in _look(running).items() if name != CRAWL}
+        rest = _pss(seen)
         port = urlsplit(running.on.redis_url).port or 0
         held = {name: connections(pid, port) for name, pid in product_pids(running.supervisor, running.names)}
         began = time.monotonic()
-        work, worker_work = _while_notifying(running)
+        work, work_anon, worker_work = _while_notifying(running)
     return {
         "pss_mb": {name: round(size) for name, size in rest.items()},
         "together_mb": round(sum(rest.values())),
+        "together_anon_mb": _anon(seen),
         "work_mb": round(work),
+        "work_anon_mb": work_anon,
         "worker_work_mb": round(worker_work),
         "work_s": round(time.monotonic() - began, 1),
         "redis_connections": held,
@@ -89,24 +92,34 @@ def _measure(form: str, users: int, database: str) -> dict[str, Any]:
     }
 
 
-def _while_notifying(running: Installation) -> tuple[float, float]:
-    """The most that all of them took together, and the largest worker, from a new post until everybody has it."""
-    most, largest, look_at = 0.0, 0.0, time.monotonic()
+def _while_notifying(running: Installation) -> tuple[float, int, float]:
+    """The most that all took together, what no file held of it, and the largest worker, until everybody has a post."""
+    most, anon, largest, look_at = 0.0, 0, 0.0, time.monotonic()
 
     def look() -> None:
-        nonlocal most, largest, look_at
+        nonlocal most, anon, largest, look_at
         running.look()
         if time.monotonic() >= look_at:
             look_at = time.monotonic() + LOOK_S
-            seen = _pss(running)
-            most = max(most, sum(seen.values()))
-            largest = max(largest, *(size for name, size in seen.items() if name in WORKERS))
+            seen = _look(running)
+            sizes = _pss(seen)
+            if sum(sizes.values()) > most:
+                most, anon = sum(sizes.values()), _anon(seen)
+            largest = max(largest, *(size for name, size in sizes.items() if name in WORKERS))
 
     running.add_post(Notice(number=1, site="board", title="장학금 신청 안내 #1"))
     running.crawl("board")
     running.wait_until_nothing_is_owed(1, look)
-    return most, largest
+    return most, anon, largest
 
 
-def _pss(running: Installation) -> dict[str, float]:
-    return {name: seen.pss_mb or 0.0 for name, seen in product_usage(running.supervisor, running.names).items()}
+def _look(running: Installation) -> dict[str, Usage]:
+    return product_usage(running.supervisor, running.names)
+
+
+def _pss(seen: Mapping[str, Usage]) -> dict[str, float]:
+    return {name: each.pss_mb or 0.0 for name, each in seen.items()}
+
+
+def _anon(seen: Mapping[str, Usage]) -> int:
+    return round(sum(each.anon_mb or 0.0 for each in seen.values()))

@@ -114,7 +114,7 @@ TARGETS = (
     Target("gateway", "fcm_per_s", "FCM messages that the loopback gateway takes", least=5000, unit="/s"),
     Target("gateway", "apns_per_s", "APNs messages that the loopback gateway takes", least=2500, unit="/s"),
     Target("memory", "together.times_one_worker", "memory of all processes together, forked from one", most=3),
-    Target("memory", "together.work_times_one_at_work", "the same while they work, beside one that works", most=3),
+    Target("memory", "together.work_times_one_worker", "the same while they work, beside one at rest", most=3),
     Target(
         "memory", "apart.redis_connections_together", "connections to Redis of the four processes, at rest", most=18
     ),

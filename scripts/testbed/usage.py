@@ -28,6 +28,8 @@ class Usage:
     peak_mb: float | None
     # Proportional set size: shared memory is divided by its users, so a sum over processes is what they use together.
     pss_mb: float | None
+    # Of it what no file holds: the kernel cannot take it back without a place to swap to.
+    anon_mb: float | None = None
     threads: int | None
     fds: int | None
 
@@ -38,12 +40,14 @@ def usage(pid: int, *, with_pss: bool = True) -> Usage | None:
     rss = _megabytes(status, "VmRSS")
     if rss is None:
         return None
+    # Costly: the kernel adds it up page by page.
+    shares = _fields(pid, "smaps_rollup") if with_pss else {}
     return Usage(
         pid=pid,
         rss_mb=rss,
         peak_mb=_megabytes(status, "VmHWM"),
-        # Costly: the kernel adds it up page by page.
-        pss_mb=_megabytes(_fields(pid, "smaps_rollup"), "Pss") if with_pss else None,
+        pss_mb=_megabytes(shares, "Pss"),
+        anon_mb=_megabytes(shares, "Pss_Anon"),
         threads=int(status["Threads"]) if "Threads" in status else None,
         fds=_count(pid),
     )
