@@ -115,7 +115,7 @@ def configure(settings: Settings, *, level: str | None = None, file: str | None 
         handler.setFormatter(HumanFormatter(settings.display_zone))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level or settings.log_level)
+    _set_level(root, level or settings.log_level)
     if settings.log_format == "json":
         # What Celery says when a signal stops it goes past logging, which is not to be called in a signal's handler.
         from celery.apps import worker
@@ -124,4 +124,10 @@ def configure(settings: Settings, *, level: str | None = None, file: str | None 
     # Python's own warnings, which else go to standard error in their own form.
     logging.captureWarnings(capture=True)
     for name in QUIET:
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+        _set_level(logging.getLogger(name), max(logging.WARNING, root.level))
+
+
+def _set_level(logger: logging.Logger, level: str | int) -> None:
+    # Setting one has every logger there is forget what it knows; in a forked process that copies them.
+    if level not in (logger.level, logging.getLevelName(logger.level)):
+        logger.setLevel(level)

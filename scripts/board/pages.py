@@ -137,3 +137,8 @@ def _item(post: BoardPost, base_url: str) -> str:
         f"<pubDate>{format_datetime(post.published.astimezone(_ZONE))}</pubDate>"
         f"<description>{escape(post.body)}</description></item>"
     )
+
+
+def listing_params(base_url: str) -> dict[str, str]:
+    """Return the parameters of the listing spider for the board at `base_url`."""
+    return {"url": f"{base_url}/notice", **LISTING_SELECTORS}

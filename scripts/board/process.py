@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from scripts.board.pages import listing_params
 from scripts.board.posts import DEFAULT_SEED
-from scripts.board.server import listing_params
 from scripts.local.processes import ServerProcess, get_json, post_json
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-from scripts.board.pages import ID_STEP, LISTING_SELECTORS, feed, listing_page, post_page, with_new_ids
+from scripts.board.pages import ID_STEP, feed, listing_page, post_page, with_new_ids
 from scripts.board.posts import DEFAULT_SEED, Board, BoardPost, PostError
 from scripts.local.serving import LOOPBACK, ServingError, listen, loopback_only, port_of, read_json, start_site
 
@@ -196,8 +196,3 @@ def _is_known(request: web.Request, etag: str, changed: datetime) -> bool:
         return changed.replace(microsecond=0) <= parsedate_to_datetime(since).astimezone(UTC)
     except ValueError:
         return False
-
-
-def listing_params(base_url: str) -> dict[str, str]:
-    """Return the parameters of the listing spider for the board at `base_url`."""
-    return {"url": f"{base_url}/notice", **LISTING_SELECTORS}

@@ -168,8 +168,7 @@ def run(signals: StopSignals, *, demo_wanted: bool, web_wanted: bool, together: 
 def _forks(commands: Sequence[str]) -> Forks:
     # The addresses of what was started here.
     get_settings.cache_clear()
-    preload(commands)
-    return Forks()
+    return Forks(preload(commands))
 
 
 def _bring_up_to_date(url: str) -> None:

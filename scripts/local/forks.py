@@ -20,11 +20,13 @@ import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, NoReturn, cast
 
 from sqlalchemy.orm import configure_mappers
 
+from pipeline import logs
 from pipeline.basics import memory, prctl, readiness
+from pipeline.settings import get_settings
 from scripts.errors import CommandError
 from scripts.local.shielded import end_with_parent
 from scripts.local.signals import STOP_SIGNALS
@@ -74,21 +76,21 @@ class ForkError(CommandError):
     """Processes cannot be forked as things stand."""
 
 
-def preload(commands: Collection[str]) -> None:
+def preload(commands: Collection[str]) -> Mapping[str, Callable[[], object]]:
     """Import what the processes of these commands need, and crawls, and keep it from the collector of garbage.
 
-    The environment must be theirs by now. Raises ForkError, also when an import has begun a thread: a fork would leave
-    it out, and take along whatever it holds.
+    Returns what does what a command would. The environment must be theirs by now. Raises ForkError, also when an import
+    has begun a thread: a fork would leave it out, and take along whatever it holds.
     """
     from spiders.child import preload as crawls
 
     memory.one_arena()
     try:
         # First: once the APNs client has made its h2 importable, Twisted would take it.
-        crawls.load()
+        crawls.load(sqlite=get_settings().database.startswith("sqlite"))
     except Exception as error:
         raise ForkError(f"what crawls need could not be loaded: {type(error).__name__}: {error}") from error
-    for module in {_module(command) for command in commands}:
+    for module in {_words(command)[0] for command in commands}:
         for name in (module, *SHARED.get(module, ())):
             importlib.import_module(name)
     from pipeline.worker import launch
@@ -96,11 +98,16 @@ def preload(commands: Collection[str]) -> None:
     app, _ = launch.load()
     app.finalize()
     configure_mappers()
+    mains = {command: _main(*_words(command)) for command in commands}
+    # Each that is forked would touch every logger there is, had it to set a level.
+    logs.configure(get_settings())
     if (count := _threads()) > 1:
         raise ForkError(f"{count - 1} threads run where processes are to be forked")
     gc.collect()
+    memory.fill_gaps()
     gc.freeze()
     memory.forget_code()
+    return mains
 
 
 def _threads() -> int:
@@ -109,9 +116,17 @@ def _threads() -> int:
     return 1
 
 
-def _module(command: str) -> str:
-    """The module of `python -m MODULE ARGUMENTS`, the form of all that can be forked."""
-    return shlex.split(command)[2]
+def _words(command: str) -> tuple[str, Sequence[str]]:
+    """Module and arguments of `python -m MODULE ARGUMENTS`, the form of all that can be forked."""
+    _, _, module, *arguments = shlex.split(command)
+    return module, arguments
+
+
+def _main(module: str, arguments: Sequence[str]) -> Callable[[], object]:
+    loaded = importlib.import_module(module)
+    if hasattr(loaded, "parsed"):
+        return cast("Callable[[], object]", loaded.parsed(arguments))
+    return cast("Callable[[], object]", loaded.main)
 
 
 class _Forked:
@@ -141,7 +156,9 @@ class _Forked:
 class Forks(Starter):
     """Forks instead of starting commands. Use it from the main thread of a process without others, after `preload`."""
 
-    def __init__(self) -> None:
+    def __init__(self, mains: Mapping[str, Callable[[], object]]) -> None:
+        """mains: as `preload` returns it."""
+        self._mains = mains
         self._lines, self._line = os.pipe()
         os.set_blocking(self._lines, False)
         # Who asks for forkservers: our end for each process that might.
@@ -152,7 +169,7 @@ class Forks(Starter):
 
     def start(self, name: str, command: str, *, output: IO[bytes], environment: Mapping[str, str]) -> Process:
         """Fork a process that does what the command would; see Starter."""
-        _, _, module, *arguments = shlex.split(command)
+        module, arguments = _words(command)
         ours, its = socket.socketpair()
         if name in self._nurseries:
             self._nurseries.pop(name).close()
@@ -170,7 +187,7 @@ class Forks(Starter):
             child.forkserver.nursery = its
             readiness.tell_ready(lambda: os.write(self._line, f"{name}\n".encode()))
             sys.argv = [module, *arguments]
-            importlib.import_module(module).main()
+            self._mains[command]()
 
         with its:
             return _fork(name, main, output=output.fileno(), keep=(its.fileno(), self._line))

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from pipeline.resources import now
-from scripts.board.server import LISTING_SELECTORS
+from scripts.board.pages import LISTING_SELECTORS
 from scripts.local.embedded_redis import free_port
 from storage import sites
 from storage.models import Post

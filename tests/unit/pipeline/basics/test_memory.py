@@ -21,6 +21,25 @@ print(after < 0.8 * before, ssl.create_default_context() and sqlite3.connect(":m
 """
 
 
+GAPS = """
+from pipeline.basics import memory
+
+def side_by_side():
+    made = [bytes(400) for _ in range(20)]
+    return sum(id(after) - id(one) == 448 for one, after in zip(made, made[1:]))
+
+scattered = [bytes(400) for _ in range(3000)]
+del scattered[::3]
+before = side_by_side()
+memory.fill_gaps()
+print(before, side_by_side() > 15)
+"""
+
+
+def test_what_is_made_after_the_gaps_were_filled_lies_together() -> None:
+    assert subprocess.check_output([sys.executable, "-c", GAPS], text=True) == "0 True\n"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="what is in memory is looked up as Linux has it")
 def test_code_that_was_let_go_takes_no_memory_until_it_runs_again() -> None:
     assert subprocess.check_output([sys.executable, "-c", FORGET], text=True) == "True (7,)\n"

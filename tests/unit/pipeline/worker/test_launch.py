@@ -64,6 +64,21 @@ def test_a_notifier_loads_the_vendors_libraries_while_it_waits_for_what_other_wo
     assert set(modules.split()) & (NOBODY | NOTIFIER) == loaded
 
 
+PARSED = """
+import sys
+from pipeline.worker import launch
+launch.parsed(["beat"])
+run = launch.parsed(sys.argv[1:])
+run()
+"""
+
+
+def test_a_command_line_that_was_read_before_is_run_like_any_other() -> None:
+    done = run("-c", PARSED, "worker", "-Q", "nonsense")
+    assert done.stderr.startswith("crawlpush cannot start: there is no queue nonsense: the queues are crawl_tasks,")
+    assert done.returncode == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

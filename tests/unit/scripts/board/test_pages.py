@@ -3,9 +3,8 @@ from datetime import UTC, datetime, timedelta
 import feedparser
 from parsel import Selector
 
-from scripts.board.pages import NEW_POSTS, PER_PAGE, feed, listing_page, post_page
+from scripts.board.pages import NEW_POSTS, PER_PAGE, feed, listing_page, listing_params, post_page
 from scripts.board.posts import Board, BoardPost
-from scripts.board.server import listing_params
 from spiders.params import ListingParams
 from spiders.reading.listing_page import parse_listing
 
