@@ -1,4 +1,4 @@
-"""A database and a Redis of the test's own, as objects."""
+"""A database, a Redis and a gateway of the test's own, as objects."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ import pytest
 from redis import Redis
 from sqlalchemy.orm import Session
 
+from scripts.gateway.process import GatewayProcess, gateway_process
 from storage.session import Database
 from tests.support.broker import lead_app_to
 
@@ -34,3 +35,17 @@ def redis(redis_url: str) -> Iterator[Redis]:
 def _app_on_redis(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The product's Celery app in this process, with that Redis as its broker."""
     lead_app_to(monkeypatch, redis_url)
+
+
+@pytest.fixture(scope="session")
+def running_gateway() -> Iterator[GatewayProcess]:
+    with gateway_process() as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def gateway(running_gateway: GatewayProcess) -> Iterator[GatewayProcess]:
+    """A loopback FCM and APNs that has received nothing and fails in nothing."""
+    running_gateway.reset()
+    yield running_gateway
+    running_gateway.reset()

@@ -1,4 +1,4 @@
-"""The loopback gateway, channels to it, and stories, on both databases."""
+"""Channels to the loopback gateway, and stories, on both databases."""
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from pipeline.push.channels import build_channels
 from pipeline.push.config import PushConfig
 from pipeline.push.message import Platform
 from pipeline.resources import now
-from scripts.gateway.process import GatewayProcess, gateway_process
+from scripts.gateway.process import GatewayProcess
 from storage import notifications, users
 from storage.matching import Hit
 from storage.models import User
@@ -34,20 +34,8 @@ def _no_time_reaches_sqlite_in_a_form_of_its_own(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.fixture(scope="module")
-def _gateway() -> Iterator[GatewayProcess]:
-    with gateway_process() as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def gateway(_gateway: GatewayProcess) -> GatewayProcess:
-    _gateway.reset()
-    return _gateway
-
-
-@pytest.fixture(scope="module")
-def push(_gateway: GatewayProcess) -> Iterator[Mapping[Platform, Channel]]:
-    named = {name.lower(): value for name, value in _gateway.environment().items()}
+def push(running_gateway: GatewayProcess) -> Iterator[Mapping[Platform, Channel]]:
+    named = {name.lower(): value for name, value in running_gateway.environment().items()}
     built = build_channels(PushConfig(ca_file=named.pop("push_ca_file"), **named))  # type: ignore[arg-type]
     yield built
     for channel in built.values():

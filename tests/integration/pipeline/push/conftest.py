@@ -6,21 +6,6 @@ import pytest
 from pipeline.push.channels import build_channels
 from pipeline.push.config import PushConfig
 from pipeline.push.message import Platform
-from scripts.gateway.process import gateway_process
-
-
-@pytest.fixture(scope="package")
-def shared_gateway():
-    with gateway_process() as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def gateway(shared_gateway):
-    """A loopback FCM and APNs that has received nothing and fails nothing."""
-    shared_gateway.reset()
-    yield shared_gateway
-    shared_gateway.reset()
 
 
 @pytest.fixture

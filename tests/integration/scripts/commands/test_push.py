@@ -1,14 +1,14 @@
 """`crawlpush push test`, `doctor push`, `sites push` and `channels resume`, against the loopback gateway."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
 from pipeline.resources import now
-from scripts.gateway.process import GatewayProcess, gateway_process
+from scripts.gateway.process import GatewayProcess
 from storage import channels, users
 from storage.models import Site
 from storage.session import Database
@@ -18,18 +18,10 @@ from tests.support.cli import crawlpush
 TOKEN = "fcm-registration-token-of-minji"
 
 
-@pytest.fixture(scope="module")
-def _gateway() -> Iterator[GatewayProcess]:
-    with gateway_process() as gateway:
-        yield gateway
-
-
 @pytest.fixture
-def gateway(_gateway: GatewayProcess, monkeypatch: pytest.MonkeyPatch) -> GatewayProcess:
-    _gateway.reset()
-    for name, value in _gateway.environment().items():
-        monkeypatch.setenv(name, value)
-    return _gateway
+def gateway(gateway: GatewayProcess, configure: Callable[..., None]) -> GatewayProcess:
+    configure(**gateway.environment())
+    return gateway
 
 
 @pytest.fixture

@@ -2,21 +2,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from scripts.gateway.process import GatewayProcess, gateway_process
+from scripts.gateway.process import GatewayProcess
 from tests.integration.scripts.gateway.clients import APNsClient, FCMClient
-
-
-@pytest.fixture(scope="session")
-def _running_gateway() -> Iterator[GatewayProcess]:
-    with gateway_process() as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def gateway(_running_gateway: GatewayProcess) -> GatewayProcess:
-    """A gateway that has received nothing and fails in nothing."""
-    _running_gateway.reset()
-    return _running_gateway
 
 
 @pytest.fixture

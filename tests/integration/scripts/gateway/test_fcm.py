@@ -140,8 +140,10 @@ def test_who_goes_away_leaves_the_others_alone(gateway: GatewayProcess, fcm: FCM
 
 
 def test_http_that_is_none(gateway: GatewayProcess) -> None:
+    before = gateway.stats()["connections"]["fcm"]
     with raw_connection(gateway) as sock:
         sock.sendall(b"hello\r\n\r\n")
         answer = read_to_the_end(sock)
+    assert gateway.stats()["connections"]["fcm"] == before + 1
     assert b" 400 Bad Request\r\n" in answer
     assert gateway.stats()["fcm"] == {}
