@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from pipeline.fanout.matcher import parse_phrase
 from storage import crawl_runs, posts, sites, subscriptions, users
 from storage.crawl_runs import Verdict
-from storage.models import CrawlRun, Site, User
+from storage.models import CrawlRun, Post, Site, User
 from storage.posts import FoundPost
 from storage.run_figures import RunFigures
 from storage.subscriptions import KeywordText
@@ -82,3 +82,9 @@ def closed_run(
     )
     figures = RunFigures(finish_reason="finished", ok=True, items_seen=len(found_posts))
     return crawl_runs.close(session, run, figures, verdict, new=stored, now=now)
+
+
+def a_post(site_id: int, external_id: str, **columns: Any) -> Post:
+    """A post as it stands in the database."""
+    usual = {"url": f"https://board.test/{external_id}", "title": f"Title {external_id}", "first_seen_at": NOW}
+    return Post(**{"site_id": site_id, "external_id": external_id, "content_hash": "", **usual, **columns})

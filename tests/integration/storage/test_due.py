@@ -11,21 +11,12 @@ from storage import crawl_runs, posts, sites
 from storage.models import CrawlRun, Site
 from storage.session import Database
 from tests.support.builders import NOW, add_site, found, running_run, stored_posts
-
-
-class Clock:
-    """What due takes for the present moment."""
-
-    def __init__(self) -> None:
-        self.at = NOW
-
-    def __call__(self) -> datetime:
-        return self.at
+from tests.support.clock import Clock
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+    clock = Clock(NOW)
     monkeypatch.setattr(due, "now", clock)
     return clock
 

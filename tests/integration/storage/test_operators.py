@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 from storage import operators, overview, posts
-from storage.models import Delivery, Device, Notification, Post
+from storage.models import Delivery, Device, Notification
 from storage.session import Database
-from tests.support.builders import add_site, add_user
+from tests.support.builders import a_post, add_site, add_user
 
 T = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -51,15 +51,7 @@ def test_what_happened_is_counted_in_its_step_and_nothing_outside(database_url: 
         device = session.query(Device).filter_by(user_id=user.id).first()
         for number, minute in enumerate((-1, 0, 4.9, 5, 14.9, 15)):
             at = T + timedelta(minutes=minute)
-            post = Post(
-                site_id=site.id,
-                external_id=str(number),
-                url="u",
-                title="t",
-                content_hash="x",
-                first_seen_at=at,
-                fanout="held",
-            )
+            post = a_post(site.id, str(number), first_seen_at=at, fanout="held")
             session.add(post)
             session.flush()
             row = Notification(post_id=post.id, user_id=user.id, created_at=at, next_attempt_at=at)

@@ -3,14 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 from redis import Redis
 
 from pipeline.delivery.quota import AWAY_S, Bucket, Quota, bucket_size
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clock import Clock
 
 
 def test_a_bucket_fills_with_time_and_holds_six_seconds() -> None:
@@ -47,12 +40,12 @@ def test_quotas_of_different_names_are_apart(redis: Redis) -> None:
 
 
 def test_without_redis_a_process_counts_for_itself_and_asks_again_later(redis: Redis) -> None:
-    clock = Clock()
+    clock = Clock(1000.0)
     away = Redis(host="127.0.0.1", port=1, socket_connect_timeout=0.2)
     quota = Quota(away, "fcm", 600, clock)
     assert quota.take(100) == 60
     assert quota.take(100) == 0
-    clock.now += AWAY_S + 1
+    clock.at += AWAY_S + 1
     assert quota.take(100) == 60
 
 

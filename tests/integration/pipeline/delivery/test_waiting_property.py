@@ -32,6 +32,7 @@ from storage.session import Database
 from storage.types import Base
 from tests.integration.pipeline.delivery.story import Scripted, over
 from tests.support.builders import add_site, found, stored_posts, subscribe
+from tests.support.clock import Clock
 from tests.support.waiting_oracle import Arrival, Person, latest, may_ring
 
 BEGINS = (datetime(2026, 3, 28, tzinfo=UTC), datetime(2026, 10, 24, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
@@ -73,16 +74,6 @@ WISHES = st.builds(
     ).map(tuple),
 )
 POSTS = st.lists(st.tuples(st.integers(0, 2_000), st.booleans()), min_size=1, max_size=8)
-
-
-@dataclass
-class Clock:
-    """The only clock of a world."""
-
-    at: datetime
-
-    def __call__(self) -> datetime:
-        return self.at
 
 
 @dataclass

@@ -18,6 +18,7 @@ from redis import Redis
 from pipeline import resources
 from pipeline.scheduling import beat, heartbeat
 from pipeline.scheduling.beat import HeartbeatScheduler
+from tests.support.clock import Clock
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[4]
@@ -37,19 +38,9 @@ def said(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     return [record for record in caplog.records if record.name.startswith("pipeline.")]
 
 
-class Clock:
-    """The clock of beat and of its app."""
-
-    def __init__(self) -> None:
-        self.at = NOW
-
-    def __call__(self) -> datetime:
-        return self.at
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+    clock = Clock(NOW)
     monkeypatch.setattr(resources, "now", clock)
     return clock
 

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import event, select, update
 
 from storage import inbox, sites, users
-from storage.models import Keyword, Notification, Post
+from storage.models import Keyword, Notification
 from tests.support.api import Api
+from tests.support.builders import a_post
 
 NOW = datetime(2026, 11, 28, 9, 0, tzinfo=UTC)
 PHONE = {"platform": "fcm", "token": "registration-token-of-minji", "locale": "ko-KR", "timezone": "Asia/Seoul"}
@@ -24,15 +25,7 @@ def owe(api: Api, user: str, titles: list[str], *, phrase: str | None = None) ->
         keyword_id = session.scalar(select(Keyword.id).where(Keyword.text == phrase)) if phrase else None
         found = []
         for title in titles:
-            post = Post(
-                site_id=site.id,
-                external_id=f"{user}-{title}",
-                url=f"https://board.test/{title}",
-                title=title,
-                first_seen_at=NOW,
-                content_hash="",
-                fanout="done",
-            )
+            post = a_post(site.id, f"{user}-{title}", title=title, url=f"https://board.test/{title}", fanout="done")
             session.add(post)
             session.flush()
             notification = Notification(

@@ -8,9 +8,8 @@ import pytest
 from storage import bulk, sites
 from storage.bulk import SubscriptionEntry
 from storage.installations import ANONYMOUS
-from storage.models import Post
 from tests.support.api import Api
-from tests.support.builders import NOW, keyword
+from tests.support.builders import NOW, a_post, keyword
 
 TITLES = ("2026 국가 장학금 신청", "교내 장학금", "식단", "국가장학금 마감")
 
@@ -23,18 +22,7 @@ def board(api: Api) -> Api:
         site = sites.add(session, name="board", spider="listing", now=NOW)
         for number, title in enumerate(("국가장학금, 작년", *reversed(TITLES))):
             seen = at - (timedelta(days=100) if number == 0 else timedelta(days=5 - number, hours=1))
-            session.add(
-                Post(
-                    site_id=site.id,
-                    external_id=title,
-                    url=f"https://board.test/{number}",
-                    title=title,
-                    body="장학",
-                    first_seen_at=seen,
-                    content_hash="",
-                    fanout="done",
-                )
-            )
+            session.add(a_post(site.id, str(number), title=title, body="장학", first_seen_at=seen, fanout="done"))
             session.flush()
     return api
 

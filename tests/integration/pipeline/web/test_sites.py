@@ -9,10 +9,10 @@ from pipeline.broker.publish import queue_length
 from pipeline.celery import CRAWL_QUEUE, FANOUT_QUEUE
 from pipeline.settings import load
 from storage import crawl_runs, sites
-from storage.models import Post
 from storage.session import Database
 from tests.integration.pipeline.web.test_person import NOW
 from tests.support.api import Api, running_api
+from tests.support.builders import a_post
 from tests.support.http_server import Said, http_server
 
 PAGE = "<html lang='ko'><body><table>" + "".join(
@@ -88,7 +88,7 @@ def test_held_posts_are_released_or_dropped_once(api, word, fanout, messages):
     with api.context.database.writing() as session:
         site = sites.add(session, name="board", spider="listing", now=NOW)
         for number in range(3):
-            session.add(held_post(site.id, number))
+            session.add(a_post(site.id, str(number), fanout="held"))
     assert api.call("GET", "/v1/sites/board", "read").json()["health"] == "held"
     before = queue_length(api.context.broker, FANOUT_QUEUE)
     answers = [api.call("POST", f"/v1/sites/board/held/{word}", "sites").json() for _ in range(2)]
@@ -111,7 +111,7 @@ def test_a_pause_begins_and_ends_once(api):
 def test_posts_are_found_by_site_and_by_a_part_of_the_title(api):
     with api.context.database.writing() as session:
         site = sites.add(session, name="board", spider="listing", now=NOW)
-        session.add_all([held_post(site.id, number) for number in range(3)])
+        session.add_all([a_post(site.id, str(number), fanout="held") for number in range(3)])
     assert len(api.call("GET", "/v1/posts?site=board", "read").json()["items"]) == 3
     found = api.call("GET", "/v1/posts?q=title 2", "read").json()["items"]
     assert [post["title"] for post in found] == ["Title 2"]
@@ -120,18 +120,6 @@ def test_posts_are_found_by_site_and_by_a_part_of_the_title(api):
     rest = api.call("GET", f"/v1/posts?limit=2&cursor={page['next_cursor']}", "read").json()
     assert [post["title"] for post in page["items"] + rest["items"]] == ["Title 2", "Title 1", "Title 0"]
     assert api.call("GET", "/v1/posts/99", "read").status_code == 404
-
-
-def held_post(site_id: int, number: int) -> Post:
-    return Post(
-        site_id=site_id,
-        external_id=str(number),
-        url=f"https://board.test/{number}",
-        title=f"Title {number}",
-        first_seen_at=NOW,
-        content_hash="",
-        fanout="held",
-    )
 
 
 def test_the_runs_of_a_site_are_its_own(api):

@@ -11,17 +11,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from scripts.gateway.answers import Answer
 from scripts.gateway.credentials import APNS_KEY_ID, APNS_TEAM_ID, CLIENT_EMAIL, GatewayCredentials, prepare_credentials
 from scripts.gateway.tokens import GRANT_TYPE, AccessTokens, ProviderTokens
+from tests.support.clock import Clock
 
 NOW = 1_800_000_000
 TOKEN_URI = "https://127.0.0.1:1/token"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = float(NOW)
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +44,14 @@ def code(answer: Answer | None) -> str:
 
 
 def test_an_access_token_lives_an_hour(credentials: GatewayCredentials) -> None:
-    clock = Clock()
+    clock = Clock(float(NOW))
     tokens = AccessTokens(credentials, clock)
     answer = tokens.grant({"grant_type": GRANT_TYPE, "assertion": assertion(credentials)})
     granted = json.loads(answer.body)
     assert (answer.status, granted["expires_in"], granted["token_type"]) == (200, 3600, "Bearer")
     bearer = f"Bearer {granted['access_token']}"
     assert tokens.refusal(bearer) is None
-    clock.now += 3601
+    clock.at += 3601
     refused = tokens.refusal(bearer)
     assert refused.status == 401
     assert b"ACCESS_TOKEN_EXPIRED" in refused.body
@@ -79,7 +72,7 @@ ASSERTIONS: dict[str, tuple[dict[str, Any], str]] = {
 def test_an_assertion_with_a_wrong_claim(credentials: GatewayCredentials, name: str) -> None:
     changes, words = ASSERTIONS[name]
     form = {"grant_type": GRANT_TYPE, "assertion": assertion(credentials, **changes)}
-    answer = AccessTokens(credentials, Clock()).grant(form)
+    answer = AccessTokens(credentials, Clock(float(NOW))).grant(form)
     body = json.loads(answer.body)
     assert (answer.status, body["error"]) == (400, "invalid_grant")
     assert words in body["error_description"]
@@ -140,28 +133,28 @@ PROVIDER_TOKENS: dict[str, tuple[Callable[[Path, Path], str | None], str]] = {
 @pytest.mark.parametrize("name", PROVIDER_TOKENS)
 def test_provider_tokens(credentials: GatewayCredentials, tmp_path: Path, name: str) -> None:
     make, expected = PROVIDER_TOKENS[name]
-    tokens = ProviderTokens(credentials, Clock())
+    tokens = ProviderTokens(credentials, Clock(float(NOW)))
     authorization = make(credentials.apns_key_file, other_key(tmp_path))
     # The second time the verdict comes from memory.
     assert [code(tokens.refusal(authorization)) for _ in range(2)] == [expected, expected]
 
 
 def test_a_provider_token_expires_while_it_is_remembered(credentials: GatewayCredentials) -> None:
-    clock = Clock()
+    clock = Clock(float(NOW))
     tokens = ProviderTokens(credentials, clock)
     authorization = provider_token(credentials.apns_key_file)
     assert tokens.refusal(authorization) is None
-    clock.now += 3601
+    clock.at += 3601
     assert code(tokens.refusal(authorization)) == "ExpiredProviderToken"
 
 
 def test_a_second_provider_token_within_20_minutes_when_strict(credentials: GatewayCredentials) -> None:
-    clock = Clock()
+    clock = Clock(float(NOW))
     tokens = ProviderTokens(credentials, clock)
     first, second = (provider_token(credentials.apns_key_file, iat=NOW - age) for age in (5, 0))
     assert tokens.refusal(first, strict=True) is None
     assert code(tokens.refusal(second, strict=True)) == "TooManyProviderTokenUpdates"
     assert tokens.refusal(first, strict=True) is None
-    clock.now += 1200
+    clock.at += 1200
     assert tokens.refusal(second, strict=True) is None
     assert tokens.seen == 2
