@@ -10,11 +10,7 @@ from spiders.params import ListingParams
 from spiders.reading.places import Place
 
 LOGIN = {"login_url": "http://a.example/l", "login": "pw=secret:BOARD_PW", "logged_in": "a.logout"}
-JSON_LOGIN = {
-    "login_url": "http://a.example/l",
-    "login_json": '{"pw": "secret:BOARD_PW"}',
-    "logged_in": "user",
-}
+JSON_LOGIN = {"login_url": "http://a.example/l", "login_json": '{"pw": "secret:BOARD_PW"}', "logged_in": "user"}
 BOARD = {"url": "http://a.example/", "row": "tr"}
 
 

@@ -88,7 +88,6 @@ def test_bytes_that_are_no_message_are_set_aside_and_the_others_come(redis_url, 
         reader = Reader(link)
         for message in reader.read(2):
             message.ack()
-
     assert reader.bodies == [1, 2]
     assert client.lrange(ASIDE, 0, -1) == [HOSTILE[name]]
     assert (waiting(client), unacked(client)) == ([], [])
@@ -126,7 +125,6 @@ def test_what_nearly_has_the_form_of_the_others_is_set_aside_as_well(redis_url, 
         assert [message.delivery_tag for message in messages] == sorted(records(client)) == ["a-0", "a-1", "a-3"]
         for message in messages:
             message.ack()
-
     assert reader.bodies == [0, 1, 3]
     assert client.lrange(ASIDE, 0, -1) == [NEARLY[name]]
     assert (waiting(client), unacked(client)) == ([], [])
@@ -138,10 +136,8 @@ def test_getting_one_message_passes_over_what_is_none(redis_url, client, name):
         client.lpush(QUEUE, HOSTILE[name])
         put(link, 1)
         message = Queue(QUEUE, channel=link.default_channel).get()
-        assert message is not None
         assert message.decode() == 1
         message.ack()
-
     assert client.lrange(ASIDE, 0, -1) == [HOSTILE[name]]
     assert unacked(client) == []
 
@@ -153,7 +149,6 @@ def test_of_every_priority_they_go_to_the_queues_own_list(redis_url, client, tra
         client.lpush(f"ours:{QUEUE}", HOSTILE["a list for a body"])
         put(link, 1, priority=9)
         Reader(link).read(1)[0].ack()
-
     found: Any = client.lrange(f"ours:{ASIDE}", 0, -1)
     assert sorted(found) == sorted([b"urgent", b"late", HOSTILE["a list for a body"]])
     assert [key for key in client.keys("*unreadable*") if key != f"ours:{ASIDE}".encode()] == []
@@ -165,7 +160,6 @@ def test_a_heap_of_them_is_bounded_and_no_script_runs_over_all(redis_url, client
     with connection(redis_url, transport) as link:
         put(link, 1)
         Reader(link, prefetch=1).read(1)[0].ack()
-
     newest: Any = client.lindex(ASIDE, 0)
     assert (client.llen(ASIDE), newest) == (UNREADABLE_KEPT, b"nothing %d" % (3 * TAKE_MAX - 1))
     if transport == BULK:

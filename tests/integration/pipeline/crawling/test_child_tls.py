@@ -145,5 +145,4 @@ def test_a_server_without_tls_is_named(crawl):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=answer, args=(listener,), daemon=True).start()
         report = crawl(f"https://127.0.0.1:{listener.getsockname()[1]}/board")
-
     assert "it does not speak TLS there" in (report.first_error or "")

@@ -13,15 +13,7 @@ from pipeline.push.outcome import Outcome, OutcomeKind
 from pipeline.resources import now
 from storage import channel_health, channels, probes
 from storage.models import ChannelState, Delivery, Device, Notification
-from tests.integration.pipeline.delivery.story import (
-    DELIVERED,
-    MISMATCH,
-    NOT_SET_UP,
-    REFUSED,
-    Scripted,
-    over,
-    token_of,
-)
+from tests.integration.pipeline.delivery.story import DELIVERED, MISMATCH, NOT_SET_UP, REFUSED, Scripted, over, token_of
 
 
 def test_wrong_credentials_pause_the_channel_and_a_probe_a_minute_finds_out(story, gateway):

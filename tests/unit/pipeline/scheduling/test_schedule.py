@@ -260,12 +260,7 @@ NEW_YORK, LONDON, LORD_HOWE, SEOUL = "America/New_York", "Europe/London", "Austr
         # Lord Howe changes by half an hour.
         ("15 2 * * *", LORD_HOWE, "2026-10-04T00:00", ["02:30 +1100", "02:15 +1100"]),
         ("*/20 * * * *", LORD_HOWE, "2026-10-04T01:30", ["01:40 +1030", "02:30 +1100", "02:40 +1100"]),
-        (
-            "*/15 * * * *",
-            LORD_HOWE,
-            "2026-04-05T01:30",
-            ["01:45 +1100", "01:30 +1030", "01:45 +1030", "02:00 +1030"],
-        ),
+        ("*/15 * * * *", LORD_HOWE, "2026-04-05T01:30", ["01:45 +1100", "01:30 +1030", "01:45 +1030", "02:00 +1030"]),
         # Seoul never changes.
         ("30 2 * * *", SEOUL, "2026-03-08T00:00", ["02:30 +0900", "02:30 +0900"]),
     ],
@@ -402,11 +397,7 @@ def test_every_run_of_a_year_is_in_the_active_hours(hours, line):
     for _ in range(300):
         # A stride over the year, so that both nights of the clock's change are in it.
         following = next_run(
-            parse_schedule(line),
-            after=moment,
-            timezone=NEW_YORK,
-            jitter_key="demo",
-            active_hours=hours,
+            parse_schedule(line), after=moment, timezone=NEW_YORK, jitter_key="demo", active_hours=hours
         )
         at = following.astimezone(ZoneInfo(NEW_YORK))
         assert following > moment

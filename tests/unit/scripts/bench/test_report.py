@@ -7,17 +7,7 @@ import pytest
 
 from scripts.bench import machine
 from scripts.bench.errors import BenchmarkError
-from scripts.bench.report import (
-    HEAD,
-    QUICK,
-    ReportError,
-    Results,
-    blocks,
-    read_table,
-    table,
-    updated,
-    with_blocks,
-)
+from scripts.bench.report import HEAD, QUICK, ReportError, Results, blocks, read_table, table, updated, with_blocks
 from scripts.bench.run_all import run_all
 from scripts.bench.suite import NAMES, suite
 from scripts.bench.targets import TARGETS
@@ -156,8 +146,7 @@ def test_blocks_that_a_page_lacks_come_at_its_end_in_their_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "markers",
-    [("one",), ("/one",), ("one", "/two"), ("one", "two", "/two", "/one"), ("one", "/one", "one", "/one")],
+    "markers", [("one",), ("/one",), ("one", "/two"), ("one", "two", "/two", "/one"), ("one", "/one", "one", "/one")]
 )
 def test_markers_that_cannot_be_right_are_refused(markers: tuple[str, ...]) -> None:
     lines = [f"<!-- {'/' if '/' in name else ''}bench:{name.strip('/')} -->\n" for name in markers]

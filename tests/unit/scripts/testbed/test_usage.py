@@ -14,7 +14,6 @@ from scripts.testbed.usage import connections, usage
 def test_what_we_use_ourselves() -> None:
     seen = usage(os.getpid())
     assert seen.pid == os.getpid()
-    assert seen.rss_mb is not None
     assert 5 < seen.rss_mb <= seen.peak_mb
     assert seen.threads
     assert seen.fds

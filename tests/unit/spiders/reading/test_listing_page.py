@@ -341,13 +341,7 @@ def test_a_readers_link_does_not_carry_the_crawlers_session(href, opened):
     assert urls(page) == [f"http://a.example{opened.format(n=n)}" for n in (11, 12, 13)]
 
 
-@pytest.mark.parametrize(
-    ("encoding", "query"),
-    [
-        ("euc-kr", "%B0%F8%C1%F6"),
-        ("utf-8", "%EA%B3%B5%EC%A7%80"),
-    ],
-)
+@pytest.mark.parametrize(("encoding", "query"), [("euc-kr", "%B0%F8%C1%F6"), ("utf-8", "%EA%B3%B5%EC%A7%80")])
 def test_raw_letters_of_a_query_go_out_in_the_pages_encoding(encoding, query):
     row = '<li><a href="/공지/v?t=공지&e=🚀&n={n}#공지">공지사항 안내 {n}</a></li>'
     html = f'<meta charset="{encoding}">' + "".join(row.replace("{n}", str(n)) for n in range(9))

@@ -89,11 +89,9 @@ def test_the_address_to_go_to_is_named(body: str, address: str) -> None:
 def test_a_status_and_a_header_tell_what_the_page_does_not() -> None:
     challenged = page_kind(BOARD, URL, status=403, headers={"CF-Mitigated": "challenge"})
     locked = page_kind(BOARD, URL, status=401)
-    assert challenged is not None
     assert (challenged.name, locked.name) == ("challenge", "login")
 
 
 def test_a_page_that_only_may_be_another_is_a_hint() -> None:
     hint, other = page_kind(f"{MENU}<ul class=news></ul>", URL), page_kind("[]", URL)
-    assert hint is not None
     assert (hint.is_other, other.is_other) == (False, True)
