@@ -73,25 +73,22 @@ HEADERS: dict[str, tuple[dict[str, str | None], str]] = {
     "priority": ({"apns_priority": "7"}, "BadPriority"),
     "expiration is a date": ({"apns_expiration": "tomorrow"}, "BadExpirationDate"),
     "negative expiration": ({"apns_expiration": "-1"}, "BadExpirationDate"),
+    "collapse id of 64 bytes": ({"apns_collapse_id": "x" * 64}, ""),
     "collapse id of 65 bytes": ({"apns_collapse_id": "x" * 65}, "BadCollapseId"),
     "collapse id of 22 Korean letters is 66 bytes": ({"apns_collapse_id": "가" * 22}, "BadCollapseId"),
     "empty collapse id": ({"apns_collapse_id": ""}, "BadCollapseId"),
+    **{
+        f"token {token[:3]} of {len(token)}": ({":path": f"/3/device/{token}"}, "BadDeviceToken")
+        for token in ("abc", "0" * 63, "0" * 65, "g" * 64, "0" * 202)
+    },
 }
 
 
 @pytest.mark.parametrize("name", HEADERS)
 def test_headers(name: str) -> None:
     changes, expected = HEADERS[name]
-    assert reason(check(headers(**changes))) == expected
-
-
-def test_a_collapse_id_of_64_bytes_is_taken() -> None:
-    assert isinstance(check(headers(apns_collapse_id="x" * 64)), APNsRequest)
-
-
-@pytest.mark.parametrize("token", ["abc", "0" * 63, "0" * 65, "g" * 64, "0" * 202])
-def test_a_token_that_is_not_hexadecimal_or_of_a_wrong_length(token: str) -> None:
-    assert reason(check({**headers(), ":path": f"/3/device/{token}"})) == "BadDeviceToken"
+    checked = check(headers(**changes))
+    assert isinstance(checked, APNsRequest) if not expected else reason(checked) == expected
 
 
 def test_tokens_are_compared_in_lower_case() -> None:
