@@ -24,7 +24,7 @@ from scripts.local.embedded_redis import find_server
 from tests.support.services import require
 from tests.support.waiting import wait_until
 
-LINE_TIMEOUT_S = 90
+LINE_TIMEOUT_S = 240
 STOP_TIMEOUT_S = 60
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="Linux ends a process with its parent")
