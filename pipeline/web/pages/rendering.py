@@ -8,13 +8,14 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.basics.text import last_line
+from pipeline.web.pages.said import said
 
 FOLDER: Final = Path(__file__).parent
 LANGUAGES: Final = ("en", "ko")
@@ -114,7 +115,7 @@ def render(template: str, language: str, **values: Any) -> bytes:
     def _(sentence: str, **filled: object) -> str:
         return translate(language, sentence, **filled)
 
-    page = _environment().get_template(template).render(_=_, language=language, **values)
+    page = _environment().get_template(template).render(_=_, said=partial(said, language), language=language, **values)
     return page.encode("utf-8", "replace")
 
 

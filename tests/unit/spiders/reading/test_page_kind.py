@@ -12,36 +12,36 @@ LOGIN_BOX = '<form action="/login.do"><input name=id><input type=password name=p
 SCRIPT = "<script>" + "window.state = 1;" * 50 + "</script>"
 
 
-@pytest.mark.parametrize(
-    ("body", "name"),
-    [
-        ("", "empty"),
-        (" \r\n\t", "empty"),
-        ('{"results": []}', "json"),
-        ('[{"MatterName": "Ordinance"}]', "json"),
-        ("<title>Just a moment...</title><script src=/cdn-cgi/challenge-platform/h/b/x></script>", "challenge"),
-        ("<script>document.cookie='WAF=1;path=/';location.reload();</script>", "challenge"),
-        ("<title>Attention Required! | Cloudflare</title><h1>Sorry, you have been blocked</h1>", "challenge"),
-        ('<div class="g-recaptcha" data-sitekey=x></div><p>Prove it</p>', "challenge"),
-        ("<p>비정상적인 접근이 감지되었습니다. 보안문자를 입력하세요.</p>", "challenge"),
-        (LOGIN_BOX, "login"),
-        (f"<title>로그인</title><ul>{MENU}</ul>{LOGIN_BOX}", "login"),
-        ('<form action="https://idp.example/sso"><input type=hidden name=SAMLRequest value=x></form>', "login"),
-        ("<p>이 게시판은 로그인 후 이용할 수 있습니다.</p>", "login"),
-        ('<frameset><frame src="top.html"><frame src="list.html" name="main"></frameset>', "frames"),
-        ('<div><a href="/">home</a><iframe src="list.html"></iframe></div>', "frames"),
-        ('<meta http-equiv="refresh" content="60; url=/new/board">moved', "moved"),
-        ('<script>top.location.href = "/bbs/list.do";</script>', "moved"),
-        ('<div id="root"></div><script src=/app.js></script>', "script"),
-        ("<noscript>You need to enable JavaScript to run this app.</noscript><script src=/a.js></script>", "script"),
-        (f"{MENU}<tr v-for='post in posts'><td>{{{{ post.title }}}}</td></tr>", "template"),
-        (f"{MENU}<div class='job-results-loading'>Please wait</div>", "template"),
-        (f"{MENU}<table><thead><tr><th>No<th>Title</thead><tbody></tbody></table>", "hollow"),
-        (f"{MENU}<ul class='board_list'></ul>", "hollow"),
-        (f"<p>hello</p>{SCRIPT}", "thin"),
-        (f"{MENU}<link rel=alternate type='application/rss+xml' href='/rss'>", "feed"),
-    ],
-)  # fmt: skip
+PAGES = [
+    ("", "empty"),
+    (" \r\n\t", "empty"),
+    ('{"results": []}', "json"),
+    ('[{"MatterName": "Ordinance"}]', "json"),
+    ("<title>Just a moment...</title><script src=/cdn-cgi/challenge-platform/h/b/x></script>", "challenge"),
+    ("<script>document.cookie='WAF=1;path=/';location.reload();</script>", "challenge"),
+    ("<title>Attention Required! | Cloudflare</title><h1>Sorry, you have been blocked</h1>", "challenge"),
+    ('<div class="g-recaptcha" data-sitekey=x></div><p>Prove it</p>', "challenge"),
+    ("<p>비정상적인 접근이 감지되었습니다. 보안문자를 입력하세요.</p>", "challenge"),
+    (LOGIN_BOX, "login"),
+    (f"<title>로그인</title><ul>{MENU}</ul>{LOGIN_BOX}", "login"),
+    ('<form action="https://idp.example/sso"><input type=hidden name=SAMLRequest value=x></form>', "login"),
+    ("<p>이 게시판은 로그인 후 이용할 수 있습니다.</p>", "login"),
+    ('<frameset><frame src="top.html"><frame src="list.html" name="main"></frameset>', "frames"),
+    ('<div><a href="/">home</a><iframe src="list.html"></iframe></div>', "frames"),
+    ('<meta http-equiv="refresh" content="60; url=/new/board">moved', "moved"),
+    ('<script>top.location.href = "/bbs/list.do";</script>', "moved"),
+    ('<div id="root"></div><script src=/app.js></script>', "script"),
+    ("<noscript>You need to enable JavaScript to run this app.</noscript><script src=/a.js></script>", "script"),
+    (f"{MENU}<tr v-for='post in posts'><td>{{{{ post.title }}}}</td></tr>", "template"),
+    (f"{MENU}<div class='job-results-loading'>Please wait</div>", "template"),
+    (f"{MENU}<table><thead><tr><th>No<th>Title</thead><tbody></tbody></table>", "hollow"),
+    (f"{MENU}<ul class='board_list'></ul>", "hollow"),
+    (f"<p>hello</p>{SCRIPT}", "thin"),
+    (f"{MENU}<link rel=alternate type='application/rss+xml' href='/rss'>", "feed"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "name"), PAGES)
 def test_a_page_that_holds_no_posts_is_named(body: str, name: str) -> None:
     kind = page_kind(body.encode(), URL, content_type="text/html; charset=utf-8")
     assert kind.name == name
