@@ -100,6 +100,12 @@ def test_what_is_clicked_becomes_the_definition(api: Api, reader: Reader, board:
         assert [each.what for each in operators.changes(session, limit=9)] == ["sites add school"]
 
 
+def test_a_korean_page_says_in_korean_why_nothing_was_found(reader: Reader, board: str) -> None:
+    reader.session.headers["Accept-Language"] = "ko"
+    tried = Tried(reader.post("/try", token=reader.token(), step="find", url=f"{board}s", private="yes"))
+    assert f"서버가 {board}s 에 404 로 응답했습니다: 페이지가 없습니다" in tried.text
+
+
 def test_another_list_or_nothing_at_all_is_picked(reader: Reader, board: str) -> None:
     tried = find(reader, board)
     frame = reader.session.get(f"{reader.api.url}{tried.frame}", timeout=TIMEOUT_S)
