@@ -20,7 +20,7 @@ import redis
 
 from pipeline.setting_layers import PROJECT_ROOT
 from scripts.demo import USERS
-from scripts.local.embedded_redis import find_server
+from scripts.local.embedded_redis import find_server, free_port
 from tests.support.services import require
 from tests.support.waiting import wait_until
 
@@ -39,7 +39,8 @@ class Start:
         self.process = subprocess.Popen(
             [python, "-m", "scripts.commands.start", *arguments],
             cwd=PROJECT_ROOT,
-            env={**os.environ, "DATA_DIR": str(data_dir), **environment},
+            # A port of its own: two starts at one moment, of two tests, would both find the usual one free.
+            env={**os.environ, "PORT": str(free_port()), "DATA_DIR": str(data_dir), **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
