@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from storage.clock import TOLERANCE
 from storage.deferring import Person, persons
-from storage.dialect import connection_of, is_sqlite
+from storage.dialect import connection_of, is_sqlite, only_by_index
 from storage.json_table import as_rows, as_values, is_among, looked_up, table_of, values_of
 from storage.models import Delivery, Device, Keyword, Notification, Post, Site, User
 from storage.notifications import Key
@@ -217,6 +217,7 @@ def claim(
     ones are passed over, so that two batches never wait for each other.
     everybody: with what is known of all users, also of those who said nothing.
     """
+    only_by_index(session)
     sqlite, connection = is_sqlite(session), connection_of(session)
     wanted = as_rows([{"post_id": post_id, "user_id": user_id} for post_id, user_id in keys], sqlite=sqlite)
     moments = {"at": now, "soon": now + TOLERANCE, "until": lease_until}

@@ -25,6 +25,17 @@ def connection_of(session: Session) -> Connection:
     return session.connection()
 
 
+def only_by_index(session: Session) -> None:
+    """PostgreSQL: let what follows in this transaction read no table from end to end where an index leads to the rows.
+
+    For what is done for each batch. A connection keeps the plans of its statements and of the checks of foreign keys,
+    which run for each row: those made while a table had a page or two read it from end to end, however large it grows,
+    until it is next analyzed.
+    """
+    if not is_sqlite(session):
+        connection_of(session).exec_driver_sql("SET LOCAL enable_seqscan = off")
+
+
 def insert(session: Session, table: type[DeclarativeBase] | Table) -> Any:
     """An INSERT that knows ON CONFLICT, in the dialect of the session's database."""
     return insert_in(table, sqlite=is_sqlite(session))

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.selectable import FromClause
 
 from storage import stories
-from storage.dialect import connection_of, is_sqlite
+from storage.dialect import connection_of, is_sqlite, only_by_index
 from storage.json_table import as_rows, as_values, insert_rows, is_among, looked_up, table_of, values_of
 from storage.models import Delivery, Device, Notification
 
@@ -142,6 +142,7 @@ def record(
 
     The outcomes of one whose lease went to somebody else are dropped: they are that one's to record.
     """
+    only_by_index(session)
     sqlite, connection = is_sqlite(session), connection_of(session)
     wanted = {"ids": as_values(n.id for n in notifications), "by": token}
     ends = {(n.status, n.reason, n.is_replacement) for n in notifications}
