@@ -116,7 +116,7 @@ class Settings(BaseModel):
         2000, ge=1, description="Length of notify_tasks above which fan-outs wait, about two seconds of sending."
     )
     notify_concurrency: int = Field(
-        400, ge=1, le=1000, description="Notifications that one notifier sends together, at most."
+        300, ge=1, le=1000, description="Notifications that one notifier sends together, at most."
     )
     notify_transport: Literal["bulk", "stock"] = Field(
         "bulk", description="How notifiers read Redis: many messages at once, or one by one with kombu's own transport."

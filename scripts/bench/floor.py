@@ -31,7 +31,7 @@ THREADS = 2
 """As many as a notifier has batches under way."""
 CONNECTIONS = 50
 """Of each thread; a notifier has a hundred for both."""
-BATCH = 400
+BATCH = 300
 IDLE_S = 0.01
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 MARK = "TOKEN"

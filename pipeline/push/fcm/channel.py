@@ -40,7 +40,7 @@ class FCMChannel(BatchChannel):
         endpoint: str,
         ca_file: str | None = None,
         timeout_s: float = 10.0,
-        connections: int = 100,
+        connections: int = 160,
         clock: Clock | None = None,
     ) -> None:
         """Check the credentials, without any network.
