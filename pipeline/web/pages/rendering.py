@@ -115,7 +115,7 @@ def render(template: str, language: str, **values: Any) -> bytes:
     def _(sentence: str, **filled: object) -> str:
         return translate(language, sentence, **filled)
 
-    page = _environment().get_template(template).render(_=_, said=partial(said, language), language=language, **values)
+    page = _environment().get_template(template).render(_=_, told=partial(said, language), language=language, **values)
     return page.encode("utf-8", "replace")
 
 
