@@ -49,6 +49,11 @@ BEAT_LOOK_S = 2.0
 """How often a worker with -B looks whether its beat lives."""
 
 
+# Celery tells of a stop inside a signal's handler, under a lock. A second signal that interrupts it there, as when a
+# service signals all its processes at once and each passes it on, would wait for a plain lock for good.
+vars(signals.worker_shutting_down)["lock"] = threading.RLock()
+
+
 @signals.setup_logging.connect
 def _configure_logging(loglevel: object = None, logfile: str | None = None, **_: object) -> None:
     """Log as LOG_LEVEL says and to standard error, where the command line (-l, -f) says nothing else."""

@@ -1,4 +1,4 @@
-"""What the processes of the Procfile have in memory when they start, and what they have not."""
+"""What the processes of the Procfile have in memory when they start, what they have not, and how they stop."""
 
 import subprocess
 import sys
@@ -93,3 +93,18 @@ def test_it_takes_celery_s_options(arguments: list[str], said: str) -> None:
     assert said in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert (done.returncode == 0) == ("--help" in arguments)
+
+
+def test_a_second_signal_may_interrupt_what_the_first_one_does():
+    code = """
+from celery import signals
+from pipeline.worker import launch
+
+launch.load()
+import pipeline.worker.lifecycle
+
+assert signals.worker_shutting_down.receivers
+with vars(signals.worker_shutting_down)["lock"]:  # as the first one holds it
+    signals.worker_shutting_down.send(sender="a worker")
+"""
+    subprocess.run([sys.executable, "-c", code], timeout=120, check=True)
