@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, literal_column
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -34,6 +34,15 @@ def only_by_index(session: Session) -> None:
     """
     if not is_sqlite(session):
         connection_of(session).exec_driver_sql("SET LOCAL enable_seqscan = off")
+
+
+def row_by_row(query: Any, name: str) -> Any:
+    """PostgreSQL: rows that are looked up one by one, for each row beside which they stand.
+
+    OFFSET 0 keeps them apart. Joined, it may read a whole table for each batch, and does so while its statistics, or
+    the plan that it keeps of a statement, are older than what the table has grown to.
+    """
+    return query.offset(literal_column("0")).lateral(name)
 
 
 def insert(session: Session, table: type[DeclarativeBase] | Table) -> Any:

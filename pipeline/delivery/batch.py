@@ -31,11 +31,12 @@ from pipeline.push.channel import INTERNAL_ERROR, NOT_SENT, Channel
 from pipeline.push.message import Message, Platform
 from pipeline.push.outcome import CHANNEL_WAIT_S, Outcome, OutcomeKind
 from pipeline.resources import now
-from storage import channel_health, channels, claims, digests, pauses, probes
-from storage.claims import Claimed, PostText, Target
+from storage import channel_health, channels, claims, digests, outgoing, pauses, probes
+from storage.claims import Claimed
 from storage.clock import TOLERANCE
 from storage.models import ChannelState
 from storage.notifications import FARTHEST_WAIT, Key
+from storage.outgoing import PostText, Target
 from storage.session import Database
 from storage.waiting import fault_of, words
 
@@ -116,13 +117,13 @@ class Deliveries:
             leads = [n.digest_id for n in claimed if n.digest_id is not None and n.to_show is None]
             contents = digests.contents(session, leads) if leads else {}
             # Before the texts: what is marked between the two would send a phone the text that it shows.
-            targets = claims.targets(session, [n.id for n in claimed])
+            targets = outgoing.targets(session, [n.id for n in claimed])
             posts = {n.post_id for n in claimed}.union(m.post_id for c in contents.values() for m in c.members)
             closed = pauses.closed(session)
             batch = Batch(
                 lease=lease,
                 notifications={n.id: n for n in claimed},
-                posts=claims.post_texts(session, posts),
+                posts=outgoing.post_texts(session, posts),
                 digests=contents,
                 paused=closed.faulty,
                 held=closed.held,

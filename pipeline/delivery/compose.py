@@ -11,7 +11,8 @@ from pipeline.delivery.template import PushTemplate, TemplateError, fill, fill_l
 from pipeline.fanout.matcher import Matcher
 from pipeline.fanout.phrases import OR, alternatives, has_spaced_script
 from pipeline.push.message import MAX_PAYLOAD_BYTES, Message, Platform, clean_text, tag_for_post
-from storage.claims import Claimed, PostText, Target
+from storage.claims import Claimed
+from storage.outgoing import PostText, Target
 
 Drafts = dict[tuple[int, str | None, bool], "Draft"]
 """By post, phrase, and whether they replace what is shown: a post goes to many, and its texts are made once."""

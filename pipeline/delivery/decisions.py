@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from pipeline.push.answers import DEVICE_RATE_CODES
 from pipeline.push.outcome import CHANNEL_WAIT_S, SENT, Action, Decision, Outcome, OutcomeKind, decide
 from storage.channels import NO_DEVICE
-from storage.claims import Claimed, Target
+from storage.claims import Claimed
 from storage.deferring import Wait
 from storage.outcomes import DeliveryRecord, NotificationRecord
+from storage.outgoing import Target
 from storage.waiting import OPERATOR, fault_of, pause_of, together, words
 
 PAUSED_SPREAD_S = 240.0

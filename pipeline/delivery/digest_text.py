@@ -7,8 +7,9 @@ from typing import Final
 
 from pipeline.delivery.compose import address
 from pipeline.push.message import ELLIPSIS, Message, boundary_before, clean_text, tag_for_digest
-from storage.claims import Claimed, PostText, Target
+from storage.claims import Claimed
 from storage.digests import Member
+from storage.outgoing import PostText, Target
 
 NAMED: Final = 3
 """Posts that are named; the others are counted."""

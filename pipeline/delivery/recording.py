@@ -22,13 +22,14 @@ from pipeline.delivery.lease import Lease
 from pipeline.push.outcome import Action
 from pipeline.resources import now
 from storage import channel_health, channels, deferring, digests, outcomes, pauses
-from storage.claims import Claimed, PostText, Target
+from storage.claims import Claimed
 from storage.clock import elapsed
 from storage.digests import Content, Member
 from storage.leaving import GONE
 from storage.models import ChannelState
 from storage.notifications import Key
 from storage.outcomes import NotificationRecord
+from storage.outgoing import PostText, Target
 from storage.session import Database
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from scripts.asking import Ask, asks_first
 from scripts.errors import CommandError
 from scripts.lists import before_option, cut, list_options
 from scripts.output import ID, in_words, json_option, local_time, open_database, show_record, show_rows
-from storage import claims, inbox, overview, sites, users
+from storage import claims, inbox, outgoing, overview, sites, users
 from storage import notifications as stored
 from storage.inbox import NotificationRow
 from storage.models import NOTIFICATION_STATUSES, Notification
@@ -104,7 +104,7 @@ def show(notification: int, *, as_json: bool) -> None:
         if not found:
             raise CommandError(f"there is no notification {notification}: `crawlpush notifications list` shows them")
         (row,) = found
-        post = claims.post_texts(session, [row.post_id])[row.post_id]
+        post = outgoing.post_texts(session, [row.post_id])[row.post_id]
     message = compose(post, _claimed(row), _phone(row))
     show_record(
         {
@@ -144,9 +144,9 @@ def _claimed(row: inbox.NotificationRow) -> claims.Claimed:
     )
 
 
-def _phone(row: inbox.NotificationRow) -> claims.Target:
+def _phone(row: inbox.NotificationRow) -> outgoing.Target:
     """Some phone: a post says the same on each."""
-    return claims.Target(
+    return outgoing.Target(
         notification_id=row.id,
         device_id=0,
         platform="console",

@@ -25,7 +25,7 @@ from pipeline.fanout.edits import FEWEST_EDITS, look_at_edits
 from pipeline.fanout.matcher import Matcher
 from pipeline.fanout.slices import MatcherCache, find
 from pipeline.push.outcome import Action, Outcome, OutcomeKind
-from storage import claims, digests, notifications, outcomes, posts, retention, subscriptions, users
+from storage import claims, digests, notifications, outcomes, outgoing, posts, retention, subscriptions, users
 from storage.models import Device, Notification, Post, PostEdit, Site, User
 from storage.notifications import Key
 from storage.session import Database
@@ -83,7 +83,7 @@ class Batch:
     """Notifications in the hands of a sender, which may have lost them without knowing."""
 
     sending: Sending
-    targets: list[claims.Target]
+    targets: list[outgoing.Target]
     token: str
     pushed: Counter[int]
 
@@ -313,8 +313,8 @@ class Processes(RuleBasedStateMachine):
             rings = [n for n in claimed if n.to_show is None]
             contents = digests.contents(session, [n.digest_id for n in rings if n.digest_id is not None])
             told = {n.post_id for n in claimed}.union(m.post_id for c in contents.values() for m in c.members)
-            targets = claims.targets(session, [n.id for n in claimed])
-            texts = claims.post_texts(session, told)
+            targets = outgoing.targets(session, [n.id for n in claimed])
+            texts = outgoing.post_texts(session, told)
         # Of a digest only the lead is ever claimed.
         assert {n.id for n in rings if n.digest_id is not None} == contents.keys()
         for notification in claimed:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from storage import claims, inbox, notifications, outcomes
+from storage import claims, inbox, notifications, outcomes, outgoing
 from storage.claims import Claimed
 from storage.matching import Hit
 from storage.models import Delivery, Device, Keyword, Notification, User
@@ -168,7 +168,7 @@ def test_targets_leave_out_what_is_done_and_what_is_disabled(session: Session) -
     others[1].disabled_at = NOW
     session.add_all(others)
     (notification,) = claim(session, keys)
-    assert [t.platform for t in claims.targets(session, [notification.id])] == ["console", "fcm"]
+    assert [t.platform for t in outgoing.targets(session, [notification.id])] == ["console", "fcm"]
     done = DeliveryRecord(
         notification_id=notification.id, device_id=device.id, platform="console", status="delivered", attempts=1
     )
@@ -179,7 +179,7 @@ def test_targets_leave_out_what_is_done_and_what_is_disabled(session: Session) -
     outcomes.record(session, token="mine", notifications=[pending], deliveries=[done, again], now=NOW)
     (notification,) = claim(session, keys)
     assert notification.reached
-    assert [(t.platform, t.attempts) for t in claims.targets(session, [notification.id])] == [("fcm", 2)]
+    assert [(t.platform, t.attempts) for t in outgoing.targets(session, [notification.id])] == [("fcm", 2)]
 
 
 def test_the_badge_counts_what_is_unread_and_this_one(session: Session) -> None:
@@ -234,7 +234,7 @@ def test_a_batch_is_claimed_loaded_and_recorded_in_a_fixed_number_of_statements(
             keys = owed(session, count)
             with counted(session) as statements:
                 claimed = claim(session, keys)
-                targets = claims.targets(session, [n.id for n in claimed])
+                targets = outgoing.targets(session, [n.id for n in claimed])
                 outcomes.record(
                     session,
                     token="mine",

@@ -21,6 +21,7 @@ from storage import (
     matching,
     notifications,
     outcomes,
+    outgoing,
     overview,
     pauses,
     posts,
@@ -163,7 +164,7 @@ QUERIES: dict[str, Callable[[Session], object]] = {
     "open a channel": open_channel,
     "end a pause": lambda s: pauses.end(s, PAUSE, now=NOW) if pauses.begin(s, PAUSE, now=NOW) else None,
     "times of a wrong clock": lambda s: notifications.bring_back(s, now=NOW, lease=timedelta(minutes=1)),
-    "targets": lambda s: claims.targets(s, range(1, 30)),
+    "targets": lambda s: outgoing.targets(s, range(1, 30)),
     "digests": lambda s: digests.form(s, now=LATER, limit=100),
     "orphaned digests": lambda s: digests.mend(s, now=LATER),
     "what a digest tells": lambda s: digests.contents(s, range(1, 30)),
@@ -364,7 +365,7 @@ def test_a_batch_reads_no_table_whole_by_a_plan_from_when_there_was_less(fresh: 
         with fresh.writing() as session:
             keys = [(1, user_id) for user_id in users]
             claimed = claims.claim(session, keys, token="t", now=NOW, lease_until=LATER)
-            devices = claims.targets(session, [n.id for n in claimed])
+            devices = outgoing.targets(session, [n.id for n in claimed])
             pairs = [{"notification_id": d.notification_id, "device_id": d.device_id} for d in devices]
             rows = [DeliveryRecord(**pair, platform="fcm", status="delivered", attempts=1) for pair in pairs]
             ends = [NotificationRecord(id=n.id, status="sent") for n in claimed]

@@ -16,7 +16,7 @@ from pipeline.delivery.batch import Deliveries
 from pipeline.push.message import Message, Platform
 from pipeline.push.outcome import Outcome, OutcomeKind
 from pipeline.resources import now
-from storage import claims, users
+from storage import outgoing, users
 from storage.models import Delivery, Device, Notification, User
 from tests.integration.pipeline.delivery.story import DELIVERED, Scripted, Story, over
 from tests.support.waiting import wait_until
@@ -149,7 +149,7 @@ def test_a_batch_that_waited_longer_than_its_lease_sends_nothing_that_another_ha
     first, second = Scripted(), Scripted()
     people = story(crowd(4), push=over(first))
     stop = stopped(monkeypatch)
-    targets = claims.targets
+    targets = outgoing.targets
 
     def late(session: Any, ids: Any) -> Any:
         found = targets(session, ids)
@@ -157,12 +157,12 @@ def test_a_batch_that_waited_longer_than_its_lease_sends_nothing_that_another_ha
             # Meanwhile the lease ends, and somebody else claims three of four
             with people.database.writing() as other:
                 other.execute(update(Notification).values(lease_until=now() - timedelta(seconds=1)))
-            monkeypatch.setattr(claims, "targets", targets)
+            monkeypatch.setattr(outgoing, "targets", targets)
             another(people, second).deliver(people.keys[:3])
             stop(100)
         return found
 
-    monkeypatch.setattr(claims, "targets", late)
+    monkeypatch.setattr(outgoing, "targets", late)
     assert people.deliver() == ["sent"]
     assert len(second.sent) == 3
     # The fourth was nobody else's

@@ -7,7 +7,8 @@ import pytest
 from pipeline.delivery.compose import compose
 from pipeline.push.message import MAX_PAYLOAD_BYTES, Message, fit
 from pipeline.push.payload import apns_payload, fcm_payload
-from storage.claims import Claimed, PostText, Target
+from storage.claims import Claimed
+from storage.outgoing import PostText, Target
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 

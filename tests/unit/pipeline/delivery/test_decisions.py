@@ -14,7 +14,8 @@ from pipeline.delivery.decisions import (
     summary,
 )
 from pipeline.push.outcome import Action, Decision, Outcome, OutcomeKind
-from storage.claims import Claimed, Target
+from storage.claims import Claimed
+from storage.outgoing import Target
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
