@@ -61,14 +61,15 @@ class Reservations:
         fits: asked with what others keep, it looks at the queue: after the reservation, so that of two who look at once
         one sees the other's. What another sends meanwhile is counted twice, never not at all.
         """
-        others = self._set(token, wanted, begun=begun)
+        others, size = self._set(token, wanted, begun=begun), wanted
         try:
             size = fits(others)
             if size < wanted:
                 self._set(token, size, begun=begun)
             yield size
         finally:
-            self._set(token, 0, begun=begun)
+            if size:
+                self._set(token, 0, begun=begun)
 
     def _set(self, token: str, size: int, *, begun: bool) -> Reserved:
         if self._reserve is None or elapsed() < self._away_until:
