@@ -28,7 +28,7 @@ from scripts.local.startable import Startable
 
 PROGRAMS = ("initdb", "postgres")
 UNPRIVILEGED_USER = "nobody"
-START_SECONDS = 30
+START_SECONDS = 60
 STOP_SECONDS = 10
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "max_connections=200")
 """Speed instead of durability, for tests: their data lives as long as they do."""

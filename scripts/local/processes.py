@@ -16,7 +16,7 @@ from scripts.errors import CommandError
 from scripts.local.startable import Startable
 from scripts.local.supervisor import wait_or_kill
 
-_START_TIMEOUT_S = 30.0
+_START_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 5.0
 _REQUEST_TIMEOUT_S = 30.0
 # Loopback is asked directly, whatever proxy the environment names.

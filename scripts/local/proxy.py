@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
+from scripts.local.embedded_redis import free_port
+
 CHUNK = 16_384
 
 
@@ -21,11 +23,12 @@ class Proxy:
         self._connections: set[socket.socket] = set()
         self._swallowed: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self._listener = self._listen(0)
-        self.port: int = self._listener.getsockname()[1]
+        # It stays ours while we are cut.
+        self.port = free_port()
+        self._listener = self._listen()
 
-    def _listen(self, port: int) -> socket.socket:
-        listener = socket.create_server(("127.0.0.1", port))
+    def _listen(self) -> socket.socket:
+        listener = socket.create_server(("127.0.0.1", self.port))
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
         return listener
 
@@ -55,7 +58,7 @@ class Proxy:
 
     def mend(self) -> None:
         """Take connections again, on the same port."""
-        self._listener = self._listen(self.port)
+        self._listener = self._listen()
 
     def hold_at(self, word: bytes, *, passing: int = 0) -> None:
         """Let nothing more of a connection through once a client has sent a word, after so many pieces with it."""

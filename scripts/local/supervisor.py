@@ -37,8 +37,8 @@ MOST_EARLY = 6
 HURRY_S = 5.0
 """From SIGQUIT, at which a worker drops what it does, to SIGKILL."""
 LOOK_S = 0.05
-FREEZE_S = 0.02
-"""Within this time a SIGSTOP has reached every thread."""
+FREEZE_S, FREEZE_MOST_S = 0.02, 10.0
+"""When to look whether a SIGSTOP has reached every thread, and how long to wait for it."""
 COMPOUND = re.compile(r"[;&|()\n]|^\w+=")
 """A command that the shell must stay for. Else the process replaces the shell, and gets our signals itself."""
 
@@ -146,13 +146,23 @@ def wait_until(done: Callable[[], object], seconds: float, *, every_s: float = L
     return True
 
 
+def _stands_still(pid: int) -> bool:
+    """Whether no thread of a process runs; True where that cannot be known."""
+    with suppress(OSError):
+        states = [file.read_text().rpartition(")")[2].split()[0] for file in Path(f"/proc/{pid}/task").glob("*/stat")]
+        return all(state in "TtZX" for state in states)
+    return False
+
+
 @contextmanager
 def frozen(pids: Sequence[int]) -> Iterator[None]:
     """Nothing happens in these processes while the block runs."""
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    time.sleep(FREEZE_S)
     try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(FREEZE_S)
+        # On a busy machine it reaches a thread when that comes to run
+        wait_until(lambda: all(map(_stands_still, pids)), FREEZE_MOST_S, every_s=FREEZE_S)
         yield
     finally:
         for pid in pids:

@@ -25,7 +25,8 @@ from storage.session import Database
 from storage.subscriptions import KeywordText
 
 PROCESSES = ("crawler", "dispatcher", "notifier", "beat")
-STOP_S = 25.0
+STOP_S = 60.0
+"""A busy machine's time. That a stop takes no longer than Heroku waits is the matter of one test."""
 
 
 class Installation:

@@ -35,7 +35,7 @@ def test_the_calls_of_the_page_do_what_it_says(installation: Installation, tmp_p
         env=installation.environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr

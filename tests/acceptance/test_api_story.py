@@ -12,7 +12,7 @@ from tests.support.api import answers
 
 PHRASE = "특강초청"
 TITLE = "[특강초청] 국가 신청 안내"
-TIMEOUT_S = 60
+TIMEOUT_S = 100
 
 
 class App:

@@ -90,7 +90,10 @@ def test_two_beats_side_by_side_crawl_nothing_twice(installation):
             assert len(numbers) == len(set(numbers)) >= 1, created
             # Nothing was left out either, but what was counted as such, and what a busy machine's late tick joined.
             assert max(numbers) - min(numbers) + 1 - len(numbers) <= site.skipped_runs + 1
-    assert installation.logged("crawler", "crawl finished") == runs(installation)
+    # Each is logged a moment after it is recorded
+    installation.wait_until(
+        lambda: installation.logged("crawler", "crawl finished") == runs(installation), "a line of each crawl"
+    )
 
 
 def _unfinished(installation: Installation) -> int:

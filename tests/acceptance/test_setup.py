@@ -41,7 +41,7 @@ def prepare(project: Path, **environment: str) -> subprocess.CompletedProcess[st
         env={**os.environ, "PYTHON": sys.executable, **environment},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=500,
         check=False,
     )
 

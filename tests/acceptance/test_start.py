@@ -10,9 +10,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -25,7 +26,7 @@ from tests.support.services import require
 from tests.support.waiting import wait_until
 
 LINE_TIMEOUT_S = 240
-STOP_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 120
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="Linux ends a process with its parent")
 
@@ -72,9 +73,23 @@ class Start:
             self.lines.append(arrived)
 
     def everything(self) -> list[psutil.Process]:
-        """The launcher and all that it has started."""
+        """The launcher and all that it has started; some may have ended by now, as a crawl's."""
         launcher = psutil.Process(self.process.pid)
         return [launcher, *launcher.children(recursive=True)]
+
+    def look(self, what: Callable[[psutil.Process], Any]) -> Iterator[Any]:
+        """Something of each process that is still there."""
+        for process in self.everything():
+            with suppress(psutil.NoSuchProcess):
+                yield what(process)
+
+    def terminate_everything(self) -> list[psutil.Process]:
+        """As systemd, honcho and Heroku stop it: a signal to every process at once, and again."""
+        processes = self.everything()
+        for process in processes * 2:
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
+        return processes
 
     def end(self) -> int:
         """Wait for the end, and give the exit code."""
@@ -97,16 +112,9 @@ def started(
         yield start
     finally:
         if start.process.poll() is None:
-            for process in start.everything():
-                with_suppressed_kill(process)
+            for _ in start.look(psutil.Process.kill):
+                pass
             start.process.wait(STOP_TIMEOUT_S)
-
-
-def with_suppressed_kill(process: psutil.Process) -> None:
-    try:
-        process.kill()
-    except psutil.NoSuchProcess:
-        return
 
 
 def crawlpush(data_dir: Path, *arguments: str) -> str:
@@ -124,8 +132,14 @@ def crawlpush(data_dir: Path, *arguments: str) -> str:
 
 def assert_all_gone(processes: list[psutil.Process]) -> None:
     _, alive = psutil.wait_procs(processes, timeout=STOP_TIMEOUT_S)
-    left = [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
-    assert not left
+    assert not [process for process in alive if not is_over(process)]
+
+
+def is_over(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 @pytest.fixture(autouse=True)
@@ -149,7 +163,7 @@ def test_the_demo_crawls_fans_out_and_pushes_until_every_process_is_signalled_tw
         assert len(posts_and_users) == len(set(posts_and_users))
 
         # Nobody but this machine can reach any of its servers
-        addresses = listening(start.everything())
+        addresses = [ip for listening in start.look(listening_on) for ip in listening]
         assert addresses
         assert {ipaddress.ip_address(address).is_loopback for address in addresses} == {True}
 
@@ -159,11 +173,7 @@ def test_the_demo_crawls_fans_out_and_pushes_until_every_process_is_signalled_tw
             assert second.text.startswith("Error: crawlpush is already running:")
             assert len(second.lines) == 1
 
-        # As systemd, honcho and Heroku stop it: a signal to every process at once, and again
-        processes = start.everything()
-        for _ in range(2):
-            for process in processes:
-                with_suppressed_terminate(process)
+        processes = start.terminate_everything()
         assert start.end() == 0
 
         assert_all_gone(processes)
@@ -173,17 +183,8 @@ def test_the_demo_crawls_fans_out_and_pushes_until_every_process_is_signalled_tw
         assert not (data_dir / "embedded.env").exists()
 
 
-def listening(processes: list[psutil.Process]) -> list[str]:
-    """The addresses that processes listen on."""
-    connections = [c for process in processes for c in process.net_connections("inet")]
-    return [c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN]
-
-
-def with_suppressed_terminate(process: psutil.Process) -> None:
-    try:
-        process.terminate()
-    except psutil.NoSuchProcess:
-        return
+def listening_on(process: psutil.Process) -> list[str]:
+    return [c.laddr.ip for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN]
 
 
 @pytest.mark.full
@@ -217,7 +218,7 @@ def test_ctrl_c_during_the_setup_leaves_nothing(tmp_path, said):
 def test_a_process_that_dies_ends_the_start_which_names_it(tmp_path):
     with started(tmp_path, "--no-demo") as start:
         start.wait_for("Bringing the database")
-        (notifier,) = wait_for_children(start, "notifier@")
+        (notifier,) = wait_until(lambda: list(notifiers(start)), "a notifier", seconds=LINE_TIMEOUT_S)
         processes = start.everything()
         notifier.kill()
         assert start.end() == 137
@@ -225,11 +226,10 @@ def test_a_process_that_dies_ends_the_start_which_names_it(tmp_path):
         assert start.lines[-1] == "notifier ended by itself (exit code 137), so everything was stopped."
 
 
-def wait_for_children(start: Start, words: str) -> list[psutil.Process]:
-    def found() -> list[psutil.Process]:
-        return [p for p in start.everything() if words in " ".join(p.cmdline()) and "sh" not in p.name()]
-
-    return wait_until(found, f"a process with {words!r}", seconds=LINE_TIMEOUT_S)
+def notifiers(start: Start) -> Iterator[psutil.Process]:
+    for process, words, name in start.look(lambda it: (it, " ".join(it.cmdline()), it.name())):
+        if "notifier@" in words and "sh" not in name:
+            yield process
 
 
 @linux_only

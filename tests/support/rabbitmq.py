@@ -14,7 +14,7 @@ from scripts.local.embedded_redis import free_port
 from scripts.local.startable import Startable
 from scripts.local.supervisor import wait_or_kill
 
-START_SECONDS = 60
+START_SECONDS = 180
 STOP_SECONDS = 15
 CONFIGURATION = """\
 listeners.tcp.1 = 127.0.0.1:{port}

@@ -31,7 +31,7 @@ def test_the_exporter_serves_on_loopback_and_ends_with_sigterm(sqlite_url: str, 
             text = answer.read().decode()
         assert 'crawlpush_up{server="redis"} 1.0' in text
         exporter.send_signal(signal.SIGTERM)
-        assert exporter.wait(20) == 0
+        assert exporter.wait(60) == 0
     finally:
         exporter.kill()
         exporter.wait()

@@ -39,7 +39,7 @@ def reader(told: SimpleNamespace, port: int | None = None) -> ApiReader:
 
 def test_503_that_says_when_to_come_again_is_no_fault(told):
     asking = reader(told)
-    assert wait_until(lambda: asking.unavailable >= 2, 10)
+    assert wait_until(lambda: asking.unavailable >= 2, 60)
     asking.stop()
     assert (asking.wrong, asking.unanswered) == ([], 0)
 
@@ -48,26 +48,26 @@ def test_503_that_says_when_to_come_again_is_no_fault(told):
 def test_other_refusals_are_wrong(told, answer):
     told.answer = answer
     asking = reader(told)
-    assert wait_until(lambda: asking.wrong, 10)
+    assert wait_until(lambda: asking.wrong, 60)
     asking.stop()
 
 
 def test_a_badge_that_no_inbox_explains_is_wrong(told):
     told.answer, told.badge = (200, {}), 3
     asking = reader(told)
-    assert wait_until(lambda: any("the badge is 3" in sentence for sentence in asking.wrong), 10)
+    assert wait_until(lambda: any("the badge is 3" in sentence for sentence in asking.wrong), 60)
     asking.stop()
 
 
 @pytest.mark.parametrize(("pid_after", "frozen", "excused"), [(1, False, False), (1, True, True), (None, False, True)])
 def test_silence_is_wrong_of_a_process_that_answered_and_was_left_alone(told, pid_after, frozen, excused):
     asking = reader(told)
-    assert wait_until(lambda: asking.unavailable, 10)
+    assert wait_until(lambda: asking.unavailable, 60)
     # When it answers no more: nobody listens on the port from now on.
     told.pid = pid_after
     if frozen:
         asking.expect_silence()
     asking._port = free_port()
-    assert wait_until(lambda: asking.unanswered >= 2, 10)
+    assert wait_until(lambda: asking.unanswered >= 2, 60)
     asking.stop()
     assert (not asking.wrong) == excused

@@ -18,6 +18,7 @@ from google.oauth2 import service_account
 from pipeline.push.apns.compat import hpack, hyperframe
 
 frames = hyperframe.frame
+CONTENT = b'{"aps":{"alert":"x"}}'
 TIMEOUT_S = 60
 
 
@@ -85,8 +86,19 @@ class APNsClient:
         if alpn == "h2":
             self.socket.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frames.SettingsFrame(0).serialize())
 
-    def open(self, token: str, content: bytes = b'{"aps":{"alert":"x"}}', **changes: str | None) -> int:
+    def open(self, token: str, content: bytes = CONTENT, **changes: str | None) -> int:
         """Send a whole request and return its stream's id; a header of None is left out."""
+        stream_id, request = self._request(token, content, **changes)
+        self.socket.sendall(request)
+        return stream_id
+
+    def open_at_once(self, token: str, count: int) -> list[int]:
+        """Send so many requests in one piece, so that all are there before the first is answered."""
+        ids, requests = zip(*(self._request(token) for _ in range(count)), strict=True)
+        self.socket.sendall(b"".join(requests))
+        return list(ids)
+
+    def _request(self, token: str, content: bytes = CONTENT, **changes: str | None) -> tuple[int, bytes]:
         stream_id, self._next_id = self._next_id, self._next_id + 2
         headers: dict[str, str | None] = {
             ":method": "POST",
@@ -104,10 +116,9 @@ class APNsClient:
         for start in range(0, len(content), 16_000):
             parts.append(frames.DataFrame(stream_id, content[start : start + 16_000]))  # noqa: PERF401
         parts[-1].flags.add("END_STREAM")
-        self.socket.sendall(b"".join(part.serialize() for part in parts))
-        return stream_id
+        return stream_id, b"".join(part.serialize() for part in parts)
 
-    def send(self, token: str, content: bytes = b'{"aps":{"alert":"x"}}', **changes: str | None) -> APNsAnswer:
+    def send(self, token: str, content: bytes = CONTENT, **changes: str | None) -> APNsAnswer:
         """Send a request and return its answer."""
         stream_id = self.open(token, content, **changes)
         self.wait(lambda: stream_id in self.answers and self.answers[stream_id].ended)

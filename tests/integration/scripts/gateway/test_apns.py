@@ -86,7 +86,7 @@ def test_settings_change_on_the_way_and_are_enforced(gateway, connect):
     client.wait(lambda: client.limits == [1, 1000, 2])
     # The answer proves that the acknowledgement, sent before the request, was read.
     client.send(TOKEN)
-    opened = [client.open(TOKEN) for _ in range(4)]
+    opened = client.open_at_once(TOKEN, 4)
     client.wait(lambda: len(client.resets) == 2 and all(client.answers.get(i) for i in opened[:2]))
     assert client.resets == {opened[2]: REFUSED_STREAM, opened[3]: REFUSED_STREAM}
     assert [client.answers[i].status for i in opened[:2]] == [200, 200]
@@ -96,7 +96,7 @@ def test_settings_change_on_the_way_and_are_enforced(gateway, connect):
 def test_goaway_answers_what_came_before_and_ignores_the_rest(gateway, connect):
     gateway.set_faults(goaway_after=3, latency_ms=50, one_stream_first=False)
     client = connect()
-    opened = [client.open(TOKEN) for _ in range(5)]
+    opened = client.open_at_once(TOKEN, 5)
     client.read_to_the_end()
     assert client.goaway == opened[2]
     assert [client.answers[i].status for i in opened[:3]] == [200, 200, 200]

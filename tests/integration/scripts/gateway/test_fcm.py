@@ -94,13 +94,16 @@ def test_a_dripping_answer_comes_in_pieces_and_whole(gateway: GatewayProcess, fc
     gateway.set_faults(drip_ms=1)
     assert fcm.send(MESSAGE).json()["name"]
     gateway.set_faults(drip_ms=60_000)
-    url = f"{fcm.endpoint}/v1/projects/crawlpush-demo/messages:send"
-    headers = {"Authorization": f"Bearer {fcm.credentials.token}"}
     # The head comes at once, and the body does not.
-    response = fcm.session.post(url, json={"message": MESSAGE}, headers=headers, timeout=0.5, stream=True)
-    assert response.status_code == 200
-    with pytest.raises(requests.RequestException):
-        response.content  # noqa: B018
+    with raw_connection(gateway) as sock:
+        sock.sendall(raw_request(fcm, "phone-1"))
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += sock.recv(65_536)
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        sock.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            read_to_the_end(sock)
 
 
 def test_the_token_end_point_refuses_what_it_did_not_ask_for(fcm: FCMClient) -> None:

@@ -19,10 +19,10 @@ from scripts.local.foreground import run_together
 from scripts.local.process_output import LogFiles
 from scripts.local.supervisor import Exit, Supervisor, procfile_commands, wait_until
 
-WAIT = f'{shlex.quote(sys.executable)} -c "import time; print(1, flush=True); time.sleep(60)"'
+WAIT = f'{shlex.quote(sys.executable)} -c "import time; print(1, flush=True); time.sleep(600)"'
 STUBBORN = (
     f'{shlex.quote(sys.executable)} -c "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); '
-    'print(1, flush=True); time.sleep(60)"'
+    'print(1, flush=True); time.sleep(600)"'
 )
 POLITE = (
     f'{shlex.quote(sys.executable)} -c "import signal, time; '
@@ -45,27 +45,28 @@ def run(
     return run_together(commands, os.environ, stop_wanted=stop_wanted, others=others or {}, stream=output)
 
 
-def children() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+def children() -> set[psutil.Process]:
+    """Ours; what those of other tests start, as a database does all the time, is nothing to these."""
+    return set(psutil.Process().children())
 
 
 def test_each_line_appears_under_its_process_name():
     output = io.StringIO()
-    ending = run({"talker": "echo first; printf 'no line end'", "w": "sleep 60"}, output)
+    ending = run({"talker": "echo first; printf 'no line end'", "w": "sleep 600"}, output)
     assert output.getvalue().splitlines() == ["talker | first", "talker | no line end"]
     assert ending == Exit(name="talker", code=0)
 
 
 @pytest.mark.parametrize(("command", "code"), [("sh -c 'exit 3'", 3), ("sh -c 'kill -9 $$'", 137)])
 def test_when_one_ends_by_itself_all_end_and_it_is_named(command, code):
-    before = set(children())
+    before = children()
     ending = run({"waiting": WAIT, "failing": command}, io.StringIO())
     assert ending == Exit(name="failing", code=code)
-    assert set(children()) == before
+    assert children() <= before
 
 
 def test_a_server_outside_the_group_that_ends_is_named():
-    assert run({"w": "sleep 60"}, io.StringIO(), others={"redis": lambda: False}) == Exit(name="redis", code=None)
+    assert run({"w": "sleep 600"}, io.StringIO(), others={"redis": lambda: False}) == Exit(name="redis", code=None)
 
 
 def test_a_stop_ends_each_process_with_sigterm_and_shows_its_last_words():
@@ -87,10 +88,10 @@ def test_a_process_that_ends_just_before_the_signal_reaches_us_is_no_failure():
 def test_a_process_that_ignores_the_stop_is_killed(monkeypatch):
     monkeypatch.setattr(foreground, "GRACE_S", 0.3)
     output = io.StringIO()
-    before = set(children())
+    before = children()
     run({"stubborn": STUBBORN}, output, stop_wanted=lambda: "1" in output.getvalue())
     assert output.getvalue().splitlines()[-1] == "stubborn did not stop in time and was killed."
-    assert set(children()) == before
+    assert children() <= before
 
 
 def test_what_a_process_has_started_and_left_ends_too(monkeypatch):
@@ -112,9 +113,9 @@ def test_a_reader_that_has_gone_ends_everything():
         def write(self, _text: str) -> int:
             raise BrokenPipeError
 
-    before = set(children())
+    before = children()
     assert run({"talker": WAIT}, Gone()) is None
-    assert set(children()) == before
+    assert children() <= before
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux ends a process with its parent")
@@ -125,7 +126,7 @@ def test_processes_end_when_their_starter_is_killed():
         assert starter.stdout.readline() == "waiting | 1\n"
         (waiting,) = psutil.Process(starter.pid).children()
         starter.send_signal(signal.SIGKILL)
-        waiting.wait(10)
+        waiting.wait(60)
 
 
 def test_the_procfile_names_every_process_that_a_start_runs():
@@ -162,8 +163,8 @@ def starts(supervisor: Supervisor, name: str) -> int:
 
 @pytest.mark.parametrize("end", ["itself", "kill", "terminate"])
 def test_a_process_that_has_ended_is_started_again(supervisor, end):
-    supervisor.start_command("worker", "echo ready; exec sleep 60" if end != "itself" else "echo ready", restart=True)
-    wait_until(lambda: starts(supervisor, "worker"), 20)
+    supervisor.start_command("worker", "echo ready; exec sleep 600" if end != "itself" else "echo ready", restart=True)
+    wait_until(lambda: starts(supervisor, "worker"), 60)
     first = supervisor.pids
     match end:
         case "kill":
@@ -172,7 +173,7 @@ def test_a_process_that_has_ended_is_started_again(supervisor, end):
         case "terminate":
             supervisor.terminate("worker")
             assert supervisor.pid("worker") is None
-    assert wait_until(lambda: starts(supervisor, "worker") >= 2, 20)
+    assert wait_until(lambda: starts(supervisor, "worker") >= 2, 60)
     # Only what nobody asked for counts
     assert (supervisor.exits["worker"] > 0) is (end == "itself")
     assert not first or supervisor.pids != first
@@ -181,16 +182,16 @@ def test_a_process_that_has_ended_is_started_again(supervisor, end):
 def test_a_process_that_does_not_end_when_told_is_killed_and_started_again(supervisor, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "GRACE_S", 0.1)
     supervisor.start_command("worker", unshelled(STUBBORN.replace("print(1", "print('ready'"), tmp_path), restart=True)
-    assert wait_until(lambda: starts(supervisor, "worker") == 1, 20)
+    assert wait_until(lambda: starts(supervisor, "worker") == 1, 60)
     supervisor.terminate("worker")
-    assert wait_until(lambda: starts(supervisor, "worker") == 2, 20)
+    assert wait_until(lambda: starts(supervisor, "worker") == 2, 60)
     assert supervisor.late == ["worker"]
 
 
 def test_what_was_stopped_stays_so_and_tells_its_exit_code(supervisor, tmp_path):
     supervisor.start_command("worker", unshelled(POLITE, tmp_path), restart=True)
     supervisor.start_command("other", WAIT, restart=True)
-    assert wait_until(lambda: starts(supervisor, "worker"), 20)
+    assert wait_until(lambda: starts(supervisor, "worker"), 60)
     assert supervisor.stop("worker") == {"worker": 0}
     assert supervisor.look() == []
     assert supervisor.pid("other") is not None
@@ -207,7 +208,7 @@ def test_who_ends_early_too_often_is_told_of_and_not_started_again(tmp_path):
     supervisor = Supervisor(LogFiles(tmp_path), os.environ, again=[0.0, 0.0, 0.0, None].__getitem__)
     supervisor.start_command("worker", "sh -c 'exit 3'", restart=True)
     found: list[Exit] = []
-    assert wait_until(lambda: found.extend(supervisor.look()) or any(each.again_s is None for each in found), 20)
+    assert wait_until(lambda: found.extend(supervisor.look()) or any(each.again_s is None for each in found), 60)
     assert [(each.code, each.early, each.again_s) for each in found] == [(3, 1, 0.0), (3, 2, 0.0), (3, 3, None)]
     supervisor.close()
 
@@ -218,7 +219,7 @@ def test_a_stop_in_a_hurry_waits_for_nobody(supervisor, tmp_path, monkeypatch):
     # A shell has what runs in its background ignore SIGQUIT, and with it all that is started from there.
     ends_by_it = STUBBORN.replace("print(1", "signal.signal(signal.SIGQUIT, signal.SIG_DFL); print('ready'")
     supervisor.start_command("worker", unshelled(ends_by_it, tmp_path))
-    assert wait_until(lambda: starts(supervisor, "worker") == 1, 20)
+    assert wait_until(lambda: starts(supervisor, "worker") == 1, 60)
     # SIGQUIT ends it, as it would make a worker drop what it does.
     assert supervisor.stop(hurry=lambda: True) == {"worker": -signal.SIGQUIT}
 
@@ -228,4 +229,4 @@ def test_nothing_happens_in_a_frozen_process(supervisor):
     pid = supervisor.pid("worker")
     with supervisor.frozen(("worker",)):
         assert psutil.Process(pid).status() == psutil.STATUS_STOPPED
-    assert wait_until(lambda: psutil.Process(pid).status() != psutil.STATUS_STOPPED, 10)
+    assert wait_until(lambda: psutil.Process(pid).status() != psutil.STATUS_STOPPED, 60)

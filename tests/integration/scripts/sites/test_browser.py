@@ -72,7 +72,7 @@ def test_the_proxy_connects_to_public_addresses_alone(site: FaultySite, method: 
 
 def asked(proxy: Proxy, method: str, site: FaultySite) -> bytes:
     parts = urlsplit(proxy.address)
-    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10) as connection:
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=60) as connection:
         if method == "CONNECT":
             connection.sendall(f"CONNECT 127.0.0.1:{site.port} HTTP/1.1\r\n\r\n".encode())
             if b"200" not in (answer := connection.recv(4096)):
