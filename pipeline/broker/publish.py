@@ -24,7 +24,9 @@ ARGUMENTS = {"notify_user": 2}
 BESIDE = {"notify_user": "send_digest"}
 """What else stands in a task's queue and is done in turn with it."""
 BATCH = 1000
-"""Messages per round trip to Redis."""
+"""Messages per round trip to the broker."""
+CONFIRM_S = 30.0
+"""So long RabbitMQ may be silent before it has a batch; it writes each message to its disk first."""
 
 
 class BrokerError(PipelineError, ConnectionError):
@@ -78,15 +80,44 @@ def _publish(producer: Any, template: "_Template", batch: Sequence[Sequence[int]
     producer.maybe_declare(template.queue)
     channel = producer.channel
     if not _can_look(channel):
-        for ids in batch:
-            template.publish(producer, ids)
-        # RabbitMQ answers once it has all of them, and so whoever asks for the queue's length counts them.
-        channel.queue_declare(template.queue.name, passive=True)
+        _publish_confirmed(channel.connection, template, batch)
         return
     key, form = template.in_redis(channel)
     digits = os.urandom(32 * len(batch)).hex()
     with channel.conn_or_acquire() as client:
         client.lpush(key, *(template.fill(form, ids, digits[64 * at :]) for at, ids in enumerate(batch)))
+
+
+def _publish_confirmed(connection: Any, template: "_Template", batch: Sequence[Sequence[int]]) -> None:
+    """Send messages to RabbitMQ, and return once it has all of them, so that whoever asks for the length counts them.
+
+    It answers a declaration before messages that came earlier: only a confirm says that one stands in its queue.
+    """
+    unconfirmed = set(range(1, len(batch) + 1))
+
+    def confirm(tag: int, multiple: bool) -> None:
+        unconfirmed.difference_update([each for each in unconfirmed if each <= tag] if multiple else [tag])
+
+    def refuse(_tag: int, _multiple: bool) -> None:
+        raise OperationalError("RabbitMQ refused a message")
+
+    try:
+        with connection.transport.having_timeout(CONFIRM_S):
+            # A channel numbers its messages from 1, and it cannot leave this mode again.
+            channel = connection.channel()
+            channel.events["basic_ack"].add(confirm)
+            channel.events["basic_nack"].add(refuse)
+            channel.confirm_select()
+            producer = Producer(channel, auto_declare=False)
+            for ids in batch:
+                template.publish(producer, ids)
+            while unconfirmed:
+                connection.drain_events()
+            channel.close()
+    except BaseException:
+        # To close it in due form would be to wait for an answer again.
+        connection.collect()
+        raise
 
 
 class _Template:

@@ -5,7 +5,9 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -18,6 +20,7 @@ from pipeline.broker.publish import BrokerError, PublishError, oldest_ids, publi
 from pipeline.celery import FANOUT_QUEUE, LATER_PRIORITY, NOTIFY_QUEUE, create_app
 from pipeline.settings import load
 from scripts.local.embedded_redis import free_port
+from scripts.local.proxy import Proxy
 from tests.support.broker import calls
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -41,6 +44,13 @@ def app(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
     made = app_of(redis_url, monkeypatch)
     yield made
     made.close()
+
+
+def take_all(app: Celery) -> int:
+    """Empty the notify queue; returns how many stood in it."""
+    with app.connection_or_acquire() as connection:
+        channel: Any = connection.default_channel
+        return int(channel.queue_purge(NOTIFY_QUEUE) or 0)
 
 
 def messages(client: "redis.Redis", key: str = NOTIFY_QUEUE) -> list[dict[str, Any]]:
@@ -113,6 +123,34 @@ def test_a_broker_that_is_away_is_an_error_of_ours(monkeypatch):
     with pytest.raises(BrokerError, match="oldest notify_user"):
         oldest_ids(app, "notify_user")
     app.close()
+
+
+@pytest.mark.full
+def test_rabbitmq_has_counted_what_was_published_whoever_asks_it(rabbitmq_url, monkeypatch):
+    app, batch = app_of(rabbitmq_url, monkeypatch), [(1, user) for user in range(400)]
+    publish_many(app, "notify_user", batch)
+    take_all(app)
+    # Several that publish at once keep the queue's process behind with its messages.
+    with ThreadPoolExecutor(3) as pool:
+        for _ in range(20):
+            list(pool.map(lambda _: publish_many(app, "notify_user", batch), range(3)))
+            assert queue_length(app, NOTIFY_QUEUE) == 3 * len(batch) == take_all(app)
+    app.close()
+
+
+@pytest.mark.full
+def test_a_batch_goes_out_anew_when_rabbitmq_is_silent(rabbitmq_url, monkeypatch):
+    monkeypatch.setattr(publish, "CONFIRM_S", 0.5)
+    port = urlsplit(rabbitmq_url).port or 0
+    with Proxy(port) as proxy:
+        app = app_of(rabbitmq_url.replace(f":{port}", f":{proxy.port}"), monkeypatch)
+        publish_many(app, "notify_user", [(1, 2)])
+        take_all(app)
+        proxy.swallow()
+        assert publish_many(app, "notify_user", [(1, 3), (1, 4)]) == 2
+        with Connection(rabbitmq_url) as direct:
+            assert direct.default_channel.queue_purge(NOTIFY_QUEUE) == 2
+        app.close()
 
 
 def test_the_length_of_a_queue_counts_all_priorities(app):

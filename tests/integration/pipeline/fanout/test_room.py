@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
 
 import pytest
 import redis
@@ -15,7 +14,7 @@ from pipeline.celery import NOTIFY_QUEUE
 from pipeline.fanout.room import RESERVED_S, Reservations, Reserved
 from pipeline.fanout.slices import RANGES, FanOuts, FanOutSettings, SliceEnd
 from storage.session import Database
-from tests.integration.pipeline.broker.test_publish import app_of
+from tests.integration.pipeline.broker.test_publish import app_of, take_all
 from tests.support.builders import add_site, add_user, found, stored_posts
 
 SETTINGS = FanOutSettings(slice_users=20, queue_max=20, lease_s=60, split_slices=3)
@@ -35,12 +34,6 @@ def app(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
     take_all(made)
     yield made
     made.close()
-
-
-def take_all(app: Celery) -> int:
-    with app.connection_or_acquire() as connection:
-        channel: Any = connection.default_channel
-        return int(channel.queue_purge(NOTIFY_QUEUE) or 0)
 
 
 Sent = list[tuple[int, int]]
