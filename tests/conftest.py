@@ -9,6 +9,7 @@ from types import FrameType
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from pipeline.settings import Settings, get_settings
 from scripts.local.embedded_postgres import PostgresServer, find_postgres
@@ -33,6 +34,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in Settings.model_fields:
         os.environ.pop(name.upper(), None)
     os.environ["ENV_FILE"] = ""
+    # How long an example takes is the machine's business; so it is for Hypothesis itself where CI is set.
+    settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("busy")
 
     # A runner that gives up sends SIGTERM, which would end pytest without the fixtures' clean-up.
     def interrupt(_number: int, _frame: FrameType | None) -> None:

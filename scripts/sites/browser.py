@@ -21,7 +21,8 @@ from spiders.reading.json_text import NotJSONError, read_json
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserType, Page, Response
 
-OPEN_S: Final = 30
+OPEN_S: Final = 60
+"""For the browser to start, and for what is done with the page."""
 QUIET_S: Final = 10
 """So long is waited until the page asks for nothing more."""
 ANSWERS: Final = 100
@@ -105,6 +106,7 @@ def look(url: str, *, allow_private: bool, user_agent: str) -> Seen:
 def _look(chromium: "BrowserType", executable: str, url: str, proxy: Proxy, user_agent: str) -> Seen:
     browser = chromium.launch(
         executable_path=executable,
+        timeout=OPEN_S * 1000,
         # Chromium's own sandbox does not work for root.
         chromium_sandbox=os.geteuid() != 0,
         # Loopback goes through the proxy too, and nothing beside it.

@@ -173,7 +173,7 @@ def test_from_a_board_to_a_phone(sqlite_installation: Installation, browser: Bro
     expect(page.get_by_text("minji").first).to_be_visible()
     check(page)
     page.goto(f"{base}/")
-    expect(page.get_by_role("heading", level=1)).to_have_text("All is well", timeout=60_000)
+    expect(page.get_by_role("heading", level=1)).to_have_text("All is well")
     check(page)
     page.goto(f"{base}/sites")
     check(page)
@@ -196,7 +196,7 @@ def test_the_pages_refresh_by_themselves_and_speak_korean(
     # Nothing ticks here, so a person is needed.
     expect(heading).to_have_text("사람이 봐야 할 일이 하나 있습니다")
     installation.start("dispatcher", "beat")
-    expect(heading).to_have_text("모두 정상입니다", timeout=60_000)
+    expect(heading).to_have_text("모두 정상입니다")
     page.get_by_role("link", name="English").click()
     expect(heading).to_have_text("All is well")
     page.get_by_role("link", name="Sites", exact=True).click()

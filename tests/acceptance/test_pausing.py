@@ -18,7 +18,7 @@ def test_a_crawl_that_runs_is_broken_off_by_a_pause_and_done_after_it(sqlite_ins
 
     # When its site is paused, then it ends without a decision, and no other begins
     installation.command("pause", "crawl", "--site", "board")
-    installation.wait_until(lambda: _run_statuses(installation) == ["queued"], "the run, handed back", seconds=60)
+    installation.wait_until(lambda: _run_statuses(installation) == ["queued"], "the run, handed back")
     with installation.database.reading() as session:
         assert set(session.scalars(select(Post.fanout))) <= {"undecided"}
     assert installation.logged("crawler", "crawl paused: site=board") == 1

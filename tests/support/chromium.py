@@ -18,7 +18,7 @@ PHONE, DESK = 390, 1280
 SERIOUS = ("serious", "critical")
 PICTURES = os.environ.get("PICTURES")
 """A folder for the pictures of the README: a test that takes one leaves it there."""
-expect.set_options(timeout=60_000)
+expect.set_options(timeout=180_000)
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def chromium() -> Iterator[Browser]:
     require(path is not None, "chromium")
     with sync_playwright() as playwright:
         # Containers have no user namespaces for its sandbox; all that it opens is ours.
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"], timeout=180_000)
         yield browser
         browser.close()
 
@@ -39,7 +39,7 @@ def open_page(browser: Browser, *, width: int = DESK, dark: bool = False, locale
         viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light", locale=locale
     )
     page = context.new_page()
-    page.set_default_timeout(90_000)
+    page.set_default_timeout(180_000)
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text) if is_complaint(message) else None)
     page.on("pageerror", lambda error: said.append(str(error)))

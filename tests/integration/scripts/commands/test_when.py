@@ -140,15 +140,13 @@ def test_match_tells_when_each_would_get_a_post_at_some_moment(run, database):
 def test_match_counts_what_a_capped_user_got_today(run, database):
     run("users", "set", "minji", "--daily-cap", "1")
     post(database)
+    at = now()
     with database.writing() as session:
         user_id = users.by_external_id(session, "minji").id
-        session.execute(
-            update(Notification).where(Notification.user_id == user_id).values(status="sent", sent_at=now())
-        )
-    ask = ("match", "--title", "x", "--site", "board", "--json")
-    assert json.loads(run(*ask))["when"][0]["why"] == "daily cap"
-    tomorrow = (now() + timedelta(days=1)).isoformat()
-    assert json.loads(run(*ask, "--at", tomorrow))["when"][0]["why"] == "at once"
+        session.execute(update(Notification).where(Notification.user_id == user_id).values(status="sent", sent_at=at))
+    ask = ("match", "--title", "x", "--site", "board", "--json", "--at")
+    assert json.loads(run(*ask, at.isoformat()))["when"][0]["why"] == "daily cap"
+    assert json.loads(run(*ask, (at + timedelta(days=1)).isoformat()))["when"][0]["why"] == "at once"
 
 
 def test_a_default_of_the_installation_holds_for_who_says_nothing_else(run, database, monkeypatch):

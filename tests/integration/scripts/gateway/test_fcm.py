@@ -87,7 +87,8 @@ def test_an_unknown_path_is_googles_html_page(fcm: FCMClient, path: str) -> None
     response = fcm.post("{}", path)
     assert response.status_code == 404
     assert response.headers["Content-Type"].startswith("text/html")
-    assert fcm.session.get(f"{fcm.endpoint}/v1/projects/crawlpush-demo/messages:send", timeout=10).status_code == 404
+    url = f"{fcm.endpoint}/v1/projects/crawlpush-demo/messages:send"
+    assert fcm.session.get(url, timeout=TIMEOUT_S).status_code == 404
 
 
 def test_a_dripping_answer_comes_in_pieces_and_whole(gateway: GatewayProcess, fcm: FCMClient) -> None:
@@ -107,9 +108,9 @@ def test_a_dripping_answer_comes_in_pieces_and_whole(gateway: GatewayProcess, fc
 
 
 def test_the_token_end_point_refuses_what_it_did_not_ask_for(fcm: FCMClient) -> None:
-    response = fcm.session.post(f"{fcm.endpoint}/token", data={"grant_type": "password"}, timeout=10)
+    response = fcm.session.post(f"{fcm.endpoint}/token", data={"grant_type": "password"}, timeout=TIMEOUT_S)
     assert (response.status_code, response.json()["error"]) == (400, "unsupported_grant_type")
-    assert fcm.session.get(f"{fcm.endpoint}/token", timeout=10).status_code == 404
+    assert fcm.session.get(f"{fcm.endpoint}/token", timeout=TIMEOUT_S).status_code == 404
 
 
 def test_pipelined_messages_are_dealt_with_in_order(gateway: GatewayProcess, fcm: FCMClient) -> None:
