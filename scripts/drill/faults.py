@@ -22,6 +22,7 @@ from scripts.testbed import database as questions
 from scripts.testbed.crawls import Crawls, children
 from scripts.testbed.installation import Installation
 from scripts.testbed.population import SITES
+from scripts.testbed.verdict import Pair
 
 SECOND_BEAT = "beat-2"
 OF_THE_DATABASE = (Kind.DATABASE, Kind.READ_ONLY, Kind.TABLE_LOCK, Kind.DISK)
@@ -117,10 +118,10 @@ class FaultInjector:
         self._running.on.gateway.set_faults(**self._usual_faults)
         self._faulty = False
 
-    def in_flight(self) -> int:
+    def in_flight(self) -> Mapping[Pair, int]:
         """Sends that were in flight at all losses, when there will be no more of them."""
         self._in_flight.look(math.inf)
-        return self._in_flight.count
+        return self._in_flight.sends
 
     def look(self) -> None:
         """Find out what was in flight at the latest losses; call it often, and some time after the last of them."""

@@ -23,6 +23,8 @@ class Result:
 
     plan: Plan
     notifications: int
+    # How often a post was edited.
+    edits: int
     verdict: Verdict
     done: Mapping[Kind, int]
     # What the API answered: how many were right, how many said 503 and when to ask again, and how many did not come.
@@ -40,6 +42,7 @@ class Result:
         return {
             "seed": self.plan.seed,
             "notifications": self.notifications,
+            "edits": self.edits,
             "faults": {str(kind): count for kind, count in self.done.items() if count},
             **asdict(self.verdict),
             "answers": dict(self.answers),

@@ -1,10 +1,13 @@
 """How many sends were in the hands of notifiers that were killed, or that could not record what they had sent."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-Claims = Mapping[tuple[int, str], int]
-"""(notification, token of the claim) -> how many sends it means."""
+from scripts.testbed.verdict import Pair
+
+Claims = Mapping[tuple[int, str], Sequence[Pair]]
+"""(notification, token of the claim) -> the sends that it means."""
 SOON_S = 8.0
 """What is still held by the same claim so long after a loss was abandoned, or has a slow answer."""
 LEASE_S = 25.0
@@ -24,7 +27,7 @@ class InFlight:
         """claims: asks the database for what is claimed at this moment."""
         self._claims = claims
         self._open: list[_Loss] = []
-        self.count = 0
+        self.sends: Counter[Pair] = Counter()
 
     def note(self, now_s: float, claims: Claims | None = None) -> None:
         """Something is lost at this moment: remember what is claimed. Nobody may claim or record meanwhile.
@@ -42,4 +45,6 @@ class InFlight:
         for loss in due:
             self._open.remove(loss)
             late = now_s > loss.at_s + LEASE_S
-            self.count += sum(sends for claim, sends in loss.claims.items() if late or claim in held)
+            for claim, sends in loss.claims.items():
+                if late or claim in held:
+                    self.sends.update(sends)

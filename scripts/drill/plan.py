@@ -1,10 +1,15 @@
 """What goes wrong in a drill, and when: from a seed to a plan. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from random import Random
 from typing import Any
 
 from scripts.drill.kinds import KILLED, RULES, Kind
+from scripts.testbed.population import SITES, site_of
+
+EDITED_WITHIN = 0.2
+"""In which part of the drill's time after it appeared a post is edited."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +38,8 @@ class Plan:
     # When each post appears, at the earliest, in order.
     posts_at_s: tuple[float, ...]
     faults: tuple[Fault, ...]
+    # Which post is edited, and when at the earliest, in order.
+    edits: tuple[tuple[float, int], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON values."""
@@ -47,18 +54,33 @@ def make_plan(*, seed: int, posts: int, minutes: float, database: str, disk: boo
     """The plan of a seed. `disk`: whether a full disk can be simulated here."""
     dice = Random(f"{seed}:plan")  # noqa: S311 - no secret
     seconds = minutes * 60
+    # A post that is edited and has another id at once is a new one.
+    edited = SITES[seed % len(SITES)]
     found: list[Fault] = []
     for kind, rule in RULES.items():
-        ways = rule.ways(database)
+        ways = tuple(way for way in rule.ways(database) if way != edited)
         if ways and (disk or kind is not Kind.DISK):
             count = max(rule.least, round(rule.a_minute * minutes))
             found += _spread(dice, seconds, kind, _drawn(dice, kind, ways, count), lasting=rule.lasting)
+    posts_at_s = tuple(round(seconds * 0.9 * (number + dice.random()) / posts, 2) for number in range(posts))
     return Plan(
         seed=seed,
         seconds=seconds,
-        posts_at_s=tuple(round(seconds * 0.9 * (number + dice.random()) / posts, 2) for number in range(posts)),
+        posts_at_s=posts_at_s,
         faults=tuple(sorted(found, key=lambda fault: fault.at_s)),
+        edits=_edits(Random(f"{seed}:edits"), seconds, posts_at_s, edited),  # noqa: S311 - no secret
     )
+
+
+def _edits(dice: Random, seconds: float, posts_at_s: Sequence[float], site: str) -> tuple[tuple[float, int], ...]:
+    """Up to three edits of each post of a site, at once or later; a day allows four."""
+    found = [
+        (round(min(at + dice.uniform(0, EDITED_WITHIN) * seconds, 0.97 * seconds), 2), number)
+        for number, at in enumerate(posts_at_s, start=1)
+        if site_of(number) == site
+        for _ in range(dice.choice((0, 1, 2, 3)))
+    ]
+    return tuple(sorted(found))
 
 
 def _drawn(dice: Random, kind: Kind, ways: tuple[str, ...], count: int) -> list[str]:

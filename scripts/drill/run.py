@@ -4,6 +4,7 @@ import heapq
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -21,11 +22,22 @@ from scripts.drill.view import View
 from scripts.local.embedded_redis import free_port
 from scripts.testbed import database as questions
 from scripts.testbed.crawls import Crawls
-from scripts.testbed.database import Progress
+from scripts.testbed.database import Attempts, Progress
 from scripts.testbed.errors import InstallationError
 from scripts.testbed.facts import gather
 from scripts.testbed.installation import Installation, installation
-from scripts.testbed.population import SITES, Notice, Person, expected, notices, population, wants
+from scripts.testbed.population import (
+    SITES,
+    Notice,
+    Person,
+    edited,
+    expected,
+    notices,
+    population,
+    revision_of,
+    site_of,
+    wants,
+)
 from scripts.testbed.timings import step
 from scripts.testbed.verdict import Pair, judge, lost
 
@@ -38,6 +50,10 @@ LATE_S, LATE_PART = 30.0, 0.25
 """A fault whose victim does not appear for so long, or for such a part of the drill, is left out."""
 UNREAD_MOST = 12
 """No more posts than this stand on the boards unread: more at once would be a flood, which is held for approval."""
+EDITED_MOST = 3
+"""No more edits than this are under way: five at once may be a flood, which replaces nothing."""
+EDITABLE = 4
+"""Only so many of a site's newest posts are edited: they are on its first page still when that is read."""
 SETTINGS = {
     "TICK_S": "1",
     "SWEEP_S": "5",
@@ -70,7 +86,7 @@ def run_drill(plan: Plan, *, users: int, database: str, folder: Path, view: View
         database=database,
         notifiers=len(NOTIFIERS),
         schedule=SCHEDULE,
-        keep=2 * len(wanted) + 10_000,
+        keep=4 * len(wanted) + 10_000,
         latency_ms=0,
         settings={**SETTINGS, "FANOUT_SLICE": str(max(50, users // 5)), "PORT": str(port)},
         more=("web",),
@@ -78,6 +94,7 @@ def run_drill(plan: Plan, *, users: int, database: str, folder: Path, view: View
         minutes=plan.seconds / 60,
     ) as running:
         key = questions.add_server_key(running.database)
+        questions.let_edits_replace(running.database)
         web = partial(running.supervisor.pid, "web")
         reader = ApiReader(port, key, _readers(people, appearing), SUBSCRIBER, web)
         return _Drill(plan, people, appearing, wanted, running, reader, view).run()
@@ -114,6 +131,9 @@ class _Drill:
         self._plan, self._wanted, self._reader = plan, wanted, reader
         self._waiting = list(zip(plan.posts_at_s, appearing, strict=True))[::-1]
         self._appeared: list[Notice] = []
+        self._edits = list(plan.edits)
+        self._edited = 0
+        self._attempts: Attempts = {}
         self._running, self._view = running, view
         self._crawls = Crawls()
         dead = [phone.token for person in people for phone in person.phones if phone.dead]
@@ -130,7 +150,7 @@ class _Drill:
         self._began = time.monotonic()
         self._origin = self._began
         self._asked_at = 0.0
-        self._progress = Progress(stored=0, open_posts=0, owed=0)
+        self._progress = Progress(stored=0, open_posts=0, owed=0, open_edits=0)
 
     def run(self) -> Result:
         try:
@@ -154,6 +174,8 @@ class _Drill:
             database,
             expected=self._wanted,
             appeared=self._appeared,
+            attempts=self._attempts,
+            revisions={notice.number: revision_of(notice.title) for notice in self._appeared},
             strays=self._crawls.strays,
             in_flight=self._faults.in_flight(),
             excused=frozenset(self._odd | self._faults.removed),
@@ -164,6 +186,7 @@ class _Drill:
         result = Result(
             plan=self._plan,
             notifications=len(self._wanted),
+            edits=self._edited,
             verdict=judge(facts),
             done=self._faults.done,
             answers={
@@ -185,7 +208,7 @@ class _Drill:
         order = iter(range(10**9))
         begin = list(self._plan.faults)
         end: list[tuple[float, int, Fault]] = []
-        while begin or end or self._waiting:
+        while begin or end or self._waiting or self._edits:
             self._look()
             at = self._at()
             while end and end[0][0] <= at:
@@ -202,6 +225,7 @@ class _Drill:
                     begin.remove(fault)
                     self._say(f"left out: {fault}")
             self._publish()
+            self._edit()
 
     def _at(self) -> float:
         return time.monotonic() - self._origin
@@ -216,6 +240,7 @@ class _Drill:
             if not self._faults.database_away:
                 try:
                     self._faults.look()
+                    self._attempts = questions.most(self._attempts, questions.attempts(self._running.database))
                     self._progress = self._running.progress()
                 except OperationalError as error:
                     self._say(f"the drill's own question failed: {error.orig}")
@@ -234,6 +259,19 @@ class _Drill:
             _, notice = self._waiting.pop()
             self._running.add_post(notice)
             self._appeared.append(notice)
+
+    def _edit(self) -> None:
+        """Let the next edit happen when it is time, unless others are under way."""
+        if not self._edits or self._edits[0][0] > self._at() or self._progress.open_edits >= EDITED_MOST:
+            return
+        _, number = self._edits.pop(0)
+        newest = [at for at, notice in enumerate(self._appeared) if notice.site == site_of(number)][-EDITABLE:]
+        for at in newest:
+            if self._appeared[at].number == number:
+                self._appeared[at] = edited(self._appeared[at])
+                self._running.edit_post(self._appeared[at])
+                self._progress = replace(self._progress, open_edits=self._progress.open_edits + 1)
+                self._edited += 1
 
     def _heal(self) -> None:
         self._faults.heal()

@@ -21,7 +21,11 @@ MEANINGS = {
     "overlaps": "crawls of a site that overlapped",
     "late": "sent more than two minutes after everything was healed, and whoever has digests had the next",
     "wrong_answers": "answers of the API that are neither right nor 503, or did not come",
+    "edits_rang": "messages about an edit that made a sound",
+    "older_text": "phones that show an older text than the post's site, or did after a newer one",
+    "edits_twice": "edits that a phone got again, and no kill and no lost answer explains that",
     "unexplained": "repeated sends that no kill and no lost answer explains",
+    "edits_shown": "edits that phones took, each once",
     "sent_again": "repeated sends, under the same tag",
     "answers_lost": "of these: after answers that the gateway did not send",
     "in_flight": "sends, at most, that kills and losses of the database cut off",
@@ -37,6 +41,9 @@ PROMISES = (
     "overlaps",
     "late",
     "wrong_answers",
+    "edits_rang",
+    "older_text",
+    "edits_twice",
     "unexplained",
 )
 

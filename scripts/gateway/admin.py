@@ -57,7 +57,7 @@ def admin_application(state: GatewayState, set_faults: Callable[[Faults], None])
             *page_routes(state),
             web.get("/admin/received", received),
             web.get("/admin/phones", _showing(state.record.phones)),
-            web.get("/admin/shown", _showing(state.record.shown)),
+            web.get("/admin/messages", _showing(state.record.messages)),
             web.get("/admin/stats", _showing(lambda: gateway_stats(state))),
             web.get("/admin/faults", _showing(lambda: state.plan.faults.to_json())),
             web.post("/admin/faults", change_faults),

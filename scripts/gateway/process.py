@@ -37,10 +37,9 @@ class GatewayProcess(ServerProcess):
         """Return every phone with what it shows; `sends` of a notification above 1 are replacements."""
         return list(get_json(f"{self.admin_url}/admin/phones"))
 
-    def shown(self) -> list[tuple[str, str, str, int, str]]:
-        """Return what all phones show, in short, as `PushRecord.shown` does. For great numbers."""
-        rows = get_json(f"{self.admin_url}/admin/shown")
-        return [(platform, token, title, sends, posts) for platform, token, title, sends, posts in rows]
+    def messages(self) -> list[tuple[str, str, str, bool, bool, str]]:
+        """Return all that was accepted, in short, as `PushRecord.messages` does. For great numbers."""
+        return [tuple(row) for row in get_json(f"{self.admin_url}/admin/messages")]
 
     def stats(self) -> dict[str, Any]:
         """Return the counters."""

@@ -81,6 +81,25 @@ def text_of(push: Push) -> tuple[str, str, dict[str, Any]]:
     return (fcm_text if push.platform == "fcm" else apns_text)(push.message())
 
 
+def part_of(message: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return an object in a message by its name; empty where there is none."""
+    part = message.get(name)
+    return part if isinstance(part, Mapping) else {}
+
+
+_SILENT = frozenset({"passive", "PRIORITY_MIN", "PRIORITY_LOW"})
+"""Apple, "interruption-level": no light and no sound; Google, "AndroidNotification.notification_priority": no sound."""
+
+
+def rings(push: Push) -> bool:
+    """Whether a phone makes a sound of a message."""
+    if push.platform == "apns":
+        shown = part_of(push.message(), "aps")
+        return bool(shown.get("sound")) and shown.get("interruption-level") not in _SILENT
+    shown = part_of(part_of(push.message(), "android"), "notification")
+    return bool(shown.get("sound") or shown.get("default_sound")) and shown.get("notification_priority") not in _SILENT
+
+
 @dataclass(slots=True)
 class Shown:
     """One notification on one phone's screen: the same tag replaces what is there."""
@@ -213,16 +232,18 @@ class PushRecord:
         """Return the phones that were sent something, those that came last first."""
         return reversed(self._phones.values())
 
-    def shown(self) -> list[tuple[str, str, str, int, str]]:
-        """Return all notifications that phones show, in short.
+    def messages(self) -> list[tuple[str, str, str, bool, bool, str]]:
+        """Return the kept messages in short, oldest first.
 
-        Platform, token, title, how often it was sent, and the ids of the posts that it is of, if it is a digest.
+        Token, tag (a message without one has its number), title, whether it rings, whether it says that it replaces
+        what is shown, and the ids of the posts that it is of, if it is a digest.
         """
         rows = []
-        for phone in self._phones.values():
-            for shown in phone.shown.values():
-                title, _, data = text_of(shown.last)
-                rows.append((phone.platform, phone.token, title, shown.sends, str(data.get("post_ids", ""))))
+        for push in self._pushes:
+            title, _, data = text_of(push)
+            replaces = data.get("replaces") == "true"
+            tag = str(push.number) if push.tag is None else push.tag
+            rows.append((push.token, tag, title, rings(push), replaces, str(data.get("post_ids", ""))))
         return rows
 
     def stats(self) -> dict[str, Any]:

@@ -7,15 +7,11 @@ from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
-from scripts.gateway.record import Phone, Push, PushRecord, Shown, text_of
+from scripts.gateway.record import Phone, Push, PushRecord, Shown, part_of, rings, text_of
 
 PHONES_SHOWN = 12
 NOTICES_SHOWN = 8
 """The page draws so many phones, and so many notifications on each; the JSON has all."""
-_SILENT_LEVELS = frozenset({"passive"})
-"""Apple, "interruption-level": such a notification lights no screen and makes no sound."""
-_SILENT_PRIORITIES = frozenset({"PRIORITY_MIN", "PRIORITY_LOW"})
-"""Google, "AndroidNotification.notification_priority": these make no sound."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +87,7 @@ def _notice(shown: Shown, platform: str) -> Notice:
         title=title,
         body=body,
         sends=shown.sends,
-        quiet=(_android_quiet if platform == "fcm" else _iphone_quiet)(message),
+        quiet=not rings(push),
         picture=_host(_picture(message, platform)),
     )
 
@@ -109,29 +105,18 @@ def _badge(platform: str, newest_first: Sequence[Shown], visible: int) -> int:
 def _told(push: Push) -> int | None:
     message = push.message()
     if push.platform == "fcm":
-        value = _part(_part(message, "android"), "notification").get("notification_count")
+        value = part_of(part_of(message, "android"), "notification").get("notification_count")
     else:
-        value = _part(message, "aps").get("badge")
+        value = part_of(message, "aps").get("badge")
     return value if isinstance(value, int) else None
-
-
-def _iphone_quiet(message: Mapping[str, Any]) -> bool:
-    aps = _part(message, "aps")
-    return not aps.get("sound") or aps.get("interruption-level") in _SILENT_LEVELS
-
-
-def _android_quiet(message: Mapping[str, Any]) -> bool:
-    shown = _part(_part(message, "android"), "notification")
-    has_sound = bool(shown.get("sound") or shown.get("default_sound"))
-    return not has_sound or shown.get("notification_priority") in _SILENT_PRIORITIES
 
 
 def _picture(message: Mapping[str, Any], platform: str) -> str:
     if platform == "fcm":
-        own = _part(_part(message, "android"), "notification").get("image")
-        return str(own or _part(message, "notification").get("image") or "")
+        own = part_of(part_of(message, "android"), "notification").get("image")
+        return str(own or part_of(message, "notification").get("image") or "")
     # The app's extension fetches it, and is woken for that by mutable-content alone.
-    return str(message.get("image") or "") if _part(message, "aps").get("mutable-content") else ""
+    return str(message.get("image") or "") if part_of(message, "aps").get("mutable-content") else ""
 
 
 def _host(url: str) -> str:
@@ -139,8 +124,3 @@ def _host(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
-
-
-def _part(message: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    part = message.get(name)
-    return part if isinstance(part, Mapping) else {}

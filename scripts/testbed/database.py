@@ -1,12 +1,13 @@
 """What is put into the database of an installation under test, and what it is asked meanwhile and afterwards."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import and_, func, select, text
+from sqlalchemy import and_, func, or_, select, text, update
 
 from pipeline.delivery.channel_faults import ONE_OR_ALL
 from pipeline.fanout.matcher import parse_phrase
@@ -18,7 +19,7 @@ from scripts.testbed.timings import said
 from scripts.testbed.verdict import Pair, Run
 from storage import api_keys, bulk, sites, users
 from storage.bulk import DeviceEntry, SubscriptionEntry, UserEntry
-from storage.models import CrawlRun, Delivery, Device, Notification, Post, Site, User
+from storage.models import CrawlRun, Delivery, Device, Notification, Post, PostEdit, Site, User
 from storage.session import Database
 from storage.subscriptions import KeywordText
 
@@ -126,30 +127,42 @@ class Progress:
     # Posts of the drill that were stored, and those of them that are not fanned out completely.
     stored: int
     open_posts: int
-    # Notifications that are neither sent nor given up, nor wait because their phone alone is refused.
+    # Notifications that are neither sent nor given up, nor show an older text, nor wait because their phone alone is
+    # refused.
     owed: int
+    # Edits that were not stored, or of which it was not found yet whom and which phones they concern.
+    open_edits: int
 
     def is_settled(self, posts: int) -> bool:
         """Whether so many posts are stored, and nothing is owed for any of them."""
-        return self.stored >= posts and not self.open_posts and not self.owed
+        return self.stored >= posts and not (self.open_posts or self.owed or self.open_edits)
 
 
-def progress(database: Database) -> Progress:
-    """How far the product is; what the baseline stored does not count."""
+def progress(database: Database, *, edited: Collection[str] = ()) -> Progress:
+    """How far the product is; what the baseline stored does not count. edited: the titles that edited posts have."""
     with database.reading() as session:
         fates = session.execute(
             select(Post.fanout, func.count()).where(Post.fanout != "silent").group_by(Post.fanout)
         ).all()
+        is_refused = and_(func.coalesce(Notification.reason, "").in_(ONE_OR_ALL), Notification.waits_for.is_(None))
+        refused = select(Device.user_id).where(Device.refused_code.is_not(None))
         owed = session.scalar(
             select(func.count()).where(
-                Notification.status.in_(("pending", "sending")),
-                ~and_(func.coalesce(Notification.reason, "").in_(ONE_OR_ALL), Notification.waits_for.is_(None)),
+                or_(
+                    and_(Notification.status.in_(("pending", "sending")), ~is_refused),
+                    and_(Notification.to_show.is_not(None), Notification.user_id.not_in(refused)),
+                )
             )
+        )
+        read = session.scalar(select(func.count()).where(Post.title.in_(edited))) if edited else 0
+        unplanned = session.scalar(
+            select(func.count()).where(or_(PostEdit.changed, PostEdit.fanning, PostEdit.replace_at.is_not(None)))
         )
     return Progress(
         stored=sum(count for _, count in fates),
         open_posts=sum(count for fate, count in fates if fate != "done"),
         owed=owed or 0,
+        open_edits=len(edited) - (read or 0) + (unplanned or 0),
     )
 
 
@@ -159,16 +172,25 @@ def crawled(database: Database) -> set[str]:
         return set(session.scalars(select(Site.name).where(Site.baseline_done)))
 
 
-def claimed(database: Database) -> dict[tuple[int, str], int]:
-    """What notifiers have in their hands: (notification, token of the claim) -> devices of its user."""
+def claimed(database: Database) -> dict[tuple[int, str], list[Pair]]:
+    """What notifiers have in their hands: (notification, token of the claim) -> its post, on each phone of its user."""
+    found: dict[tuple[int, str], list[Pair]] = {}
     with database.reading() as session:
         rows = session.execute(
-            select(Notification.id, Notification.lease_token, func.count())
+            select(Notification.id, Notification.lease_token, Post.title, Device.token)
+            .join(Post, Post.id == Notification.post_id)
             .join(Device, Device.user_id == Notification.user_id)
-            .where(Notification.status == "sending", Device.disabled_at.is_(None))
-            .group_by(Notification.id, Notification.lease_token)
+            .where(Notification.lease_token.is_not(None), Device.disabled_at.is_(None))
         )
-        return {(key, token or ""): devices for key, token, devices in rows}
+        for key, claim, title, token in rows:
+            found.setdefault((key, claim or ""), []).append((number_of(title) or 0, token))
+    return found
+
+
+def let_edits_replace(database: Database) -> None:
+    """Have edits replace what phones show, as `crawlpush sites set NAME --edits replace` does."""
+    with database.writing() as session:
+        session.execute(update(Site).values(edits="replace"))
 
 
 def set_schedule(database: Database, site: str, schedule: str) -> None:
@@ -228,21 +250,35 @@ def dead_devices(database: Database) -> int:
     return how_many(database, Device.disabled_at.is_not(None))
 
 
-def recorded_attempts(database: Database, tokens: Collection[str]) -> dict[Pair, int]:
-    """The recorded attempts of all deliveries to some phones."""
-    found: dict[Pair, int] = {}
-    for part in _parts(sorted(tokens), FEW):
-        with database.reading() as session:
-            rows = session.execute(
-                select(Post.title, Device.token, Delivery.attempts)
-                .select_from(Delivery)
-                .join(Device, Device.id == Delivery.device_id)
-                .join(Notification, Notification.id == Delivery.notification_id)
-                .join(Post, Post.id == Notification.post_id)
-                .where(Device.token.in_(part))
-            )
-            found |= {(number, token): attempts for title, token, attempts in rows if (number := number_of(title))}
-    return found
+Attempts = Mapping[tuple[int, str, int], int]
+"""(number of the post, token, version of the text) -> recorded attempts, where there was more than one."""
+
+
+def attempts(database: Database) -> Attempts:
+    """The recorded attempts at this moment: those of a text are forgotten when a newer one is sent."""
+    with database.reading() as session:
+        rows = session.execute(
+            select(Post.title, Device.token, func.coalesce(Delivery.version, 0), Delivery.attempts)
+            .select_from(Delivery)
+            .join(Device, Device.id == Delivery.device_id)
+            .join(Notification, Notification.id == Delivery.notification_id)
+            .join(Post, Post.id == Notification.post_id)
+            .where(Delivery.attempts > 1)
+        )
+        return {(number, token, version): n for title, token, version, n in rows if (number := number_of(title))}
+
+
+def most(one: Attempts, other: Attempts) -> Attempts:
+    """What was recorded at one moment or another."""
+    return {key: max(one.get(key, 1), other.get(key, 1)) for key in one.keys() | other.keys()}
+
+
+def repeated(known: Attempts) -> dict[Pair, int]:
+    """How many attempts there were of each post on each phone, beyond the first with each text."""
+    found: Counter[Pair] = Counter()
+    for (number, token, _), count in known.items():
+        found[number, token] += count - 1
+    return dict(found)
 
 
 def slowest(database: Database, limit: int) -> list[tuple[Pair, float]]:

@@ -61,6 +61,9 @@ class Installation:
         self.proxies = proxies
         self._logs = LogFiles(on.folder)
         self._boards = opened
+        # The ids that boards gave to posts, by their numbers, and the titles of those that were edited.
+        self._ids: dict[int, int] = {}
+        self._edited: dict[int, str] = {}
         self._redis = Redis.from_url(on.redis_url)
         settings = get_settings().model_copy(update={"redis_url": on.redis_url, "broker_url": on.redis_url})
         self._app: Celery = create_app(settings)
@@ -81,7 +84,12 @@ class Installation:
 
     def add_post(self, notice: Notice) -> None:
         """Let a post appear on its board."""
-        self._boards[notice.site].add_post(notice.title)
+        self._ids[notice.number] = self._boards[notice.site].add_post(notice.title)["id"]
+
+    def edit_post(self, notice: Notice) -> None:
+        """Give a post that appeared the title that it has now."""
+        self._boards[notice.site].edit_post(self._ids[notice.number], notice.title)
+        self._edited[notice.number] = notice.title
 
     def set_new_ids(self, site: str, new: bool) -> None:
         """Whether the posts of a board have other ids at each crawl."""
@@ -102,7 +110,7 @@ class Installation:
 
     def progress(self) -> Progress:
         """How far the product is."""
-        return questions.progress(self.database)
+        return questions.progress(self.database, edited=self._edited.values())
 
     def statuses(self) -> dict[str, int]:
         """How many notifications there are of each status."""
@@ -181,7 +189,8 @@ class Installation:
         said = "\n".join(f"{name}: {self._logs.last_line(name)}" for name in self.names)
         return (
             f"nothing moved for {seconds:.0f} s, and still was waited for {what}: {at.stored} posts stored, "
-            f"{at.open_posts} of them not fanned out, notifications {self.statuses()}, messages {self.queues()}\n"
+            f"{at.open_posts} of them not fanned out, {at.open_edits} edits open, "
+            f"notifications {self.statuses()}, messages {self.queues()}\n"
             f"ended by themselves: {dict(self.supervisor.exits) or 'none'}; the last line of each process:\n{said}"
         )
 

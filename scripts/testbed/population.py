@@ -6,7 +6,7 @@ own judge.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from random import Random
 
@@ -127,16 +127,30 @@ def _wish(dice: Random, kind: str) -> Wish:
 def notices(seed: int, count: int) -> list[Notice]:
     """The posts that appear in a drill, in order: a third in both languages, the others in one."""
     dice = Random(f"{seed}:notices")  # noqa: S311 - no secret
-    return [
-        Notice(number=number, site=SITES[number % len(SITES)], title=_title(dice, number))
-        for number in range(1, count + 1)
-    ]
+    return [Notice(number=number, site=site_of(number), title=_title(dice, number)) for number in range(1, count + 1)]
+
+
+def site_of(number: int) -> str:
+    """On which site a notice appears."""
+    return SITES[number % len(SITES)]
 
 
 def _title(dice: Random, number: int) -> str:
     korean, english = dice.choice(TOPICS)
     both = f"2026학년도 {korean} 안내 / About the {english}"
     return f"{dice.choice((both, f'2026학년도 {korean} 안내', f'News about the {english}'))} #{number}"
+
+
+def edited(notice: Notice) -> Notice:
+    """The notice after one more edit, which concerns nobody new."""
+    start = notice.title.removesuffix(f" #{notice.number}").removesuffix(f" (수정 {revision_of(notice.title)})")
+    return replace(notice, title=f"{start} (수정 {revision_of(notice.title) + 1}) #{notice.number}")
+
+
+def revision_of(title: str) -> int:
+    """How often a notice with this title was edited."""
+    found = re.search(r"\(수정 (\d+)\) #\d+$", title)
+    return int(found[1]) if found else 0
 
 
 def number_of(title: str) -> int | None:

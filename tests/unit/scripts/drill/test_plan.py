@@ -1,3 +1,4 @@
+from collections import Counter
 from itertools import pairwise
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from scripts.drill.kinds import GATEWAY_FAULTS, KILLED, PROCESSES, RULES, Kind
 from scripts.drill.plan import Plan, make_plan
 from scripts.gateway.faults import Faults
+from scripts.testbed.population import SITES, site_of
 
 LASTING = [kind for kind, rule in RULES.items() if rule.lasting]
 
@@ -52,7 +54,16 @@ def test_everything_happens_within_the_time_and_in_order() -> None:
 def test_a_long_drill_knows_every_way_of_a_kind(database: str) -> None:
     made = plan(minutes=60, database=database, disk=True)
     for kind, rule in RULES.items():
-        assert {fault.what for fault in made.faults if fault.kind is kind} == set(rule.ways(database)), kind
+        # Of the board that is edited the posts keep their ids.
+        ways = set(rule.ways(database)) - ({SITES[1]} if kind is Kind.NEW_IDS else set())
+        assert {fault.what for fault in made.faults if fault.kind is kind} == ways, kind
+
+
+def test_the_posts_of_one_board_are_edited_after_they_appeared() -> None:
+    made = plan(seed=2)
+    assert {site_of(number) for _, number in made.edits} == {SITES[0]}
+    assert all(made.posts_at_s[number - 1] <= at <= made.seconds for at, number in made.edits)
+    assert max(Counter(number for _, number in made.edits).values()) == 3
 
 
 def test_every_process_is_killed_ended_and_frozen() -> None:

@@ -1,6 +1,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from scripts.gateway.record import Push, PushRecord
 
 
@@ -24,13 +26,29 @@ def test_the_same_tag_replaces_on_the_same_phone_only() -> None:
     assert (stats["sends"], stats["shown"], stats["replaced"], stats["phones"]) == (4, 3, 1, 2)
 
 
-def test_all_that_is_shown_in_short() -> None:
+@pytest.mark.parametrize(
+    ("platform", "more", "rings", "replaces"),
+    [
+        ("fcm", {"android": {"notification": {"sound": "default"}}}, True, False),
+        (
+            "fcm",
+            {"android": {"notification": {"default_sound": True, "notification_priority": "PRIORITY_LOW"}}},
+            False,
+            False,
+        ),
+        ("fcm", {"data": {"replaces": "true"}}, False, True),
+        ("apns", {"sound": "default"}, True, False),
+        ("apns", {"sound": "default", "interruption-level": "passive"}, False, False),
+        ("apns", {}, False, False),
+    ],
+)
+def test_all_messages_in_short(platform: str, more: dict[str, Any], *, rings: bool, replaces: bool) -> None:
     record = PushRecord()
-    send(record, "a", "post-1", "first")
-    send(record, "a", "post-1", "second")
-    apns = json.dumps({"aps": {"alert": {"title": "third", "body": "b"}}}).encode()
-    record.accept(platform="apns", token="b", tag="post-1", content=apns, headers={})
-    assert record.shown() == [("fcm", "a", "second", 2, ""), ("apns", "b", "third", 1, "")]
+    text = {"title": "t", "body": "b"}
+    content = {"message": {"notification": text, **more}} if platform == "fcm" else {"aps": {"alert": text, **more}}
+    record.accept(platform=platform, token="a", tag="post-1", content=json.dumps(content).encode(), headers={})
+    send(record, "b", None)
+    assert record.messages() == [("a", "post-1", "t", rings, replaces, ""), ("b", "2", "t", False, False, "")]
 
 
 def test_without_a_tag_nothing_is_replaced() -> None:

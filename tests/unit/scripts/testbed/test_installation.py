@@ -30,8 +30,8 @@ class Told(Installation):
         return {"notify_tasks": 3}
 
 
-def at(owed: int, *, stored: int = 1, open_posts: int = 0) -> Progress:
-    return Progress(stored=stored, open_posts=open_posts, owed=owed)
+def at(owed: int, *, stored: int = 1, open_posts: int = 0, open_edits: int = 0) -> Progress:
+    return Progress(stored=stored, open_posts=open_posts, owed=owed, open_edits=open_edits)
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,9 @@ def test_the_processes_have_the_names_of_the_procfile() -> None:
 
 
 def test_nothing_is_owed_when_several_answers_in_a_row_say_so() -> None:
-    told = Told(at(0, stored=0), at(0), at(5), at(0), at(0), at(0, open_posts=1), at(0), at(0), at(0), at(9))
+    told = Told(
+        at(0, stored=0), at(0), at(5), at(0), at(0), at(0, open_posts=1), at(0, open_edits=1), *[at(0)] * 3, at(9)
+    )
     told.wait_until_nothing_is_owed(1)
     assert told.answers == [at(9)]
 

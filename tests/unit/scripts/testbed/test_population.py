@@ -8,10 +8,12 @@ from scripts.testbed.population import (
     Person,
     Phone,
     Wish,
+    edited,
     expected,
     notices,
     number_of,
     population,
+    revision_of,
     wants,
 )
 
@@ -93,3 +95,11 @@ def test_the_plain_account_agrees_with_the_matcher() -> None:
 def _canonical(raw: str) -> tuple[str, str]:
     phrase = parse_phrase(raw)
     return phrase.text, phrase.kind
+
+
+def test_an_edit_tells_its_number_and_concerns_the_same_people() -> None:
+    for notice in notices(1, 30):
+        twice = edited(edited(notice))
+        assert (revision_of(notice.title), revision_of(twice.title), number_of(twice.title)) == (0, 2, notice.number)
+        people = population(1, 50)
+        assert [wants(each, twice) for each in people] == [wants(each, notice) for each in people]

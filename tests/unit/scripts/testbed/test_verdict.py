@@ -4,19 +4,20 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from scripts.drill.view import PROMISES
-from scripts.testbed.verdict import Facts, Run, Shown, judge, lost, overlaps
+from scripts.testbed.verdict import Facts, Run, Sent, Shown, judge, lost, overlaps
 
 BEGIN = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+FIRST, LOUD, EDIT, NEXT = Sent(), Sent(revision=1), *(Sent(revision=n, rings=False, replaces=True) for n in (1, 2))
 GOOD = Facts(
     expected=frozenset({(1, "a"), (1, "b"), (2, "a")}),
     shown=[
-        Shown(posts=(1,), token="a", sends=1),
-        Shown(posts=(1,), token="b", sends=1),
-        Shown(posts=(2,), token="a", sends=1),
+        Shown(posts=(1,), token="a", sent=(FIRST,)),
+        Shown(posts=(1,), token="b", sent=(FIRST,)),
+        Shown(posts=(2,), token="a", sent=(FIRST,)),
     ],
     dead_refused=2,
     dead_known=2,
-    recorded={},
+    repeated={},
     appeared=frozenset({1, 2}),
     stored=frozenset({1, 2}),
     runs=[],
@@ -41,15 +42,15 @@ def test_everybody_has_everything_once():
     ("change", "count"),
     [
         ({"shown": GOOD.shown[:2]}, "lost"),
-        ({"shown": [*GOOD.shown, Shown(posts=(1,), token="a", sends=1)]}, "shown_twice"),
+        ({"shown": [*GOOD.shown, Shown(posts=(1,), token="a", sent=(FIRST,))]}, "shown_twice"),
         ({"late": 1}, "late"),
         ({"wrong_answers": 1}, "wrong_answers"),
-        ({"shown": [*GOOD.shown, Shown(posts=(2,), token="b", sends=1)]}, "sent_to_others"),
-        ({"shown": [*GOOD.shown, Shown(posts=(), token="a", sends=1)]}, "sent_to_others"),
+        ({"shown": [*GOOD.shown, Shown(posts=(2,), token="b", sent=(FIRST,))]}, "sent_to_others"),
+        ({"shown": [*GOOD.shown, Shown(posts=(), token="a", sent=(FIRST,))]}, "sent_to_others"),
         ({"stored": frozenset({1})}, "posts_missed"),
         ({"runs": [run("board", 0, 10), run("board", 9, 12)]}, "overlaps"),
         ({"strays": 1}, "overlaps"),
-        ({"shown": [*GOOD.shown[:2], Shown(posts=(2,), token="a", sends=2)]}, "unexplained"),
+        ({"shown": [*GOOD.shown[:2], Shown(posts=(2,), token="a", sent=(FIRST,) * 2)]}, "unexplained"),
     ],
 )
 def test_each_broken_promise_is_counted_and_fails_the_drill(change, count):
@@ -64,25 +65,25 @@ def test_what_is_lost_is_named():
 
 
 @pytest.mark.parametrize(
-    ("sends", "recorded", "in_flight", "again", "answers_lost", "unexplained"),
+    ("sends", "repeated", "in_flight", "again", "answers_lost", "unexplained"),
     [
         # The gateway swallowed an answer: both attempts are in the record.
-        (2, 2, 0, 1, 1, 0),
+        (2, 1, 0, 1, 1, 0),
         # The sender was killed between the send and the record.
-        (2, 1, 1, 1, 0, 0),
+        (2, 0, 1, 1, 0, 0),
         # Both happened to one phone.
-        (3, 2, 1, 2, 1, 0),
+        (3, 1, 1, 2, 1, 0),
         # Further attempts were recorded that the gateway never took.
-        (2, 5, 0, 1, 1, 0),
+        (2, 4, 0, 1, 1, 0),
         # Nobody was killed.
-        (2, 1, 0, 1, 0, 1),
+        (2, 0, 0, 1, 0, 1),
     ],
 )
 def test_a_repeated_send_is_explained_by_a_lost_answer_or_by_a_kill(
-    sends, recorded, in_flight, again, answers_lost, unexplained
+    sends, repeated, in_flight, again, answers_lost, unexplained
 ):
-    shown = [*GOOD.shown[1:], Shown(posts=(1,), token="a", sends=sends)]
-    verdict = judge(replace(GOOD, shown=shown, recorded={(1, "a"): recorded}, in_flight=in_flight))
+    shown = [*GOOD.shown[1:], Shown(posts=(1,), token="a", sent=(FIRST,) * sends)]
+    verdict = judge(replace(GOOD, shown=shown, repeated={(1, "a"): repeated}, in_flight={(1, "a"): in_flight}))
     assert (verdict.sent_again, verdict.answers_lost, verdict.unexplained) == (again, answers_lost, unexplained)
 
 
@@ -106,16 +107,56 @@ def test_runs_of_one_site_overlap_when_one_begins_before_the_last_has_ended(runs
 
 
 def test_a_phone_that_was_removed_is_owed_nothing_and_shows_nothing_twice():
-    once = replace(GOOD, shown=[Shown(posts=(2,), token="a", sends=3)], excused=frozenset({"a", "b"}))
+    once = replace(GOOD, shown=[Shown(posts=(2,), token="a", sent=(FIRST,) * 3)], excused=frozenset({"a", "b"}))
     assert not judge(once).failed
     assert judge(replace(once, shown=[*once.shown, *once.shown])).shown_twice == 1
 
 
 def test_a_digest_shows_each_of_its_posts_and_counts_as_one_send():
-    both = Shown(posts=(1, 2), token="a", sends=2)
-    facts = replace(GOOD, shown=[both, GOOD.shown[1]], recorded={(2, "a"): 2})
+    both = Shown(posts=(1, 2), token="a", sent=(FIRST,) * 2)
+    facts = replace(GOOD, shown=[both, GOOD.shown[1]], repeated={(2, "a"): 1})
     assert not judge(facts).failed
     assert (judge(facts).digests, judge(facts).sent_again, judge(facts).answers_lost) == (1, 1, 1)
-    assert judge(replace(facts, recorded={})).unexplained == 1
+    assert judge(replace(facts, repeated={})).unexplained == 1
     assert judge(replace(facts, shown=[*facts.shown, GOOD.shown[0]])).shown_twice == 1
     assert judge(replace(facts, shown=[replace(both, posts=(1,)), GOOD.shown[1]])).lost == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "revision", "known", "counts"),
+    [
+        ((FIRST, EDIT, NEXT), 2, {}, {}),
+        # The second text was never read, or nobody had the first.
+        ((FIRST, NEXT), 2, {}, {}),
+        ((LOUD,), 1, {}, {}),
+        # What rings first may say the newest text when it is repeated.
+        ((FIRST, LOUD), 1, {"repeated": {(2, "a"): 1}}, {}),
+        ((FIRST, LOUD), 1, {}, {"unexplained": 1}),
+        # An edit rings.
+        ((FIRST, replace(EDIT, rings=True)), 1, {"in_flight": {(2, "a"): 1}}, {"edits_rang": 1}),
+        ((FIRST, EDIT, replace(LOUD, revision=2)), 2, {"in_flight": {(2, "a"): 1}}, {"edits_rang": 1}),
+        # A phone gets the same edit twice.
+        ((FIRST, EDIT, EDIT), 1, {}, {"edits_twice": 1}),
+        ((LOUD, EDIT), 1, {}, {"edits_twice": 1}),
+        ((FIRST, EDIT, EDIT), 1, {"repeated": {(2, "a"): 1}}, {}),
+        ((FIRST, EDIT, EDIT), 1, {"in_flight": {(2, "a"): 1}}, {}),
+        ((FIRST, EDIT, EDIT), 1, {"in_flight": {(2, "b"): 9}, "repeated": {(1, "a"): 9}}, {"edits_twice": 1}),
+        # The last edit does not come, or an older text comes after a newer one.
+        ((FIRST,), 1, {}, {"older_text": 1}),
+        ((FIRST, EDIT), 2, {}, {"older_text": 1}),
+        ((FIRST, NEXT, EDIT, NEXT), 2, {"in_flight": {(2, "a"): 1}}, {"older_text": 1}),
+        # Nobody heard of the post.
+        ((EDIT,), 1, {}, {"lost": 1}),
+    ],
+)
+def test_an_edit_replaces_silently_once_and_in_the_end(sent, revision, known, counts):
+    shown = [*GOOD.shown[:2], Shown(posts=(2,), token="a", sent=sent)]
+    verdict = judge(replace(GOOD, shown=shown, revisions={2: revision}, **known))
+    assert {name: value for name in PROMISES if (value := getattr(verdict, name))} == counts
+    assert verdict.failed == bool(counts)
+
+
+def test_what_was_told_among_others_or_to_a_phone_that_is_gone_may_stay_as_it_is():
+    both = replace(GOOD, shown=[Shown(posts=(1, 2), token="a", sent=(FIRST,)), GOOD.shown[1]], revisions={2: 1})
+    assert not judge(both).failed
+    assert not judge(replace(GOOD, revisions={2: 1}, excused=frozenset({"a"}))).failed
