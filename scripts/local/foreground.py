@@ -7,13 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import IO
 
 from pipeline.basics import readiness
-from scripts.local import supervisor as supervising
 from scripts.local.forks import Forks
 from scripts.local.process_output import TerminalLines
 from scripts.local.supervisor import LOOK_S, Exit, Supervisor, ever_later
 
-GRACE_S = 5.0
-"""From the request to stop until what is left is killed; honcho's figure."""
 SIGNAL_GRACE_S = 0.5
 """A signal to every process may reach us after the first of them has ended; so long it does not count as a failure."""
 
@@ -32,12 +29,11 @@ def run_together(
     """Run commands until a stop is wanted or one of them ends, then end all; returns who ended by itself.
 
     others: servers that run outside of this: a name, and whether it is still alive. Start it from the main thread.
-    forks: what forks them instead of starting them. Then they run as in production: what ends is started again, unless
-    it does so again and again, and a stop waits for what they are at, until there is a `hurry`.
+    A stop waits for what they are at, until there is a `hurry`. forks: what forks them instead of starting them. Then
+    they run as in production: what ends is started again, unless it does so again and again.
     """
     terminal = TerminalLines(tuple(commands), stream or sys.stdout, prefixed=prefixed)
     supervisor = Supervisor(terminal, environment, starter=forks, again=ever_later)
-    grace_s = GRACE_S if forks is None else supervising.GRACE_S
     begun = time.monotonic()
 
     def look() -> list[Exit]:
@@ -55,7 +51,7 @@ def run_together(
         culprit = _first_exit(supervisor, look, lambda: stop_wanted() or terminal.is_gone, others)
         if forks is not None:
             readiness.notify_systemd("STOPPING=1")
-        supervisor.stop(grace_s=grace_s, kill_leftovers=True, hurry=hurry)
+        supervisor.stop(kill_leftovers=True, hurry=hurry)
         if supervisor.late:
             terminal.write(f"{', '.join(supervisor.late)} did not stop in time and was killed.")
     finally:

@@ -303,7 +303,7 @@ class Supervisor:
     def stop(
         self,
         *names: str,
-        grace_s: float = GRACE_S,
+        grace_s: float | None = None,
         kill_leftovers: bool = False,
         hurry: Callable[[], bool] = lambda: False,
     ) -> dict[str, int]:
@@ -318,7 +318,7 @@ class Supervisor:
         for _ in range(2):
             for managed in ending.values():
                 signal_group(managed.process, signal.SIGTERM)
-        deadline, is_hurried = time.monotonic() + grace_s, False
+        deadline, is_hurried = time.monotonic() + (GRACE_S if grace_s is None else grace_s), False
         while late := [name for name, managed in ending.items() if not self._has_ended(name, managed)]:
             if time.monotonic() > deadline:
                 self.late += late

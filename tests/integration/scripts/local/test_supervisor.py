@@ -13,7 +13,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scripts.local import foreground
 from scripts.local import supervisor as module
 from scripts.local.foreground import run_together
 from scripts.local.process_output import LogFiles
@@ -86,7 +85,7 @@ def test_a_process_that_ends_just_before_the_signal_reaches_us_is_no_failure():
 
 
 def test_a_process_that_ignores_the_stop_is_killed(monkeypatch):
-    monkeypatch.setattr(foreground, "GRACE_S", 0.3)
+    monkeypatch.setattr(module, "GRACE_S", 0.3)
     output = io.StringIO()
     before = children()
     run({"stubborn": STUBBORN}, output, stop_wanted=lambda: "1" in output.getvalue())
@@ -95,7 +94,7 @@ def test_a_process_that_ignores_the_stop_is_killed(monkeypatch):
 
 
 def test_what_a_process_has_started_and_left_ends_too(monkeypatch):
-    monkeypatch.setattr(foreground, "GRACE_S", 0.3)
+    monkeypatch.setattr(module, "GRACE_S", 0.3)
     output = io.StringIO()
     run({"parent": f"({STUBBORN}) & echo $!; exit 0"}, output)
     pid = int(output.getvalue().splitlines()[0].removeprefix("parent | "))
