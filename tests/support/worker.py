@@ -14,7 +14,7 @@ from tests.support.broker import QUEUE, transport_name
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
-STOP_S = 30
+STOP_S = 120
 
 
 class Worker:
@@ -52,7 +52,7 @@ class Worker:
         """Let the held tasks end."""
         (self._folder / "released").touch()
 
-    def control(self, method: str, *arguments: Any, patience_s: float = 2) -> Any:
+    def control(self, method: str, *arguments: Any, patience_s: float = 30) -> Any:
         """What the worker answers to a method of `celery inspect`, None when it does not."""
         inspect = self.app.control.inspect(timeout=patience_s, limit=1)
         answers = getattr(inspect, method)(*arguments)

@@ -25,7 +25,7 @@ def proxy(postgres_url: str) -> Iterator[Proxy]:
 
 
 def test_a_connection_that_swallows_everything_is_given_up_and_the_pool_is_made_anew(postgres_url, proxy, monkeypatch):
-    monkeypatch.setattr(postgres, "ANSWER_S", 2)
+    monkeypatch.setattr(postgres, "ANSWER_S", 4)
     url = make_url(postgres_url).set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
     with closing(Database(url)) as database:
         with database.reading() as one, database.reading() as two, database.reading() as three:

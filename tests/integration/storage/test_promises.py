@@ -18,7 +18,6 @@ def bounds(request: pytest.FixtureRequest, database: str) -> settings:
     return settings(
         max_examples=EXAMPLES[database] * times,
         stateful_step_count=STEPS,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
         print_blob=True,
     )

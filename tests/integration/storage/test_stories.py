@@ -256,7 +256,7 @@ STEPS = st.sampled_from(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(STEPS, max_size=14))
 def test_whatever_the_order_everybody_gets_a_story_once(database, steps):
     """Each step may be left out (a kill) or come again (a retry); in the end all that is owed is done."""

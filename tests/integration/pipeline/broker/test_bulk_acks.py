@@ -4,6 +4,7 @@ import pytest
 from kombu import Queue
 
 from tests.support.broker import QUEUE, Reader, put, unacked, waiting
+from tests.support.waiting import wait_until
 
 
 def test_a_message_is_unacknowledged_until_it_is_acknowledged(connect, client):
@@ -12,8 +13,7 @@ def test_a_message_is_unacknowledged_until_it_is_acknowledged(connect, client):
     first, second = reader.read(2)
     assert (waiting(client), unacked(client)) == ([], [1, 2])
     first.ack()
-    reader.look(0.1)
-    assert unacked(client) == [2]
+    wait_until(lambda: (reader.look(0.1), unacked(client) == [2])[1], "it is acknowledged")
     second.ack()
     reader.connection.release()
     assert (waiting(client), unacked(client)) == ([], [])

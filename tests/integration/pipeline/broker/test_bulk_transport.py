@@ -151,7 +151,7 @@ def test_an_idle_reader_costs_a_few_commands_a_second(redis_url, client):
         reader.look(2.0)
         counted = calls(client)
     assert sum(counted[name] for name in ("blmove", "evalsha")) <= 24
-    assert counted["blmove"] >= 4
+    assert counted["blmove"] >= 1
 
 
 def test_a_reader_that_is_killed_loses_no_message(redis_url, client):

@@ -54,7 +54,7 @@ def test_two_sites_of_one_host_are_never_crawled_at_once_by_two_crawlers(databas
     stop = threading.Event()
     thread = threading.Thread(target=lambda: one.crawl(runs["a"] or 0, stop=stop, hand_back=True))
     thread.start()
-    assert child.began.wait(20)
+    assert child.began.wait(60)
 
     # When the second crawler is asked for the other site of the host, that one stays in the line of its host
     with pytest.raises(HostBusyError):
@@ -80,7 +80,7 @@ def test_a_second_crawl_of_a_running_site_is_refused_even_when_redis_forgets_eve
     stop = threading.Event()
     thread = threading.Thread(target=lambda: crawler.crawl(run, stop=stop, hand_back=True))
     thread.start()
-    assert child.began.wait(20)
+    assert child.began.wait(60)
     redis.flushall()
     try:
         assert queue(database, "a", "manual") is None
@@ -129,14 +129,14 @@ def test_a_crawl_that_is_paused_or_lost_ends_and_the_worker_s_others_go_on(datab
 
         # When one of them must end
         end(database, runs["a"])
-        ended = crawls["a"].result(20)
+        ended = crawls["a"].result(60)
         assert ended.handed_back
 
         # Then the other goes on to its own end
         assert not worker_stops.is_set()
         assert not crawls["b"].done()
         may_end.set()
-        finished = crawls["b"].result(20)
+        finished = crawls["b"].result(60)
     assert finished.report == GOOD
     with database.reading() as session:
         assert session.get_one(CrawlRun, runs["a"]).status == status

@@ -67,7 +67,7 @@ def test_a_lease_that_cannot_be_renewed_in_time_ends_the_crawl(database, redis, 
     def child(_order: CrawlOrder, *, stop: Stop, lease: Callable[[], float], **_: object) -> CrawlReport:
         began = time.monotonic()
         while not stop.is_set():
-            assert time.monotonic() < began + 20
+            assert time.monotonic() < began + 60
             time.sleep(0.01)
         assert time.monotonic() >= lease()
         return replace(GOOD, finish_reason="stopped", ok=False)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from pipeline.delivery import batch as batches
 from pipeline.delivery.batch import Deliveries
 from pipeline.push.channel import Channel
 from pipeline.push.channels import build_channels
@@ -23,6 +24,7 @@ from storage.session import Database
 from tests.integration.pipeline.delivery.edited_board import Board, of_all
 from tests.integration.pipeline.delivery.story import Story, StoryFor, token_of
 from tests.support.builders import add_site, found, stored_posts, subscribe
+from tests.support.waiting import SECONDS
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +33,12 @@ def _no_time_reaches_sqlite_in_a_form_of_its_own(monkeypatch: pytest.MonkeyPatch
         raise AssertionError(f"a statement bound {value} without a type")
 
     monkeypatch.setitem(sqlite3.adapters, (datetime, sqlite3.PrepareProtocol), refuse)
+
+
+@pytest.fixture(autouse=True)
+def _busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch waits for its channels however slow this machine is; tests of slow channels have less patience."""
+    monkeypatch.setattr(batches, "PATIENCE_S", SECONDS)
 
 
 @pytest.fixture(scope="module")

@@ -107,7 +107,7 @@ def test_a_device_of_a_road_that_is_gone_fails_alone(story):
 
 
 def test_a_channel_that_hangs_keeps_nothing_waiting_that_goes_over_another(story, monkeypatch):
-    monkeypatch.setattr(batches, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(batches, "PATIENCE_S", 2.0)
     hangs = threading.Event()
     slow = Doing(lambda: hangs.wait(100))
     people = story(

@@ -39,7 +39,7 @@ def test_threads_that_ask_at_once_cause_one_signing(redis_url: str, key_file: st
     barrier = Barrier(8)
 
     def ask(_: int) -> str:
-        barrier.wait(20)
+        barrier.wait(60)
         return current(redis_url, key_file)
 
     with ThreadPoolExecutor(8) as pool:

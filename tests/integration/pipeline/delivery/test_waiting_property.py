@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select, update
 
@@ -249,7 +249,7 @@ def live(wishes: Sequence[Wish], posts: Sequence[tuple[int, bool]], begin: datet
             database.close()
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8)
 @given(st.lists(WISHES, min_size=1, max_size=3), POSTS, st.sampled_from(BEGINS))
 def test_each_post_is_shown_once_to_each_when_it_may_ring_and_in_time(wishes, posts, begin):
     note(f"{begin} {wishes} {posts}")
@@ -257,7 +257,7 @@ def test_each_post_is_shown_once_to_each_when_it_may_ring_and_in_time(wishes, po
 
 
 @pytest.mark.full
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(st.lists(WISHES, min_size=1, max_size=4), POSTS, st.sampled_from(BEGINS))
 def test_the_same_of_many_more_worlds(wishes, posts, begin):
     note(f"{begin} {wishes} {posts}")

@@ -2,11 +2,10 @@
 
 import random
 import threading
-import time
 from collections import deque
 from collections.abc import Sequence
 from datetime import timedelta
-from queue import Empty, Queue
+from queue import Queue
 
 import pytest
 from sqlalchemy import select, update
@@ -19,6 +18,7 @@ from storage import fanout_ranges, posts
 from storage.models import FanOutRange, Notification, Post
 from storage.session import Database
 from tests.support.builders import NOW, add_site, add_user, found, stored_posts
+from tests.support.waiting import wait_until
 
 SETTINGS = FanOutSettings(slice_users=20, queue_max=20, lease_s=60)
 
@@ -201,40 +201,42 @@ def test_one_dispatcher_alone_serves_all_ranges_of_a_post_that_was_split(databas
 def test_several_dispatchers_serve_a_post_side_by_side_and_each_reader_once(database_url: str) -> None:
     databases = [Database(database_url) for _ in range(4)]
     post, wanted = wide_post(databases[0])
-    line, messages, together, most = Line(), Queue[int](), threading.Semaphore(len(databases)), [0]
+    line, messages, lock = Line(), Queue[int | None](), threading.Lock()
+    publishing, side_by_side = set[int](), threading.Event()
 
     def publish(keys: Sequence[tuple[int, int]]) -> None:
-        with together:
-            with lock:
-                busy.add(threading.get_ident())
-                most[0] = max(most[0], len(busy))
-                line.publish(keys)
-            # The others have begun by then, or there are none.
-            time.sleep(0.01)
-            with lock:
-                busy.discard(threading.get_ident())
+        with lock:
+            publishing.add(threading.get_ident())
+            line.publish(keys)
+            if len(publishing) > 1:
+                side_by_side.set()
+        # The first one waits here for another.
+        assert side_by_side.wait(60)
+        with lock:
+            publishing.discard(threading.get_ident())
 
     def dispatch(database: Database) -> None:
         work = FanOuts(database, WIDE, queue_length=lambda: 0, publish=publish)
-        while True:
+        while (message := messages.get()) is not None:
             try:
-                messages.get(timeout=0.5)
-            except Empty:
-                return
-            end = work.next_slice(post)
-            for _ in range({SliceEnd.SPLIT: RANGES, SliceEnd.MORE: 1}.get(end, 0)):
-                messages.put(post)
+                end = work.next_slice(message)
+                for _ in range({SliceEnd.SPLIT: RANGES, SliceEnd.MORE: 1}.get(end, 0)):
+                    messages.put(message)
+            finally:
+                messages.task_done()
 
-    lock, busy = threading.Lock(), set[int]()
     messages.put(post)
-    threads = [threading.Thread(target=dispatch, args=(each,)) for each in databases]
+    threads = [threading.Thread(target=dispatch, args=(each,), daemon=True) for each in databases]
     for thread in threads:
         thread.start()
+    wait_until(lambda: not messages.unfinished_tasks, "every message is done with")
+    for _ in threads:
+        messages.put(None)
     for thread in threads:
         thread.join()
     assert served(databases[0], post) == sorted(wanted)
     assert sorted(user for _, user in line.all) == sorted(wanted)
-    assert most[0] > 1
+    assert side_by_side.is_set()
     for each in databases:
         each.close()
 

@@ -3,9 +3,24 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.push.apns import environment
 from pipeline.push.channels import build_channels
 from pipeline.push.config import PushConfig
+from pipeline.push.fcm import access_token, http1
 from pipeline.push.message import Platform
+from tests.support.waiting import SECONDS
+
+
+@pytest.fixture(autouse=True)
+def _busy_machine(monkeypatch):
+    """Patience with what this machine does itself; what a test lets time out it makes impatient again."""
+    for module, names in (
+        (http1, ("CONNECT_TIMEOUT_S",)),
+        (access_token, ("FETCH_TIMEOUT_S",)),
+        (environment, ("CONNECT_TIMEOUT_S", "PING_TIMEOUT_S", "STALL_S")),
+    ):
+        for name in names:
+            monkeypatch.setattr(module, name, SECONDS)
 
 
 @pytest.fixture

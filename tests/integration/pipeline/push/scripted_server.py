@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.push.apns.compat import h2, hyperframe
+from tests.support.waiting import SECONDS
 
 
 class Connection(asyncio.Protocol):
@@ -18,6 +19,8 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, server):
         self.server = server
+        # Before TLS is agreed on there is none.
+        self.transport = None
         self.number = len(server.connections) + 1
         self.bodies = {}
         self.deaf = False  # swallow everything that comes, as a NAT that forgot the connection does
@@ -118,18 +121,19 @@ def scripted_server(config, script):
     async def start():
         return await loop.create_server(lambda: script(seen), "127.0.0.1", 0, ssl=context)
 
-    server = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+    server = asyncio.run_coroutine_threadsafe(start(), loop).result(SECONDS)
     seen.url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield seen
     finally:
         loop.call_soon_threadsafe(_stop, loop, server, seen)
-        thread.join(10)
+        thread.join(SECONDS)
         loop.close()
 
 
 def _stop(loop, server, seen):
     server.close()
     for connection in seen.connections:
-        connection.transport.abort()
+        if connection.transport is not None:
+            connection.transport.abort()
     loop.call_soon(loop.stop)

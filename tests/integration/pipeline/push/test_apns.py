@@ -134,7 +134,7 @@ def test_messages_whose_turn_never_came_are_not_unknown(apns, gateway):
     gateway.set_faults(max_streams=5)
     apns.send(messages(20), 60)
     gateway.set_faults(silent_rate=1, max_streams=5)
-    outcomes = apns.send(messages(30), 0.7)
+    outcomes = apns.send(messages(30), 2)
     assert kinds(outcomes) == {("unknown", "timeout"): 5, ("retry", "not_sent"): 25}
 
 
@@ -224,7 +224,7 @@ def test_many_threads_share_one_connection_and_one_provider_token(apns, gateway)
     barrier = threading.Barrier(20)
 
     def send(number):
-        barrier.wait(10)
+        barrier.wait(60)
         batch = [message(Platform.APNS, delivery_id=f"{number}.{n}", token=f"{number:032x}{n:032x}") for n in range(20)]
         return apns.send(batch, 60)
 

@@ -168,7 +168,7 @@ def test_a_server_that_allows_no_stream_for_a_while_is_waited_for(config):
         thread.start()
         wait_until(lambda: hasattr(server, "first"))
         call_in_server(server, lambda: server.first.change_settings(max_streams=10))
-        thread.join(20)
+        thread.join(60)
     assert kinds(result) == {("delivered", ""): 3}
 
 
@@ -214,7 +214,7 @@ def test_answers_that_come_after_the_deadline_do_not_end_the_connection(config):
 
     with channel_to(config, Late) as (channel, server):
         assert kinds(channel.send(messages(1), 60)) == {("delivered", ""): 1}
-        assert kinds(channel.send(messages(1), 0.3)) == {("unknown", "timeout"): 1}
+        assert kinds(channel.send(messages(1), 2)) == {("unknown", "timeout"): 1}
         assert kinds(channel.send(messages(20), 60)) == {("delivered", ""): 20}
         assert len(server.connections) == 1
 
@@ -251,7 +251,8 @@ def test_an_answer_without_end_is_cut_off_at_the_deadline(config):
 
     with channel_to(config, Endless) as (channel, _):
         started = time.monotonic()
-        assert kinds(channel.send(messages(1), 0.5)) == {("unknown", "timeout"): 1}
+        # Its connection is made in this time, too.
+        assert kinds(channel.send(messages(1), 5)) == {("unknown", "timeout"): 1}
         assert time.monotonic() - started < 30
 
 

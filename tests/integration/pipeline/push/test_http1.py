@@ -12,7 +12,8 @@ import pytest
 from pipeline.push.fcm import addresses
 from pipeline.push.fcm.connection import Request
 from pipeline.push.fcm.http1 import ClosedError, Pool
-from tests.support.waiting import wait_until
+from scripts.local.embedded_redis import free_port
+from tests.support.waiting import SECONDS, wait_until
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -31,11 +32,12 @@ def read_request(connection, *, at_once=65536, slowly_s=0.0):
 
 
 class Server:
-    """A plain server that answers each request after a moment, and counts."""
+    """A plain server that answers each request after a moment, or when it is let, and counts."""
 
-    def __init__(self, *, answer_s=0.0, read=read_request, answer=ANSWER):
+    def __init__(self, *, answer_s=0.0, may_answer=None, read=read_request, answer=ANSWER):
+        """may_answer: a semaphore with a permit for each answer; who gets none in a minute closes."""
         self.requests, self.connections = 0, 0
-        self._answer_s, self._read, self._answer = answer_s, read, answer
+        self._answer_s, self._may_answer, self._read, self._answer = answer_s, may_answer, read, answer
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -55,6 +57,8 @@ class Server:
                 self._read(connection)
                 self.requests += 1
                 time.sleep(self._answer_s)
+                if self._may_answer is not None and not self._may_answer.acquire(timeout=SECONDS):
+                    return
                 connection.sendall(self._answer)
         except OSError:
             connection.close()
@@ -70,7 +74,7 @@ def pool_of(server, connections):
         server.socket.close()
 
 
-def send(pool, count, *, within_s=20.0, timeout_s=10.0, body=b"{}"):
+def send(pool, count, *, within_s=90.0, timeout_s=90.0, body=b"{}"):
     """What came of each of so many requests."""
     head, came = pool.head("/send", {"A": "b"}), {}
     requests = (Request(head=head, body=body, number=number) for number in range(count))
@@ -92,24 +96,34 @@ def test_batches_side_by_side_share_the_connections_and_keep_them():
 
 
 def test_a_small_batch_does_not_wait_until_a_large_one_is_done():
-    server = Server(answer_s=0.05)
-    with pool_of(server, 2) as pool, ThreadPoolExecutor(1) as threads:
+    may_answer = threading.Semaphore(0)
+    server = Server(may_answer=may_answer)
+    with pool_of(server, 2) as pool, ThreadPoolExecutor(2) as threads:
         large = threads.submit(send, pool, 100)
-        wait_until(lambda: server.requests)
-        assert send(pool, 1) == {0: b"ok"}
+        wait_until(lambda: server.requests == 2)
+        small = threads.submit(send, pool, 1)
+        wait_until(lambda: pool.waiting)
+        for answers in range(1, 50):
+            may_answer.release()
+            wait_until(lambda: small.done() or server.requests >= 2 + answers)  # noqa: B023
+            if small.done():
+                break
+        assert small.result(60) == {0: b"ok"}
         assert not large.done()
-        assert server.requests < 50
-        assert large.result(20) == dict.fromkeys(range(100), b"ok")
+        may_answer.release(101)
+        assert large.result(60) == dict.fromkeys(range(100), b"ok")
         assert (server.requests, server.connections) == (101, 2)
 
 
 def test_a_batch_that_gets_no_connection_in_its_time_has_sent_nothing():
-    server = Server(answer_s=2.0)
+    may_answer = threading.Semaphore(0)
+    server = Server(may_answer=may_answer)
     with pool_of(server, 1) as pool, ThreadPoolExecutor(1) as threads:
         first = threads.submit(send, pool, 1)
         wait_until(lambda: server.requests)
         assert send(pool, 5, within_s=0.3) == {}
-        assert first.result(10) == {0: b"ok"}
+        may_answer.release()
+        assert first.result(60) == {0: b"ok"}
         assert server.requests == 1
 
 
@@ -127,12 +141,12 @@ def test_a_request_that_the_server_takes_in_slowly_goes_out_whole():
 
 
 def test_closed_from_another_thread_it_waits_for_nothing():
-    server = Server(answer_s=30)
+    server = Server(may_answer=threading.Semaphore(0))
     with pool_of(server, 2) as pool, ThreadPoolExecutor(1) as threads:
         batch = threads.submit(send, pool, 5)
         wait_until(lambda: server.requests == 2)
         pool.close()
-        assert batch.result(5) == dict.fromkeys(range(2), ClosedError)
+        assert batch.result(60) == dict.fromkeys(range(2), ClosedError)
 
 
 def test_a_header_that_would_begin_another_is_refused():
@@ -150,7 +164,8 @@ def silent_address():
         waiting = []
         for _ in range(4):
             one = socket.socket()
-            one.setblocking(False)
+            # The first one has its place before the others come.
+            one.setblocking(not waiting)
             one.connect_ex(silent.getsockname())
             waiting.append(one)
         yield silent.getsockname()
@@ -170,11 +185,9 @@ def names(monkeypatch):
 
 def test_the_first_address_that_answers_is_taken(names):
     server = Server()
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        refusing = closed.getsockname()
     with silent_address() as silent:
-        names[:] = [silent, refusing, ("127.0.0.1", server.port)]
-        (_, where), connected = addresses.first_of("board.example", 443, 10)
+        names[:] = [silent, ("127.0.0.1", free_port()), ("127.0.0.1", server.port)]
+        (_, where), connected = addresses.first_of("board.example", 443, 60)
     assert where == ("127.0.0.1", server.port)
     connected.close()
     server.socket.close()

@@ -207,7 +207,7 @@ def test_a_beat_process_ends_at_a_signal(tmp_path, redis, redis_url):
     with beat_process(tmp_path, redis=redis_url, broker="") as process:
         wait_until(lambda: heartbeat.beats(redis), "beat ticks", seconds=60)
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(90) == 0
 
 
 def test_a_beat_process_ends_at_a_signal_while_its_broker_swallows_what_it_sends(tmp_path, redis_url):
@@ -219,4 +219,4 @@ def test_a_beat_process_ends_at_a_signal_while_its_broker_swallows_what_it_sends
             with connection:
                 assert connection.recv(1)
                 process.terminate()
-                assert process.wait(30) == 0
+                assert process.wait(90) == 0

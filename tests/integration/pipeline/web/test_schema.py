@@ -34,7 +34,6 @@ CHECKS = [
     ),
 ]
 QUIET = settings(
-    deadline=None,
     max_examples=3,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),

@@ -15,7 +15,7 @@ def test_threads_that_ask_at_the_same_time_get_the_same_thing() -> None:
     @Once
     def thing() -> object:
         made.append(object())
-        goes_on.wait(30)
+        goes_on.wait(60)
         return made[-1]
 
     with ThreadPoolExecutor(4) as threads:

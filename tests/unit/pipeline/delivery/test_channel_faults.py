@@ -253,7 +253,7 @@ class World:
 codes = st.sampled_from(sorted(FAULTS))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     phones=st.integers(4, 12),
     odd=st.dictionaries(st.integers(0, 11), codes, max_size=3),
@@ -272,7 +272,7 @@ def test_odd_phones_among_good_ones_keep_no_good_one_waiting(phones, odd, story)
     assert world.longest_wait <= timedelta(seconds=PROBE_S * (len(odd) + 1))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(code=codes, sizes=st.lists(st.integers(1, 4), min_size=1, max_size=9), served=st.booleans())
 def test_a_wrong_configuration_pauses_within_a_few_answers_disables_nobody_and_is_outlived(code, sizes, served):
     world = World(phones=40, odd={})

@@ -89,7 +89,7 @@ def outcome(person: Person, post: Arrival, offset: timedelta) -> tuple[datetime 
     raise AssertionError(f"it waits for ever: {reasons}")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(persons(), ARRIVALS, st.integers(0, int(SPREAD.total_seconds())).map(lambda s: timedelta(seconds=s)))
 def test_everything_rings_when_it_may_and_in_time_or_is_in_the_inbox_for_a_reason(person, post, offset):
     note(f"{person}\n{post}\noffset {offset}")

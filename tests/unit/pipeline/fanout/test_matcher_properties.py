@@ -17,7 +17,7 @@ words = st.text(alphabet=ALPHABET, min_size=1, max_size=6)
 texts = st.lists(words, max_size=8).map(" ".join)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     raws=st.lists(st.tuples(st.one_of(words, texts), st.sampled_from([None, "word", "substring"])), max_size=12),
     title=texts,
@@ -49,7 +49,6 @@ def test_the_matcher_finds_what_the_slow_one_finds(raws, title, body, data):
     assert sorted(hits.all_ids) == [n for n, text, kind in rows if slow_matching.matches(text, kind, head, tail)]
 
 
-@settings(deadline=None)
 @given(raw=st.one_of(words, texts, st.text()), kind=st.sampled_from([None, "word", "substring"]))
 def test_a_canonical_phrase_is_its_own_canonical_form(raw, kind):
     try:

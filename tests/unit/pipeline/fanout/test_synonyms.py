@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.fanout.matcher import Matcher, normalise, parse_phrase, through_synonyms
@@ -69,7 +69,6 @@ def test_it_is_told_through_which_synonym_a_phrase_was_found():
 words = st.sampled_from(["알바", "아르바이트", "part-time", "part time", "카페", "art", "바이", "time", "구인", "채용"])
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.lists(words, min_size=1, max_size=2), min_size=1, max_size=4, unique_by=tuple),
     st.lists(words, max_size=4),

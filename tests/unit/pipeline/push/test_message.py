@@ -47,7 +47,7 @@ def test_text_becomes_one_clean_line(text, cleaned):
 
 
 @given(st.text(alphabet=st.characters(), max_size=60))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_cleaned_text_can_be_encoded_and_is_clean_already(text):
     cleaned = clean_text(text)
     cleaned.encode("utf-8")

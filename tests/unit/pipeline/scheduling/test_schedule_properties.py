@@ -85,7 +85,7 @@ def _to_midnight(local: datetime, zone: ZoneInfo) -> timedelta:
     return ahead if later.utcoffset() == local.utcoffset() else MINUTE
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(line=lines(), after=moments, zone=st.sampled_from(["UTC", "Asia/Seoul"]))
 def test_the_runs_of_a_year_are_those_of_a_walk_over_its_minutes(line, after, zone):
     try:
@@ -117,7 +117,7 @@ CHANGES = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(line=lines(), change=st.sampled_from(CHANGES), before=st.integers(1, 26 * 60))
 def test_the_runs_around_a_change_of_the_clock_are_those_of_a_walk(line, change, before):
     zone, moment = change
@@ -141,7 +141,7 @@ zones = st.sampled_from(["UTC", "Asia/Seoul", "America/New_York", "Europe/London
 clock = st.tuples(st.integers(0, 23), st.sampled_from((0, 15, 30, 45))).map(lambda t: f"{t[0]:02}:{t[1]:02}")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     line=st.one_of(intervals, lines().map(lambda line: line.text)),
     zone=zones,

@@ -66,7 +66,7 @@ def hold(gatherer, recorder):
 def test_nothing_starts_before_the_first_item(make):
     before = threading.active_count()
     make()
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
 
 
 def test_what_waits_goes_together(make, recorder):

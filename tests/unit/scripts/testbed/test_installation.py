@@ -37,7 +37,6 @@ def at(owed: int, *, stored: int = 1, open_posts: int = 0, open_edits: int = 0) 
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installation, "ASK_S", 0.0)
-    monkeypatch.setattr(installation, "PATIENCE_S", 0.05)
 
 
 def test_the_processes_have_the_names_of_the_procfile() -> None:
@@ -53,7 +52,8 @@ def test_nothing_is_owed_when_several_answers_in_a_row_say_so() -> None:
     assert told.answers == [at(9)]
 
 
-def test_what_hangs_is_said() -> None:
+def test_what_hangs_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installation, "PATIENCE_S", 0.05)
     told = Told(at(4), at(3, open_posts=1))
     with pytest.raises(InstallationError) as raised:
         told.wait_until(lambda progress: progress.owed == 0, "nothing to be owed", every_s=0)
