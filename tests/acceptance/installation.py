@@ -71,7 +71,7 @@ class Installation:
         """Start a process of another command than the Procfile's."""
         self._supervisor.start_command(name, command)
 
-    def wait_until(self, condition: Callable[[], object], what: str, *, seconds: float = 240.0) -> None:
+    def wait_until(self, condition: Callable[[], object], what: str, *, seconds: float = 300.0) -> None:
         """Wait for a condition; fail with `what`, and what the processes said, when it does not come true."""
         assert wait_until(condition, seconds), f"not within {seconds:g} s: {what}\n{self._said()}"
 

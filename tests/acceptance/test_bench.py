@@ -16,7 +16,7 @@ from scripts.local.embedded_redis import find_server
 from tests.acceptance.installation import ROOT
 from tests.support.services import require
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.full
 
 MOST_TOGETHER = 3.3
 PROCESSES = {"crawler", "dispatcher", "notifier", "notifier-2", "beat"}

@@ -13,7 +13,6 @@ from scripts.checks.services import CONNECTIONS
 from tests.acceptance.installation import PROCESSES
 from tests.acceptance.test_drills import expect_everybody_served_once, prepare
 
-pytestmark = pytest.mark.timeout(400)
 FORMS = {
     "apart": (None, CONNECTIONS),
     "one": ("python -m pipeline.worker.launch worker -B -n one@%h", 10),

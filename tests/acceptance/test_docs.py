@@ -65,7 +65,7 @@ def test_a_translation_has_the_commands_of_the_page_that_it_is_of(page: str) -> 
 
 
 @pytest.mark.full
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("page", PAGES_THAT_RUN)
 def test_the_commands_of_a_page_work_as_they_stand_there(page: str, sqlite_url: str, tmp_path: Path) -> None:
     require(find_server() is not None, "a redis-server")

@@ -44,7 +44,6 @@ def test_what_can_go_wrong_is_listed() -> None:
     assert all(re.search(rf"^{kind} ", done.stdout, re.MULTILINE) for kind in Kind)
 
 
-@pytest.mark.timeout(300)
 def test_a_short_drill_loses_nothing_and_shows_nothing_twice() -> None:
     found = drill("--seed", "1", "--minutes", "0.1", "--users", "100", "--posts", "6")
     assert found["notifications"] > 100
@@ -54,7 +53,7 @@ def test_a_short_drill_loses_nothing_and_shows_nothing_twice() -> None:
 
 
 @pytest.mark.full
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("database", "seed"), [("postgres", "2"), ("sqlite", "3")])
 def test_a_longer_drill(database: str, seed: str) -> None:
     require(database == "sqlite" or find_postgres() is not None, "PostgreSQL")

@@ -67,7 +67,7 @@ def reload_until(page: Page, installation: Installation, condition: Callable[[],
 
 
 @pytest.mark.full
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_from_a_board_to_a_phone(sqlite_installation: Installation, browser: Browser) -> None:  # noqa: F811
     installation = sqlite_installation
     installation.add_user("sora", PHRASE, "fcm")

@@ -2,7 +2,6 @@
 
 import os
 import time
-from functools import partial
 
 import psutil
 import pytest
@@ -91,7 +90,7 @@ def test_each_matched_phone_rings_once_for_each_new_post(installation):
 @pytest.mark.full
 @pytest.mark.parametrize("installation", ["sqlite", "postgres"], indirect=True)
 def test_an_edit_replaces_what_phones_show_and_rings_nobody_though_a_notifier_is_killed(installation):
-    wait = partial(installation.wait_until, seconds=300)
+    wait = installation.wait_until
     installation.add_board("board", "--schedule", "1h", "--edits", "replace")
     tokens = {}
     for number in range(30):

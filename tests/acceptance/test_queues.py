@@ -15,8 +15,6 @@ from tests.acceptance.test_drills import (
     wait_for_first_pushes,
 )
 
-pytestmark = pytest.mark.timeout(600)
-
 
 def test_one_worker_with_beat_does_everything(sqlite_installation):
     prepare(sqlite_installation)

@@ -176,7 +176,6 @@ def test_sentry_gets_no_secret_of_crawls_that_used_them(sqlite_installation):
             installation.wait_until(
                 lambda: tuple(run["status"] for run in installation.listed("sites", "runs", "members")) == statuses,
                 f"crawls that are {statuses}",
-                seconds=300,
             )
 
         # When it is crawled well, when each answer holds the secrets and is an error, and when a task fails

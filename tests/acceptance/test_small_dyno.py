@@ -10,7 +10,7 @@ import pytest
 from tests.acceptance.test_connections import FORMS
 from tests.acceptance.test_drills import expect_everybody_served_once, prepare
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.full
 LIMIT = 512 * 2**20
 V1, V2 = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
 FILES = {V1: ("memory.limit_in_bytes", "memory.max_usage_in_bytes"), V2: ("memory.max", "memory.peak")}

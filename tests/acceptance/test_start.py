@@ -25,7 +25,7 @@ from scripts.local.embedded_redis import find_server, free_port
 from tests.support.services import require
 from tests.support.waiting import wait_until
 
-LINE_TIMEOUT_S = 240
+LINE_TIMEOUT_S = 300
 STOP_TIMEOUT_S = 120
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="Linux ends a process with its parent")

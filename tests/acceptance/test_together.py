@@ -18,9 +18,9 @@ from tests.acceptance.installation import PROCESSES
 from tests.acceptance.test_start import Start, assert_all_gone, started
 from tests.support.services import require
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="the names of processes are looked up as Linux has them"),
-]
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="the names of processes are looked up as Linux has them"
+)
 PATIENCE_S = 180.0
 
 
