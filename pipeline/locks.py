@@ -7,17 +7,21 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
-from redis import ConnectionPool, Redis
+from redis import ConnectionPool, Redis, utils
 from redis.exceptions import LockError, RedisError
 
 from pipeline.basics.place import place
 from pipeline.errors import PipelineError
 from pipeline.settings import Settings
+
+# Each connection says its library's version, and would read it from the installed package's files each time.
+vars(utils)["get_lib_version"] = cache(utils.get_lib_version)
 
 PREFIX = "crawlpush:lock:"
 SOCKET_OPTIONS: Mapping[str, Any] = MappingProxyType(

@@ -34,7 +34,7 @@ def bound(**fields: object) -> Iterator[None]:
 
 
 def _fields(record: logging.LogRecord) -> Mapping[str, object]:
-    fields = getattr(record, "fields", None)
+    fields = getattr(record, "fields", {})
     return fields if isinstance(fields, Mapping) else {}
 
 

@@ -49,6 +49,16 @@ def fill_gaps() -> None:
         _fillings.extend(fillings)
 
 
+def forget_lookups() -> None:
+    """Let Python look up each attribute of a type anew, and keep no name for that (CPython).
+
+    For a process that is to be forked: of the thousands of names that it looked up last, each counts that it is kept,
+    so a forked process would have a page copied for each that it forgets for one of its own.
+    """
+    with suppress(AttributeError):
+        ctypes.pythonapi.PyType_ClearCache()
+
+
 def forget_code() -> None:
     """Let the machine code go that was only used so far; what is used again is mapped again from its file (Linux).
 

@@ -105,6 +105,7 @@ def preload(commands: Collection[str]) -> Mapping[str, Callable[[], object]]:
         raise ForkError(f"{count - 1} threads run where processes are to be forked")
     gc.collect()
     memory.fill_gaps()
+    memory.forget_lookups()
     gc.freeze()
     memory.forget_code()
     return mains

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from pipeline.basics import memory
+
 FORGET = """
 import re, ssl, sqlite3, decimal
 from pathlib import Path
@@ -38,6 +40,17 @@ print(before, side_by_side() > 15)
 
 def test_what_is_made_after_the_gaps_were_filled_lies_together() -> None:
     assert subprocess.check_output([sys.executable, "-c", GAPS], text=True) == "0 True\n"
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="counts of references are CPython's")
+def test_no_name_is_kept_for_having_been_looked_up() -> None:
+    memory.forget_lookups()
+    name = "".join(["looked", "_up"])
+    before = sys.getrefcount(name)
+    assert not hasattr(str, name)
+    kept = sys.getrefcount(name) - before
+    memory.forget_lookups()
+    assert (kept > 0, sys.getrefcount(name) - before) == (True, 0)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what is in memory is looked up as Linux has it")
