@@ -113,7 +113,7 @@ class Settings(BaseModel):
     )
     fanout_slice: int = Field(2000, ge=1, le=20_000, description="Users that one slice of a fan-out serves.")
     notify_queue_max: int = Field(
-        2000, ge=1, description="Length of notify_tasks above which fan-outs wait, about two seconds of sending."
+        2000, ge=1, description="Length of notify_tasks above which nothing is added, about two seconds of sending."
     )
     notify_concurrency: int = Field(
         300, ge=1, le=1000, description="Notifications that one notifier sends together, at most."

@@ -12,9 +12,9 @@ from uuid import uuid4
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from pipeline.broker.notify_room import Filler, NotifyRoom
 from pipeline.delivery.asking import Timing
 from pipeline.fanout.matcher import Matcher
-from pipeline.fanout.room import Reservations, Reserved
 from pipeline.fanout.synonyms import NONE, Synonyms
 from pipeline.resources import now
 from storage import notifications, posts, splitting, subscriptions
@@ -83,24 +83,18 @@ class FanOutSettings:
     """The sizes of a fan-out."""
 
     slice_users: int
-    # Fan-outs that go on leave no more messages than this in the notify queue; those that begin, twice as many.
-    queue_max: int
     lease_s: float
     # A fan-out is split where so many slices are left of it; None: never.
     split_slices: int | None = SPLIT_SLICES
 
-    def room(self, *, length: int, begun: bool, alone: bool, reserved: Reserved) -> int:
-        """How many users a slice may serve while so many messages wait; 0 to wait for a turn.
+    def size(self, room: int, *, bound: int, alone: bool) -> int:
+        """How many users a slice serves where there is room for so many messages; 0 to wait for a turn.
 
-        A fan-out that begins has a room of its own, so that the one with ten readers does not wait for room which the
-        one with 500,000 takes whenever there is some. A slice smaller than an eighth is not worth its query.
-        alone: nobody else goes on with this post. The others take half of what there is, and leave some to each other.
-        reserved: what is about to be sent besides.
+        A slice smaller than an eighth is not worth its query.
+        bound: the notify queue's. alone: nobody else goes on with this post. The others take half of what there is,
+        and leave some to each other.
         """
-        room = 2 * self.queue_max - length - reserved.all
-        if begun:
-            room = min(room, self.queue_max - length - reserved.begun)
-        usual = min(self.slice_users, self.queue_max)
+        usual = min(self.slice_users, bound)
         size = min(usual, room if alone else -(-room // 2))
         return size if size >= max(usual // 8, 1) else 0
 
@@ -113,29 +107,27 @@ class FanOuts:
         database: Database,
         settings: FanOutSettings,
         *,
-        queue_length: Callable[[], int],
+        room: NotifyRoom,
         publish: Callable[[Sequence[tuple[int, int]]], object],
         publish_later: Callable[[Sequence[tuple[int, int]]], object] | None = None,
         on_matched: Callable[[int], None] = lambda _: None,
         synonyms: Callable[[], Synonyms] = lambda: NONE,
         timing: Timing | None = None,
-        reservations: Reservations | None = None,
     ) -> None:
-        """publish_later: how that of a post goes out whose readers take several slices; by default as any.
+        """room: in the notify queue.
 
+        publish_later: how that of a post goes out whose readers take several slices; by default as any.
         on_matched: told how many users each slice matched, once its messages are out. synonyms: those of now.
 
-        timing: whom to ask when people want to be rung. reservations: of all who fill that queue; by default there are
-        no others.
+        timing: whom to ask when people want to be rung.
         """
         self._database = database
         self._settings = settings
-        self._queue_length = queue_length
+        self._room = room
         self._publish = publish
         self._publish_later = publish_later or publish
         self._on_matched = on_matched
         self._timing = timing or Timing()
-        self._reservations = reservations or Reservations(None)
         self.matchers = MatcherCache(synonyms)
 
     def next_slice(self, post_id: int) -> SliceEnd:
@@ -160,12 +152,9 @@ class FanOuts:
 
     def _serve(self, fan_out: FanOut, token: str) -> SliceEnd:
         begun = fan_out.cursor > 0 or fan_out.upto is not None
-        room = partial(self._settings.room, begun=begun, alone=begun and fan_out.upto is None)
-
-        def fits(reserved: Reserved) -> int:
-            return room(length=self._queue_length(), reserved=reserved)
-
-        with self._reservations.hold(token, room(length=0, reserved=Reserved()), begun=begun, fits=fits) as size:
+        fits = partial(self._settings.size, bound=self._room.bound, alone=begun and fan_out.upto is None)
+        filler = Filler.BEGUN if begun else Filler.NEW
+        with self._room.hold(filler, fits) as size:
             part, again = self._fill(fan_out, size, begun=begun) if size else (None, False)
         if part is None:
             with self._database.writing() as session:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from pipeline import resources
 from pipeline.basics.once import Once
+from pipeline.broker.notify_room import NotifyRoom
 from pipeline.broker.publish import publish_many, queue_length
 from pipeline.celery import FANOUT_LEASE_S, LATER_PRIORITY, NOTIFY_QUEUE, app
 from pipeline.delivery.asking import timing_of
 from pipeline.fanout import edits
-from pipeline.fanout.room import Reservations
 from pipeline.fanout.slices import RANGES, FanOuts, FanOutSettings, SliceEnd
 from pipeline.fanout.synonyms import SynonymsFile
 from pipeline.metrics import recording
@@ -25,14 +25,13 @@ def _fan_outs() -> FanOuts:
     settings = get_settings()
     return FanOuts(
         resources.database(),
-        FanOutSettings(slice_users=settings.fanout_slice, queue_max=settings.notify_queue_max, lease_s=FANOUT_LEASE_S),
-        queue_length=lambda: queue_length(app, NOTIFY_QUEUE),
+        FanOutSettings(slice_users=settings.fanout_slice, lease_s=FANOUT_LEASE_S),
+        room=NotifyRoom(settings.notify_queue_max, lambda: queue_length(app, NOTIFY_QUEUE), resources.redis()),
         publish=lambda keys: publish_many(app, "notify_user", keys),
         publish_later=lambda keys: publish_many(app, "notify_user", keys, priority=LATER_PRIORITY),
         on_matched=recording.matched,
         timing=timing_of(settings),
         synonyms=SynonymsFile(settings.synonyms_file).current,
-        reservations=Reservations(resources.redis()),
     )
 
 

@@ -8,6 +8,7 @@ from celery import Task, signals
 from pipeline import resources
 from pipeline.alerts import watching
 from pipeline.broker import publish, queue_state
+from pipeline.broker.notify_room import NotifyRoom
 from pipeline.broker.queue_ages import LOOKED_AT
 from pipeline.celery import app
 from pipeline.metrics import recording
@@ -27,8 +28,7 @@ def broker() -> sweeping.Broker:
         publish=partial(publish.publish_many, app),
         oldest=lambda task: publish.oldest_ids(app, task, limit=LOOKED_AT),
         empty_at=ages.empty_at,
-        length=ages.length,
-        notify_queue_max=get_settings().notify_queue_max,
+        room=NotifyRoom(get_settings().notify_queue_max, lambda: ages.length("notify_user"), resources.redis()),
     )
 
 
@@ -44,8 +44,7 @@ def sweep() -> None:
 @app.task(name="send_due", throws=TRANSIENT_ERRORS)
 def send_due() -> None:
     """Enqueue the notifications whose next attempt is due, digests of what has waited, and what is to be replaced."""
-    sweeping.send_due(resources.database(), broker())
-    sweeping.send_beside(resources.database(), broker())
+    sweeping.tick(resources.database(), broker())
 
 
 @app.task(name="correct_schedules", throws=TRANSIENT_ERRORS)

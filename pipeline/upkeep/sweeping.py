@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
+from pipeline.broker.notify_room import Filler, NotifyRoom
 from pipeline.broker.queue_ages import oldest_sent_at
 from pipeline.crawling.closing import close_run, decide_late_posts
 from pipeline.resources import now
@@ -30,13 +32,13 @@ in its hands is sent for again too, once a minute and only into a queue that is 
 NOTIFY_LEASE = timedelta(seconds=60)
 """At least as long as a sender's claim (pipeline.celery.NOTIFY_LEASE_S)."""
 SLICE = 1000
-SHARE = 8
-"""Digests and replacements are added while no more than this part of the notify queue's bound is taken, and as many at
-once."""
-BESIDE_S = 4.5
-"""How long one tick of five seconds goes on with them while there are more."""
+TICK_S = 4.5
+"""How long one tick of five seconds goes on while there is more."""
+TICK_BOUNDS = 1.5
+"""As many bounds of the notify queue are filled in a tick with what is owed: three seconds of sending. The rest is left
+to fan-outs, which find no room while it goes on."""
 ROOM_S = 0.1
-"""How often it looks whether there is room for them."""
+"""How often it looks whether there is room again."""
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -49,9 +51,17 @@ class Broker:
     oldest: Callable[[str], Sequence[tuple[int, ...]]]
     # The last moment at which no message waited for a task of this name: now when none does, None when never seen.
     empty_at: Callable[[str], datetime | None]
-    # How many messages wait for tasks of this name, and how many may before nothing is added.
-    length: Callable[[str], int]
-    notify_queue_max: int
+    # In the notify queue.
+    room: NotifyRoom
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """What was enqueued."""
+
+    count: int
+    # Whether there may be more: the room ended first.
+    more: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +99,8 @@ def sweep(database: Database, broker: Broker) -> Swept:
         runs=len(runs),
         fan_outs=len(stranded),
         digests=_mend_digests(database),
-        notifications=send_due(database, broker, lost_before=lost),
-        replacements=send_replacements(database, broker, lost_before=lost),
+        notifications=send_due(database, broker, lost_before=lost).count,
+        replacements=send_replacements(database, broker, lost_before=lost).count,
         brought_back=moved,
     )
     if swept:
@@ -108,57 +118,65 @@ def _bring_back(database: Database) -> int:
     return moved
 
 
-def send_due(database: Database, broker: Broker, *, lost_before: datetime = LONG_AGO) -> int:
-    """Enqueue the notifications that are due and have no message, slice after slice; returns how many.
+def tick(database: Database, broker: Broker) -> None:
+    """Send for all that is due, as long as there is more: what was to be sent before, and what makes no sound."""
+    end, owed = elapsed() + TICK_S, 0
+    jobs: list[Callable[[Database, Broker], Sent]] = [send_due, send_digests, send_replacements]
+    while jobs and elapsed() < end:
+        sent = {job: job(database, broker) for job in jobs}
+        owed += sent[send_due].count if send_due in sent else 0
+        is_enough = owed >= TICK_BOUNDS * broker.room.bound
+        jobs = [job for job, each in sent.items() if each.more and not (job is send_due and is_enough)]
+        if jobs and not any(each.count for each in sent.values()):
+            time.sleep(ROOM_S)
+
+
+def send_due(database: Database, broker: Broker, *, lost_before: datetime = LONG_AGO) -> Sent:
+    """Enqueue the notifications that are due and have no message, slice after slice.
 
     With `lost_before`, also those whose message was sent before that and is gone. And one for each paused channel that
     is to be tried again, whatever its own time.
     """
     count = _send_probes(database, broker)
-    while broker.length("notify_user") <= broker.notify_queue_max:
-        with database.writing() as session:
-            keys = notifications.due(session, now=now(), lost_before=lost_before, limit=SLICE)
-        broker.publish("notify_user", keys)
-        count += len(keys)
-        if len(keys) < SLICE:
-            break
-    return count
+    while True:
+        sent = _send_owed(database, broker, Filler.OWED, lost_before)
+        count += sent.count
+        if not (sent.count and sent.more):
+            return Sent(count=count, more=sent.more)
 
 
-def send_beside(database: Database, broker: Broker) -> int:
-    """Send for what makes no sound, for as long as a tick lasts: digests, made of what waited and is due, and
-    replacements of what is shown; returns how many.
-
-    They leave most of the notify queue empty: what is new to other people stands behind few of them, however many
-    there are.
-    """
-    end, count, most = elapsed() + BESIDE_S, 0, broker.notify_queue_max // SHARE
-    while elapsed() < end:
-        if broker.length("notify_user") > most:
-            time.sleep(ROOM_S)
-            continue
-        with database.writing() as session:
-            formed = digests.form(session, now=now(), limit=most + 1)
-        broker.publish("send_digest", [(digest_id,) for digest_id in formed.digests])
-        replacements = send_replacements(database, broker)
-        count += len(formed.digests) + replacements
-        if max(formed.notifications, replacements) <= most:
-            break
-    return count
-
-
-def send_replacements(database: Database, broker: Broker, *, lost_before: datetime = LONG_AGO) -> int:
-    """Enqueue notifications that are to replace what phones show, if there is room beside what is new; how many.
+def send_replacements(database: Database, broker: Broker, *, lost_before: datetime = LONG_AGO) -> Sent:
+    """Enqueue notifications that are to replace what phones show, if there is room beside what is new.
 
     With `lost_before`, also those whose message was sent before that and is gone.
     """
-    most = broker.notify_queue_max // SHARE
-    if broker.length("notify_user") > most:
-        return 0
-    with database.writing() as session:
-        keys = notifications.due(session, now=now(), lost_before=lost_before, limit=most + 1, replacing=True)
-    broker.publish("notify_user", keys)
-    return len(keys)
+    return _send_owed(database, broker, Filler.BESIDE, lost_before)
+
+
+def send_digests(database: Database, broker: Broker) -> Sent:
+    """Make digests of what waited and is due, and enqueue them, if there is room beside what is new."""
+    with broker.room.hold(Filler.BESIDE, _slice) as size:
+        if not size:
+            return Sent(count=0, more=True)
+        with database.writing() as session:
+            formed = digests.form(session, now=now(), limit=size)
+        broker.publish("send_digest", [(digest_id,) for digest_id in formed.digests])
+    return Sent(count=len(formed.digests), more=formed.notifications == size)
+
+
+def _slice(room: int) -> int:
+    return min(room, SLICE)
+
+
+def _send_owed(database: Database, broker: Broker, filler: Filler, lost_before: datetime) -> Sent:
+    with broker.room.hold(filler, _slice) as size:
+        if not size:
+            return Sent(count=0, more=True)
+        with database.writing() as session:
+            beside = filler is Filler.BESIDE
+            keys = notifications.due(session, now=now(), lost_before=lost_before, limit=size, replacing=beside)
+        broker.publish("notify_user", keys)
+    return Sent(count=len(keys), more=len(keys) == size)
 
 
 def _mend_digests(database: Database) -> int:
@@ -171,9 +189,11 @@ def _send_probes(database: Database, broker: Broker) -> int:
         names = probes.to_probe(session, now=now())
     if not names:
         return 0
-    with database.writing() as session:
-        keys = [key for name in names if (key := probes.send_probe(session, name, now=now())) is not None]
-    broker.publish("notify_user", keys)
+    with broker.room.hold(Filler.NEW, partial(min, len(names))) as size:
+        with database.writing() as session:
+            sent = (probes.send_probe(session, name, now=now()) for name in names[:size])
+            keys = [key for key in sent if key is not None]
+        broker.publish("notify_user", keys)
     return len(keys)
 
 

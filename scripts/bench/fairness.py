@@ -16,6 +16,7 @@ from typing import Any
 import redis
 from celery import Celery
 
+from pipeline.broker.notify_room import NotifyRoom
 from pipeline.broker.publish import publish_many, queue_length
 from pipeline.celery import FANOUT_LEASE_S, LATER_PRIORITY, NOTIFY_QUEUE, create_app
 from pipeline.fanout.slices import RANGES, FanOuts, FanOutSettings, SliceEnd
@@ -124,8 +125,8 @@ def _run(app: Celery, database: Database, notifiers: Notifiers, starts: dict[int
     settings = get_settings()
     fan_outs = FanOuts(
         database,
-        FanOutSettings(slice_users=settings.fanout_slice, queue_max=settings.notify_queue_max, lease_s=FANOUT_LEASE_S),
-        queue_length=lambda: queue_length(app, NOTIFY_QUEUE),
+        FanOutSettings(slice_users=settings.fanout_slice, lease_s=FANOUT_LEASE_S),
+        room=NotifyRoom(settings.notify_queue_max, lambda: queue_length(app, NOTIFY_QUEUE)),
         publish=lambda keys: publish_many(app, "notify_user", keys),
         publish_later=lambda keys: publish_many(app, "notify_user", keys, priority=LATER_PRIORITY),
     )

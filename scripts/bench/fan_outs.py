@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 
+from pipeline.broker.notify_room import NotifyRoom
 from pipeline.fanout.slices import FanOuts, FanOutSettings, SliceEnd
 from pipeline.resources import now
 from scripts.bench.errors import BenchmarkError
@@ -26,8 +27,8 @@ class TimedFanOuts:
         self.matched = 0
         self._fan_outs = FanOuts(
             database,
-            FanOutSettings(slice_users=SLICE, queue_max=SLICE, lease_s=600),
-            queue_length=lambda: 0,
+            FanOutSettings(slice_users=SLICE, lease_s=600),
+            room=NotifyRoom(SLICE, lambda: 0),
             publish=publish,
             on_matched=self._count,
         )

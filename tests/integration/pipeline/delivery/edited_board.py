@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
+from pipeline.broker.notify_room import NotifyRoom
 from pipeline.delivery.asking import Timing
 from pipeline.delivery.batch import Deliveries
 from pipeline.fanout.edits import look_at_edits
@@ -13,7 +14,7 @@ from pipeline.fanout.slices import FanOuts, FanOutSettings, SliceEnd
 from pipeline.push.message import Platform
 from pipeline.push.outcome import Outcome
 from pipeline.resources import now
-from pipeline.upkeep.sweeping import LONG_AGO, Broker, send_beside, send_due, send_replacements
+from pipeline.upkeep.sweeping import LONG_AGO, Broker, send_digests, send_due, send_replacements
 from storage import digests, users
 from storage.models import Delivery, Notification, Post, PostEdit, Site, User
 from storage.notifications import Key
@@ -53,14 +54,14 @@ class Board:
         self.fanout, self.queued, self.quota = "ready", 0, Room()
         quotas: Any = {Platform.FCM: self.quota}
         self.deliveries = Deliveries(database, over(self.fcm), lease_s=20.0, quotas=quotas)
-        settings = FanOutSettings(slice_users=10, queue_max=1000, lease_s=60)
-        self._fan_outs = FanOuts(database, settings, queue_length=lambda: self.queued, publish=self.sent.extend)
+        settings = FanOutSettings(slice_users=10, lease_s=60)
+        room = NotifyRoom(1000, lambda: self.queued)
+        self._fan_outs = FanOuts(database, settings, room=room, publish=self.sent.extend)
         self._broker = Broker(
             publish=self._publish,
             oldest=lambda _: [],
             empty_at=lambda _: None,
-            length=lambda _: 0,
-            notify_queue_max=100,
+            room=NotifyRoom(100, lambda: 0),
         )
 
     def _publish(self, task: str, keys: Sequence[tuple[int, ...]]) -> None:
@@ -100,7 +101,7 @@ class Board:
         """Send for all that is due, digests too, and send it."""
         send_due(self.database, self._broker, lost_before=lost_before)
         send_replacements(self.database, self._broker, lost_before=lost_before)
-        send_beside(self.database, self._broker)
+        send_digests(self.database, self._broker)
         return self.push(*answers)
 
     def rewrite(self, *titles: str, **values: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, update
 
+from pipeline.broker.notify_room import NotifyRoom
 from pipeline.delivery import decisions
 from pipeline.push.message import Platform
 from pipeline.resources import now
@@ -158,9 +159,8 @@ def test_what_waited_comes_back_no_faster_than_the_queue_s_bound(story, monkeypa
         publish=lambda _task, keys: queue.extend(keys),
         oldest=lambda _: [],
         empty_at=lambda _: None,
-        length=lambda _: len(queue),
-        notify_queue_max=5,
+        room=NotifyRoom(5, lambda: len(queue)),
     )
     monkeypatch.setattr(sweeping, "SLICE", 4)
     sweeping.send_due(people.database, broker)
-    assert len(queue) == 8
+    assert len(queue) == 5

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
+from pipeline.broker.notify_room import NotifyRoom
 from pipeline.fanout.edits import is_flood, look_at_edits
 from pipeline.fanout.slices import FanOuts, FanOutSettings, SliceEnd
 from pipeline.resources import now
@@ -25,8 +26,8 @@ class Board:
         with database.writing() as session:
             self.site_id = add_site(session, match_body=True).id
         self.rung: list[str] = []
-        settings = FanOutSettings(slice_users=1, queue_max=1000, lease_s=60)
-        self._fan_outs = FanOuts(database, settings, queue_length=lambda: 0, publish=self._publish)
+        settings = FanOutSettings(slice_users=1, lease_s=60)
+        self._fan_outs = FanOuts(database, settings, room=NotifyRoom(1000, lambda: 0), publish=self._publish)
 
     def _publish(self, keys: Sequence[tuple[int, int]]) -> None:
         with self.database.reading() as session:

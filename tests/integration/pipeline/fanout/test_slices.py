@@ -10,7 +10,7 @@ from queue import Queue
 import pytest
 from sqlalchemy import select, update
 
-from pipeline.fanout.room import Reserved
+from pipeline.broker.notify_room import NotifyRoom
 from pipeline.fanout.slices import RANGES, FanOuts, FanOutSettings, SliceEnd
 from pipeline.fanout.synonyms import NONE, read_synonyms
 from pipeline.resources import now
@@ -20,7 +20,9 @@ from storage.session import Database
 from tests.support.builders import NOW, add_site, add_user, found, stored_posts
 from tests.support.waiting import wait_until
 
-SETTINGS = FanOutSettings(slice_users=20, queue_max=20, lease_s=60)
+SETTINGS = FanOutSettings(slice_users=20, lease_s=60)
+BOUND = 20
+ROOM = NotifyRoom(10_000, lambda: 0)
 
 
 class Line:
@@ -44,8 +46,8 @@ class Line:
             self.waiting.popleft()
 
 
-def fan_outs(database: Database, line: Line, settings: FanOutSettings = SETTINGS) -> FanOuts:
-    return FanOuts(database, settings, queue_length=lambda: len(line.waiting), publish=line.publish)
+def fan_outs(database: Database, line: Line, settings: FanOutSettings = SETTINGS, *, bound: int = 10_000) -> FanOuts:
+    return FanOuts(database, settings, room=NotifyRoom(bound, lambda: len(line.waiting)), publish=line.publish)
 
 
 def posts_of(database: Database, *titles: str) -> list[int]:
@@ -64,7 +66,7 @@ def test_a_post_with_ten_readers_does_not_wait_behind_one_with_many(database: Da
     readers(database, "small", 10)
     large, small = posts_of(database, "large", "small")
     line = Line()
-    work = fan_outs(database, line)
+    work = fan_outs(database, line, bound=BOUND)
 
     # Given a large fan-out that has filled the notify queue, and takes its place at the back whenever there is more
     turns = deque([large])
@@ -85,10 +87,10 @@ def test_a_post_with_ten_readers_does_not_wait_behind_one_with_many(database: Da
     # Then its last message stands within one bound and its own ten readers, and everybody has exactly one message
     positions = [place for place, (post, _) in enumerate(line.all) if post == small]
     assert len(positions) == 10
-    assert max(positions) < SETTINGS.queue_max + SETTINGS.slice_users + 10
+    assert max(positions) < BOUND + SETTINGS.slice_users + 10
     assert sorted(line.all) == sorted(set(line.all))
     assert len(line.all) == 210
-    assert line.longest <= 2 * SETTINGS.queue_max
+    assert line.longest <= 2 * BOUND
 
 
 def test_a_post_whose_readers_take_several_slices_is_sent_later_than_one_that_few_want(database: Database) -> None:
@@ -96,8 +98,8 @@ def test_a_post_whose_readers_take_several_slices_is_sent_later_than_one_that_fe
     readers(database, "small", 19)
     large, small = posts_of(database, "large", "small")
     at_once, later = Line(), Line()
-    settings = FanOutSettings(slice_users=20, queue_max=100, lease_s=60)
-    work = FanOuts(database, settings, queue_length=lambda: 0, publish=at_once.publish, publish_later=later.publish)
+    settings = FanOutSettings(slice_users=20, lease_s=60)
+    work = FanOuts(database, settings, room=ROOM, publish=at_once.publish, publish_later=later.publish)
     ends = [work.next_slice(post) for post in (large, large, large, small)]
     assert ends == [SliceEnd.MORE, SliceEnd.MORE, SliceEnd.DONE, SliceEnd.DONE]
     assert [post for post, _ in later.all] == [large] * 50
@@ -108,7 +110,7 @@ def test_the_queue_holds_a_bounded_number_of_messages_whatever_the_audience(data
     readers(database, "large", 200)
     posts = posts_of(database, "large", "also large", "as large")
     line = Line()
-    work = fan_outs(database, line)
+    work = fan_outs(database, line, bound=BOUND)
     turns = deque(posts)
     while turns:
         post = turns.popleft()
@@ -116,14 +118,14 @@ def test_the_queue_holds_a_bounded_number_of_messages_whatever_the_audience(data
             turns.append(post)
         line.drain(7)
     assert len(set(line.all)) == len(line.all) == 600
-    assert line.longest <= 2 * SETTINGS.queue_max
+    assert line.longest <= 2 * BOUND
 
 
 def test_a_fan_out_that_dies_goes_on_from_its_cursor(database: Database) -> None:
     readers(database, "large", 50)
     (post,) = posts_of(database, "large")
     line = Line()
-    work = fan_outs(database, line, FanOutSettings(slice_users=20, queue_max=1000, lease_s=60))
+    work = fan_outs(database, line)
     assert work.next_slice(post) is SliceEnd.MORE
 
     # When the messages of the second slice cannot be sent
@@ -150,18 +152,18 @@ def test_a_process_that_was_killed_leaves_a_lease_that_nobody_passes(database: D
         pass
 
     line = Line()
-    work = fan_outs(database, line, FanOutSettings(slice_users=2, queue_max=1000, lease_s=60))
+    work = fan_outs(database, line, FanOutSettings(slice_users=2, lease_s=60))
     with pytest.MonkeyPatch.context() as patch:
         # SIGKILL runs no handler: the lease stays as it was.
         patch.setattr("storage.posts.hand_back_fan_out", lambda *_a, **_k: None)
         patch.setattr(line, "publish", lambda _keys: (_ for _ in ()).throw(KilledError))
-        broken = fan_outs(database, line, FanOutSettings(slice_users=2, queue_max=1000, lease_s=60))
+        broken = fan_outs(database, line, FanOutSettings(slice_users=2, lease_s=60))
         with pytest.raises(KilledError):
             broken.next_slice(post)
     assert work.next_slice(post) is SliceEnd.NOTHING
 
 
-WIDE = FanOutSettings(slice_users=5, queue_max=10_000, lease_s=60, split_slices=3)
+WIDE = FanOutSettings(slice_users=5, lease_s=60, split_slices=3)
 
 
 def wide_post(database: Database) -> tuple[int, set[int]]:
@@ -217,7 +219,7 @@ def test_several_dispatchers_serve_a_post_side_by_side_and_each_reader_once(data
             publishing.discard(threading.get_ident())
 
     def dispatch(database: Database) -> None:
-        work = FanOuts(database, WIDE, queue_length=lambda: 0, publish=publish)
+        work = FanOuts(database, WIDE, room=ROOM, publish=publish)
         while (message := messages.get()) is not None:
             try:
                 end = work.next_slice(message)
@@ -259,7 +261,7 @@ def test_a_split_fan_out_reaches_everybody_once_whatever_dies_or_comes_twice(dat
         if chosen < 0.3:
             raise KilledError
 
-    work = FanOuts(database, WIDE, queue_length=lambda: 0, publish=maybe_killed)
+    work = FanOuts(database, WIDE, room=ROOM, publish=maybe_killed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("storage.posts.hand_back_fan_out", lambda *_a, **_k: None)
         for _ in range(500):
@@ -310,39 +312,33 @@ def test_a_split_post_that_is_begun_anew_forgets_its_ranges(database: Database) 
 
 
 @pytest.mark.parametrize(
-    ("queue_max", "length", "kind", "reserved", "room"),
+    ("bound", "room", "kind", "size"),
     [
-        (2000, 0, "alone", (0, 0), 2000),
-        (2000, 500, "alone", (0, 0), 1500),
-        (2000, 500, "alone", (500, 900), 1000),
-        (2000, 500, "alone", (0, 3000), 500),
-        (2000, 1751, "alone", (0, 0), 0),
-        (2000, 5000, "alone", (0, 0), 0),
-        (2000, 0, "range", (0, 0), 1000),
-        (2000, 0, "range", (1000, 1000), 500),
-        (2000, 600, "range", (1000, 1000), 0),
-        (2000, 2000, "begins", (0, 0), 1000),
-        (2000, 0, "begins", (2000, 2000), 1000),
-        (2000, 3600, "begins", (0, 0), 0),
+        (2000, 2000, "alone", 2000),
+        (2000, 1500, "alone", 1500),
+        (2000, 249, "alone", 0),
+        (2000, -3000, "alone", 0),
+        (2000, 2000, "shared", 1000),
+        (2000, 500, "shared", 250),
+        (2000, 400, "shared", 0),
+        (2000, 4000, "shared", 2000),
         # A bound below a slice makes the slices smaller.
-        (10, 0, "alone", (0, 0), 10),
-        (10, 9, "alone", (0, 0), 1),
-        (10, 10, "alone", (0, 0), 0),
-        (1, 0, "range", (0, 0), 1),
-        (1, 1, "begins", (0, 0), 1),
+        (10, 10, "alone", 10),
+        (10, 1, "alone", 1),
+        (10, 0, "alone", 0),
+        (1, 1, "shared", 1),
     ],
 )
-def test_the_room_of_a_slice(queue_max: int, length: int, kind: str, reserved: tuple[int, int], room: int) -> None:
-    settings = FanOutSettings(slice_users=2000, queue_max=queue_max, lease_s=60)
-    begun, alone = kind != "begins", kind == "alone"
-    assert settings.room(length=length, begun=begun, alone=alone, reserved=Reserved(*reserved)) == room
+def test_the_size_of_a_slice(bound, room, kind, size):
+    settings = FanOutSettings(slice_users=2000, lease_s=60)
+    assert settings.size(room, bound=bound, alone=kind == "alone") == size
 
 
 def test_a_change_of_the_synonyms_reaches_the_next_fan_out(database: Database) -> None:
     readers(database, "parttime", 2)
     first, second = posts_of(database, "a barista", "another barista")
     line, groups = Line(), [NONE]
-    work = FanOuts(database, SETTINGS, queue_length=lambda: 0, publish=line.publish, synonyms=lambda: groups[0])
+    work = FanOuts(database, SETTINGS, room=ROOM, publish=line.publish, synonyms=lambda: groups[0])
     assert work.next_slice(first) is SliceEnd.DONE
     assert line.all == []
     groups[0] = read_synonyms('groups = [["parttime", "barista"]]')

@@ -8,10 +8,11 @@ import pytest
 from redis import Redis
 from sqlalchemy import update
 
+from pipeline.broker.notify_room import NotifyRoom
 from pipeline.broker.queue_ages import LOOKED_AT
 from pipeline.resources import now
 from pipeline.upkeep import brought_back, sweeping
-from pipeline.upkeep.sweeping import GRACE_S, Broker
+from pipeline.upkeep.sweeping import GRACE_S, Broker, Sent
 from storage import sites
 from storage.models import CrawlRun, Notification, Post
 from storage.session import Database
@@ -34,8 +35,7 @@ class Queues:
             publish=self._publish,
             oldest=lambda task: self.waiting[task][:LOOKED_AT] if self._shows else [],
             empty_at=lambda task: self.seen_empty if self.waiting[task] else now(),
-            length=lambda task: len(self.waiting[task]),
-            notify_queue_max=notify_queue_max,
+            room=NotifyRoom(notify_queue_max, lambda: len(self.waiting["notify_user"])),
         )
 
     def _publish(self, task: str, arguments: Iterable[Sequence[int]]) -> None:
@@ -147,13 +147,13 @@ def test_a_broker_that_shows_no_messages_is_judged_by_when_it_was_empty(database
     assert sent(queues) == keys[:lost]
 
 
-def test_a_queue_over_its_bound_gets_nothing_and_a_slice_may_go_once_over(database, queues, monkeypatch):
+def test_what_is_due_fills_the_queue_up_to_its_bound_slice_after_slice(database, queues, monkeypatch):
     monkeypatch.setattr(sweeping, "SLICE", 3)
-    owed(database, *[{"enqueued_at": None}] * 10)
-    assert sweeping.send_due(database, queues.broker(notify_queue_max=5)) == 6
-    assert sweeping.send_due(database, queues.broker(notify_queue_max=5)) == 0
+    owed(database, *[{"enqueued_at": None}] * 9)
+    assert sweeping.send_due(database, queues.broker(notify_queue_max=5)) == Sent(count=5, more=True)
+    assert sweeping.send_due(database, queues.broker(notify_queue_max=5)) == Sent(count=0, more=True)
     queues.waiting.clear()
-    assert sweeping.send_due(database, queues.broker(notify_queue_max=5)) == 4
+    assert sweeping.send_due(database, queues.broker(notify_queue_max=5)) == Sent(count=4, more=False)
 
 
 def ready_post(database: Database, **columns: object) -> int:
