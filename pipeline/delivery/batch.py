@@ -46,8 +46,6 @@ PATIENCE_S = 2.0
 """A channel that takes longer is not waited for by what went over the others: its part is recorded later."""
 MOST_LATE = 2
 """Parts of batches that one channel may have under way longer than that, before what comes next waits its turn."""
-SLOW_S = 5.0
-"""Least wait for the turn."""
 _UNFIT = Outcome(kind=OutcomeKind.REJECTED, code="unfit", detail="no message can be made of this post: see the log")
 _NO_CHANNEL = Outcome(kind=OutcomeKind.REJECTED, code="no_channel", detail="this version has no channel of that name")
 
@@ -215,10 +213,9 @@ class Deliveries:
                     batch.attempts.append(judging.kept_back(target, delay, reason, fault, **times))
             return [] if probe is None else [probe]
         if self._late[name] >= MOST_LATE:
-            for target in waiting:
-                delay = SLOW_S * (1 + 2 * self._rand())
-                times = batch.age_and_ttl(target, at)
-                batch.attempts.append(judging.kept_back(target, delay, f"{name} is slow", **times))
+            batch.attempts += [
+                judging.slow(target, **batch.age_and_ttl(target, at), rand=self._rand()) for target in waiting
+            ]
             return []
         quota = self._quotas.get(name)
         if quota is None:
@@ -291,7 +288,10 @@ class Deliveries:
                 batch.attempts.append(judging.delivered(target, outcome))
                 continue
             times = batch.age_and_ttl(target, at)
-            batch.attempts.append(judging.attempted(target, outcome, code, **times, rand=self._rand()))
+            if outcome.code == NOT_SENT.code:
+                batch.attempts.append(judging.slow(target, **times, rand=self._rand()))
+            else:
+                batch.attempts.append(judging.attempted(target, outcome, code, **times, rand=self._rand()))
 
     def _without_faults(
         self, batch: Batch, name: str, targets: Sequence[Target], outcomes: Sequence[Outcome], at: datetime

@@ -16,6 +16,8 @@ from storage.waiting import OPERATOR, fault_of, pause_of, together, words
 PAUSED_SPREAD_S = 240.0
 """What waits for a paused channel comes back within so many seconds after the next probe, each at another time: one
 of them is the probe, and all of them are due at once when the channel is opened."""
+SLOW_S = 5.0
+"""Least wait for what a slow vendor had no time for."""
 
 _STATUS = {Action.SENT: "delivered", Action.RETRY: "retry", Action.WAIT: "retry"}
 
@@ -62,6 +64,11 @@ def kept_back(
     """A device to which nothing may be sent yet. It costs it no attempt."""
     action = Action.EXPIRED if age_s + delay_s >= ttl_s else Action.WAIT
     return Attempt(target=target, decision=Decision(action=action, delay_s=delay_s, reason=reason), waits_for=waits_for)
+
+
+def slow(target: Target, /, *, age_s: float, ttl_s: float, rand: float) -> Attempt:
+    """A device whose turn did not come, because the vendor takes its time with those before it."""
+    return kept_back(target, SLOW_S * (1 + 2 * rand), f"{target.platform} is slow", age_s=age_s, ttl_s=ttl_s)
 
 
 def held(target: Target, hold: str, *, age_s: float, ttl_s: float) -> Attempt:

@@ -12,6 +12,20 @@ from pipeline.push.outcome import Outcome, OutcomeKind
 
 logger = logging.getLogger(__name__)
 
+ANSWER_S = 10.0
+"""A vendor that has not answered for so long is not waited for any longer."""
+SHORT = 1 / 3
+"""Of a time in which answers would take longer than this part, the part is kept for them."""
+
+
+def last_start(began: float, until: float, answer_s: float = ANSWER_S) -> float:
+    """The last moment for a message to leave, of those who began at a moment and want all answers until another.
+
+    One that leaves later would be given up while its vendor is at work on it: nobody would know whether the phone shows
+    it, and it would be sent again. What has not left by then is certain to be new to the phone, whoever sends it.
+    """
+    return until - min(answer_s, max(until - began, 0.0) * SHORT)
+
 
 class BatchChannel(ABC):
     """A channel (see `Channel`) that sends each batch by a deadline, by a clock that may be another machine's."""

@@ -16,6 +16,7 @@ CLOSED = Outcome(kind=OutcomeKind.CHANNEL_DOWN, code="closed", detail="the proce
 """What a closed channel answers: it costs a message no attempt, and another process sends it."""
 INTERRUPTED = Outcome(kind=OutcomeKind.UNKNOWN, code="interrupted", detail="the process is stopping")
 NOT_SENT = Outcome(kind=OutcomeKind.RETRY, code="not_sent", detail="the time was up before the message's turn came")
+"""Nothing of it left: it costs a message no attempt either."""
 INTERNAL_ERROR = Outcome(kind=OutcomeKind.UNKNOWN, code="internal_error", detail="see the log")
 
 

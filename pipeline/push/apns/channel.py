@@ -17,7 +17,7 @@ from pipeline.errors import PipelineError
 from pipeline.push.apns.client import encode
 from pipeline.push.apns.environment import Environment, Push
 from pipeline.push.apns.provider_token import LocalTokenStore, ProviderTokens, ProviderTokenStore
-from pipeline.push.batch_channel import BatchChannel, fitted
+from pipeline.push.batch_channel import BatchChannel, fitted, last_start
 from pipeline.push.channel import CLOSED, INTERRUPTED, NOT_SENT, CredentialsError
 from pipeline.push.clock import Clock
 from pipeline.push.credentials import load_apns_key, tls_context
@@ -106,7 +106,7 @@ class APNsChannel(BatchChannel):
             return [INTERRUPTED] * len(messages)
 
     async def _send_all(self, messages: Sequence[Message], until: float) -> list[Outcome]:
-        batch = _Batch(len(messages))
+        batch, leaves_by = _Batch(len(messages)), last_start(time.monotonic(), until)
         pushes: dict[str, list[Push]] = {name: [] for name in ENVIRONMENTS}
         everything: list[Push] = []
         for index, message in enumerate(messages):
@@ -114,7 +114,7 @@ class APNsChannel(BatchChannel):
             if isinstance(result, Outcome):
                 batch.settle(index, result)
                 continue
-            push = Push(result[0], lambda outcome, index=index: batch.settle(index, outcome), until)  # type: ignore[misc]
+            push = Push(result[0], lambda outcome, index=index: batch.settle(index, outcome), leaves_by)  # type: ignore[misc]
             everything.append(push)
             name = message.environment if message.environment in self._environments else self._default
             pushes[str(name)].append(push)

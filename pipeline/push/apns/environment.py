@@ -14,6 +14,7 @@ from pipeline.push.answers import classify_apns, short_text
 from pipeline.push.apns.client import Client, Credentials
 from pipeline.push.apns.http2 import HTTP2Connection, Loss, Response
 from pipeline.push.apns.provider_token import ProviderTokens
+from pipeline.push.channel import NOT_SENT
 from pipeline.push.clock import Clock
 from pipeline.push.message import Message
 from pipeline.push.outcome import Outcome, OutcomeKind
@@ -269,7 +270,7 @@ class Environment:
             if push.settled:
                 continue
             if time.monotonic() >= push.until:
-                self._settle(push, _retry("not_sent", "the time was up before the message's turn came"))
+                self._settle(push, NOT_SENT)
                 continue
             try:
                 link.send(push, push.message.app or self._topic, provider_token)

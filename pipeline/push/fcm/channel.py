@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pyfcm import FCMNotification
 
 from pipeline.push.answers import classify_fcm, short_text
-from pipeline.push.batch_channel import BatchChannel, fitted
+from pipeline.push.batch_channel import ANSWER_S, BatchChannel, fitted
 from pipeline.push.channel import CLOSED, INTERRUPTED, NOT_SENT
 from pipeline.push.clock import Clock
 from pipeline.push.credentials import load_service_account, tls_context
@@ -39,7 +39,7 @@ class FCMChannel(BatchChannel):
         *,
         endpoint: str,
         ca_file: str | None = None,
-        timeout_s: float = 10.0,
+        timeout_s: float = ANSWER_S,
         connections: int = 160,
         clock: Clock | None = None,
     ) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from pipeline.errors import PipelineError
+from pipeline.push.batch_channel import last_start
 from pipeline.push.fcm import addresses
 from pipeline.push.fcm.connection import WRITE, Answer, Connection, Request
 
@@ -61,8 +62,8 @@ class Pool:
     def exchange(self, requests: Iterator[Request], count: int, done: Done, *, until: float, timeout_s: float) -> None:
         """Send up to `count` requests, each once, and tell `done` what came of each.
 
-        until: of the monotonic clock; no request begins later. Those without an answer by then get a TimeoutError,
-        as those whose answer takes longer than timeout_s. Nothing is said of those whose turn did not come.
+        until: of the monotonic clock. Those without an answer by then get a TimeoutError, as those whose answer takes
+        longer than timeout_s; so none begins so late. Nothing is said of those whose turn did not come.
         """
         _Exchange(self, requests, count, done, until, timeout_s).run()
 
@@ -137,6 +138,7 @@ class _Exchange:
     ) -> None:
         self._pool, self._requests, self._done = pool, requests, done
         self._until, self._timeout_s = until, timeout_s
+        self._last_start = last_start(time.monotonic(), until, timeout_s)
         # How many may still come of the requests.
         self._left = count
         self._selector = selectors.DefaultSelector()
@@ -149,7 +151,9 @@ class _Exchange:
     def run(self) -> None:
         """Send them all, and wait for the answers."""
         try:
-            while not self._pool.closed and time.monotonic() < self._until:
+            while not self._pool.closed and (now := time.monotonic()) < self._until:
+                if now >= self._last_start:
+                    self._left = 0
                 self._open()
                 if not self._asked and not self._left:
                     return
@@ -157,7 +161,7 @@ class _Exchange:
                     if self._refused is not None:
                         self._fail_all(self._refused)
                         return
-                    self._pool.wait(self._until)
+                    self._pool.wait(self._last_start)
                     continue
                 self._look(self._patience_s())
                 self._give_up_late()
@@ -232,7 +236,7 @@ class _Exchange:
         request = self._next()
         # The last look before it leaves: a process that was stopped sends nothing that is somebody else's by now.
         now = time.monotonic()
-        if request is None or now >= self._until:
+        if request is None or now >= self._last_start:
             self._left = 0
             self._drop(connection)
             return
@@ -246,7 +250,7 @@ class _Exchange:
                 self._selector.modify(connection.socket, connection.events, connection)
 
     def _next(self) -> Request | None:
-        if not self._left or time.monotonic() >= self._until:
+        if not self._left or time.monotonic() >= self._last_start:
             return None
         self._left -= 1
         return next(self._requests, None)

@@ -68,8 +68,9 @@ def story(database: Database, push: Mapping[Platform, Channel]) -> StoryFor:
                 hit = Hit(site_id=site.id, title_ids=[], all_ids=[], match_body=False)
                 made = notifications.create_slice(session, post_id, hit, after=0, size=1000, now=at)
                 keys += [(post_id, user_id) for user_id in made.users]
-        options.setdefault("push", push)
-        return Story(database=database, deliveries=Deliveries(database, lease_s=20.0, **options), keys=keys)
+        return Story(
+            database=database, deliveries=Deliveries(database, **{"push": push, "lease_s": 20.0, **options}), keys=keys
+        )
 
     return make
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +19,7 @@ from pipeline.push.outcome import Outcome, OutcomeKind
 from pipeline.resources import now
 from storage import outgoing, users
 from storage.models import Delivery, Device, Notification, User
-from tests.integration.pipeline.delivery.story import DELIVERED, Scripted, Story, over
+from tests.integration.pipeline.delivery.story import DELIVERED, Scripted, Story, over, shown
 from tests.support.waiting import wait_until
 
 
@@ -131,6 +132,26 @@ def test_a_channel_that_hangs_keeps_nothing_waiting_that_goes_over_another(story
     people.deliver()
     assert {n.status for n in people.rows(Notification)} == {"sent"}
     assert len(slow.sent) == len({(m.token, m.tag) for m in slow.sent}) == 12
+
+
+def test_what_a_slow_vendor_has_no_time_for_goes_out_later_and_nothing_twice(story, gateway, monkeypatch):
+    """Three batches at once over two connections, of which some three quarters go within a lease."""
+    monkeypatch.setattr(batches, "PATIENCE_S", 0.1)
+    people = story(crowd(24), lease_s=12.0)
+    channel: Any = people.deliveries._channels["fcm"]
+    monkeypatch.setattr(channel._pool, "_free", 2)
+    gateway.set_faults(latency_ms=500)
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(people.deliver, (people.keys[at::3] for at in range(3))))
+    wait_until(lambda: not [n for n in people.rows(Notification) if n.status == "sending"], "all have an outcome")
+    left = [(n.reason, n.attempts) for n in people.rows(Notification) if n.status != "sent"]
+    assert left == [("fcm is slow", 0)] * len(left)
+    assert 0 < len(left) < 24
+    assert {row.status for row in people.rows(Delivery)} == {"delivered"}
+    gateway.set_faults()
+    people.time_passes(60)
+    assert people.deliver() == ["sent"] * len(left)
+    assert sorted(shown(gateway).values()) == [[1]] * 24
 
 
 def stopped(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
