@@ -189,7 +189,7 @@ def test_nothing_is_fetched_for_a_baseline_nor_for_what_is_too_old_to_be_pushed(
 def test_a_page_that_hangs_does_not_make_the_crawl_fail_and_leaves_the_others_owed(site, crawl, database):
     rows = "".join(f'<tr class="row"><td><a href="/hang?{n}">Post {n} 공지</a>' for n in range(9))
     site.answers["/list"] = response("200 OK", f"<table>{rows}</table>".encode(), HTML)
-    report = crawl(soft_limit_s=4, hard_limit_s=9)
+    report = crawl(soft_limit_s=12, hard_limit_s=60)
     assert (report.ok, report.finish_reason, report.new_posts, report.errors) == (True, "finished", 9, 0), report
     assert "no time was left for " in (report.page_problem or "")
     assert [each.page_tries for each in posts(database)] == [1] * 9

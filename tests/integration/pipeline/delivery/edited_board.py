@@ -22,6 +22,9 @@ from storage.session import Database
 from tests.integration.pipeline.delivery.story import Scripted, over
 from tests.support.builders import add_site, closed_run, found, subscribe
 
+ALWAYS = {"quiet": [{"start": "00:00", "end": "23:59"}, {"start": "12:00", "end": "11:59"}]}
+"""Quiet hours, the last minute of the day among them."""
+
 
 class Room:
     """A quota."""

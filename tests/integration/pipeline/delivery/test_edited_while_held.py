@@ -10,7 +10,7 @@ from pipeline.resources import now
 from storage import pauses, posts, replacing, users
 from storage.models import ChannelState, Delivery, Notification, PostEdit
 from storage.pauses import Scope
-from tests.integration.pipeline.delivery.edited_board import Board, of_all
+from tests.integration.pipeline.delivery.edited_board import ALWAYS, Board, of_all
 from tests.integration.pipeline.delivery.story import BUSY, DELIVERED, REFUSED
 from tests.support.builders import subscribe
 
@@ -63,13 +63,12 @@ def nothing(_: Board) -> None:
     pass
 
 
-QUIET = {"quiet": [{"start": "00:00", "end": "23:59"}]}
 WAYS: dict[str, tuple[Callable[[Board], None], Callable[[Board], None]]] = {
     "pause of all": scoped(Scope(activity="push")),
     "pause of a channel": scoped(Scope(activity="push", channel="fcm")),
     "pause of a site": scoped(Scope(activity="push", site="board")),
     "fault of the channel": (break_the_channel, lambda here: here.change(ChannelState, paused_until=now())),
-    "quiet hours": wish("preferences", QUIET),
+    "quiet hours": wish("preferences", ALWAYS),
     "digests": wish("preferences", {"digests": ["09:00"]}),
     "daily cap": (use_up_the_cap, lambda here: here.want(preferences=None)),
     "snooze": wish("snooze_until", now() + timedelta(days=2)),

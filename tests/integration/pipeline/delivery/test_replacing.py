@@ -16,7 +16,7 @@ from storage import inbox, pauses, users
 from storage.models import ChannelState, Delivery, Device, Notification, Post, Site, User
 from storage.pauses import Scope
 from storage.session import Database
-from tests.integration.pipeline.delivery.edited_board import Board, of_all
+from tests.integration.pipeline.delivery.edited_board import ALWAYS, Board, of_all
 from tests.integration.pipeline.delivery.story import BUSY, DELIVERED, REFUSED
 from tests.support.builders import subscribe
 
@@ -61,7 +61,7 @@ def test_what_is_an_edit(board, site, title, values, replaces):
     [
         (User, {"paused": True}, False),
         (User, {"snooze_until": now() + timedelta(days=9)}, True),
-        (User, {"preferences": {"quiet": [{"start": "00:00", "end": "23:59"}], "daily_cap": 1}}, True),
+        (User, {"preferences": {**ALWAYS, "daily_cap": 1}}, True),
         (Device, {"disabled_at": now()}, False),
         (Notification, {"read_at": now()}, False),
         (Notification, {"dismissed_at": now()}, False),
@@ -269,7 +269,7 @@ def under_way(here: Board, number: int) -> Round:
 
 
 def held_back(here: Board, number: int) -> Round:
-    here.want(preferences={"quiet": [{"start": "00:00", "end": "23:59"}]})
+    here.want(preferences=ALWAYS)
     here.crawl(f"old {number}", first=number + 1)
     here.crawl(f"text {number}", first=number + 1)
 
