@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 from dataclasses import asdict, replace
 
@@ -55,7 +56,9 @@ def test_the_health_check_reads_what_processes_say_and_what_they_left(tmp_path, 
     assert "no sign of life of any process" in health()[1]
     mine = Signs(tmp_path, "notifier@host")
     mine.give()
-    assert health() == health("notifier") == (0, "notifier@host lives: it said so 0 s ago\n")
+    for words in ([], ["notifier"]):
+        code, said = health(*words)
+        assert (code, re.sub(r"\d+ s", "N s", said)) == (0, "notifier@host lives: it said so N s ago\n")
     mine.give("its broker")
     assert "waits for its broker" in health("notifier@host")[1]
     # Then one that was killed, and files of others

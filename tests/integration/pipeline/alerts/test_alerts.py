@@ -16,6 +16,7 @@ from storage import channel_health, channels
 from storage.models import Site
 from tests.support.builders import add_site
 from tests.support.http_server import Asked, Said, http_server
+from tests.support.waiting import SECONDS
 
 pytestmark = pytest.mark.usefixtures("_app_on_redis")
 
@@ -27,8 +28,11 @@ class Receiver:
         self.letters: list[str] = []
         self.status = 200
         self.url = ""
+        self.may_answer = threading.Event()
+        self.may_answer.set()
 
     def __call__(self, asked: Asked) -> Said:
+        assert self.may_answer.wait(SECONDS)
         if self.status == 200:
             self.letters.append(json.loads(asked.body)["message"])
         return Said(status=self.status)
@@ -119,5 +123,7 @@ def test_a_destination_that_hangs_or_makes_no_sense_is_a_reason_without_secrets(
     assert (refused.scheme, refused.ok, senseless.ok) == ("json", False, False)
     assert refused.reason
     assert "S3CRET" not in refused.reason + senseless.reason
+    receivers[1].may_answer.clear()
     (late,) = send([Letter(url=receivers[1].url, title="t", body="b")], timeout_s=0.01)
+    receivers[1].may_answer.set()
     assert (late.ok, late.reason) == (False, "not within 0.01 s")

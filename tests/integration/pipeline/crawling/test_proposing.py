@@ -32,7 +32,7 @@ def test_the_json_beside_a_page_is_proposed_when_it_is_the_same_list(site, order
     }
     output = tmp_path / "proposal.json"
     params = {"url": site.url("/c/news/5"), "output": str(output)}
-    run_child(order_for(spider="propose", params=params, database_url="", soft_limit_s=8), stop=threading.Event())
+    run_child(order_for(spider="propose", params=params, database_url="", soft_limit_s=60), stop=threading.Event())
     found: dict[str, Any] = json.loads(output.read_text("utf-8"))
     assert found["spider"] == spider
     assert [post["title"] for post in found["posts"]] == (TITLES if spider else [])
