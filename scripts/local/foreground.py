@@ -53,7 +53,8 @@ def run_together(
             readiness.notify_systemd("STOPPING=1")
         supervisor.stop(kill_leftovers=True, hurry=hurry)
         if supervisor.late:
-            terminal.write(f"{', '.join(supervisor.late)} did not stop in time and was killed.")
+            were = "was" if len(supervisor.late) == 1 else "were"
+            terminal.write(f"{', '.join(supervisor.late)} did not stop in time and {were} killed.")
     finally:
         supervisor.close()
     return culprit
