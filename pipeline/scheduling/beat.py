@@ -4,12 +4,14 @@ import logging
 import os
 import signal
 import socket
+import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any
 
-from celery.beat import Scheduler
+from celery.beat import Scheduler, Service
 from redis.exceptions import RedisError
 
 from pipeline import resources, signs
@@ -36,6 +38,8 @@ class HeartbeatScheduler(Scheduler):
         self._broker = Outage("broker")
         self._redis = Outage("redis")
         self._is_asleep = self._is_ending = False
+        # For so many seconds, or until beat is to end.
+        self.sleep: Callable[[float], object] = time.sleep
         self._signs = signs.Signs(get_settings().data_dir, f"beat@{socket.gethostname()}")
 
     def end_at_signals(self) -> None:
@@ -66,10 +70,16 @@ class HeartbeatScheduler(Scheduler):
         self._is_asleep = True
         if self._is_ending:
             raise SystemExit
-        time.sleep(max(delay, 0))
+        self.sleep(max(delay, 0))
         self._is_asleep = False
         # Celery need not sleep then, where a signal would find its own code.
         return 0.0
+
+    def close(self) -> None:
+        """See Celery: the last tick is done."""
+        self._is_ending = True
+        self._signs.end()
+        super().close()
 
     def tick_once(self, *arguments: Any, **options: Any) -> float:
         """Send what is due, and say that we live. Returns the seconds until the next tick."""
@@ -122,3 +132,24 @@ class HeartbeatScheduler(Scheduler):
         else:
             self._redis.over()
         self._last_heartbeat = time.monotonic()
+
+
+class BeatThread(threading.Thread):
+    """The beat of a worker (-B), in place of Celery's process, which would take memory of its own for the same."""
+
+    def __init__(self, app: Any, **options: Any) -> None:
+        super().__init__(name="beat", daemon=True)
+        self._app = app
+        self._service = Service(app, **{**options, "remote_control": False})
+
+    def run(self) -> None:
+        """Tick until it is to stop. Whatever is raised ends the thread, and the worker sees that."""
+        self._app.set_current()
+        vars(self._service.scheduler)["sleep"] = vars(self._service)["_is_shutdown"].wait
+        self._service.start()
+
+    def stop(self) -> None:
+        """End it between two ticks. One that hangs ends with the worker: beat has nothing to remember."""
+        self._service.stop()
+        if self.is_alive():
+            self.join(END_WITHIN_S)

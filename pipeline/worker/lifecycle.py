@@ -77,6 +77,22 @@ def _refuse_unknown_queues(options: Mapping[str, Any], **_: object) -> None:
         raise refusal(error) from None
 
 
+@signals.celeryd_init.connect
+def _have_beat_in_a_thread(options: Mapping[str, Any], **_: object) -> None:
+    if options.get("beat"):
+        # Here: a worker without has no use for it.
+        from celery import beat
+
+        from pipeline.scheduling.beat import BeatThread
+
+        vars(beat)["EmbeddedService"] = BeatThread
+
+
+def _is_all_of_its_process() -> bool:
+    """Whether this is a worker, or a beat that is no thread of one."""
+    return threading.current_thread() is threading.main_thread()
+
+
 def _set_transport(conf: Any, kind: ProcessType, settings: Settings) -> None:
     if not on_redis(settings):
         return
@@ -103,12 +119,10 @@ def _end_once(**_: object) -> None:
 
 
 @signals.beat_init.connect
-def _end_beat_between_ticks(sender: Any, **_: object) -> None:
-    sender.scheduler.end_at_signals()
-
-
-@signals.beat_init.connect
 def _prepare_beat(sender: Any, **_: object) -> None:
+    if not _is_all_of_its_process():
+        return
+    sender.scheduler.end_at_signals()
     locks.name_process("beat")
     settings = get_settings()
     if on_redis(settings):
@@ -119,7 +133,8 @@ def _prepare_beat(sender: Any, **_: object) -> None:
 @signals.beat_init.connect
 def _send_errors(**_: object) -> None:
     """Before a task is prepared to be run, since Sentry's integration wraps how that is done."""
-    sentry.start(get_settings())
+    if _is_all_of_its_process():
+        sentry.start(get_settings())
 
 
 @signals.worker_init.connect
@@ -158,10 +173,11 @@ def _say_ready(sender: Any, **_: object) -> None:
 
 @signals.beat_init.connect
 def _say_that_beat_runs(**_: object) -> None:
-    # Also where it was forked: a worker's own (-B), or one of those that run together.
+    # Of its thread, where it is a worker's own.
     prctl.set_name("beat")
     logger.info("beat runs")
-    readiness.ready()
+    if _is_all_of_its_process():
+        readiness.ready()
 
 
 @signals.worker_ready.connect

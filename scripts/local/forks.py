@@ -35,7 +35,6 @@ from scripts.local.supervisor import ROOT, Process, Starter, wait_until
 FORKSERVER = "forkserver"
 SHARED: Mapping[str, Sequence[str]] = {
     "pipeline.worker.launch": (
-        "celery.apps.beat",
         "celery.apps.worker",
         "celery.events.snapshot",
         "celery.worker.autoscale",

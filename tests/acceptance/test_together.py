@@ -14,7 +14,6 @@ import pytest
 
 from scripts.local.embedded_redis import find_server
 from scripts.local.supervisor import ROOT, wait_until
-from tests.acceptance.installation import PROCESSES
 from tests.acceptance.test_start import Start, assert_all_gone, started
 from tests.support.services import require
 
@@ -22,6 +21,7 @@ pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="the names of processes are looked up as Linux has them"
 )
 PATIENCE_S = 180.0
+PROCESSES = ("crawler", "dispatcher", "notifier")
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def notified() -> Iterator[socket.socket]:
 @contextmanager
 def together(data_dir: Path, *arguments: str, **environment: str) -> Iterator[Start]:
     with started(data_dir, "--together", *arguments, **environment) as start:
-        start.wait_for(r"Ready after [\d.]+ s: crawler, dispatcher, notifier, beat")
+        start.wait_for(r"Ready after [\d.]+ s: crawler, dispatcher, notifier")
         yield start
 
 
@@ -75,10 +75,13 @@ def test_what_dies_is_started_again_and_pushes_go_on(tmp_path: Path, notified: s
         ]
 
         # What is killed comes again, the crawls' parent for the crawler that has it, and work goes on
-        for name in ("notifier", "forkserver"):
+        for name in ("notifier", "forkserver", "dispatcher"):
+            start.lines.clear()
             family[name].kill()
             family[name] = comes_again(start, name, family[name])
-        start.wait_for(r"notifier ended by itself \(exit code 137\); it is started again in 1 s")
+        # With the dispatcher what says when it is time
+        start.wait_for("beat runs")
+        start.wait_for(r"dispatcher ended by itself \(exit code 137\); it is started again in 1 s")
         start.lines.clear()
         start.wait_for("crawl finished")
         start.wait_for("push delivered")

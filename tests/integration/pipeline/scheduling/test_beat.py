@@ -9,15 +9,17 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 from celery import Celery
 from redis import Redis
 
-from pipeline import resources
+from pipeline import resources, signs
 from pipeline.scheduling import beat, heartbeat
-from pipeline.scheduling.beat import HeartbeatScheduler
+from pipeline.scheduling.beat import BeatThread, HeartbeatScheduler
+from pipeline.settings import get_settings
 from tests.support.clock import Clock
 from tests.support.waiting import wait_until
 
@@ -67,7 +69,7 @@ class Sent(HeartbeatScheduler):
 
 
 @pytest.fixture
-def scheduler(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Sent:
+def app(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Celery:
     app = Celery("test", set_as_current=False)
     app.conf.update(
         beat_schedule={"often": {"task": "often", "schedule": 10.0}, "seldom": {"task": "seldom", "schedule": 60.0}},
@@ -76,6 +78,11 @@ def scheduler(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Sent:
         beat_max_loop_interval=5,
     )
     monkeypatch.setattr(app, "now", clock)
+    return app
+
+
+@pytest.fixture
+def scheduler(app: Celery) -> Sent:
     return Sent(app)
 
 
@@ -220,3 +227,30 @@ def test_a_beat_process_ends_at_a_signal_while_its_broker_swallows_what_it_sends
                 assert connection.recv(1)
                 process.terminate()
                 assert process.wait(90) == 0
+
+
+def test_the_beat_of_a_worker_ends_while_it_sleeps_and_gives_no_sign_any_more(app, redis, monkeypatch):
+    monkeypatch.setattr(beat, "END_WITHIN_S", 60)
+    app.conf.update(beat_max_loop_interval=3600, beat_schedule={"daily": {"task": "daily", "schedule": 86_400.0}})
+    thread = BeatThread(app, scheduler_cls=Sent)
+    thread.start()
+    wait_until(lambda: heartbeat.beats(redis), "beat ticks")
+    folder = get_settings().data_dir
+    assert [sign.name for sign in signs.chosen(signs.signs(folder), "beat")] == [f"beat@{socket.gethostname()}"]
+    thread.stop()
+    assert not thread.is_alive()
+    assert not signs.chosen(signs.signs(folder), "beat")
+
+
+def test_a_worker_does_not_wait_for_a_tick_of_its_beat_that_hangs(app, redis, monkeypatch):
+    monkeypatch.setattr(beat, "END_WITHIN_S", 0.01)
+    begun, go_on = Event(), Event()
+    monkeypatch.setattr(heartbeat, "record", lambda *_, **__: begun.set() or go_on.wait(60))
+    thread = BeatThread(app, scheduler_cls=Sent)
+    thread.start()
+    assert begun.wait(60)
+    thread.stop()
+    assert thread.is_alive()
+    go_on.set()
+    thread.join(60)
+    assert not thread.is_alive()
