@@ -22,15 +22,19 @@ from sqlalchemy import (
     case,
     exists,
     func,
+    join,
     literal,
     or_,
     select,
+    true,
+    union,
     union_all,
 )
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.selectable import FromClause
 
 from storage.deferring import PACE_RANK, has_wishes
-from storage.dialect import is_sqlite
+from storage.dialect import is_sqlite, row_by_row
 from storage.json_table import Types, table_of
 from storage.models import Subscription, SubscriptionExclusion, User
 
@@ -78,9 +82,8 @@ def matching_users(
 
 def count_matching(session: Session, hit: Hit) -> int:
     """How many users a post matches."""
-    matched = _matching_users(sqlite=is_sqlite(session), match_body=hit.match_body).subquery()
-    values = _values(hit, after=0, upto=EVERYBODY, limit=EVERYBODY)
-    return session.scalar(select(func.count()).select_from(matched), values) or 0
+    statement = _matching_count(sqlite=is_sqlite(session), match_body=hit.match_body)
+    return session.scalar(statement, _values(hit, after=0, upto=EVERYBODY)) or 0
 
 
 _HITS: Types = {"keyword_id": BigInteger(), "in_title": Boolean(), "rank": Integer()}
@@ -150,6 +153,24 @@ def _matching_users(*, sqlite: bool, match_body: bool, timed: bool = False) -> S
     )
 
 
+@lru_cache
+def _matching_count(*, sqlite: bool, match_body: bool) -> Select[int]:
+    hits = table_of("hits", _HITS, sqlite=sqlite)
+    each = hits.alias("each")
+    parts = []
+    for part in _ranges(each, match_body=match_body):
+        theirs = _wanted(select(Subscription.user_id).where(*part.conditions), hits, match_body=match_body)
+        if part.phrases is None:
+            parts.append(theirs)
+        elif sqlite:
+            parts.append(theirs.select_from(each).where(part.phrases))
+        else:
+            # Of a count without an end PostgreSQL believes that it needs every subscription there is.
+            found = row_by_row(theirs.correlate(each), "theirs")
+            parts.append(select(found.c.user_id).select_from(each.join(found, true())).where(part.phrases))
+    return select(func.count()).select_from(union(*parts).subquery("matched"))
+
+
 _TIMING = (
     2 * PACE_RANK + case((or_(User.preferences.is_not(None), User.snooze_until.is_not(None)), 1), else_=0)
 ).label("timing")
@@ -167,7 +188,7 @@ class _Range:
     conditions: tuple[ColumnElement[bool], ...]
 
 
-def _ranges(hits: CTE, *, match_body: bool) -> list[_Range]:
+def _ranges(hits: FromClause, *, match_body: bool) -> list[_Range]:
     same = Subscription.keyword_id == hits.c.keyword_id
     any_site, this_site = Subscription.site_id.is_(None), Subscription.site_id == bindparam("site_id", type_=Integer)
     in_body = ~Subscription.title_only if match_body else and_(Subscription.match_body)
@@ -185,10 +206,8 @@ def _wanted(query: Select[*tuple[Any, ...]], hits: CTE, *, match_body: bool) -> 
     """Without the users who are paused, and the subscriptions that a phrase of the post silences."""
     silenced = (
         exists()
-        .where(
-            SubscriptionExclusion.subscription_id == Subscription.id,
-            SubscriptionExclusion.keyword_id == hits.c.keyword_id,
-        )
+        .select_from(join(SubscriptionExclusion, hits, SubscriptionExclusion.keyword_id == hits.c.keyword_id))
+        .where(SubscriptionExclusion.subscription_id == Subscription.id)
         .correlate(Subscription)
     )
     if match_body:

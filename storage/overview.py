@@ -30,7 +30,7 @@ COUNTED = 100_000
 """Up to so many rows are counted one by one, which takes some hundredths of a second."""
 PUSHES_COUNTED = 1_000_000
 """The same of the deliveries of a time, which only a look at each sorts by platform."""
-FAILURES_COUNTED = 10_000
+FAILURES_COUNTED = 1_000
 """The reasons of so many failures, the latest, are counted."""
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from pipeline.fanout.matcher import Matcher, normalise
 from pipeline.fanout.slices import find_in
-from storage import bulk, notifications, subscriptions
+from storage import bulk, matching, notifications, subscriptions
 from storage.bulk import SubscriptionEntry, UserEntry
 from storage.models import Site, User
 from tests.support.builders import NOW, add_site, found, keyword, stored_posts
@@ -84,3 +84,4 @@ def test_exactly_those_get_a_post_who_want_it(session: Session, seed: int) -> No
         expected = {e.user for e in wanted if gets_it(e, post, site_looks_in_body=site.match_body)} - paused
         assert got == sorted(got)
         assert sorted(names[user_id] for user_id in got) == sorted(expected)
+        assert matching.count_matching(session, hit) == len(expected)

@@ -192,6 +192,7 @@ QUERIES: dict[str, Callable[[Session], object]] = {
     "edited posts": lambda s: edits.waiting(s, now=NOW, limit=200),
     "matched and asked": lambda s: matching.matching_users(s, HIT, after=100, upto=300, timed=True),
     "window": lambda s: matching.window_end(s, HIT, after=100, size=10),
+    "how many would get a post": lambda s: matching.count_matching(s, HIT),
     "store posts": lambda s: posts.store(
         s, site_id=1, run_id=1, found=[posts.FoundPost(external_id="id-50", url="", title="")], now=NOW
     ),
@@ -206,7 +207,8 @@ QUERIES: dict[str, Callable[[Session], object]] = {
     "room for new posts": lambda s: posts.room_of(s, site_id=1, run_id=77),
     "usual posts": lambda s: crawl_runs.history(s, s.get_one(CrawlRun, 77)),
     "posts of a run": lambda s: crawl_runs.new_posts(s, 77),
-    "held posts": lambda s: posts.settle(s, 1, now=NOW, release=True),
+    "held posts": lambda s: [overview.held_posts(s), posts.held(s, 1, limit=30)],
+    "release held posts": lambda s: posts.settle(s, 1, now=NOW, release=True),
     "dead runs": lambda s: crawl_runs.dead(s, now=NOW),
     "stranded runs": lambda s: crawl_runs.stranded(s, enqueued_before=NOW, now=NOW),
     "history": lambda s: crawl_runs.recent(s, 3, limit=20),
