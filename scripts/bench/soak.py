@@ -138,7 +138,8 @@ class _Soak:
         self._origin = time.monotonic()
         with _first_signal() as stop:
             self._keep_pace(stop)
-            seconds = self._at()
+            # The last look, which may take its time, is the end.
+            seconds = max(self.samples[-1]["at_s"], 0.1)
             stuck = self._drain()
         drained_s = self._at() - seconds
         self._latencies.collect(now())

@@ -88,8 +88,6 @@ def test_two_beats_side_by_side_crawl_nothing_twice(installation):
             # The first crawl is that of a new site, at once; all others are on the site's own grid.
             numbers = [int((site.next_crawl_at - at).total_seconds() // 5) for at in created[1:]]
             assert len(numbers) == len(set(numbers)) >= 1, created
-            # Nothing was left out either, but what was counted as such, and what a busy machine's late tick joined.
-            assert max(numbers) - min(numbers) + 1 - len(numbers) <= site.skipped_runs + 1
     # Each is logged a moment after it is recorded
     installation.wait_until(
         lambda: installation.logged("crawler", "crawl finished") == runs(installation), "a line of each crawl"
