@@ -34,6 +34,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in Settings.model_fields:
         os.environ.pop(name.upper(), None)
     os.environ["ENV_FILE"] = ""
+    # They step back behind the tests, which wait for them.
+    os.environ["WORKER_NICE"] = "0"
     # How long an example takes is the machine's business; so it is for Hypothesis itself where CI is set.
     settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("busy")

@@ -23,7 +23,7 @@ from pipeline.settings import get_settings
 
 logger = logging.getLogger(__name__)
 
-START_S: Final = 300.0
+START_S: Final = 600.0
 """Loading everything takes about a second; on a busy machine that just booted it took more than a minute."""
 
 FORK_S: Final = 10.0

@@ -27,7 +27,7 @@ from spiders.errors import SpiderError
 REACTOR: Final = "twisted.internet.reactor"
 """Importing this module installs a reactor: every child must do that itself."""
 
-REHEARSAL_S: Final = 30
+REHEARSAL_S: Final = 120
 
 _POSTGRES: Final = ("psycopg", "sqlalchemy.dialects.postgresql.psycopg")
 _HASHED_CERTIFICATES: Final = Path("/etc/ssl/certs")
