@@ -9,12 +9,16 @@ import sys
 import threading
 from dataclasses import asdict
 
+from pipeline.crawling import child
 from pipeline.crawling.child import forkserver, run_child
 from pipeline.crawling.order import CrawlOrder
+from tests.support.waiting import SECONDS
 
 
 def main() -> None:
     stop = threading.Event()
+    # A busy machine's crawl closes in more than a second and a half.
+    child.STOP_GRACE_S = SECONDS
 
     def end(*_: object) -> None:
         # Event.set() is not re-entrant: a second signal in its middle would wait for the first one for ever.

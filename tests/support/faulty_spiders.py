@@ -17,9 +17,11 @@ import spiders.without_http2  # noqa: F401 - before Scrapy
 import scrapy
 from scrapy.http import Response
 
-from spiders.child import download
+from spiders.child import download, http1
 from spiders.items import PostItem
 
+http1.CHUNKS = 20_000
+"""A busy machine needs more than a download's time for as many as the product takes."""
 POSTS = 100
 """A full batch, so that it is stored before the fault."""
 

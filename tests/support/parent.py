@@ -47,7 +47,7 @@ class Parent:
             with suppress(psutil.NoSuchProcess):
                 each.kill()
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.close()
