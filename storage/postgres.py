@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL on which nothing waits without an end.
+"""Connections to PostgreSQL on which nothing waits without an end, and no plan outlives what it was made for.
 
 A failover or an address translation leaves connections that swallow what is sent and break never; a lock may be held
 for as long as a person likes. Whoever meets one of these gets an error that passes, and tries again.
@@ -83,5 +83,8 @@ def test_what_rested(engine: Engine) -> None:
 def _limit(connection: Any, _record: object) -> None:
     # Not as a startup parameter, which PgBouncer refuses.
     connection.autocommit = True
-    connection.execute(f"SET statement_timeout = '{STATEMENT_S}s'; SET lock_timeout = '{LOCK_S}s'")
+    limits = f"SET statement_timeout = '{STATEMENT_S}s'; SET lock_timeout = '{LOCK_S}s'"
+    # What psycopg has prepared is planned for the rows that are there now: the plan that PostgreSQL would keep may be
+    # from when there were none, and to make one costs ours nothing that can be measured.
+    connection.execute(f"{limits}; SET plan_cache_mode = force_custom_plan")
     connection.autocommit = False

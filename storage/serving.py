@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from storage import stories
 from storage.deferring import Matched, Wait, asked_about, insert_waiting
+from storage.dialect import only_by_index
 from storage.json_table import given, insert_from
 from storage.models import Notification
 
@@ -49,6 +50,8 @@ def serve(
         later = [row for row in matched if row.user_id in waits]
         insert_waiting(session, served.post_id, later, waits, now=served.now, **story)
         matched = [row for row in matched if row.user_id not in waits]
+    # For the checks of foreign keys, of which there are some for each reader.
+    only_by_index(session)
     now = served.now
     statement = insert_from(
         session,

@@ -12,6 +12,7 @@ from pipeline.people import entries, records, storing
 from pipeline.resources import now
 from storage import bulk
 from storage.bulk import Stored
+from storage.dialect import only_by_index
 from storage.session import Database
 
 ATTEMPTS = 3
@@ -97,6 +98,7 @@ def _store(database: Database, importer: Importer, found: Sequence[Any], *, dry_
 
 def _transaction(database: Database, importer: Importer, found: Sequence[Any], *, dry_run: bool) -> Stored:
     with database.writing() as session:
+        only_by_index(session)
         stored = importer.store(session, found)
         if dry_run:
             session.rollback()

@@ -1,12 +1,13 @@
 """That every query of the product that meets large tables goes by an index: PostgreSQL's own plans say so."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import Connection, delete, event, text
 from sqlalchemy.orm import Session
 
 from storage import (
@@ -35,7 +36,7 @@ from storage import (
     users,
 )
 from storage.matching import Hit
-from storage.models import CrawlRun
+from storage.models import Base, CrawlRun
 from storage.outcomes import DeliveryRecord, NotificationRecord
 from storage.session import Database
 from tests.support.builders import NOW
@@ -55,8 +56,8 @@ INSERT INTO posts (id, site_id, run_id, external_id, url, title, body, first_see
     SELECT n, 1 + n % 50, n, 'id-' || n, 'https://board.test', 'title', CASE WHEN n % 100 = 0 THEN 'body' ELSE '' END,
         CAST(:now AS timestamptz) - (20000 - n) * interval '1 minute', '', 'done' FROM generate_series(1, 20000) n;
 INSERT INTO users (id, external_id, created_at) SELECT n, 'user-' || n, :now FROM generate_series(1, 20000) n;
-INSERT INTO devices (user_id, platform, token, created_at, last_seen_at)
-    SELECT n, 'fcm', 'token-' || n, :now, :now FROM generate_series(1, 20000) n;
+INSERT INTO devices (id, user_id, platform, token, created_at, last_seen_at)
+    SELECT n, n, 'fcm', 'token-' || n, :now, :now FROM generate_series(1, 20000) n;
 INSERT INTO keywords (id, text, kind) SELECT n, 'phrase' || n, 'word' FROM generate_series(1, 20000) n;
 INSERT INTO subscriptions (user_id, keyword_id, created_at)
     SELECT u, 1 + (u * 7 + k * 131) % 20000, :now FROM generate_series(1, 20000) u, generate_series(1, 4) k
@@ -107,6 +108,27 @@ def young(_postgres_databases: PostgresDatabases) -> Iterator[Database]:
     yield from seeded(_postgres_databases, analyzed=False, seed=SEED.replace("20000", "4000").replace("60000", "12000"))
 
 
+@pytest.fixture(scope="module")
+def outgrown(_postgres_databases: PostgresDatabases) -> Iterator[tuple[Connection, Connection]]:
+    """A connection that was asked everything a dozen times while there was little, before more came; and a new one."""
+    for database in seeded(
+        _postgres_databases, analyzed=True, seed=SEED.replace("20000", "400").replace("60000", "400")
+    ):
+        with database.engine.connect() as connection:
+            for query in list(ALL.values()) * 12:
+                # What a query finds is not what it finds among many.
+                with Session(connection) as session, suppress(AssertionError):
+                    query(session)
+                connection.rollback()
+            with database.writing() as session:
+                for table in reversed(Base.metadata.sorted_tables):
+                    session.execute(delete(table))
+            fill(database, SEED)
+            database.engine.pool = database.engine.pool.recreate()
+            with database.engine.connect() as another:
+                yield connection, another
+
+
 @pytest.fixture
 def fresh(_postgres_databases: PostgresDatabases) -> Iterator[Database]:
     """With posts, and nobody yet who is to hear of them."""
@@ -119,15 +141,20 @@ def seeded(databases: PostgresDatabases, *, analyzed: bool, seed: str = SEED) ->
     with database.writing() as session:
         for table in LARGE:
             session.execute(text(f"ALTER TABLE {table} SET (autovacuum_enabled = false)"))
-        for statement in seed.split(";\n"):
-            if statement.strip():
-                session.execute(text(statement), {"now": NOW})
+    fill(database, seed)
     if analyzed:
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))
     yield database
     database.close()
     databases.drop(url)
+
+
+def fill(database: Database, seed: str) -> None:
+    with database.writing() as session:
+        for statement in seed.split(";\n"):
+            if statement.strip():
+                session.execute(text(statement), {"now": NOW})
 
 
 HIT = Hit(site_id=3, title_ids=range(1, 60), all_ids=range(1, 75), match_body=False)
@@ -254,6 +281,8 @@ HOT: dict[str, Callable[[Session], object]] = {
 }
 """What is asked for each batch, slice or crawl."""
 
+ALL = {**QUERIES, **HOT}
+
 
 @pytest.mark.parametrize("name", QUERIES)
 def test_no_large_table_is_read_from_end_to_end(large: Database, name: str) -> None:
@@ -283,6 +312,28 @@ def test_nor_does_what_waits_cost_more_where_statistics_say_that_nothing_does(id
             if node.get("Relation Name") in LARGE
         )
         assert read < MOST_READ, plan
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_nor_does_a_connection_read_more_by_what_it_planned_when_there_was_less(
+    outgrown: tuple[Connection, Connection], name: str
+) -> None:
+    old, new = (rows_read(connection, ALL[name]) for connection in outgrown)
+    assert {table: count for table, count in old.items() if count > 2 * new.get(table, 0) + MOST_READ} == {}, new
+
+
+def rows_read(connection: Connection, query: Callable[[Session], object]) -> dict[str, int]:
+    """The rows of large tables that a query reads, however that is, the checks of foreign keys too."""
+    counters = text(
+        "SELECT relname, seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables "
+        "WHERE relname = ANY(:large)"
+    )
+    with Session(connection) as session:
+        before = dict(session.execute(counters, {"large": sorted(LARGE)}).all())
+        query(session)
+        after = session.execute(counters, {"large": sorted(LARGE)}).all()
+        session.rollback()
+    return {name: count - before.get(name, 0) for name, count in after}
 
 
 MOST_READ = 5_000
