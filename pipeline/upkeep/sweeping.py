@@ -141,7 +141,8 @@ def send_due(database: Database, broker: Broker, *, lost_before: datetime = LONG
     while True:
         sent = _send_owed(database, broker, Filler.OWED, lost_before)
         count += sent.count
-        if not (sent.count and sent.more):
+        # Less than a slice was all, or all the room: what is taken meanwhile makes room for few.
+        if sent.count < SLICE:
             return Sent(count=count, more=sent.more)
 
 

@@ -99,7 +99,7 @@ def test_what_is_due_and_what_makes_no_sound_stay_within_the_bound_beside_fan_ou
     with database.writing() as session:
         site = add_site(session)
         (post,) = stored_posts(session, site, [found(1)])
-        for number in range(4 * BOUND):
+        for number in range(6 * BOUND):
             user = add_user(session, f"user-{number}").id
             kinds: dict[str, Any] = {"deferred": "pace"} if number % 3 == 1 else {"status": "sent", "to_show": 2}
             kind = {} if number % 3 == 0 else kinds

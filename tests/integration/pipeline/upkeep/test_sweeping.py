@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -154,6 +155,19 @@ def test_what_is_due_fills_the_queue_up_to_its_bound_slice_after_slice(database,
     assert sweeping.send_due(database, queues.broker(notify_queue_max=5)) == Sent(count=0, more=True)
     queues.waiting.clear()
     assert sweeping.send_due(database, queues.broker(notify_queue_max=5)) == Sent(count=4, more=False)
+
+
+def test_a_tick_goes_on_while_there_is_more_until_fan_outs_are_to_have_their_share(database, queues):
+    owed(database, *[{"enqueued_at": None}] * 9)
+    broker = queues.broker(notify_queue_max=4)
+    # A queue of which everything has been taken whenever it is looked at.
+    broker = replace(broker, room=NotifyRoom(4, lambda: queues.waiting.clear() or 0))
+    rounds = []
+    for _ in range(3):
+        sweeping.tick(database, broker)
+        rounds.append(len(sent(queues)))
+    # Its share is one and a half bounds, which the second slice passes.
+    assert rounds == [8, 9, 9]
 
 
 def ready_post(database: Database, **columns: object) -> int:
