@@ -6,20 +6,24 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from celery import Celery
+from celery.worker import state
 from redis import Redis
 
 from pipeline import resources, signs
 from pipeline.scheduling import beat, heartbeat
 from pipeline.scheduling.beat import BeatThread, HeartbeatScheduler
 from pipeline.settings import get_settings
+from pipeline.worker import lifecycle
 from tests.support.clock import Clock
 from tests.support.waiting import wait_until
 
@@ -254,3 +258,14 @@ def test_a_worker_does_not_wait_for_a_tick_of_its_beat_that_hangs(app, redis, mo
     go_on.set()
     thread.join(60)
     assert not thread.is_alive()
+
+
+def test_a_worker_ends_when_its_beat_has_ended_by_itself(app, redis, monkeypatch):
+    monkeypatch.setattr(state, "should_stop", None)
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    monkeypatch.setattr(heartbeat, "record", lambda *_, **__: 1 / 0)
+    thread = BeatThread(app, scheduler_cls=Sent)
+    thread.start()
+    thread.join(60)
+    lifecycle._end_with_beat(SimpleNamespace(controller=SimpleNamespace(beat=thread)))
+    wait_until(lambda: state.should_stop == 1, "the worker's end")
