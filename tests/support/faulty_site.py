@@ -142,12 +142,13 @@ def _serve_connection(site: FaultySite, connection: socket.socket) -> None:
 
 def _serve_requests(site: FaultySite, connection: socket.socket) -> None:
     with connection, connection.makefile("rb") as lines:
-        while request := lines.readline():
+        # A client that is killed may leave half a line.
+        while len(request := lines.readline().split()) > 1:
             headers = {}
             while line := lines.readline().decode("latin-1").strip():
                 name, _, value = line.partition(":")
                 headers[name.lower()] = value.strip()
-            site.answer(Seen(request.split()[1].decode(), headers), connection.sendall)
+            site.answer(Seen(request[1].decode(), headers), connection.sendall)
 
 
 @contextmanager

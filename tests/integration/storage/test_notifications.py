@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from storage import claims, inbox, notifications, outcomes, outgoing
 from storage.claims import Claimed
+from storage.dialect import is_sqlite
 from storage.matching import Hit
 from storage.models import Delivery, Device, Keyword, Notification, User
 from storage.notifications import Key, Slice
@@ -90,11 +91,13 @@ def test_two_fan_outs_of_one_post_at_once_make_each_notification_once(database: 
 
 
 def test_a_slice_takes_three_statements_whatever_its_size(session: Session) -> None:
+    # On PostgreSQL a fourth says how the others are to be planned.
+    usual = 3 if is_sqlite(session) else 4
     post_id, hit = a_post_with_readers(session, 40)
     for size in (1, 30):
         with counted(session) as statements:
             assert len(create(session, post_id, hit, after=size, size=size).users) == min(size, 40 - size)
-        assert len(statements) == 3
+        assert len(statements) == usual
 
 
 def test_a_slice_in_which_nobody_matches_is_passed_over_and_the_next_one_goes_on(session: Session) -> None:

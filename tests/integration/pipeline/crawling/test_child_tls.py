@@ -4,6 +4,7 @@ import socket
 import threading
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,7 +139,7 @@ def test_a_server_without_tls_is_named(crawl):
     def answer(listener: socket.socket) -> None:
         for _ in range(2):
             connection, _ = listener.accept()
-            with connection:
+            with suppress(OSError), connection:
                 connection.recv(4096)
                 connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
