@@ -122,9 +122,9 @@ def lead_app_to(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
 
     from pipeline.celery import app
 
-    monkeypatch.setattr(app.conf, "broker_url", url)
-    # Before too: what is reset would else be taken for the app's own again.
-    monkeypatch.setattr(app, "_pool", None)
+    # For good, not until the end of the test: what is closed here must be nobody's pool again.
+    vars(app)["_pool"] = vars(app.amqp)["_producer_pool"] = None
     pools.reset()
+    monkeypatch.setattr(app.conf, "broker_url", url)
     monkeypatch.setattr(app, "_pool", None)
     monkeypatch.setattr(app.amqp, "_producer_pool", None)
