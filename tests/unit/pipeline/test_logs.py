@@ -46,7 +46,7 @@ def test_a_line_of_a_task_names_it_and_what_is_bound_unless_it_says_so_itself() 
     app = Celery(set_as_current=False)
     seen: list[dict[str, object]] = []
 
-    @app.task(name="crawl_site")
+    @app.task(name="crawl_site", shared=False)
     def task() -> None:
         with bound(site="board"):
             seen.append(json.loads(JSONFormatter().format(record("crawl failed"))))
