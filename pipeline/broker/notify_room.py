@@ -40,7 +40,7 @@ class Filler(StrEnum):
 
 
 SHARES: Final[Mapping[Filler, float]] = MappingProxyType(
-    {Filler.BESIDE: 1 / 8, Filler.BEGUN: 1, Filler.OWED: 1, Filler.NEW: 2}
+    {Filler.BESIDE: 1 / 4, Filler.BEGUN: 1, Filler.OWED: 1, Filler.NEW: 2}
 )
 """How much of NOTIFY_QUEUE_MAX may be taken once each has sent. Those that make no sound leave most of it empty, so
 what is new to others stands behind few of them. Those that begin have room of their own: the fan-out with ten readers
@@ -68,6 +68,11 @@ return sizes
 """
 
 
+def share_of(filler: Filler, bound: int) -> int:
+    """How many messages may stand in the queue once such a one has sent; bound: NOTIFY_QUEUE_MAX."""
+    return ceil(SHARES[filler] * bound)
+
+
 def room_for(filler: Filler, *, bound: int, length: int, reserved: Mapping[Filler, int]) -> int:
     """How many messages one may send while so many wait; zero or less: none.
 
@@ -75,8 +80,8 @@ def room_for(filler: Filler, *, bound: int, length: int, reserved: Mapping[Fille
     larger ones; those with a smaller share than one's own are counted, those with a larger have theirs beyond it.
     """
     return min(
-        ceil(share * bound) - length - sum(size for other, size in reserved.items() if SHARES[other] <= share)
-        for share in SHARES.values()
+        share_of(each, bound) - length - sum(size for other, size in reserved.items() if SHARES[other] <= share)
+        for each, share in SHARES.items()
         if share >= SHARES[filler]
     )
 

@@ -5,12 +5,14 @@ Safe to run at any time, twice at once, and with a broker that forgot everything
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from types import MappingProxyType
+from typing import Final
 
-from pipeline.broker.notify_room import Filler, NotifyRoom
+from pipeline.broker.notify_room import Filler, NotifyRoom, share_of
 from pipeline.broker.queue_ages import oldest_sent_at
 from pipeline.crawling.closing import close_run, decide_late_posts
 from pipeline.resources import now
@@ -32,6 +34,10 @@ in its hands is sent for again too, once a minute and only into a queue that is 
 NOTIFY_LEASE = timedelta(seconds=60)
 """At least as long as a sender's claim (pipeline.celery.NOTIFY_LEASE_S)."""
 SLICE = 1000
+"""At most as many are sent at once."""
+WORTH: Final[Mapping[Filler, float]] = MappingProxyType({Filler.OWED: 1 / 8, Filler.BESIDE: 1 / 2})
+"""Less than this part of a slice is not worth its transaction. What is owed waits for no more room than a fan-out does;
+what makes no sound has the time."""
 TICK_S = 4.5
 """How long one tick of five seconds goes on while there is more."""
 TICK_BOUNDS = 1.5
@@ -156,7 +162,7 @@ def send_replacements(database: Database, broker: Broker, *, lost_before: dateti
 
 def send_digests(database: Database, broker: Broker) -> Sent:
     """Make digests of what waited and is due, and enqueue them, if there is room beside what is new."""
-    with broker.room.hold(Filler.BESIDE, _slice) as size:
+    with broker.room.hold(Filler.BESIDE, _fits(broker, Filler.BESIDE)) as size:
         if not size:
             return Sent(count=0, more=True)
         with database.writing() as session:
@@ -165,12 +171,14 @@ def send_digests(database: Database, broker: Broker) -> Sent:
     return Sent(count=len(formed.digests), more=formed.notifications == size)
 
 
-def _slice(room: int) -> int:
-    return min(room, SLICE)
+def _fits(broker: Broker, filler: Filler) -> Callable[[int], int]:
+    """How many to send where there is room for so many; none where they would be too few."""
+    usual = min(SLICE, share_of(filler, broker.room.bound))
+    return lambda room: size if (size := min(room, SLICE)) >= max(usual * WORTH[filler], 1) else 0
 
 
 def _send_owed(database: Database, broker: Broker, filler: Filler, lost_before: datetime) -> Sent:
-    with broker.room.hold(filler, _slice) as size:
+    with broker.room.hold(filler, _fits(broker, filler)) as size:
         if not size:
             return Sent(count=0, more=True)
         with database.writing() as session:

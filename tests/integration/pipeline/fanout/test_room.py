@@ -135,14 +135,14 @@ BESIDE, BEGUN, OWED, NEW = Filler
 @pytest.mark.parametrize(
     ("length", "reserved", "rooms"),
     [
-        (0, {}, {BESIDE: 250, BEGUN: 2000, OWED: 2000, NEW: 4000}),
-        (300, {}, {BESIDE: -50, BEGUN: 1700, OWED: 1700, NEW: 3700}),
-        (500, {BEGUN: 500, NEW: 400}, {BESIDE: -250, BEGUN: 1000, OWED: 1000, NEW: 2600}),
+        (0, {}, {BESIDE: 500, BEGUN: 2000, OWED: 2000, NEW: 4000}),
+        (300, {}, {BESIDE: 200, BEGUN: 1700, OWED: 1700, NEW: 3700}),
+        (500, {BEGUN: 500, NEW: 400}, {BESIDE: 0, BEGUN: 1000, OWED: 1000, NEW: 2600}),
         # What those that begin send comes on top, up to their own share.
-        (500, {NEW: 3000}, {BESIDE: -250, BEGUN: 500, OWED: 500, NEW: 500}),
-        (0, {BESIDE: 100, OWED: 1500}, {BESIDE: 150, BEGUN: 400, OWED: 400, NEW: 2400}),
+        (500, {NEW: 3000}, {BESIDE: 0, BEGUN: 500, OWED: 500, NEW: 500}),
+        (0, {BESIDE: 100, OWED: 1500}, {BESIDE: 400, BEGUN: 400, OWED: 400, NEW: 2400}),
         (0, {BEGUN: 1900}, {BESIDE: 100, BEGUN: 100, OWED: 100, NEW: 2100}),
-        (4000, {}, {BESIDE: -3750, BEGUN: -2000, OWED: -2000, NEW: 0}),
+        (4000, {}, {BESIDE: -3500, BEGUN: -2000, OWED: -2000, NEW: 0}),
     ],
 )
 def test_the_room_that_each_has(length, reserved, rooms):
@@ -164,11 +164,11 @@ def test_what_one_keeps_the_others_see_until_it_is_given_back_or_its_process_is_
         return tuple(rooms)
 
     with first.hold(BEGUN, lambda room: room // 2), second.hold(NEW, lambda _: 7):
-        assert rest() == (3, 10, 10, 23)
-    assert rest() == (3, 20, 20, 40)
+        assert rest() == (5, 10, 10, 23)
+    assert rest() == (5, 20, 20, 40)
     now = int(client.time()[0])  # type: ignore[index]
     client.zadd("crawlpush:notify-room", {"40 begun dead": now - 1, "7 new alive": now + RESERVED_S})
-    assert rest() == (3, 20, 20, 33)
+    assert rest() == (5, 20, 20, 33)
 
 
 def test_without_redis_the_length_of_the_queue_decides_alone():

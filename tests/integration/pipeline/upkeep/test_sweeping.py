@@ -157,6 +157,15 @@ def test_what_is_due_fills_the_queue_up_to_its_bound_slice_after_slice(database,
     assert sweeping.send_due(database, queues.broker(notify_queue_max=5)) == Sent(count=4, more=False)
 
 
+@pytest.mark.parametrize(
+    ("send", "most"), [(sweeping.send_due, 1875), (sweeping.send_digests, 250), (sweeping.send_replacements, 250)]
+)
+def test_room_that_is_not_worth_a_transaction_is_left_until_it_is_more(database, queues, send, most):
+    for length, waits in ((most, False), (most + 1, True)):
+        broker = replace(queues.broker(), room=NotifyRoom(2000, lambda length=length: length))
+        assert send(database, broker).more is waits
+
+
 def test_a_tick_goes_on_while_there_is_more_until_fan_outs_are_to_have_their_share(database, queues):
     owed(database, *[{"enqueued_at": None}] * 9)
     broker = queues.broker(notify_queue_max=4)
