@@ -18,8 +18,9 @@ from storage.session import Database
 
 SKEW_WARN_S = 2.0
 SKEW_FAIL_S = 30.0
-LOOKS = 3
 """Half of the shortest lease: whoever is off by more ends leases that others still hold."""
+LOOKS = 3
+"""How often a clock is asked for."""
 
 
 def database(settings: Settings) -> Iterator[Finding]:
