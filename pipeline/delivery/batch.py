@@ -288,10 +288,7 @@ class Deliveries:
                 batch.attempts.append(judging.delivered(target, outcome))
                 continue
             times = batch.age_and_ttl(target, at)
-            if outcome.code == NOT_SENT.code:
-                batch.attempts.append(judging.slow(target, **times, rand=self._rand()))
-            else:
-                batch.attempts.append(judging.attempted(target, outcome, code, **times, rand=self._rand()))
+            batch.attempts.append(judging.attempted(target, outcome, code, **times, rand=self._rand()))
 
     def _without_faults(
         self, batch: Batch, name: str, targets: Sequence[Target], outcomes: Sequence[Outcome], at: datetime

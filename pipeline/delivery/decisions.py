@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pipeline.push.answers import DEVICE_RATE_CODES
+from pipeline.push.channel import NOT_SENT
 from pipeline.push.outcome import CHANNEL_WAIT_S, SENT, Action, Decision, Outcome, OutcomeKind, decide
 from storage.channels import NO_DEVICE
 from storage.claims import Claimed
@@ -47,7 +48,9 @@ def delivered(target: Target, outcome: Outcome) -> Attempt:
 def attempted(
     target: Target, outcome: Outcome, refused: str | None = None, /, *, age_s: float, ttl_s: float, rand: float
 ) -> Attempt:
-    """What a vendor's outcome leads to."""
+    """What a vendor's outcome leads to, or that there is none, because nothing was sent to it."""
+    if outcome.code == NOT_SENT.code:
+        return slow(target, age_s=age_s, ttl_s=ttl_s, rand=rand)
     if outcome.kind is OutcomeKind.CHANNEL_DOWN and outcome.retry_after_s is None:
         outcome = replace(outcome, retry_after_s=CHANNEL_WAIT_S)
     decision = decide(outcome, target.attempts + 1, age_s, ttl_s, rand)
