@@ -126,13 +126,13 @@ def _bring_back(database: Database) -> int:
 
 def tick(database: Database, broker: Broker) -> None:
     """Send for all that is due, as long as there is more: what was to be sent before, and what makes no sound."""
-    end, owed = elapsed() + TICK_S, 0
-    jobs: list[Callable[[Database, Broker], Sent]] = [send_due, send_digests, send_replacements]
+    end, owed = elapsed() + TICK_S, _send_probes(database, broker)
+    jobs: list[Callable[[Database, Broker], Sent]] = [_send_slices, send_digests, send_replacements]
     while jobs and elapsed() < end:
         sent = {job: job(database, broker) for job in jobs}
-        owed += sent[send_due].count if send_due in sent else 0
+        owed += sent[_send_slices].count if _send_slices in sent else 0
         is_enough = owed >= TICK_BOUNDS * broker.room.bound
-        jobs = [job for job, each in sent.items() if each.more and not (job is send_due and is_enough)]
+        jobs = [job for job, each in sent.items() if each.more and not (job is _send_slices and is_enough)]
         if jobs and not any(each.count for each in sent.values()):
             time.sleep(ROOM_S)
 
@@ -143,7 +143,13 @@ def send_due(database: Database, broker: Broker, *, lost_before: datetime = LONG
     With `lost_before`, also those whose message was sent before that and is gone. And one for each paused channel that
     is to be tried again, whatever its own time.
     """
-    count = _send_probes(database, broker)
+    probes_sent = _send_probes(database, broker)
+    sent = _send_slices(database, broker, lost_before)
+    return Sent(count=probes_sent + sent.count, more=sent.more)
+
+
+def _send_slices(database: Database, broker: Broker, lost_before: datetime = LONG_AGO) -> Sent:
+    count = 0
     while True:
         sent = _send_owed(database, broker, Filler.OWED, lost_before)
         count += sent.count
