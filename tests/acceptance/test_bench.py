@@ -51,15 +51,18 @@ def test_a_soak_of_seconds(tmp_path: Path) -> None:
     with bench("soak", "--minutes", "0.3", "--samples", str(tmp_path / "samples.jsonl")) as process:
         figures = figures_of(process)
     assert (figures["lost"], figures["shown_twice"], figures["ended_by_themselves"]) == (0, 0, {})
-    assert figures["notifications"] > 0
-    assert figures["upkeeps"] >= 1
+    assert figures["notifications"] > 200
+    assert figures["upkeeps"] >= 3
     assert 0 < figures["latency_p50_s"] <= figures["latency_p95_s"] <= figures["latency_max_s"]
     assert set(figures["processes"]) >= PROCESSES
     samples = [json.loads(line) for line in (tmp_path / "samples.jsonl").read_text().splitlines()]
-    # That of the begin, and that of the end
-    assert len(samples) >= 2
+    assert len(samples) >= 10
+    assert sum(sample["sent"] for sample in samples) > 100
+    # Retention took what had grown old.
+    assert samples[-1]["rows"] < figures["notifications"]
     if sys.platform == "linux":
         for name in PROCESSES:
+            assert figures["processes"][name]["rss_mb_warm"] > 20
             assert figures["processes"][name]["rss_mb_end"] > 20
             assert figures["processes"][name]["fds_end"] > 3
 
@@ -109,8 +112,8 @@ def test_end_to_end_with_few_users() -> None:
     assert figures["per_s"] == pytest.approx(1000 / figures["total_s"], rel=0.02)
     assert figures["second_s"] > 0
     assert figures["of_alone"] == pytest.approx(figures["second_s"] / figures["alone_s"], rel=0.05)
-    # The second post came when the first one was on its way; on a busy machine its crawl may begin late.
-    assert 0 <= figures["first_sent_before"] <= 1
+    # The second post came when the first one was on its way; what was sent is recorded a moment later.
+    assert 0 <= figures["first_sent_before"] < 1
     if sys.platform == "linux":
         assert set(figures["peak_mb"]) >= {*PROCESSES, "forkserver"}
         assert figures["largest_mb"] >= max(figures["peak_mb"].values()) > 50

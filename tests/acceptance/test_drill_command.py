@@ -47,9 +47,8 @@ def test_what_can_go_wrong_is_listed() -> None:
 def test_a_short_drill_loses_nothing_and_shows_nothing_twice() -> None:
     found = drill("--seed", "1", "--minutes", "0.1", "--users", "100", "--posts", "6")
     assert found["notifications"] > 100
-    # On a busy machine the victims of most are still about to start
-    assert found["faults"]["kill"] >= 1
-    assert found["answers"]["right"] >= 1
+    assert found["faults"]["kill"] >= 3
+    assert found["answers"]["right"] > 10
 
 
 @pytest.mark.full
@@ -60,5 +59,6 @@ def test_a_longer_drill(database: str, seed: str) -> None:
     found = drill("--seed", seed, "--database", database, "--users", "1000", "--posts", "15", "--minutes", "1")
     assert found["notifications"] > 2500
     # Of the plan's faults, those that found their victim.
-    assert found["faults"]["kill"] >= 1
-    assert found["answers"]["right"] >= 1
+    assert found["faults"]["kill"] >= 3
+    assert found["faults"]["database"] >= 1
+    assert found["answers"]["right"] > 50

@@ -74,7 +74,7 @@ def test_two_beats_side_by_side_crawl_nothing_twice(installation):
             installation.wait_until(lambda: len(heartbeat.beats(client)) == 2, "both heartbeats")
         began = time.monotonic()
         # When twenty ticks of each have passed, and some crawls even on a busy machine
-        installation.wait_until(lambda: time.monotonic() - began >= 20 and runs(installation) >= 6, "twenty ticks")
+        installation.wait_until(lambda: time.monotonic() - began >= 20 and runs(installation) >= 8, "twenty ticks")
     finally:
         installation.terminate("beat", "beat-2")
     installation.wait_until(lambda: _unfinished(installation) == 0, "the last crawls")
@@ -88,6 +88,8 @@ def test_two_beats_side_by_side_crawl_nothing_twice(installation):
             # The first crawl is that of a new site, at once; all others are on the site's own grid.
             numbers = [int((site.next_crawl_at - at).total_seconds() // 5) for at in created[1:]]
             assert len(numbers) == len(set(numbers)) >= 1, created
+            # Nothing was left out either, but what was counted as such, and what a busy machine's late tick joined.
+            assert max(numbers) - min(numbers) + 1 - len(numbers) <= site.skipped_runs + 1
     # Each is logged a moment after it is recorded
     installation.wait_until(
         lambda: installation.logged("crawler", "crawl finished") == runs(installation), "a line of each crawl"

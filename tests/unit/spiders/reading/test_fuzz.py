@@ -175,5 +175,4 @@ def test_a_hostile_answer_takes_no_longer_than_its_length_justifies(kind: str) -
     with contextlib.suppress(BrokenFeedError, NotAFeedError):
         parse_feed(body, URL, FeedParams(url=URL), NOW)
     read_post_page(body, URL, PostPageParams(post_page=True), title="a" * 500)
-    # A busy machine runs the same in several times the CPU: what grows faster than the length takes minutes.
-    assert time.process_time() - started < 60
+    assert time.process_time() - started < 10
